@@ -1,0 +1,1 @@
+"""Augmentation: parameters are drawn first, as numbers, and applied after, to the pixels."""

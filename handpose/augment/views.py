@@ -1,0 +1,129 @@
+"""Sample -> V views and their parameters; Sample -> Target. V views, J = 21, S side of the crop."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handpose.augment.appearance import Appearance, render, sample_appearance
+from handpose.augment.geometric import sample_affine, warp
+from handpose.augment.settings import Augmentation
+from handpose.geometry import affine as maps
+from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
+from handpose.hand import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
+from handpose.records import Sample, Target, ViewParams, Views
+
+
+class RightHand(NamedTuple):
+    """A sample's labels as those of a right hand, and the map that makes it one."""
+
+    affine: np.ndarray  # (2, 3) px of the source -> px of the (perhaps mirrored) source
+    uv: np.ndarray  # (J, 2)
+    xyz: np.ndarray  # (J, 3)
+    K: np.ndarray  # (3, 3)
+    box: np.ndarray  # (3,)
+
+
+def as_right_hand(sample: Sample) -> RightHand:
+    """Mirrors a left hand's labels; its pixels wait for the one warp. u' = W - 1 - u, x' = -x."""
+    if sample.side == "right":
+        return RightHand(np.eye(2, 3), sample.uv, sample.xyz, sample.K, sample.box)
+    width = sample.image.shape[1]
+    mirror = maps.mirror(width)
+    uv = np.where(sample.uv_valid[:, None], maps.apply(mirror, sample.uv), 0.0)
+    box = np.append(maps.apply(mirror, sample.box[None, :2])[0], sample.box[2])
+    known = not np.array_equal(sample.K, np.eye(3))
+    K = mirror_intrinsics(sample.K, width) if known else sample.K
+    return RightHand(mirror, uv, sample.xyz * [-1, 1, 1], K, box)
+
+
+def make_views(
+    sample: Sample,
+    settings: Augmentation,
+    *,
+    rng: np.random.Generator,
+    size: int,
+    num_views: int,
+    identity: int,
+    index: int,
+) -> Views:
+    """V independently augmented views of `sample`, of side `size`; no label is read."""
+    hand = as_right_hand(sample)
+    affines, looks, images = [], [], []
+    for _ in range(num_views):
+        affine = maps.compose(sample_affine(rng, settings, hand.box, size), hand.affine)
+        look = sample_appearance(rng, settings, size)
+        affines.append(affine)
+        looks.append(look)
+        images.append(_channels_first(render(warp(sample.image, affine, size), look)))
+    return Views(
+        image=np.stack(images),
+        params=_stack_params(affines, looks),
+        identity=np.int64(identity),
+        index=np.int64(index),
+        weight=np.float32(1.0),
+    )
+
+
+def _channels_first(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def _stack_params(affines: list[np.ndarray], looks: list[Appearance]) -> ViewParams:
+    """One row a view, in the dtypes that `ViewParams` states."""
+    columns = {name: np.stack([getattr(look, name) for look in looks]) for name in looks[0]._fields}
+    columns["blur"] = columns["blur"].astype(np.float32)
+    columns["noise"] = columns["noise"].astype(np.float32)
+    return ViewParams(affine=np.stack(affines).astype(np.float32), **columns)
+
+
+def make_target(
+    sample: Sample,
+    settings: Augmentation,
+    *,
+    rng: np.random.Generator,
+    size: int,
+    reference_bone: str,
+    index: int,
+) -> Target:
+    """One augmented crop of `sample` with its labels moved along: K' = A K, joints' = A joints.
+
+    xyz stays in the camera frame; the crop's K, in general not upper-triangular, takes it to the
+    crop's px.
+    """
+    hand = as_right_hand(sample)
+    crop = sample_affine(rng, settings, hand.box, size)
+    look = sample_appearance(rng, settings, size)
+    affine = maps.compose(crop, hand.affine)
+    z, z_valid, bone = _relative_depth(hand.xyz, sample.xyz_valid, REFERENCE_BONES[reference_bone])
+    uv = np.where(sample.uv_valid[:, None], maps.apply(crop, hand.uv), 0.0)
+    K_valid = not np.array_equal(sample.K, np.eye(3))
+    return Target(
+        image=_channels_first(render(warp(sample.image, affine, size), look)),
+        uvz=np.concatenate((uv, z[:, None]), axis=1).astype(np.float32),
+        xyz=np.where(sample.xyz_valid[:, None], hand.xyz, 0.0).astype(np.float32),
+        K=(map_intrinsics(crop, hand.K) if K_valid else hand.K).astype(np.float32),
+        bone=np.float32(bone),
+        granted_scale=np.float32(_length(hand.xyz, sample.xyz_valid, FREIHAND_SCALE_BONE) or 1.0),
+        uv_valid=sample.uv_valid,
+        z_valid=z_valid,
+        K_valid=np.bool_(K_valid),
+        affine=affine.astype(np.float32),
+        is_left=np.bool_(sample.side == "left"),
+        index=np.int64(index),
+    )
+
+
+def _length(xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]) -> float:
+    """The bone's length in metres, 0 where one of its ends is unlabelled."""
+    start, end = bone
+    return float(np.linalg.norm(xyz[end] - xyz[start])) if valid[start] and valid[end] else 0.0
+
+
+def _relative_depth(
+    xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """z (J,) in reference bones from the root, its validity (J,), and the bone (m; 1 if unknown)."""
+    length = _length(xyz, valid, bone)
+    if length == 0 or not valid[ROOT]:
+        return np.zeros(NUM_JOINTS), np.zeros(NUM_JOINTS, dtype=bool), 1.0
+    return np.where(valid, (xyz[:, 2] - xyz[ROOT, 2]) / length, 0.0), valid, length

@@ -1,0 +1,1 @@
+"""Backbones: an image in, a feature pyramid out."""

@@ -1,0 +1,45 @@
+"""The contract of a backbone, and the normalisation of its input."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from handpose.records import Features
+
+# Mean and standard deviation of ImageNet's RGB channels in 0..255, which published weights expect.
+_MEAN = (123.675, 116.28, 103.53)
+_STD = (58.395, 57.12, 57.375)
+
+
+def normalise(image: Tensor) -> Tensor:
+    """uint8 RGB (..., 3, S, S) -> float32, standardised by ImageNet's channel statistics."""
+    mean = torch.tensor(_MEAN, device=image.device)[:, None, None]
+    std = torch.tensor(_STD, device=image.device)[:, None, None]
+    return (image.float() - mean) / std
+
+
+class Backbone(nn.Module, ABC):
+    """Image (B, 3, S, S), normalised -> features, fine -> coarse.
+
+    `channels[i]` and `strides[i]` describe level i: (B, channels[i], S / strides[i], S / strides[i]).
+    `network` is the library's model without its classifier; its state dict bears the library's
+    own key names, so that weights go in and out strictly.
+    """
+
+    network: nn.Module
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def embedding_dim(self) -> int:
+        """Width of `embedding`."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Features:
+        """The feature pyramid."""
+
+    @abstractmethod
+    def embedding(self, features: Features) -> Tensor:
+        """One vector an image: (B, embedding_dim)."""

@@ -1,0 +1,43 @@
+"""HRNet (Wang et al., TPAMI 2020) from timm: its four branches, of strides 4, 8, 16, 32."""
+
+import timm
+import torch
+from torch import Tensor
+
+from handpose.backbones.base import Backbone
+from handpose.backbones.weights import load_weights
+from handpose.records import Features
+
+
+class HRNet(Backbone):
+    """timm's `name` (hrnet_w18, hrnet_w32, hrnet_w48) without its classification modules.
+
+    Args:
+        name: timm's name of the model.
+        weights: null, "imagenet" (timm's default), or a path (see `load_weights`).
+    """
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, *, name: str, weights: str | None = None) -> None:
+        super().__init__()
+        self.network = timm.create_model(
+            name, features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
+        )
+        self.channels = tuple(self.network.feature_info.channels())
+        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
+
+    @property
+    def embedding_dim(self) -> int:
+        return sum(self.channels)
+
+    def forward(self, image: Tensor) -> Features:
+        return tuple(self.network(image))
+
+    def embedding(self, features: Features) -> Tensor:
+        """The average pools of all branches: the coarsest alone would leave weights untrained."""
+        return torch.cat([level.mean((2, 3)) for level in features], dim=1)
+
+
+def _imagenet(name: str) -> dict[str, Tensor]:
+    return timm.create_model(name, pretrained=True).state_dict()

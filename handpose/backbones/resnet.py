@@ -1,0 +1,49 @@
+"""ResNet (He et al., CVPR 2016) from torchvision, as a feature pyramid of strides 4, 8, 16, 32."""
+
+import torchvision
+from torch import Tensor, nn
+
+from handpose.backbones.base import Backbone
+from handpose.backbones.weights import load_weights
+from handpose.records import Features
+
+
+class ResNet(Backbone):
+    """torchvision's `name` (resnet18 ... resnet152) without its classifier.
+
+    Args:
+        name: torchvision's name of the model.
+        weights: null, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
+    """
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, *, name: str, weights: str | None = None) -> None:
+        super().__init__()
+        self.network = torchvision.models.get_model(name, weights=None)
+        width = self.network.fc.in_features
+        self.network.fc = nn.Identity()
+        self.channels = (width // 8, width // 4, width // 2, width)
+        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
+
+    @property
+    def embedding_dim(self) -> int:
+        return self.channels[-1]
+
+    def forward(self, image: Tensor) -> Features:
+        network = self.network
+        level = network.maxpool(network.relu(network.bn1(network.conv1(image))))
+        features = []
+        for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
+            level = stage(level)
+            features.append(level)
+        return tuple(features)
+
+    def embedding(self, features: Features) -> Tensor:
+        """The average pool of the coarsest level, as torchvision's classifier reads it."""
+        return features[-1].mean((2, 3))
+
+
+def _imagenet(name: str) -> dict[str, Tensor]:
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    return weights.get_state_dict(progress=True, check_hash=True)

@@ -1,0 +1,79 @@
+"""The run's configuration: its skeleton, and the resolvers that conf/ uses."""
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+
+@dataclass
+class PretrainConfig:
+    """The first stage: its data, views, optimizer and length."""
+
+    dataset: Any = MISSING
+    optimizer: Any = MISSING
+    augment: Any = MISSING
+    max_epochs: int = MISSING
+    warmup_epochs: float = MISSING
+    batch_size: int = MISSING
+    accumulate_grad_batches: int = MISSING
+
+
+@dataclass
+class FinetuneConfig(PretrainConfig):
+    """The second stage, on the labelled part."""
+
+    label_fraction: float = MISSING
+    freeze_backbone: bool = MISSING
+
+
+@dataclass
+class EvaluateConfig:
+    """The test split."""
+
+    augment: Any = MISSING
+    batch_size: int = MISSING
+
+
+@dataclass
+class RunConfig:
+    """Everything a run is made of; parts (Any) are described by their files in conf/."""
+
+    seed: int = MISSING
+    reference_bone: str = MISSING
+    sweep: str = MISSING
+    paths: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    dataset: Any = MISSING
+    backbone: Any = MISSING
+    optimizer: Any = MISSING
+    augment: Any = MISSING
+    objective: Any = MISSING
+    head: Any = MISSING
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+
+def cell_name(overrides: str) -> str:
+    """A folder name for a cell of a sweep: its overrides, in letters that any shell and path takes."""
+    name = re.sub(r"[^A-Za-z0-9._=+-]+", "_", overrides.replace("=", "-")).strip("_") or "default"
+    return name if len(name) <= 100 else f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def register() -> None:
+    """Makes the skeleton and the resolvers known to Hydra; may be called again."""
+    ConfigStore.instance().store(name="run_schema", node=RunConfig)
+    OmegaConf.register_new_resolver("cell_name", cell_name, replace=True)
+    OmegaConf.register_new_resolver(
+        "short_id", lambda: uuid.uuid4().hex[:6], replace=True, use_cache=True
+    )
+
+
+def check_command_line(arguments: list[str]) -> None: ...
+def check(cfg: DictConfig) -> None: ...

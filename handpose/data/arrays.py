@@ -1,0 +1,85 @@
+"""A folder of named arrays: written whole or not at all, checked when opened, memory-mapped."""
+
+import json
+import os
+import shutil
+import uuid
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+_MANIFEST = "manifest.json"
+_BLOCK = 1 << 22
+
+
+class ArrayFolder(Mapping[str, np.ndarray]):
+    """The arrays of a folder, as read-only memory maps; pickled as its path, not its content."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = json.loads((folder / _MANIFEST).read_text())
+        self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # the Mapping's own signature
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __reduce__(self) -> tuple[type["ArrayFolder"], tuple[Path]]:
+        return ArrayFolder, (self.folder,)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` was written whole and every array still has its CRC-32."""
+    try:
+        checksums = json.loads((folder / _MANIFEST).read_text())
+        return all(_checksum(folder / f"{name}.npy") == crc for name, crc in checksums.items())
+    except (OSError, ValueError):
+        return False
+
+
+class ArrayFolderWriter:
+    """Writes a folder of arrays beside its place; `publish` verifies nothing is left to flush and
+    renames it there, replacing what was there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+        self.partial.mkdir(parents=True)
+        self._names: list[str] = []
+
+    def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        """A zeroed writable memory map (`shape`, `dtype`)."""
+        self._names.append(name)
+        path = self.partial / f"{name}.npy"
+        return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+
+    def publish(self) -> ArrayFolder:
+        """Flush the arrays (the caller no longer writes) before calling."""
+        checksums = {name: _checksum(self.partial / f"{name}.npy") for name in self._names}
+        with (self.partial / _MANIFEST).open("w") as file:
+            json.dump(checksums, file)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.partial.rename(self.folder)
+        return ArrayFolder(self.folder)
+
+    def discard(self) -> None:
+        """Removes what was written so far."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def _checksum(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc

@@ -1,0 +1,73 @@
+"""The contract of a dataset: unaugmented hands, one `Sample` each, and what is known without pixels."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import numpy as np
+
+from handpose.hand import NUM_JOINTS
+from handpose.records import Sample
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class MissingSplit(ValueError):
+    """A source has no such split on this disk."""
+
+
+class HandDataset(ABC):
+    """One split of one source.
+
+    Args:
+        split: "train", "val" or "test"; the official ones where the source has them.
+        image_size: S, the side in px of the crops to be made of it.
+        crop_by: "box": the source's own boxes; "joints": a box about the true joints, as the
+            paper's protocol has it (it uses labels, also in pre-training).
+        max_samples: the first so many alone; None for all.
+    """
+
+    name: str
+
+    def __init__(
+        self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None
+    ) -> None:
+        if crop_by not in ("box", "joints"):
+            raise ValueError(f"dataset.crop_by={crop_by}: choose box or joints")
+        self.split = split
+        self.image_size = image_size
+        self.crop_by = crop_by
+        self.max_samples = max_samples
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of hands."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """The hand at `index`, in the frame of its own image."""
+
+    @property
+    @abstractmethod
+    def identities(self) -> np.ndarray:
+        """(N,) int64, equal for samples of one and the same pose; read without pixels."""
+
+    @abstractmethod
+    def poses(self) -> np.ndarray:
+        """All completely labelled poses as right hands (M, J, 3), metres; read without pixels."""
+
+    def choose_box(self, box: np.ndarray, uv: np.ndarray, uv_valid: np.ndarray) -> np.ndarray:
+        """The box (3,) that `crop_by` asks for: `box`, or the square about the labelled joints."""
+        return box if self.crop_by == "box" or not uv_valid.any() else joint_box(uv[uv_valid])
+
+
+def joint_box(uv: np.ndarray) -> np.ndarray:
+    """The square about joints (N, 2): centre their mean, half-side the largest distance from it. (3,)"""
+    centre = uv.mean(axis=0)
+    radius = np.linalg.norm(uv - centre, axis=1).max()
+    return np.array([*centre, max(2 * radius, 1.0)], dtype=np.float32)
+
+
+def all_valid() -> np.ndarray:
+    """(J,) True."""
+    return np.ones(NUM_JOINTS, dtype=bool)

@@ -1,0 +1,129 @@
+"""Datasets -> batches: views for pre-training, targets for fine-tuning and evaluation."""
+
+import logging
+import os
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from handpose.augment.settings import Augmentation
+from handpose.augment.views import make_target, make_views
+from handpose.data.base import HandDataset
+from handpose.data.sampling import EpochSampler, sample_rng
+from handpose.records import Target, Views
+
+_log = logging.getLogger(__name__)
+
+
+class ViewDataset(Dataset[dict[str, Views]]):
+    """(epoch, index) -> one `Views` for each part of the objective, no label read.
+
+    Args:
+        source: where the hands come from.
+        augmentations: of each part, by its name.
+        seed: with (epoch, index), all that the drawn parameters depend on.
+    """
+
+    def __init__(
+        self, source: HandDataset, augmentations: Mapping[str, Augmentation], *, seed: int
+    ) -> None:
+        self.source = source
+        self.augmentations = augmentations
+        self.seed = seed
+        self._identities = source.identities
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Views]:
+        epoch, index = key
+        rng = sample_rng(self.seed, epoch, index)
+        sample = self.source[index]
+        return {
+            part: make_views(
+                sample,
+                settings,
+                rng=rng,
+                size=self.source.image_size,
+                num_views=2,
+                identity=int(self._identities[index]),
+                index=index,
+            )
+            for part, settings in self.augmentations.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class TargetDataset(Dataset[Target]):
+    """(epoch, place) -> the crop and labels of sample `indices[place]`.
+
+    Args:
+        source: where the hands come from.
+        augmentation: of the crop.
+        indices: the samples that count as labelled; None for all.
+        reference_bone: the bone whose length is 1.
+        seed: with (epoch, index), all that the drawn parameters depend on.
+    """
+
+    def __init__(
+        self,
+        source: HandDataset,
+        augmentation: Augmentation,
+        *,
+        reference_bone: str,
+        seed: int,
+        indices: np.ndarray | None = None,
+    ) -> None:
+        self.source = source
+        self.augmentation = augmentation
+        self.reference_bone = reference_bone
+        self.seed = seed
+        self.indices = np.arange(len(source)) if indices is None else indices
+
+    def __getitem__(self, key: tuple[int, int]) -> Target:
+        epoch, place = key
+        index = int(self.indices[place])
+        return make_target(
+            self.source[index],
+            self.augmentation,
+            rng=sample_rng(self.seed, epoch, index),
+            size=self.source.image_size,
+            reference_bone=self.reference_bone,
+            index=index,
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def build_loader(
+    dataset: ViewDataset | TargetDataset, *, batch_size: int, training: bool, num_workers: int, seed: int
+) -> DataLoader:
+    """Shuffled whole batches for training; every sample once and in order otherwise.
+
+    With fewer samples than a batch the batch is what there is, and the log says so.
+    """
+    if len(dataset) < batch_size:
+        _log.warning("%d samples for a batch of %d: taking what there is", len(dataset), batch_size)
+        batch_size = len(dataset)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=EpochSampler(length=len(dataset), seed=seed, shuffle=training),
+        drop_last=training,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_one_thread,
+        pin_memory=False,
+    )
+
+
+def default_num_workers() -> int:
+    """As many workers as cores of this process, eight at most."""
+    return min(8, len(os.sched_getaffinity(0)))
+
+
+def _one_thread(worker: int) -> None:
+    """Workers are the parallelism: OpenCV's own threads would fight them."""
+    cv2.setNumThreads(1)

@@ -1,0 +1,162 @@
+"""Synthetic hands: rendered once into a cache, the same for the same settings anywhere.
+
+Sample i of a split is drawn from (seed, split, i) alone, so the splits are disjoint, and a longer
+split begins with a shorter one's hands.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from filelock import FileLock
+from rich.progress import track
+
+from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, is_complete
+from handpose.data.base import SPLITS, HandDataset, Split, all_valid
+from handpose.hand import NUM_JOINTS
+from handpose.records import Sample
+from handpose.synthetic import render as renderer
+from handpose.synthetic.render import RenderedHand, render_hand
+
+_CHUNK = 32  # hands a worker renders at a time
+
+
+class Synthetic(HandDataset):
+    """Rendered hands with complete labels.
+
+    Args:
+        root: the folder for the renders (`${paths.cache}/synthetic`).
+        num_train, num_val, num_test: hands of each split.
+        render_size: side of the rendered images in px.
+        orientation: "upright" or "any" (see `handpose.synthetic.render`).
+        seed: of the renders, not of the run.
+        **contract: what every dataset takes (see `HandDataset`).
+    """
+
+    name = "synthetic"
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        num_train: int,
+        num_val: int,
+        num_test: int,
+        render_size: int,
+        orientation: str,
+        seed: int,
+        **contract: Any,
+    ) -> None:
+        super().__init__(**contract)
+        counts = {"train": num_train, "val": num_val, "test": num_test}
+        count = min(counts[self.split], self.max_samples or counts[self.split])
+        if count < 1:
+            raise ValueError(f"dataset.num_{self.split}={count}: at least one hand is needed")
+        self._hands = _rendered(
+            Path(root), self.split, count=count, size=render_size, orientation=orientation, seed=seed
+        )
+
+    def __len__(self) -> int:
+        return len(self._hands["image"])
+
+    def __getitem__(self, index: int) -> Sample:
+        hand = {name: array[index] for name, array in self._hands.items()}
+        valid = all_valid()
+        return Sample(
+            image=np.array(hand["image"]),
+            uv=np.array(hand["uv"]),
+            xyz=np.array(hand["xyz"]),
+            K=np.array(hand["K"]),
+            uv_valid=valid,
+            xyz_valid=valid,
+            box=self.choose_box(np.array(hand["box"]), hand["uv"], valid),
+            side="left" if hand["is_left"] else "right",
+            key=f"synthetic/{self.split}/{index:08d}#0",
+        )
+
+    @property
+    def identities(self) -> np.ndarray:
+        return np.arange(len(self))
+
+    def poses(self) -> np.ndarray:
+        poses = np.array(self._hands["xyz"])
+        poses[self._hands["is_left"], :, 0] *= -1
+        return poses
+
+
+def _rendered(root: Path, split: Split, **settings: Any) -> ArrayFolder:
+    """The cached renders of these settings; made first where they are missing or damaged."""
+    described = json.dumps([_renderer_source(), split, settings], sort_keys=True)
+    folder = root / f"{split}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if is_complete(folder):
+            return ArrayFolder(folder)
+        return _render_into(folder, split, **settings)
+
+
+def _renderer_source() -> str:
+    """A checksum of the renderer's code: renders of another version are not reused."""
+    files = sorted(Path(renderer.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _render_into(
+    folder: Path, split: Split, *, count: int, size: int, orientation: str, seed: int
+) -> ArrayFolder:
+    writer = ArrayFolderWriter(folder)
+    try:
+        arrays = {
+            "image": writer.create("image", (count, size, size, 3), np.uint8),
+            "uv": writer.create("uv", (count, NUM_JOINTS, 2), np.float32),
+            "xyz": writer.create("xyz", (count, NUM_JOINTS, 3), np.float32),
+            "K": writer.create("K", (count, 3, 3), np.float32),
+            "box": writer.create("box", (count, 3), np.float32),
+            "is_left": writer.create("is_left", (count,), np.bool_),
+        }
+        jobs = [
+            (split, range(start, min(start + _CHUNK, count)), size, orientation, seed)
+            for start in range(0, count, _CHUNK)
+        ]
+        hands = track(_all_hands(jobs), description=f"Rendering {split} hands", total=count)
+        for index, hand in enumerate(hands):
+            for name in ("image", "uv", "xyz", "K", "box"):
+                arrays[name][index] = getattr(hand, name)
+            arrays["is_left"][index] = hand.side == "left"
+        for array in arrays.values():
+            array.flush()  # type: ignore[attr-defined]  # a memory map
+        return writer.publish()
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
+    """The hands of all jobs in order; a pool where there is more than a moment's work."""
+    cores = len(os.sched_getaffinity(0))
+    if len(jobs) < 8 or cores == 1:
+        yield from chain.from_iterable(map(_render_chunk, jobs))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from chain.from_iterable(pool.map(_render_chunk, jobs))
+
+
+def _render_chunk(job: tuple[Split, Iterable[int], int, str, int]) -> list[RenderedHand]:
+    split, indices, size, orientation, seed = job
+    return [
+        render_hand(
+            np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(split), index])),
+            size=size,
+            orientation=orientation,
+        )
+        for index in indices
+    ]

@@ -1,0 +1,1 @@
+"""Maps, cameras, the 2.5D pose and alignment: tensors in, tensors out."""

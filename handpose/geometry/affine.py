@@ -1,0 +1,79 @@
+"""Affine maps of the image plane: compose, invert, apply, relative.
+
+A map is (..., 2, 3) = [L | t] and takes a point p (px) to L p + t. Every function takes NumPy
+arrays (data workers) or torch tensors (objectives) and returns the same kind.
+"""
+
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
+
+
+def _join(linear: Array, shift: Array) -> Array:
+    """(..., 2, 2) and (..., 2, 1) -> (..., 2, 3)."""
+    namespace: Any = torch if isinstance(linear, torch.Tensor) else np
+    return namespace.concatenate((linear, shift), axis=-1)
+
+
+def compose(outer: Array, inner: Array) -> Array:
+    """The map that applies `inner` first, then `outer`."""
+    linear = outer[..., :2] @ inner[..., :2]
+    return _join(linear, outer[..., :2] @ inner[..., 2:] + outer[..., 2:])
+
+
+def invert(affine: Array) -> Array:
+    """The map back. A singular map gives infinities."""
+    a, b, c, d = (affine[..., i, j] for i in (0, 1) for j in (0, 1))
+    namespace: Any = torch if isinstance(affine, torch.Tensor) else np
+    adjugate = namespace.stack((d, -b, -c, a), axis=-1).reshape(*a.shape, 2, 2)
+    linear = adjugate / (a * d - b * c)[..., None, None]
+    return _join(linear, -linear @ affine[..., 2:])
+
+
+def apply(affine: Array, points: Array) -> Array:
+    """Maps `points` (..., N, 2) by `affine` (..., 2, 3)."""
+    return (affine[..., None, :, :2] @ points[..., None])[..., 0] + affine[..., None, :, 2]
+
+
+def relative(first: Array, second: Array) -> Array:
+    """T2 . T1^-1: takes view 1's px to view 2's px, for maps from one source to the two views."""
+    return compose(second, invert(first))
+
+
+def to_unit_frame(affine: Array, size: int) -> Array:
+    """A px -> px map between crops of side `size`, about the crop's centre ((S - 1) / 2), in units of S.
+
+    The linear part stays; the shift becomes that of the centre: (L c + t - c) / S.
+    """
+    centre = (size - 1) / 2
+    linear = affine[..., :2]
+    shift = (centre * linear.sum(-1) + affine[..., 2] - centre) / size
+    return _join(linear, shift[..., None])
+
+
+def similarity(angle: float, scale: float, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Rotates by `angle` (rad, from u towards v), scales, and takes point `source` to `target`.
+
+    Returns (2, 3) float64.
+    """
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return _join(linear, (np.asarray(target) - linear @ np.asarray(source))[:, None])
+
+
+def resize(source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
+    """The map of a resize from (width, height) to (width, height): u' = (u + 0.5) w' / w - 0.5.
+
+    Pixel centres are integers, hence the half-pixel shift; each axis has its own rounded scale.
+    Returns (2, 3) float64.
+    """
+    scale = np.array(target, dtype=np.float64) / np.array(source, dtype=np.float64)
+    return _join(np.diag(scale), (0.5 * scale - 0.5)[:, None])
+
+
+def mirror(width: int) -> np.ndarray:
+    """The left-right mirror of an image `width` px wide: u' = width - 1 - u. Returns (2, 3) float64."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])

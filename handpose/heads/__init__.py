@@ -1,0 +1,1 @@
+"""Heads: features in, a 2.5D pose out."""

@@ -1,0 +1,34 @@
+"""The regression head: the pooled features, through a small MLP, to the 2.5D pose."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from handpose.hand import NUM_JOINTS
+from handpose.heads.base import Head
+from handpose.records import Features
+
+
+class RegressionHead(Head):
+    """embedding -> hidden -> (J, 3).
+
+    Args:
+        hidden_dim: width of the hidden layer.
+        **contract: what every head takes (see `Head`).
+    """
+
+    def __init__(self, *, hidden_dim: int, **contract: Any) -> None:
+        super().__init__(**contract)
+        self.mlp = nn.Sequential(
+            nn.Linear(contract["embedding_dim"], hidden_dim),
+            nn.BatchNorm1d(hidden_dim),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_dim, NUM_JOINTS * 3),
+        )
+
+    def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """u and v come out in crop sides from the crop's centre, z in reference bones."""
+        pose = self.mlp(embedding).float().unflatten(1, (NUM_JOINTS, 3))
+        scale = pose.new_tensor([self.image_size, self.image_size, 1.0])
+        offset = pose.new_tensor([(self.image_size - 1) / 2, (self.image_size - 1) / 2, 0.0])
+        return pose * scale + offset, pose.new_empty(len(pose), 0)

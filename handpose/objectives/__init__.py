@@ -1,0 +1,1 @@
+"""Pre-training objectives: features and views in, a loss out."""

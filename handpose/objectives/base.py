@@ -1,0 +1,50 @@
+"""The contract of a pre-training objective."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from handpose.augment.settings import Augmentation
+from handpose.records import Features, Views
+
+
+class Objective(nn.Module, ABC):
+    """Two views of each image -> loss. B batch, V = 2 views.
+
+    Args:
+        channels, strides, embedding_dim: of the backbone.
+        image_size: S, the side of the views in px.
+        augmentation: what the views were drawn from.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        embedding_dim: int,
+        image_size: int,
+        augmentation: Augmentation,
+    ) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.augmentation = augmentation
+
+    @abstractmethod
+    def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
+        """features[i] (B, V, channels[i], h, w), embedding (B, V, embedding_dim) -> {"loss": (), ...}.
+
+        Every further entry is a scalar to be logged, averaged over batches.
+        """
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers of these widths with BatchNorm and ReLU between them."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in zip(widths[:-2], widths[1:-1], strict=True):
+        layers += [
+            nn.Linear(width_in, width_out, bias=False),
+            nn.BatchNorm1d(width_out),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers, nn.Linear(*widths[-2:]))

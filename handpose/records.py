@@ -1,0 +1,87 @@
+"""The records that flow through the program: every shape, unit and frame is said here, once.
+
+B batch, V views, J = 21 joints (order: `handpose.hand`), S side of the square crop in px,
+H, W source image. Image frame: px, u right, v down, integers are pixel centres. Camera frame:
+metres, x right, y down, z forward. uvz is the 2.5D pose: (u, v) in px of the crop and
+z = (depth - root depth) / reference bone.
+
+Inside the model every hand is a right hand: a left one is mirrored (`side` undoes it).
+A missing label is 0 with its `valid` False; a missing K is the identity, a missing bone 1.
+NamedTuples, since `default_collate` and Lightning's transfer to the device take them.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+Side = Literal["left", "right"]
+
+
+class Sample(NamedTuple):
+    """One unaugmented hand, as every dataset yields it, in the frame of its source image."""
+
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    uv: np.ndarray  # (J, 2) float32, px of `image`
+    xyz: np.ndarray  # (J, 3) float32, metres, camera frame
+    K: np.ndarray  # (3, 3) float32
+    uv_valid: np.ndarray  # (J,) bool
+    xyz_valid: np.ndarray  # (J,) bool
+    box: np.ndarray  # (3,) float32: centre u, centre v, side, in px
+    side: Side
+    key: str  # image and hand: "freihand/training/00000012#0"
+
+
+class ViewParams(NamedTuple):
+    """All that was drawn for a view before any pixel is touched; enough to redo it anywhere.
+
+    One row per view (V, ...); after collation (B, V, ...).
+    """
+
+    affine: np.ndarray  # (V, 2, 3) float32, px of the source image -> px of the view
+    colour: np.ndarray  # (V, 4) float32: hue shift (rad), saturation and gain (factors), bias (0..255)
+    grey: np.ndarray  # (V,) bool: the three channels replaced by their mean
+    blur: np.ndarray  # (V,) float32: sigma in px of the view, 0 for none
+    noise: np.ndarray  # (V,) float32: standard deviation (0..255), 0 for none
+    noise_seed: np.ndarray  # (V,) int64
+    cutout: np.ndarray  # (V, 4) int64: u0, v0, u1, v1 of the erased rectangle in px; u0 = u1: none
+    sobel: np.ndarray  # (V,) bool: replaced by its gradient magnitude
+
+
+class Views(NamedTuple):
+    """A pre-training batch of one part of the objective: V views of each unlabelled image."""
+
+    image: Tensor  # (B, V, 3, S, S) uint8
+    params: ViewParams  # each (B, V, ...)
+    identity: Tensor  # (B,) int64: equal for samples of one and the same pose
+    index: Tensor  # (B,) int64: the sample's place in its dataset
+    weight: Tensor  # (B,) float32
+
+
+class Target(NamedTuple):
+    """A labelled batch: crops and the truth, in the crop's own frame and for right hands."""
+
+    image: Tensor  # (B, 3, S, S) uint8
+    uvz: Tensor  # (B, J, 3): px of the crop, px of the crop, reference bones
+    xyz: Tensor  # (B, J, 3) metres, camera frame of `K`
+    K: Tensor  # (B, 3, 3) of the crop
+    bone: Tensor  # (B,) metres: length of the reference bone
+    granted_scale: Tensor  # (B,) metres: length of FreiHAND's scale bone, or 1
+    uv_valid: Tensor  # (B, J) bool
+    z_valid: Tensor  # (B, J) bool: the joint, the root and the reference bone are labelled
+    K_valid: Tensor  # (B,) bool
+    affine: Tensor  # (B, 2, 3) px of the source image -> px of the crop, the mirror included
+    is_left: Tensor  # (B,) bool: mirrored
+    index: Tensor  # (B,) int64: the sample's place in its dataset
+
+
+class Prediction(NamedTuple):
+    """What a head says of a crop, for a right hand, in the crop's frame."""
+
+    uvz: Tensor  # (B, J, 3): px of the crop, px of the crop, reference bones; z of the root is 0
+    xyz: Tensor  # (B, J, 3) camera frame, in units of the reference bone
+    root_depth: Tensor  # (B,) depth of the root in units of the reference bone
+    heatmap: Tensor  # (B, J, h, w), each summing to 1; (B, 0) for heads without heatmaps
+
+
+Features = tuple[Tensor, ...]  # fine -> coarse: (B, channels[i], S / strides[i], S / strides[i])

@@ -1,0 +1,97 @@
+"""One run: pre-train, fine-tune, evaluate, report."""
+
+import json
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers.logger import Logger
+from torch.utils.data import default_collate
+
+from handpose import build, stages
+from handpose.data.base import HandDataset
+from handpose.evaluate import Evaluation, Results, not_applicable, summarise
+from handpose.evaluate import METRICS
+from handpose.records import Views
+from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
+from handpose.report.terminal import print_results
+from handpose.rundir import RESULTS, claim, write_json
+from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, wandb_logger
+
+_log = logging.getLogger(__name__)
+_PAIRS_DRAWN = 8
+
+
+def run(cfg: DictConfig) -> None:
+    """Does what `cfg` says in Hydra's output directory; says so and returns if it is done already."""
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    with claim(run_dir, config):
+        if (run_dir / RESULTS).exists():
+            _log.warning("%s is finished already", run_dir)
+            results = json.loads((run_dir / RESULTS).read_text())
+        else:
+            results = _complete(cfg, config, run_dir)
+        print_results(results, run_dir=run_dir)
+
+
+def _complete(cfg: DictConfig, config: dict[str, Any], run_dir: Path) -> Results:
+    """All stages, with W&B open around them where it is asked for."""
+    loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
+    if cfg.logger.wandb is None:
+        return _stages(cfg, config, run_dir, loggers)[0]
+    with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
+        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb])
+        log_to_wandb(wandb, results, figures)
+    return results
+
+
+def _stages(
+    cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
+) -> tuple[Results, dict[str, bytes]]:
+    """Pre-train, fine-tune, evaluate; results.json is written last, for it marks the run finished."""
+    backbone, seconds = stages.pretrain(cfg, run_dir, loggers)
+    results: Results = {"pretrain_seconds": seconds}
+    evaluation, test = None, None
+    if build.chosen(cfg.head):
+        model, results["finetune_seconds"] = stages.finetune(cfg, run_dir, loggers, backbone)
+        evaluation, test, results["evaluate_seconds"] = stages.evaluate(cfg, run_dir, model)
+        results |= summarise(evaluation)
+    else:
+        results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    report = ReportInput(
+        config=config,
+        command=shlex.join(["python", *sys.argv]),
+        results=results,
+        curves=read_curves(run_dir / "metrics.csv"),
+        evaluation=evaluation,
+        images=_images(evaluation, test),
+        views=_views(cfg),
+    )
+    figures = make_figures(report)
+    write_report(run_dir / "report.html", report, figures)
+    write_json(run_dir / RESULTS, results)
+    return results, figures
+
+
+def _images(evaluation: Evaluation | None, test: HandDataset | None) -> dict[int, Any]:
+    """The source images that the report draws on, by their place in the test split."""
+    if evaluation is None or test is None:
+        return {}
+    rows = [row for chosen in samples_to_draw(evaluation).values() for row in chosen]
+    places = [int(evaluation.index[row]) for row in rows]
+    return {place: test[place].image for place in places}
+
+
+def _views(cfg: DictConfig) -> Views | None:
+    """A few held-out pairs of the (first part of the) objective; None without pre-training."""
+    if not build.chosen(cfg.objective):
+        return None
+    _, val = stages.view_datasets(cfg)
+    pairs = [val[0, index] for index in range(min(_PAIRS_DRAWN, len(val)))]
+    return next(iter(default_collate(pairs).values()))

@@ -1,0 +1,82 @@
+"""The run directory: claimed by one process, resumed with the same configuration only."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+_log = logging.getLogger(__name__)
+
+RESULTS = "results.json"
+# What a resumed run may change without changing its result.
+_FREE = ("logger", "paths", "sweep")
+
+
+class RunRefused(SystemExit):
+    """The directory cannot be used; exits 1 with the reason on stderr."""
+
+
+@contextmanager
+def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
+    """Holds `run_dir` for this process and keeps `config` in it.
+
+    Raises:
+        RunRefused: another live process holds it, or it was begun with another configuration.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_dir / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunRefused(
+            f"{run_dir} is in use by a live run. Wait for it, or choose another hydra.run.dir."
+        ) from None
+    try:
+        _keep_config(run_dir / "config.json", config)
+        yield
+    finally:
+        lock.release()
+
+
+def _keep_config(path: Path, config: dict[str, Any]) -> None:
+    if not path.exists():
+        path.write_text(json.dumps(config, indent=1))
+        return
+    differences = compare(json.loads(path.read_text()), config)
+    if differences:
+        raise RunRefused(
+            f"{path.parent} was begun with another configuration:\n"
+            + "\n".join(f"  {line}" for line in differences)
+            + "\nRepeat the first command to resume it, or choose another hydra.run.dir."
+        )
+
+
+def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """A line for each value that differs: "key: before -> now"."""
+    old, new = _flatten(before), _flatten(now)
+    return [
+        f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
+        for key in sorted(old.keys() | new.keys())
+        if key.split(".")[0] not in _FREE and old.get(key) != new.get(key)
+    ]
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all; NaN is refused, since JSON has none."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False))
+    partial.replace(path)

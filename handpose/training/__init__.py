@@ -1,0 +1,1 @@
+"""Training: the two stages, their optimizers, loggers and checkpoints."""

@@ -1,0 +1,77 @@
+"""Checkpoints: written beside their place, verified, renamed; read back whole or refused."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+
+def find_damage(path: Path) -> str | None:
+    """None if every record of the file has its CRC-32, else what is wrong, in one line."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = archive.testzip()
+        return name and f"checksum of {name}"
+    except (OSError, zipfile.BadZipFile) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def save(content: Any, path: Path) -> None:
+    """`torch.save`, so that `path` holds the old content or the new, never a part of one.
+
+    Raises:
+        OSError: the folder cannot be written; names the path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if damage := find_damage(partial):
+            raise OSError(f"{partial} does not read back ({damage}); is the disk full or failing?")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Any:
+    """Tensors and plain values from `path`, onto the CPU; nothing in the file is executed.
+
+    Raises:
+        ValueError: the file is damaged or missing; names it.
+    """
+    if damage := find_damage(path):
+        raise ValueError(f"{path} is damaged or missing ({damage})")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+class VerifiedCheckpointIO(CheckpointIO):
+    """Lightning's checkpoints through `save` and `load`."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        save(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return load(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def stage_checkpoints(folder: Path, *, monitor: str | None) -> ModelCheckpoint:
+    """`last.ckpt` after every epoch, and `best.ckpt`, the one with the lowest `monitor`, if given."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="best" if monitor else "epoch",
+        monitor=monitor,
+        save_last=True,
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )

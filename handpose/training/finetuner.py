@@ -1,0 +1,68 @@
+"""Fine-tuning: labelled crops -> the head's loss, with the pose errors on the validation split."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from handpose.metrics import aligned_joint_errors, joint_errors
+from handpose.model import PoseModel
+from handpose.records import Prediction, Target
+from handpose.training.optim import OptimizerFactory
+from handpose.training.stage import Stage
+
+
+class Scored(NamedTuple):
+    """A batch of predictions beside their targets, without pixels and heatmaps."""
+
+    prediction: Prediction
+    target: Target
+
+
+class Finetuner(Stage):
+    """A pose model under supervision.
+
+    Args:
+        model: backbone and head.
+        optimizer, warmup_epochs: see `Stage`.
+    """
+
+    stage = "finetune"
+
+    def __init__(
+        self, *, model: PoseModel, optimizer: OptimizerFactory, warmup_epochs: float
+    ) -> None:
+        super().__init__(optimizer=optimizer, warmup_epochs=warmup_epochs)
+        self.model = model
+        self.val_epe2d = MeanMetric()
+        self.val_pa_epe = MeanMetric()
+
+    @staticmethod
+    def monitor(*, has_depth: bool) -> str:
+        """The validation metric that chooses the best model: the aligned error, else that in 2D."""
+        return "finetune/val_pa_epe_mm" if has_depth else "finetune/val_epe2d_crop_px"
+
+    def forward(self, batch: Target) -> Prediction:
+        return self.model(batch.image, batch.K)
+
+    def training_step(self, batch: Target, batch_idx: int) -> Tensor:
+        terms = self.model.head.loss(self(batch), batch)
+        self.log_terms(terms, kind="train", batch_size=len(batch.index))
+        return terms["loss"]
+
+    def validation_step(self, batch: Target, batch_idx: int) -> None:
+        prediction = self(batch)
+        terms = self.model.head.loss(prediction, batch)
+        self.log_terms(terms, kind="val", batch_size=len(batch.index))
+        error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
+        self.val_epe2d.update(error2d[batch.uv_valid])
+        error = aligned_joint_errors(prediction.xyz, batch.xyz, batch.z_valid) * 1000
+        self.val_pa_epe.update(error[batch.z_valid])
+        self.log("finetune/val_epe2d_crop_px", self.val_epe2d, on_epoch=True)
+        self.log("finetune/val_pa_epe_mm", self.val_pa_epe, on_epoch=True)
+
+    def predict_step(self, batch: Target, batch_idx: int) -> Scored:
+        prediction = self(batch)
+        empty = torch.empty(len(batch.index), 0)
+        return Scored(prediction._replace(heatmap=empty), batch._replace(image=empty))

@@ -1,0 +1,100 @@
+"""Where metrics go: a CSV file always, W&B beside it where asked."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+_COLUMNS = ("epoch", "step", "name", "value")
+
+
+class CsvLog(Logger):
+    """Appends one row a value (epoch, step, name, value) to `path`.
+
+    Rows rather than columns: both stages share the file, and a resumed run only adds to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        is_new = not self.path.exists()
+        epoch = metrics.get("epoch")
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(_COLUMNS)
+            writer.writerows(
+                (epoch, step, name, value) for name, value in metrics.items() if name != "epoch"
+            )
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration lies in the run directory already."""
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """metrics.csv -> {name: [(epoch, value), ...]}, the last value of an epoch that was repeated."""
+    curves: dict[str, dict[int, float]] = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["epoch"]:
+                    curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
+    return {name: sorted(values.items()) for name, values in curves.items()}
+
+
+@contextmanager
+def wandb_logger(
+    run_dir: Path, *, config: dict[str, Any], mode: str, **settings: Any
+) -> Iterator[WandbLogger]:
+    """One W&B run for the whole run directory, the same one when it is resumed; finished on leaving.
+
+    Args:
+        run_dir: its files go to `run_dir`/wandb; its id is kept in `run_dir`/wandb_id.
+        config: the resolved configuration.
+        mode: "online" or "offline".
+        **settings: of `wandb.init`: project, entity, group, job_type, tags, name.
+    """
+    import wandb
+
+    id_file = run_dir / "wandb_id"
+    if not id_file.exists():
+        id_file.write_text(wandb.util.generate_id())
+    logger = WandbLogger(
+        save_dir=run_dir,
+        offline=mode == "offline",
+        id=id_file.read_text(),
+        resume="allow",
+        config=config,
+        **settings,
+    )
+    try:
+        yield logger
+    finally:
+        wandb.finish()
+
+
+def log_to_wandb(
+    logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]
+) -> None:
+    """The results as the run's summary, and the report's pictures."""
+    logger.experiment.summary.update(results)
+    for name, content in figures.items():
+        logger.log_image(f"report/{name}", [PIL.Image.open(io.BytesIO(content))])

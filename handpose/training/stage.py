@@ -1,0 +1,38 @@
+"""What the two stages share: the optimizer's wiring, and how a step's terms are logged."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from handpose.training.optim import OptimizerFactory, configure
+
+
+class Stage(pl.LightningModule):
+    """A stage of training; `stage` ("pretrain", "finetune") prefixes what it logs.
+
+    Args:
+        optimizer: parameter groups -> optimizer.
+        warmup_epochs: length of the linear warm-up.
+    """
+
+    stage: str
+
+    def __init__(self, *, optimizer: OptimizerFactory, warmup_epochs: float) -> None:
+        super().__init__()
+        self.optimizer_factory = optimizer
+        self.warmup_epochs = warmup_epochs
+
+    def configure_optimizers(self) -> Any:
+        total = int(self.trainer.estimated_stepping_batches)
+        epochs = max(1, self.trainer.max_epochs or 1)
+        warmup = round(self.warmup_epochs * total / epochs)
+        return configure(self, self.optimizer_factory, warmup_steps=warmup, total_steps=total)
+
+    def log_terms(self, terms: dict[str, Tensor], *, kind: str, batch_size: int) -> None:
+        """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch."""
+        named = {f"{self.stage}/{kind}_{name}": value.detach() for name, value in terms.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
+        self.log(
+            "loss", terms["loss"].detach(), prog_bar=True, logger=False, batch_size=batch_size
+        )

@@ -1,0 +1,27 @@
+"""`python train.py [GROUP=CHOICE] [KEY=VALUE] ...`: pre-train, fine-tune, evaluate, report.
+
+`python train.py --help` lists the choices. Heavy imports wait until the configuration has passed
+its checks.
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from handpose.config import check, check_command_line, register
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> None:
+    """One run, or one cell of a sweep."""
+    check(cfg)
+    from handpose.run import run
+
+    run(cfg)
+
+
+register()
+if __name__ == "__main__":
+    check_command_line(sys.argv[1:])
+    main()
