@@ -9,7 +9,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from handpose.config import check, check_command_line, register
+from handpose.check import check, check_command_line
+from handpose.config import register
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
@@ -61,9 +61,10 @@ class RunConfig:
 
 
 def cell_name(overrides: str) -> str:
-    """A folder name for a cell of a sweep: its overrides, in letters that any shell and path takes."""
+    """A folder name for a cell of a sweep: its overrides, in letters that any path takes."""
     name = re.sub(r"[^A-Za-z0-9._=+-]+", "_", overrides.replace("=", "-")).strip("_") or "default"
-    return name if len(name) <= 100 else f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name if len(name) <= 100 else f"{name[:80]}-{digest}"
 
 
 def register() -> None:
@@ -73,7 +74,3 @@ def register() -> None:
     OmegaConf.register_new_resolver(
         "short_id", lambda: uuid.uuid4().hex[:6], replace=True, use_cache=True
     )
-
-
-def check_command_line(arguments: list[str]) -> None: ...
-def check(cfg: DictConfig) -> None: ...

@@ -75,14 +75,15 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
         view = _BLUR.apply(view, kernel=create_gaussian_kernel_1d(look.blur))
     if look.noise:
         unit = np.random.default_rng(look.noise_seed).standard_normal(view.shape, dtype=np.float32)
-        view = _NOISE.apply(view, noise_map=look.noise * unit)
+        # rounded here: albumentations would cut the fractions off, which shrinks the noise
+        view = _NOISE.apply(view, noise_map=np.rint(look.noise * unit))
     if look.cutout[0] < look.cutout[2] and look.cutout[1] < look.cutout[3]:
         view = _CUT_OUT.apply(view, holes=look.cutout[None], seed=0)
     return _sobel(view) if look.sobel else view
 
 
 def _sobel(view: np.ndarray) -> np.ndarray:
-    """The gradient magnitude of each channel (kernel 3), clipped to uint8."""
-    du = cv2.Sobel(view, cv2.CV_32F, 1, 0, ksize=3)
-    dv = cv2.Sobel(view, cv2.CV_32F, 0, 1, ksize=3)
-    return cv2.convertScaleAbs(cv2.magnitude(du, dv))
+    """The gradient magnitude (kernel 3) of the mean of the channels, clipped to uint8, three times."""
+    grey = view.mean(axis=2, dtype=np.float32)
+    du, dv = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    return np.repeat(cv2.convertScaleAbs(cv2.magnitude(du, dv))[..., None], 3, axis=2)

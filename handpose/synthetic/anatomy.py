@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-NUM_JOINTS = 21
 NUM_CHAINS = 5
 
 MEAN_BASES = 1e-3 * np.array(  # (5, 3)

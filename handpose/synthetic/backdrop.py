@@ -53,22 +53,32 @@ def _colour(rng: np.random.Generator) -> list[float]:
 
 
 def _draw_shape(rng: np.random.Generator, image: np.ndarray, scale: float) -> None:
-    size, colour = image.shape[0], _colour(rng)
-    centre = rng.uniform(0, size, 2)
-    kind = rng.integers(4)
-    if kind == 0:
-        axes = np.maximum(rng.uniform(0.2, 0.6, 2) * scale, 1).astype(int).tolist()
-        middle, turn = centre.astype(int).tolist(), rng.uniform(0, 180)
-        cv2.ellipse(image, middle, axes, turn, 0, 360, colour, -1, _AA)
-    elif kind == 1:
-        corners = centre + scale * rng.uniform(-0.6, 0.6, (rng.integers(3, 7), 2))
-        cv2.fillPoly(image, [corners.astype(np.int32)], colour, _AA)
-    elif kind == 2:
-        start, end = (centre + scale * rng.normal(0, 1.2, (2, 2))).astype(int).tolist()
-        width = max(1, int(scale * rng.uniform(0.03, 0.25)))
-        cv2.line(image, start, end, colour, width, _AA)
-    else:
-        _draw_stripes(rng, image, centre, scale)
+    """One shape of any kind, `scale` px large, somewhere in the image (size, size, 3) uint8."""
+    draw = (_draw_ellipse, _draw_polygon, _draw_line, _draw_stripes)[rng.integers(4)]
+    draw(rng, image, rng.uniform(0, image.shape[0], 2), scale)
+
+
+def _draw_ellipse(
+    rng: np.random.Generator, image: np.ndarray, centre: np.ndarray, scale: float
+) -> None:
+    axes = np.maximum(rng.uniform(0.2, 0.6, 2) * scale, 1).astype(int).tolist()
+    middle, turn = centre.astype(int).tolist(), rng.uniform(0, 180)
+    cv2.ellipse(image, middle, axes, turn, 0, 360, _colour(rng), -1, _AA)
+
+
+def _draw_polygon(
+    rng: np.random.Generator, image: np.ndarray, centre: np.ndarray, scale: float
+) -> None:
+    corners = centre + scale * rng.uniform(-0.6, 0.6, (rng.integers(3, 7), 2))
+    cv2.fillPoly(image, [corners.astype(np.int32)], _colour(rng), _AA)
+
+
+def _draw_line(
+    rng: np.random.Generator, image: np.ndarray, centre: np.ndarray, scale: float
+) -> None:
+    start, end = (centre + scale * rng.normal(0, 1.2, (2, 2))).astype(int).tolist()
+    width = max(1, int(scale * rng.uniform(0.03, 0.25)))
+    cv2.line(image, start, end, _colour(rng), width, _AA)
 
 
 def _draw_stripes(

@@ -13,7 +13,8 @@ from handpose.synthetic.template import REST, chain_radius
 
 _RESOLUTION = 1250.0  # px per metre
 _LOW, _HIGH = np.array([-0.074, -0.110]), np.array([0.112, 0.202])
-SHAPE = tuple(np.ceil((_HIGH - _LOW) * _RESOLUTION).astype(int)[::-1])  # rows (y), columns (x)
+_COLUMNS, _ROWS = np.ceil((_HIGH - _LOW) * _RESOLUTION).astype(int).tolist()
+SHAPE: tuple[int, int] = (_ROWS, _COLUMNS)  # along y and x
 
 _PALM_LINES = [  # mm, hand frame
     [(-39, 60), (-26, 66), (-10, 68), (4, 74), (13, 84)],
@@ -60,11 +61,9 @@ def _dorsal() -> np.ndarray:
             _stroke(crease, _ring(chain, 1, t, -0.7), 1, 130)
         for bone, t in ((0, 0.0), (0, 1.0), (1, 1.0), (2, 0.6)):
             _blob(red, _ring(chain, bone, t, -1.0).mean(axis=0), 9, 220)
-        outline = np.concatenate([_ring(chain, 2, 0.42, -0.62), _ring(chain, 2, 0.95, -0.6)[::-1]])
-        tip = _ring(chain, 2, 1.08, -0.3)[::-1]
-        outline = np.concatenate([outline[:13], tip * 0 + tip.mean(axis=0), outline[13:]])
-        cv2.fillPoly(nail, [_pixels(outline)], 255, cv2.LINE_AA)
-        _stroke(crease, np.concatenate([outline[:13], outline[-1:]]), 1, 120)
+        root, edge = _ring(chain, 2, 0.42, -0.62), _ring(chain, 2, 1.0, -0.55)
+        cv2.fillPoly(nail, [_pixels(np.concatenate([root, edge[::-1]]))], 255, cv2.LINE_AA)
+        _stroke(crease, np.concatenate([edge[:1], root, edge[-1:]]), 1, 140)
     return _finish(crease, red, nail)
 
 
@@ -75,9 +74,8 @@ def _ring(chain: int, bone: int, t: float, reach: float) -> np.ndarray:
     """
     joints, frame = REST.joints[1 + 4 * chain :][bone : bone + 2], REST.frames[chain, bone]
     angle = np.linspace(-1.45, 1.45, 13) * abs(reach)
-    out = np.outer(np.sin(angle), frame[:, 0]) + np.sign(reach) * np.outer(
-        np.cos(angle), frame[:, 2]
-    )
+    facing = np.sign(reach) * frame[:, 2]
+    out = np.outer(np.sin(angle), frame[:, 0]) + np.outer(np.cos(angle), facing)
     centre = joints[0] + t * (joints[1] - joints[0])
     return (centre + chain_radius(chain, bone) * out)[:, :2]
 

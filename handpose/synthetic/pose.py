@@ -66,7 +66,7 @@ class PosedSkeleton(NamedTuple):
 
 def sample_pose(rng: np.random.Generator, proportions: Proportions) -> Pose:
     """Draw a pose within the limits whose chains do not grossly run through each other."""
-    best, least = _draw_angles(rng), np.inf
+    best, least = np.zeros((5, 4)), np.inf
     for _ in range(_TRIES):
         angles = _draw_angles(rng)
         overlap = entanglement(pose_skeleton(angles, proportions).joints)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_SEAM = 1e-4  # overlap of neighbouring faces, so that rounding tears no hole between them
+
 
 class Fragments(NamedTuple):
     """The visible points of a mesh, one per covered pixel."""
@@ -30,19 +32,17 @@ def rasterise(uv: np.ndarray, depth: np.ndarray, faces: np.ndarray, size: int) -
     uv (V, 2) px, integers are pixel centres; depth (V,) metres, positive; faces counter-clockwise
     seen from outside, by a viewer for whom v points down.
     """
-    corners = [uv[faces[:, i]].astype(np.float32).T for i in range(3)]
-    boxes = _visible_boxes(corners, size)
-    depths = depth[faces[boxes.face]].astype(np.float32).T
-    planes = _planes([c[:, boxes.face] - np.stack(boxes[1:3]) for c in corners], depths)
-    owner, column, row = _candidates(boxes)
-    first, second = (_evaluate(plane, owner, column, row) for plane in planes[:2])
-    inside = np.flatnonzero((first >= 0) & (second >= 0) & (first + second <= 1))
-    owner, column, row = owner[inside], column[inside], row[inside]
+    points = np.ascontiguousarray(np.column_stack([uv, depth]).T, dtype=np.float32)
+    corners = [np.take(points, corner, axis=1) for corner in np.ascontiguousarray(faces.T)]
+    boxes = _visible_boxes([corner[:2] for corner in corners], size)
+    origin = np.stack([boxes.left, boxes.top, np.zeros_like(boxes.left)]).astype(np.float32)
+    planes = _planes([np.take(corner, boxes.face, axis=1) - origin for corner in corners])
+    owner, column, row, a, b = _covered(boxes, planes)
     z = _evaluate(planes[2], owner, column, row)
     pixel = (boxes.top[owner] + row) * size + boxes.left[owner] + column
     front = _nearest(pixel, z, size)
-    a, b = first[inside[front]], second[inside[front]]
-    return Fragments(pixel[front], boxes.face[owner[front]], np.stack([a, b, 1 - a - b]), z[front])
+    weights = np.stack([a, b, 1 - a - b])[:, front]
+    return Fragments(pixel[front], boxes.face[owner[front]], weights, z[front])
 
 
 def _visible_boxes(corners: list[np.ndarray], size: int) -> _Boxes:
@@ -56,19 +56,27 @@ def _visible_boxes(corners: list[np.ndarray], size: int) -> _Boxes:
     return _Boxes(face, *(side[face].astype(np.int32) for side in [*low, *extent]))
 
 
-def _planes(corners: list[np.ndarray], depth: np.ndarray) -> np.ndarray:
+def _planes(corners: list[np.ndarray]) -> np.ndarray:
     """(3, 3, B) two barycentrics and the depth, each as its constant, column slope and row slope.
 
-    corners: three of (2, B), px from the box's first pixel; depth (3, B).
+    corners: three of (3, B), column and row from the box's first pixel, and depth.
     """
     a, b, c = corners
-    (px, py), (qx, qy) = a - c, b - c
+    (px, py, pz), (qx, qy, qz) = a - c, b - c
     area = px * qy - py * qx
     first = np.stack([c[1] * qx - c[0] * qy, qy, -qx]) / area
     second = np.stack([c[0] * py - c[1] * px, -py, px]) / area
-    third = first * (depth[0] - depth[2]) + second * (depth[1] - depth[2])
-    third[0] += depth[2]
-    return np.stack([first, second, third]).astype(np.float32)
+    third = first * pz + second * qz
+    third[0] += c[2]
+    return np.stack([first, second, third])
+
+
+def _covered(boxes: _Boxes, planes: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The pixels that faces cover: which box, column and row within it, two barycentrics."""
+    owner, column, row = _candidates(boxes)
+    a, b = (_evaluate(plane, owner, column, row) for plane in planes[:2])
+    inside = np.flatnonzero((a > -_SEAM) & (b > -_SEAM) & (a + b < 1 + _SEAM))
+    return owner[inside], column[inside], row[inside], a[inside], b[inside]
 
 
 def _candidates(boxes: _Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,7 +94,10 @@ def _evaluate(
     plane: np.ndarray, owner: np.ndarray, column: np.ndarray, row: np.ndarray
 ) -> np.ndarray:
     constant, across, down = plane
-    return constant[owner] + across[owner] * column + down[owner] * row
+    value = constant[owner]
+    value += across[owner] * column.astype(np.float32)
+    value += down[owner] * row.astype(np.float32)
+    return value
 
 
 def _nearest(pixel: np.ndarray, depth: np.ndarray, size: int) -> np.ndarray:

@@ -7,9 +7,10 @@ import numpy as np
 
 from handpose.synthetic.backdrop import paint_backdrop, place_occluder
 from handpose.synthetic.figure import WRIST_END, PosedHand, pose_hand, project
+from handpose.synthetic.markings import SHAPE as MARKINGS_SHAPE
 from handpose.synthetic.raster import Fragments, rasterise
 from handpose.synthetic.scene import Sleeve, sample_lighting, sample_skin
-from handpose.synthetic.shading import Surface, crevices, mottling_shape, shade, skin_surface
+from handpose.synthetic.shading import Surface, crevices, shade, skin_surface
 from handpose.synthetic.template import rest_mesh
 
 _OVERSAMPLING = 1.5  # pixels per output pixel and axis
@@ -79,26 +80,30 @@ def _paint(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Picture (S, S, 3) sRGB, what it covers (S, S) and where the hand itself is seen (S, S)."""
     normals, rest = _interpolate(hand, fragments)
-    depth, covered = np.zeros(fine * fine, np.float32), np.zeros(fine * fine, bool)
-    depth[fragments.pixel], covered[fragments.pixel] = fragments.depth, True
-    openness = crevices(depth.reshape(fine, fine), covered.reshape(fine, fine)).ravel()
+    depth = _spread(fragments.depth, fragments.pixel, fine)
+    openness = crevices(depth, depth > 0).ravel()[fragments.pixel]
     cloth = fragments.face >= len(rest_mesh().faces)
-    surface = skin_surface(sample_skin(rng, mottling_shape()), rest[:2], rest[2])
+    surface = skin_surface(sample_skin(rng, MARKINGS_SHAPE), rest[:2], rest[2])
     surface = _dressed(surface, cloth, hand.sleeve)
-    picture = np.zeros((fine * fine, 3), np.float32)
-    lit = shade(surface, normals, openness[fragments.pixel], sample_lighting(rng))
-    picture[fragments.pixel] = lit.T
-    visible = np.zeros(fine * fine, bool)
-    visible[fragments.pixel] = ~cloth & (rest[1] > WRIST_END)
-    layers = (a.reshape(fine, fine, *a.shape[1:]) for a in (picture, covered, visible))
-    return _occlude(rng, *layers)
+    lit = shade(surface, normals, openness, sample_lighting(rng))
+    picture = _spread(lit.T, fragments.pixel, fine)
+    visible = _spread(~cloth & (rest[1] > WRIST_END), fragments.pixel, fine)
+    return _occlude(rng, picture, depth > 0, visible)
+
+
+def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
+    """(S, S, ...) the values (N, ...) at their pixels (N,), zero elsewhere."""
+    image = np.zeros((fine * fine, *values.shape[1:]), values.dtype)
+    image[pixel] = values
+    return image.reshape(fine, fine, *values.shape[1:])
 
 
 def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.ndarray]:
     """Unit normals (3, N) in the camera frame, and `rest` (3, N), at the visible points."""
     known = np.concatenate([hand.mesh.normals.T, hand.rest.T])
     values = np.zeros((6, len(fragments.pixel)), np.float32)
-    for corner, weight in zip(hand.mesh.faces[fragments.face].T, fragments.weights, strict=True):
+    corners = np.ascontiguousarray(hand.mesh.faces[fragments.face].T)
+    for corner, weight in zip(corners, fragments.weights, strict=True):
         values += np.take(known, corner, axis=1) * weight
     normals = values[:3]
     return normals / np.sqrt((normals * normals).sum(axis=0)), values[3:]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from handpose.synthetic.markings import SHAPE, marking_index, markings
+from handpose.synthetic.markings import marking_index, markings
 from handpose.synthetic.scene import Lighting, Skin
 
 
@@ -44,11 +44,6 @@ def skin_surface(skin: Skin, rest: np.ndarray, rest_normal_z: np.ndarray) -> Sur
     albedo *= 1 - (skin.crease * crease) * _FOLD
     albedo *= 1 + skin.mottling.ravel()[place] * _BLOTCH
     return Surface(albedo, skin.gloss * (1 + 3 * nail))
-
-
-def mottling_shape() -> tuple[int, int]:
-    """(rows, columns) that a skin's mottling needs."""
-    return SHAPE[0], SHAPE[1]
 
 
 def shade(

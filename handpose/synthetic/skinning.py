@@ -14,6 +14,7 @@ from handpose.synthetic.template import REST, rest_mesh
 NUM_BONES = 21
 FOREARM = 1
 _CHAIN = 6  # the first bone of the thumb
+# How fast, in metres, a bone's hold on its flesh gives way to its neighbours': slowly in the palm.
 _REACH = 1e-3 * np.array([5.0, 6.0] + [5.0] * 4 + [4.5, 1.8, 1.6] + [1.8, 1.6, 1.5] * 4)
 _SMOOTHINGS = 5
 
@@ -49,10 +50,10 @@ def _shares() -> tuple[np.ndarray, np.ndarray]:
     """(V, 84), (V, 63) float32: positions (with a 1) and normals at rest, shared among bones."""
     mesh = rest_mesh()
     places = np.concatenate([mesh.vertices, np.ones((len(mesh.vertices), 1))], axis=1)
-    shared = [skin_weights()[:, :, None] * part[:, None] for part in (places, mesh.normals)]
-    return shared[0].reshape(-1, 84).astype(np.float32), shared[1].reshape(-1, 63).astype(
-        np.float32
-    )
+    weights = skin_weights()[:, :, None]
+    shared_places = (weights * places[:, None]).reshape(-1, NUM_BONES * 4)
+    shared_normals = (weights * mesh.normals[:, None]).reshape(-1, NUM_BONES * 3)
+    return shared_places.astype(np.float32), shared_normals.astype(np.float32)
 
 
 @cache

@@ -13,7 +13,7 @@ from handpose.synthetic.isosurface import surface_net
 from handpose.synthetic.pose import pose_skeleton
 from handpose.synthetic.tube import ARM_AXES, arm_tube
 
-_STEP = 0.0030
+_STEP = 0.0033
 _LOW, _HIGH = np.array([-0.074, -0.062, -0.034]), np.array([0.112, 0.202, 0.072])
 _GIRTH = np.array([1.18, 1.0, 1.02, 0.97, 0.86])  # of the chains, relative to the index finger
 _RADII = 1e-3 * np.array([[11.0, 9.6, 8.2, 6.5], [9.6, 8.5, 7.5, 6.0]])  # of a thumb, of a finger

@@ -1,0 +1,6 @@
+"""Checks of the configuration, before anything heavy is imported: all problems at once."""
+
+from handpose.check.command_line import check_command_line
+from handpose.check.composed import check
+
+__all__ = ["check", "check_command_line"]

@@ -1,0 +1,101 @@
+"""Checks of the command line, before Hydra sees it: every run that it asks for, at once."""
+
+import argparse
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.composed import find_problems
+from handpose.check.composer import Composer
+from handpose.check.experiments import experiment_problems
+from handpose.check.folders import unwritable
+from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
+from handpose.check.refusal import refuse
+from handpose.check.sweep import sweep_problems
+from handpose.check.values import found_value
+
+
+def check_command_line(arguments: list[str]) -> None:
+    """Refuses a command line that cannot run: prints all its problems, and exits with 1."""
+    flags = get_args_parser().parse_args(arguments)
+    asks = flags.help or flags.hydra_help or flags.shell_completion or flags.info
+    if asks or flags.config_path or flags.experimental_rerun:
+        return
+    problems = _problems(flags)
+    if problems:
+        refuse(list(dict.fromkeys(problems)))
+
+
+def _problems(flags: argparse.Namespace) -> list[str]:
+    composer = Composer(Catalogue((CONF, *_beside(flags))), flags.config_name or "config")
+    with composer.opened():
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        overrides, problems = parse(flags.overrides, parser)
+        wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
+        problems += [problem for found in wrong.values() for problem in found]
+        slots = tuple(f"{o.package or o.key_or_group}." for o in overrides if id(o) in wrong)
+        # Keys below a part that was chosen wrongly cannot be judged.
+        judged = [
+            o for o in overrides if id(o) not in wrong and not o.key_or_group.startswith(slots)
+        ]
+        return problems + _run_problems(flags, judged, composer, parser)
+
+
+def _beside(flags: argparse.Namespace) -> list[Path]:
+    """The folders of configurations that the command line adds to conf/."""
+    folders = [flags.config_dir] if flags.config_dir else []
+    for argument in flags.overrides:
+        if argument.startswith("hydra.searchpath="):
+            value = OverridesParser.create().parse_override(argument).value()
+            folders += [str(path) for path in value] if isinstance(value, list) else []
+    return [Path(path.removeprefix("file://")).resolve() for path in folders if "pkg:" not in path]
+
+
+def _wrong_choice(override: Override, catalogue: Catalogue) -> list[str]:
+    """Problems of an override that chooses a file, and of that file where it is an experiment."""
+    if is_hydra(override):
+        return []
+    if is_choice(override, catalogue) or looks_like_choice(override):
+        return choice_problems(override, catalogue) or experiment_problems(override, catalogue)
+    return []
+
+
+def _run_problems(
+    flags: argparse.Namespace,
+    overrides: list[Override],
+    composer: Composer,
+    parser: OverridesParser,
+) -> list[str]:
+    """Problems of the one run, or of all cells of a sweep, and of the folder to be written."""
+    modes = [str(o.value()).upper() for o in overrides if o.key_or_group == "hydra.mode"]
+    if flags.multirun or "MULTIRUN" in modes:
+        driver, problems = sweep_problems(overrides, composer, parser)
+        return problems + _output_problems(driver, "hydra.sweep.dir")
+    several = [_not_a_sweep(o) for o in overrides if o.is_sweep_override()]
+    cfg, problems = composer.composed([o for o in overrides if not o.is_sweep_override()])
+    if cfg is None or flags.cfg:  # shown, not run
+        return several + problems
+    problems += find_problems(cfg, composer.catalogue)
+    return several + problems + _output_problems(cfg, "hydra.run.dir")
+
+
+def _not_a_sweep(override: Override) -> str:
+    return (
+        f"{override.input_line}: several values are a sweep, which --multirun starts; "
+        "a list is written [a,b]"
+    )
+
+
+def _output_problems(cfg: DictConfig | None, key: str) -> list[str]:
+    """Why the folder of a run or of a sweep cannot be made or written."""
+    runs, folder = (found_value(cfg, path) for path in ("paths.runs", key)) if cfg else (None, None)
+    if not isinstance(runs, str) or not isinstance(folder, str):
+        return []
+    inside = Path(runs) in Path(folder).parents
+    problem = unwritable("paths.runs", runs) if inside else unwritable(key, folder)
+    return [problem] if problem else []

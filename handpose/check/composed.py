@@ -1,0 +1,62 @@
+"""Checks of a composed configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.folders import folder_problems, stages
+from handpose.check.keys import unknown_keys
+from handpose.check.refusal import refuse
+from handpose.check.targets import target_problems
+from handpose.check.tree import lookup
+from handpose.check.values import range_problems, value_problems
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuses a configuration that cannot run: prints all its problems, and exits with 1."""
+    problems = find_problems(cfg, Catalogue(_roots()))
+    if problems:
+        refuse(problems)
+
+
+def _roots() -> tuple[Path, ...]:
+    """conf/ and the folders that Hydra was given beside it."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    files = [Path(source.path) for source in sources if source.schema == "file"]
+    return (CONF, *(file for file in files if file.resolve() != CONF))
+
+
+def as_written(cfg: DictConfig) -> dict[str, Any]:
+    """A configuration as plain dicts, references left as they are, without Hydra's own part."""
+    content: Any = OmegaConf.to_container(cfg, resolve=False)
+    return {str(key): value for key, value in content.items() if key != "hydra"}
+
+
+def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
+    """All that is wrong with a composed configuration, in the order of its keys."""
+    content = as_written(cfg)
+    root = catalogue.tree(content)
+    problems = target_problems(content) + _part_problems(content, catalogue)
+    problems += unknown_keys(content, root, catalogue)
+    values = value_problems(cfg, content, root, catalogue)
+    problems += values or range_problems(cfg, content, catalogue)
+    problems += folder_problems(cfg, content, catalogue)
+    if not stages(content):
+        problems.append(
+            "objective=none head=none: nothing to do; choose an objective, a head, or both"
+        )
+    return problems
+
+
+def _part_problems(content: dict[str, Any], catalogue: Catalogue) -> list[str]:
+    """Parts that are set key by key, where a choice is needed."""
+    return [
+        f"{slot}: keys without a choice ({', '.join(part)}); choose {group}@{slot}=CHOICE first"
+        for slot, group in catalogue.slots.items()
+        if isinstance(part := lookup(content, slot), dict)
+        and "_target_" not in part
+        and catalogue.has_targets(group)
+    ]

@@ -1,0 +1,30 @@
+"""Experiment files, read on their own: a wrong key in one would merge without a word."""
+
+import re
+
+from hydra.core.override_parser.types import Override
+
+from handpose.check.catalogue import Catalogue
+from handpose.check.keys import unknown_keys
+from handpose.check.overrides import named_choices
+
+_GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)
+
+
+def experiment_problems(override: Override, catalogue: Catalogue) -> list[str]:
+    """A problem for each unknown key of the `_global_` files that an override chooses."""
+    group = override.key_or_group
+    return [
+        f"conf/{group}/{choice}.yaml: {problem}"
+        for choice in named_choices(override)
+        for problem in _file_problems(group, choice, catalogue)
+    ]
+
+
+def _file_problems(group: str, choice: str, catalogue: Catalogue) -> list[str]:
+    file = catalogue.file(group, choice)
+    if file is None or not _GLOBAL.search(file.read_text(encoding="utf-8")):
+        return []
+    content = catalogue.content(group, choice)
+    content.pop("hydra", None)
+    return unknown_keys(content, catalogue.loose_tree(), catalogue)

@@ -1,0 +1,82 @@
+"""Files and folders that a run needs: what the user brings, and what it may write."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from handpose.check.catalogue import REFERENCE, Catalogue
+from handpose.check.refusal import did_you_mean, nearest
+from handpose.check.targets import documented_layout
+from handpose.check.tree import lookup
+from handpose.check.values import found_value
+
+
+def stages(content: dict[str, Any]) -> list[str]:
+    """The stages in use."""
+    parts = {"pretrain": "objective._target_", "finetune": "head._target_"}
+    return [stage for stage, key in parts.items() if lookup(content, key) is not None]
+
+
+def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalogue) -> list[str]:
+    """Missing data of the stages in use, missing weights, and a cache that cannot be written."""
+    labels = dict.fromkeys(_source(content, f"{stage}.dataset") for stage in stages(content))
+    problems = [_data_problem(cfg, label, catalogue) for label in labels]
+    problems += [_weights_problem(found_value(cfg, "backbone.weights"))]
+    cache = found_value(cfg, "paths.cache")
+    problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
+    return [problem for problem in problems if problem]
+
+
+def _source(content: dict[str, Any], path: str) -> str:
+    """The key under which a stage's part is written: its own, or that of both stages."""
+    value = lookup(content, path)
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match else path
+
+
+def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | None:
+    """A source whose files the user brings, and which are not there."""
+    target, root = found_value(cfg, f"{label}._target_"), found_value(cfg, f"{label}.root")
+    if not isinstance(target, str) or not isinstance(root, str) or _is_filled(Path(root)):
+        return None
+    node = catalogue.part("dataset", target).at("root")
+    if node is None or not any("${paths.data}" in str(example) for example in node.examples):
+        return None  # made on first use
+    what = "is empty" if Path(root).is_dir() else "no such directory"
+    layout = documented_layout(target).replace("\n", "\n    ")
+    return (
+        f"{label}.root={root}: {what} ({Path(root).absolute()}). Unpack the dataset there, or say "
+        f"where it is: {label}.root=DIR, or paths.data=DIR for the folder of all datasets.\n"
+        f"Expected, with ROOT that directory:\n    {layout}"
+    )
+
+
+def _is_filled(path: Path) -> bool:
+    return path.is_dir() and any(path.iterdir())
+
+
+def _weights_problem(weights: Any) -> str | None:
+    if weights is None or weights == "imagenet" or not isinstance(weights, str):
+        return None
+    path = Path(weights)
+    if path.is_file():
+        return None
+    inside = [str(path / "backbone.pt")] if (path / "backbone.pt").is_file() else []
+    hint = did_you_mean(inside or nearest(weights, ["imagenet"]))
+    return (
+        f"backbone.weights={weights}: no such file ({path.absolute()}). "
+        f"Give null (random), imagenet, or the path of a file of weights{hint}"
+    )
+
+
+def unwritable(key: str, folder: str) -> str | None:
+    """Why a folder cannot be made or written, or None."""
+    path = Path(folder).absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not existing.is_dir():
+        return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{key}={folder}: {existing} cannot be written; choose a place that can"
+    return None

@@ -1,0 +1,92 @@
+"""Single overrides of the command line, before anything is composed."""
+
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from handpose.check.catalogue import Catalogue
+from handpose.check.refusal import did_you_mean, nearest
+
+
+def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
+    """The overrides that can be read, and a problem for each that cannot."""
+    parsed, problems = [], []
+    for argument in arguments:
+        try:
+            parsed += parser.parse_overrides([argument])
+        except HydraException as error:
+            problems.append(_unreadable(argument, error))
+    return parsed, problems
+
+
+def _unreadable(argument: str, error: HydraException) -> str:
+    if "=" not in argument:
+        return f"{argument}: not of the form KEY=VALUE or GROUP=CHOICE"
+    reason = " ".join(line.strip() for line in str(error).splitlines() if "hydra.cc" not in line)
+    return f"{argument}: cannot be read ({reason}); quote special characters, as in 'KEY=\"VALUE\"'"
+
+
+def is_hydra(override: Override) -> bool:
+    """Whether an override is about Hydra itself."""
+    return override.key_or_group.partition("/")[0].partition(".")[0] == "hydra"
+
+
+def is_choice(override: Override, catalogue: Catalogue) -> bool:
+    """Whether an override chooses a file of a group, rather than setting a key."""
+    return override.key_or_group in catalogue.choices
+
+
+def looks_like_choice(override: Override) -> bool:
+    """Whether an override is written as a choice, of whatever group."""
+    return override.package is not None or "/" in override.key_or_group
+
+
+def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
+    """What is wrong with `GROUP=CHOICE` or `GROUP@KEY=CHOICE`."""
+    group, shown = override.key_or_group, override.get_key_element()
+    if override.is_delete():
+        return [f"{shown}: cannot be left out; choose another {group} instead"]
+    if not _has_slot(override, catalogue):
+        return [_slot_problem(override, catalogue)]
+    if shown.startswith("+") and (group, override.package or group) in catalogue.selectors:
+        return [f"{override.input_line}: every run has a choice here; write it without the +"]
+    if not override.is_sweep_override() and override.value() is None:
+        return [f"{override.input_line}: a group takes a name on the command line; leave it out"]
+    choices = catalogue.choices[group]
+    return [
+        f"{shown}={choice}: no such choice{did_you_mean(nearest(choice, choices))} "
+        f"(there are: {', '.join(choices) or 'none'})"
+        for choice in named_choices(override)
+        if catalogue.file(group, choice) is None
+    ]
+
+
+def _has_slot(override: Override, catalogue: Catalogue) -> bool:
+    group, package = override.key_or_group, override.package
+    if group not in catalogue.choices:
+        return False
+    return package in (None, "_global_") or (group, package) in catalogue.selectors
+
+
+def _slot_problem(override: Override, catalogue: Catalogue) -> str:
+    """A group that is unknown, or chosen for a place that has none."""
+    written = override.get_key_element().lstrip("+")
+    groups = {group for group, _ in catalogue.selectors} | set(catalogue.choices)
+    places = [f"{group}@{key}" for group, key in catalogue.selectors if key != group]
+    near = nearest(written, [*sorted(groups), *places])
+    near = near or [name for name in places if name.startswith(f"{override.key_or_group}@")]
+    return f"{override.input_line}: no such group{did_you_mean(near)}"
+
+
+def named_choices(override: Override) -> list[str]:
+    """The choices that an override names: one, several of a sweep, or a list."""
+    if override.is_sweep_override():
+        values: list[Any] = []
+        if override.is_discrete_sweep():
+            values = [Override._convert_value(value) for value in override.sweep_iterator()]
+    else:
+        value: Any = override.value()
+        values = value if isinstance(value, list) else [value]
+    return [str(value) for value in values if value is not None]

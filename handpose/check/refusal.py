@@ -1,0 +1,42 @@
+"""How a problem is worded, and how a command is refused."""
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+
+def refuse(problems: Sequence[str]) -> NoReturn:
+    """Prints all problems to stderr and ends the program with exit code 1."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    print(f"Nothing was started: the configuration has {count}.\n", file=sys.stderr)
+    for problem in problems:
+        print("  - " + problem.replace("\n", "\n    "), file=sys.stderr)
+    print("\n`python train.py --help` lists the choices.", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """The names that are spelled most like `name`, best first; three at most."""
+
+    def likeness(other: str) -> float:
+        return difflib.SequenceMatcher(None, name, other).ratio()
+
+    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    return [other for other in close if likeness(other) > likeness(close[0]) - 0.1]
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """`; did you mean a or b?`, or nothing without names."""
+    return f"; did you mean {' or '.join(names)}?" if names else ""
+
+
+def with_note(problem: str, note: str) -> str:
+    """A problem with a note at the end of its first line."""
+    first, line_break, rest = problem.partition("\n")
+    return f"{first} {note}{line_break}{rest}"
+
+
+def first_line(error: BaseException) -> str:
+    """The line of an error's message that says what is wrong."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,109 @@
+"""Values of a composed configuration: each must be what its key asks for."""
+
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from handpose.augment.settings import Augmentation
+from handpose.check.catalogue import Catalogue
+from handpose.check.refusal import did_you_mean, first_line, nearest
+from handpose.check.rules import PARTS, RUN, Rule, rule_of
+from handpose.check.tree import Node, leaves, lookup
+
+
+class UnresolvedError(Exception):
+    """A value that another one gives, which cannot be found."""
+
+
+def resolve(cfg: DictConfig, path: str) -> Any:
+    """The plain value at a dotted path, references followed."""
+    try:
+        value = OmegaConf.select(cfg, path, throw_on_resolution_failure=True)
+        if isinstance(value, DictConfig | ListConfig):
+            return OmegaConf.to_container(value, resolve=True)
+        return value
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UnresolvedError(first_line(error)) from None
+
+
+def found_value(cfg: DictConfig, path: str) -> Any:
+    """The plain value at a dotted path, or None where it cannot be found (told elsewhere)."""
+    try:
+        return resolve(cfg, path)
+    except UnresolvedError:
+        return None
+
+
+def value_problems(
+    cfg: DictConfig, content: dict[str, Any], root: Node, catalogue: Catalogue
+) -> list[str]:
+    """A problem for each value that its key cannot take. `content` is `cfg` as written."""
+    rules = RUN | {
+        f"{slot}.{key}": rule
+        for slot, group in catalogue.slots.items()
+        for key, rule in PARTS.get(group, {}).items()
+    }
+    problems = []
+    for path, written in leaves(content):
+        node = root.at(path)
+        rule = rules.get(path) or (rule_of(_examples(node)) if node else None)
+        problem = _value_problem(cfg, path, written, rule)
+        problems += [problem] if problem else []
+    return problems
+
+
+def _examples(node: Node) -> list[Any]:
+    """The values of a key; a stand-in for those that have keys below them."""
+    return [*node.examples, {"": None}] if node.children and node.examples else node.examples
+
+
+def _value_problem(cfg: DictConfig, path: str, written: Any, rule: Rule | None) -> str | None:
+    if written == "???":
+        return f"{path}: has no value; choose one"
+    try:
+        value = resolve(cfg, path)
+    except UnresolvedError as error:
+        # Known only once Hydra runs the job.
+        return None if "${hydra:" in str(written) else f"{path}={written}: {error}"
+    if isinstance(value, dict) and value and isinstance(written, str):
+        return None  # a reference to a part, which is checked where it lies
+    if rule is None or rule.holds(value):
+        return None
+    return f"{path}={_shown(value)}: expected {rule.expected}{_correction(value, rule)}"
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in YAML."""
+    words = {None: "null", True: "true", False: "false"}
+    return words.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
+
+
+def _correction(value: Any, rule: Rule) -> str:
+    """The nearest word among those that a rule names."""
+    words = rule.expected.split(" or ")
+    return did_you_mean(nearest(value, words)) if isinstance(value, str) and len(words) > 1 else ""
+
+
+def range_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalogue) -> list[str]:
+    """The augmentations' own bounds, where their values are of the right kinds."""
+    problems = []
+    for slot, group in catalogue.slots.items():
+        part = lookup(content, slot)
+        if group != "augment" or not isinstance(part, dict):
+            continue
+        values = found_value(cfg, slot) or {}
+        target = values.pop("_target_", None)
+        if target == f"{Augmentation.__module__}.{Augmentation.__qualname__}":
+            problems += _bounds_problem(slot, values)
+    return problems
+
+
+def _bounds_problem(slot: str, values: dict[str, Any]) -> list[str]:
+    try:
+        Augmentation(**values)
+    except ValueError as error:
+        return [str(error).replace("augment.", f"{slot}.", 1)]
+    except TypeError:  # a key too few or too many, which is reported as such
+        return []
+    return []

@@ -1,0 +1,1 @@
+"""The report of a finished run: its figures, its page, and its lines in the terminal."""

@@ -1,0 +1,124 @@
+"""How accurate the predictions are: the PCK curve, and the error of each joint. J = 21 joints."""
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from handpose import metrics
+from handpose.evaluate import Evaluation, mean_pose_errors, pa_errors
+from handpose.hand import FINGERS, JOINT_NAMES, NUM_JOINTS
+from handpose.report.style import (
+    BASELINE,
+    INK,
+    MODEL,
+    NORMAL,
+    joint_colour,
+    legend,
+    new_figure,
+    tidy,
+    to_png,
+)
+
+
+def draw_pck(evaluation: Evaluation) -> bytes | None:
+    """The share of joints within each threshold after alignment; None without 3D labels."""
+    if not evaluation.xyz_valid.any():
+        return None
+    figure = new_figure(5.0, 3.6)
+    axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
+    tidy(axes, title="Joints within a distance of the truth", x="aligned error (PA), mm")
+    if len(evaluation.mean_pose):
+        _draw_pck(axes, mean_pose_errors(evaluation), evaluation.xyz_valid, "mean pose", BASELINE)
+    _draw_pck(axes, pa_errors(evaluation), evaluation.xyz_valid, "this model", MODEL)
+    axes.set(xlim=(0, metrics.PCK_MAX_MM), ylim=(0, 1.02))
+    axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
+    legend(axes, loc="lower right", reverse=True)
+    return to_png(figure)
+
+
+def _draw_pck(axes: Axes, errors: Tensor, valid: Tensor, label: str, colour: str) -> None:
+    thresholds = metrics.pck_thresholds()
+    area = float(metrics.auc(errors, valid))
+    curve = metrics.pck_curve(errors, valid, thresholds)
+    dashes = (0, (4, 2)) if colour == BASELINE else "-"
+    axes.plot(
+        thresholds,
+        curve,
+        color=colour,
+        linewidth=2,
+        linestyle=dashes,
+        label=f"{label}, AUC {area:.3f}",
+    )
+
+
+def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
+    """Bars of each joint's mean error by finger, with the mean pose's: aligned mm, else 2D px."""
+    in_3d = bool(evaluation.xyz_valid.any())
+    valid = evaluation.xyz_valid if in_3d else evaluation.uv_valid
+    if not valid.any():
+        return None
+    errors = (
+        pa_errors(evaluation) if in_3d else metrics.joint_errors(evaluation.uv, evaluation.true_uv)
+    )
+    figure = new_figure(5.0, 3.6)
+    axes = figure.add_axes((0.09, 0.23, 0.89, 0.66))
+    unit = "aligned (PA), mm" if in_3d else "px of the source image"
+    tidy(axes, title=f"Error of each joint, {unit}", x="")
+    places = _places()
+    axes.bar(
+        places,
+        _per_joint(errors, valid),
+        width=0.78,
+        color=[joint_colour(joint) for joint in range(NUM_JOINTS)],
+    )
+    if in_3d and len(evaluation.mean_pose):
+        baseline = _per_joint(mean_pose_errors(evaluation), valid)
+        axes.plot(
+            places,
+            baseline,
+            linestyle="",
+            marker="_",
+            markersize=9,
+            markeredgewidth=1.8,
+            color=INK,
+            label="mean pose",
+            path_effects=[withStroke(linewidth=3.4, foreground="white")],
+        )
+        axes.set_ylim(0, 1.22 * max(np.nanmax(baseline), axes.get_ylim()[1] / 1.05))
+        legend(axes, loc="upper right", borderaxespad=0)
+    _name_joints(axes, places)
+    return to_png(figure)
+
+
+def _per_joint(errors: Tensor, valid: Tensor) -> np.ndarray:
+    """(N, J) -> (J,), NaN where a joint is never labelled."""
+    return (torch.where(valid, errors, 0.0).sum(0) / valid.sum(0)).numpy()
+
+
+def _places() -> np.ndarray:
+    """Where each joint's bar stands: a gap before every finger."""
+    joints = np.arange(NUM_JOINTS)
+    return joints + 0.9 * np.ceil(joints / 4)
+
+
+def _name_joints(axes: Axes, places: np.ndarray) -> None:
+    """The knuckle under each bar, the finger under each group."""
+    names = ["", *(name.split()[-1] for name in JOINT_NAMES[1:])]
+    axes.set_xticks(places, names, rotation=90, fontsize=NORMAL)
+    axes.set_xlim(places[0] - 0.8, places[-1] + 0.6)
+    groups = [
+        ("wrist", places[:1]),
+        *((finger, places[1 + 4 * i : 5 + 4 * i]) for i, finger in enumerate(FINGERS)),
+    ]
+    for name, group in groups:
+        axes.annotate(
+            name,
+            (group.mean(), -0.27),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=NORMAL,
+            color=INK,
+            annotation_clip=False,
+        )

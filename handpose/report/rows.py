@@ -1,0 +1,160 @@
+"""results.json as rows: a metric beside its median, its baseline and its control."""
+
+import re
+from typing import NamedTuple
+
+from handpose.evaluate import Results
+
+Value = float | int | str | None
+
+# label, and what is granted or aligned, a line each
+_METRICS = {
+    "pa_epe_mm": (
+        "Aligned 3D error (PA)",
+        "After the best rotation, scale and shift of each hand, without reflection.",
+    ),
+    "auc_pa_50mm": (
+        "AUC of PCK, aligned",
+        "Area under the share of joints within 0 to 50 mm after the same alignment; 1 is best.",
+    ),
+    "pa_with_reflection_epe_mm": (
+        "Aligned 3D error, FreiHAND’s alignment",
+        "As FreiHAND’s own code aligns: a reflection is allowed as well.",
+    ),
+    "auc_pa_with_reflection_50mm": (
+        "AUC of PCK, FreiHAND’s alignment",
+        "As above, after the alignment that allows a reflection; 1 is best.",
+    ),
+    "epe3d_root_relative_mm": (
+        "Root-relative 3D error",
+        "The wrist is moved onto the true one, and the true length of the reference bone granted.",
+    ),
+    "epe3d_camera_scale_granted_mm": (
+        "3D error in the camera’s frame",
+        "Absolute, root depth solved; the true length of FreiHAND’s scale bone (9–10) granted.",
+    ),
+    "root_depth_error_mm": (
+        "Root depth error",
+        "Depth of the wrist, solved from the 2.5D pose; the reference bone’s true length granted.",
+    ),
+    "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
+}
+_UNIT = re.compile(r"_(mm|px|deg)$")
+_UNIT_NAMES = {"deg": "°"}
+
+
+class Cell(NamedTuple):
+    """One number of results.json."""
+
+    key: str
+    value: Value
+    reason: str  # why it is null, else empty
+
+
+class Row(NamedTuple):
+    """A metric with whatever belongs beside it."""
+
+    label: str
+    explanation: str
+    unit: str  # "mm", "px", "°" or empty
+    mean: Cell
+    median: Cell | None
+    mean_pose: Cell | None
+    shuffled: Cell | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The metric over the constant mean pose's."""
+        if self.mean_pose is None or not self.mean_pose.value or self.mean.value is None:
+            return None
+        return float(self.mean.value) / float(self.mean_pose.value)
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """What there is, by the name of its column."""
+        named = {
+            "mean": self.mean,
+            "median": self.median,
+            "mean pose": self.mean_pose,
+            "shuffled": self.shuffled,
+        }
+        return {name: cell for name, cell in named.items() if cell is not None}
+
+
+def metric_rows(results: Results) -> list[Row]:
+    """The metrics: those known here first, in this file's order, then any others."""
+    names = [name for name in results if _is_metric(name, results)]
+    order = list(_METRICS)
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    return [_row(name, results) for name in names]
+
+
+def facts(results: Results) -> dict[str, Cell]:
+    """All that no row of `metric_rows` holds: counts, times, names."""
+    shown = {cell.key for row in metric_rows(results) for cell in row.cells.values()}
+    return {
+        name: _cell(name, results)
+        for name in results
+        if name not in shown and not _is_reason(name, results)
+    }
+
+
+def _row(name: str, results: Results) -> Row:
+    unit = _unit(name)
+    label, explanation = _METRICS.get(name, (_words(name), ""))
+    beside = (_cell(other, results) if other in results else None for other in _companions(name))
+    return Row(label, explanation, _UNIT_NAMES.get(unit, unit), _cell(name, results), *beside)
+
+
+def _companions(name: str) -> tuple[str, str, str]:
+    """The names of its median, of the mean pose's value, and of the control's."""
+    stem, unit = name.removesuffix(f"_{_unit(name)}"), _unit(name)
+    median = f"{stem}_median_{unit}" if unit else f"{name}_median"
+    return median, f"mean_pose_{name}", f"shuffled_{name}"
+
+
+def _is_metric(name: str, results: Results) -> bool:
+    if _is_reason(name, results) or not (_unit(name) or "auc" in name or name in _METRICS):
+        return False
+    return not any(name in _companions(other) for other in results if other != name)
+
+
+def _is_reason(name: str, results: Results) -> bool:
+    stem = name.removesuffix("_reason")
+    return stem != name and stem in results and results[stem] is None
+
+
+def _unit(name: str) -> str:
+    found = _UNIT.search(name)
+    return found.group(1) if found else ""
+
+
+def _words(name: str) -> str:
+    words = _UNIT.sub("", name).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _cell(name: str, results: Results) -> Cell:
+    value = results[name]
+    reason = "" if value is not None else str(results.get(f"{name}_reason") or "not computed")
+    return Cell(name, value, reason)
+
+
+def shown(value: Value, *, unit: str = "") -> str:
+    """A value for people: two decimals with a unit, three without, thousands apart."""
+    if value is None:
+        return "n/a"
+    if isinstance(value, str | bool):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    return f"{value:.2f}" if unit else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """75.2 -> "1 min 15 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

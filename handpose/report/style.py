@@ -1,0 +1,96 @@
+"""How every figure looks: colours, type, axes. 100 px of the page are one inch of a figure.
+
+Figures are made without pyplot, which would keep them alive in a process of many runs.
+"""
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from handpose.hand import FINGERS
+
+PAGE_WIDTH = 10.4  # inches
+PIXELS_PER_INCH = 200  # twice the page's, for sharp screens
+
+INK = "#1f2933"
+MUTED = "#69737f"
+RULE = "#d8dde3"
+TRUTH = "#9aa3ad"
+MODEL = "#2f5fa8"
+BASELINE = "#d07a1f"
+WRIST = "#4b5563"
+# Tol's "bright" scheme, which the common colour blindnesses leave distinct.
+FINGER_COLOURS = dict(
+    zip(FINGERS, ("#ee6677", "#ccbb44", "#228833", "#4477aa", "#aa3377"), strict=True)
+)
+SMALL, NORMAL, TITLE = 7.8, 8.5, 9.5  # points; one is 1.4 px of the page
+
+
+def joint_colour(joint: int) -> str:
+    """The colour of the joint's finger, or the wrist's."""
+    return WRIST if joint == 0 else FINGER_COLOURS[FINGERS[(joint - 1) // 4]]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A white figure of this size in inches; its parts are placed by hand."""
+    return Figure(figsize=(width, height), facecolor="white")
+
+
+def new_panels(count: int, *, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    """`count` plots in rows of `columns`, each `height` inches high, as wide as the page."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(PAGE_WIDTH, rows * height), facecolor="white", layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+def tidy(axes: Axes, *, title: str, x: str, y: str = "") -> None:
+    """Two thin spines, faint horizontal rules, small type."""
+    axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=8)
+    axes.set_xlabel(x, fontsize=NORMAL, color=MUTED)
+    axes.set_ylabel(y, fontsize=NORMAL, color=MUTED)
+    axes.tick_params(labelsize=NORMAL, colors=MUTED, labelcolor=MUTED, length=0, pad=5)
+    axes.grid(axis="y", color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+
+
+def show_picture(axes: Axes, picture: np.ndarray) -> None:
+    """An image (H, W, 3) as large as the axes, resampled once, to the figure's own pixels."""
+    width, height = (round(PIXELS_PER_INCH * length) for length in inches(axes))
+    method = cv2.INTER_CUBIC if width > picture.shape[1] else cv2.INTER_AREA
+    axes.axis("off")
+    axes.imshow(cv2.resize(picture, (width, height), interpolation=method), interpolation="nearest")
+
+
+def inches(axes: Axes) -> np.ndarray:
+    """Width and height of axes that were placed by hand. (2,)"""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return np.asarray(axes.get_position().size) * figure.get_size_inches()
+
+
+def legend(axes: Axes, **settings: Any) -> None:
+    """A legend without a box."""
+    axes.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, handlelength=1.6, **settings)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer,
+        format="png",
+        dpi=PIXELS_PER_INCH,
+        metadata={"Software": None},
+        pil_kwargs={"compress_level": 4},
+    )
+    return buffer.getvalue()

@@ -1,0 +1,138 @@
+"""Pairs of views: both, view 1 moved onto view 2 by the relative target, and the map in words.
+
+S side of a view in px.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from handpose.objectives.relative import RelativeMap, relative_map
+from handpose.records import ViewParams, Views
+from handpose.report.style import INK, MUTED, PAGE_WIDTH, SMALL, new_figure, show_picture, to_png
+
+_COLUMNS = 2
+_GAP, _BETWEEN, _TEXT = 0.05, 0.45, 0.98  # inches: between pictures, between pairs, below a pair
+_PAIR = (PAGE_WIDTH - _BETWEEN) / _COLUMNS
+_PICTURE = (_PAIR - 2 * _GAP) / 3
+_LINE = 0.17  # inches
+_HEADINGS = ("view 1", "view 2", "view 1 moved onto view 2")
+_TOP = 0.25
+
+
+def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
+    """A grid of the batch's first pairs as a PNG."""
+    count, size = min(most, len(views.index)), views.image.shape[-1]
+    if count == 0 or views.image.shape[1] < 2:
+        return None
+    target = relative_map(views.params, size)
+    rows = -(-count // _COLUMNS)
+    width = PAGE_WIDTH if count > 1 else _PAIR
+    figure = new_figure(width, _TOP + rows * (_PICTURE + _TEXT))
+    for pair in range(count):
+        left = pair % _COLUMNS * (_PAIR + _BETWEEN)
+        top = _TOP + pair // _COLUMNS * (_PICTURE + _TEXT)
+        headings = _HEADINGS if pair < _COLUMNS else ("", "", "")
+        _place_pictures(figure, left, top, pair_pictures(views, target, pair), headings)
+        _place_text(figure, left, top + _PICTURE, _describe(views.params, target, pair, size))
+    return to_png(figure)
+
+
+def _place_pictures(
+    figure: Figure, left: float, top: float, pictures: list[np.ndarray], headings: tuple[str, ...]
+) -> None:
+    """A pair's pictures in a row, by inches from the figure's top left corner."""
+    w, h = figure.get_size_inches()
+    for place, (picture, heading) in enumerate(zip(pictures, headings, strict=True)):
+        x = left + place * (_PICTURE + _GAP)
+        axes = figure.add_axes((x / w, 1 - (top + _PICTURE) / h, _PICTURE / w, _PICTURE / h))
+        axes.set_title(heading, loc="left", fontsize=SMALL, color=MUTED, pad=4)
+        show_picture(axes, picture)
+
+
+def _place_text(figure: Figure, left: float, top: float, lines: list[tuple[str, str]]) -> None:
+    """Lines of text with their colours, under a pair."""
+    width, height = figure.get_size_inches()
+    for number, (text, colour) in enumerate(lines):
+        y = 1 - (top + 0.13 + number * _LINE) / height
+        figure.text(left / width, y, text, fontsize=SMALL, color=colour, va="center")
+
+
+def pair_pictures(views: Views, target: RelativeMap, pair: int) -> list[np.ndarray]:
+    """View 1, view 2, and view 1 under the target's map, reflected beyond its border. (S, S, 3)"""
+    first, second = views.image[pair, :2].permute(0, 2, 3, 1).contiguous().numpy()
+    size = len(first)
+    moved = cv2.warpAffine(
+        first,
+        target_affine(target, pair, size),
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return [first, second, moved]
+
+
+def target_affine(target: RelativeMap, pair: int, size: int) -> np.ndarray:
+    """The target's rotation, scale and shift as a map from view 1's px to view 2's. (2, 3) float64
+
+    The inverse of `to_unit_frame`: what is drawn is what the objective is asked for.
+    """
+    sin, cos = target.rotation[pair].double().tolist()
+    linear = math.exp(float(target.log_scale[pair])) * np.array([[cos, -sin], [sin, cos]])
+    centre = np.full(2, (size - 1) / 2)
+    shift = size * target.shift[pair].double().numpy() + centre - linear @ centre
+    return np.hstack((linear, shift[:, None]))
+
+
+def _describe(
+    params: ViewParams, target: RelativeMap, pair: int, size: int
+) -> list[tuple[str, str]]:
+    """Lines of text, each with its colour: the geometry, the colours, what a view has beside."""
+    sin, cos = target.rotation[pair].tolist()
+    across, down = (100 * target.shift[pair]).tolist()
+    geometry = (
+        f"rotation {_signed(math.degrees(math.atan2(sin, cos)), 0)}°   "
+        f"scale ×{math.exp(float(target.log_scale[pair])):.2f}   "
+        f"shift {_signed(across, 0)} %, {_signed(down, 0)} % of the side"
+    )
+    looks = [(f"view {view + 1}: {_look(params, pair, view, size)}", MUTED) for view in (0, 1)]
+    return [(geometry, INK), (_colours(target, pair), INK), *looks]
+
+
+def _colours(target: RelativeMap, pair: int) -> str:
+    """The colour map; a part that grey or Sobel took away is left out."""
+    hue, saturation, gain, bias = target.colour[pair].tolist()
+    parts = (
+        f"hue {_signed(math.degrees(hue), 0)}°",
+        f"saturation ×{math.exp(saturation):.2f}",
+        f"gain ×{math.exp(gain):.2f}",
+        f"bias {_signed(bias, 0)}",
+    )
+    seen = [part for part, on in zip(parts, target.colour_valid[pair].tolist(), strict=True) if on]
+    return "   ".join(seen) or "colour not to be seen"
+
+
+def _look(params: ViewParams, pair: int, view: int, size: int) -> str:
+    """What a view has that no map undoes."""
+    grey, blur, noise, cutout, sobel = (
+        field[pair, view]
+        for field in (params.grey, params.blur, params.noise, params.cutout, params.sobel)
+    )
+    u0, v0, u1, v1 = cutout.tolist()
+    is_cut = u0 < u1 and v0 < v1
+    parts = (
+        ("grey", bool(grey)),
+        (f"blur {float(blur):.1f} px", float(blur) > 0),
+        (f"noise {float(noise):.0f}", float(noise) > 0),
+        (f"cut-out {100 * (u1 - u0) / size:.0f} × {100 * (v1 - v0) / size:.0f} %", is_cut),
+        ("Sobel", bool(sobel)),
+    )
+    return ", ".join(text for text, on in parts if on) or "plain"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With a sign, a true minus, and no negative zero."""
+    text = f"{value:+.{digits}f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")

@@ -1,0 +1,71 @@
+"""Shared fixtures: a random sample, settings of augmentation, and a quiet environment."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_samples() -> Path:
+    """A folder with a few real images in the datasets' own layouts, beside the project."""
+    folder = Path(os.environ.get("HANDPOSE_REAL_SAMPLES", ROOT.parent / "shared" / "real_samples"))
+    if not folder.is_dir():
+        pytest.skip(f"no real samples in {folder} (set HANDPOSE_REAL_SAMPLES)")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., object]:
+    """Augmentation from conf/augment/full.yaml, everything off but what is named."""
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.load(ROOT / "conf" / "augment" / "full.yaml")
+    switches = {name: False for name, value in node.items() if isinstance(value, bool)}
+
+    def make(*on: str, **ranges: object) -> object:
+        chosen = {**switches, **dict.fromkeys(on, True), **ranges}
+        return instantiate(OmegaConf.merge(node, chosen), _convert_="all")
+
+    return make
+
+
+@pytest.fixture
+def make_sample() -> Callable[..., object]:
+    """A right hand before a camera, with joints that project into the image exactly."""
+    from handpose.geometry.camera import project
+    from handpose.records import Sample
+
+    def make(image: np.ndarray, *, side: str = "right", seed: int = 0) -> Sample:
+        random = np.random.default_rng(seed)
+        height, width = image.shape[:2]
+        focal = 1.5 * width
+        K = np.array([[focal, 0, width / 2 + 3], [0, 1.1 * focal, height / 2 - 2], [0, 0, 1]])
+        xyz = random.uniform(-0.08, 0.08, (21, 3)) + [0.01, 0.0, 0.6]
+        xyz[5] = xyz[0] + [0.05, -0.07, 0.01]
+        return Sample(
+            image=image,
+            uv=project(K, xyz).astype(np.float32),
+            xyz=xyz.astype(np.float32),
+            K=K.astype(np.float32),
+            uv_valid=np.ones(21, dtype=bool),
+            xyz_valid=np.ones(21, dtype=bool),
+            box=np.array([0.5 * width, 0.48 * height, 0.6 * width], dtype=np.float32),
+            side=side,
+            key="test/0#0",
+        )
+
+    return make

@@ -1,0 +1,40 @@
+"""Order, subsets and randomness are functions of seed, epoch and index alone."""
+
+import numpy as np
+
+from handpose.data.sampling import EpochSampler, choose_labelled, sample_rng
+
+
+def test_epochs_are_different_permutations_that_repeat_for_a_seed() -> None:
+    sampler = EpochSampler(length=50, seed=3, shuffle=True)
+    orders = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(index for _, index in orders[1]) == list(range(50))
+    assert {epoch for epoch, _ in orders[1]} == {1}
+    other = EpochSampler(length=50, seed=4, shuffle=True)
+    assert list(other) != orders[0]
+
+
+def test_validation_is_in_order_and_stays_the_same() -> None:
+    sampler = EpochSampler(length=5, seed=3, shuffle=False)
+    sampler.set_epoch(7)
+    assert list(sampler) == [(0, index) for index in range(5)]
+
+
+def test_label_fractions_are_nested_and_keep_identities_whole() -> None:
+    identities = np.arange(400) % 100  # 4 versions of each
+    subsets = {f: choose_labelled(identities, fraction=f, seed=5) for f in (0.01, 0.05, 0.1, 1.0)}
+    assert [len(subset) for subset in subsets.values()] == [4, 20, 40, 400]
+    smaller = [set(subset.tolist()) for subset in subsets.values()]
+    assert smaller[0] < smaller[1] < smaller[2] < smaller[3]
+    assert len(np.unique(identities[subsets[0.1]])) == 10
+    assert set(choose_labelled(identities, fraction=0.1, seed=6)) != smaller[2]
+
+
+def test_samples_draw_from_seed_epoch_and_index() -> None:
+    draws = {sample_rng(*key).random() for key in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))}
+    assert len(draws) == 4
+    assert sample_rng(1, 2, 3).random() == sample_rng(1, 2, 3).random()

@@ -1,0 +1,62 @@
+"""xyz -> uvz -> xyz in float64, both reference bones, and what happens off the manifold."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from handpose.geometry.camera import map_intrinsics, mirror_intrinsics, project, rays
+from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz, xyz_to_uvz
+from handpose.hand import REFERENCE_BONES
+
+
+def _hands(count: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    xyz = torch.randn(count, 21, 3, generator=generator, dtype=torch.float64) * 0.05
+    xyz[..., 2] += 0.5 + 0.4 * torch.rand(count, 1, generator=generator, dtype=torch.float64)
+    K = torch.tensor([[480.0, 0, 112], [0, 470, 115], [0, 0, 1]], dtype=torch.float64)
+    turn = torch.tensor([[0.8, -0.6, 5.0], [0.6, 0.8, -3.0]], dtype=torch.float64)
+    turned = torch.from_numpy(map_intrinsics(turn.numpy(), K.numpy()))
+    return xyz, turned.expand(count, 3, 3)
+
+
+@pytest.mark.parametrize("bone", list(REFERENCE_BONES))
+def test_round_trip_within_a_hundredth_of_a_millimetre(bone: str) -> None:
+    ends = REFERENCE_BONES[bone]
+    xyz, K = _hands(4000)
+    length = (xyz[:, ends[1]] - xyz[:, ends[0]]).norm(dim=-1)
+    uvz = xyz_to_uvz(xyz, K, ends)
+    back = uvz_to_xyz(uvz, K, solve_root_depth(uvz, K, ends)) * length[:, None, None]
+    depth = xyz[:, 0, 2] / length
+    # The larger root is the right one iff the quadratic rises at the true depth.
+    points = torch.nn.functional.pad(rays(K, uvz[:, list(ends), :2]), (0, 1), value=1.0)
+    d = points[:, 1] - points[:, 0]
+    w = uvz[:, ends[1], 2, None] * points[:, 1]
+    rises = (d * d).sum(-1) * depth + (d * w).sum(-1) > 0
+    fits = rises & (depth > ROOT_DEPTH_RANGE[0]) & (depth < ROOT_DEPTH_RANGE[1])
+    assert fits.double().mean() > 0.7
+    assert (back - xyz)[fits].norm(dim=-1).max() < 1e-5
+    wrong = ~rises & (depth < ROOT_DEPTH_RANGE[1])
+    assert (back - xyz)[wrong].norm(dim=-1).amax(-1).min() > 1e-5
+
+
+def test_root_depth_is_defined_and_clamped_for_any_prediction() -> None:
+    _, K = _hands(3)
+    uvz = torch.zeros(3, 21, 3, dtype=torch.float64)
+    uvz[1] = torch.randn(21, 3) * 1e3
+    uvz[2, 5, 2] = 7.0
+    uvz.requires_grad_()
+    depth = solve_root_depth(uvz, K, REFERENCE_BONES["index"])
+    depth.sum().backward()
+    assert torch.isfinite(uvz.grad).all()
+    assert ((depth >= ROOT_DEPTH_RANGE[0]) & (depth <= ROOT_DEPTH_RANGE[1])).all()
+
+
+def test_mirrored_camera_sees_the_mirrored_hand() -> None:
+    xyz, _ = _hands(1)
+    K = torch.tensor([[480.0, 0, 100], [0, 470, 115], [0, 0, 1]], dtype=torch.float64)
+    uv = project(K[None], xyz)[0]
+    mirrored = torch.from_numpy(mirror_intrinsics(K.numpy(), 224))
+    seen = project(mirrored[None], xyz * torch.tensor([-1.0, 1.0, 1.0]))[0]
+    assert torch.allclose(seen[:, 0], 223 - uv[:, 0])
+    assert torch.allclose(seen[:, 1], uv[:, 1])
+    assert mirrored[0, 0] > 0

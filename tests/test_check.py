@@ -1,0 +1,236 @@
+"""What cannot run is refused with every problem at once; what can passes."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from handpose.check import check, check_command_line
+from handpose.check.catalogue import CONF
+from handpose.check.targets import documented_layout
+from handpose.config import register
+
+TRAIN = CONF.parent / "train.py"
+Refused = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory without data, and a name space with the schema."""
+    register()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Asserts that a command line is refused, and returns what is printed."""
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as exit_:
+            check_command_line(list(arguments))
+        assert exit_.value.code == 1
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
+    """Writes an experiment file into a folder of its own; returns the flags that find it."""
+
+    def write(name: str, content: str) -> list[str]:
+        folder = tmp_path / "more" / "experiment"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").write_text(f"# @package _global_\n{content}")
+        return ["--config-dir", str(folder.parent)]
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("objectve=relative", "objectve: no such key; did you mean objective?"),
+        ("+objectve=relative", "objectve: no such key; did you mean objective?"),
+        ("++objectve=relative", "objectve: no such key; did you mean objective?"),
+        ("experiment=null", "leave it out"),
+        ("head=heatmp", "head=heatmp: no such choice; did you mean heatmap?"),
+        ("dataset@pretrian.dataset=freihand", "did you mean dataset@pretrain.dataset"),
+        ("+dataset@evaluate.dataset=freihand", "no such group"),
+        ("+objective=relative", "write it without the +"),
+        ("augment.rotat=false", "augment.rotat: no such key; did you mean augment.rotate?"),
+        ("finetune.max_epoch=3", "did you mean finetune.max_epochs?"),
+        ("max_epochs=3", "pretrain.max_epochs or finetune.max_epochs"),
+        ("head.hidden_dim=3", "no such key here; it belongs to head=regression"),
+        ("pretrain.dataset.root=/x", "set dataset.root"),
+        ("pretrain.dataset=freihand", "write dataset@pretrain.dataset=CHOICE"),
+        ("~seed", "~seed: cannot be left out"),
+        ("~head", "~head: cannot be left out"),
+        ("seed", "not of the form KEY=VALUE"),
+        ("objective=contrastive,relative", "--multirun"),
+        ("finetune.max_epochs=ten", "expected a whole number, 1 or more"),
+        ("finetune.max_epochs=-5", "expected a whole number, 1 or more"),
+        ("pretrain.max_epochs=0", "expected a whole number, 1 or more"),
+        ("pretrain.batch_size=1", "expected a whole number, 2 or more"),
+        ("finetune.label_fraction=0", "expected a number above 0 and at most 1"),
+        ("seed=-1", "expected a whole number, 0 or more"),
+        ("seed=null", "expected a whole number, 0 or more"),
+        ("reference_bone=indx", "did you mean index?"),
+        ("trainer.devices=0", "trainer.devices=0: expected"),
+        ("trainer.precision=16", "expected 32-true"),
+        ("trainer.caps.batches=2", "choose trainer=debug first"),
+        ("dataset.image_size=100", "expected a multiple of 32"),
+        ("dataset.crop_by=hand", "expected box or joints"),
+        ("optimizer.lr=1e-3x", "optimizer.lr=1e-3x: expected a number above 0"),
+        ("augment.rotate=5", "augment.rotate=5: expected true or false"),
+        ("augment.angle=[30,-30]", "expected a range [from, to]"),
+        ("augment.probability=2", "augment.probability"),
+        ("backbone.weights=imagnet", "did you mean imagenet?"),
+        ("backbone._target_=os.system", "_target_=os.system: only handpose.*"),
+        ("head._target_=handpose.heads.heatmap.HeatmpHead", "did you mean HeatmapHead?"),
+        ("paths.runs=${nothing}", "paths.runs"),
+    ],
+)
+def test_one_mistake_is_named_with_its_remedy(
+    argument: str, message: str, refused: Refused
+) -> None:
+    printed = refused(argument)
+    assert message in printed
+    assert "has 1 problem." in printed
+
+
+def test_all_mistakes_are_named_at_once(refused: Refused) -> None:
+    printed = refused("objectve=x", "head=heatmp", "seed=x", "augment.rotat=1", "paths.cache=")
+    for key in ("objectve", "head=heatmp", "seed=x", "augment.rotat", "paths.cache="):
+        assert f"  - {key}" in printed
+    assert "has 5 problems" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["objective=contrastive", "head=regression", "backbone=hrnet_w18", "optimizer=lars"],
+        ["seed='3'", "augment.angle=[-20,20]", "sweep='a b'", "paths.data=${paths.cache}"],
+        ["optimizer._target_=torch.optim.SGD", "+optimizer.momentum=0.9"],
+        ["trainer=debug", "trainer.caps.batches=3", "logger=wandb", "logger.wandb.tags=[a,b]"],
+        ["++seed=3", "hydra.job.chdir=false", "hydra/launcher=basic"],
+        ["objective=none", "dataset@pretrain.dataset=freihand"],
+        ["--cfg", "job", "dataset=freihand"],
+        ["--help"],
+        ["-m", "objective=glob(*)", "seed=range(1,3)", "augment.probability=0.1,0.2"],
+    ],
+)
+def test_what_can_run_passes(arguments: list[str]) -> None:
+    check_command_line(arguments)
+
+
+def test_a_stage_has_a_dataset_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "source" / "training").mkdir(parents=True)
+    stage = ["dataset@finetune.dataset=freihand", f"finetune.dataset.root={tmp_path / 'source'}"]
+    check_command_line([*stage, "finetune.dataset.val_fraction=0.2"])
+
+
+def test_a_missing_dataset_is_named_with_its_layout(refused: Refused) -> None:
+    printed = refused("dataset=freihand", "paths.data=/nowhere")
+    assert "dataset.root=/nowhere/freihand: no such directory" in printed
+    assert "dataset.root=DIR" in printed
+    assert "ROOT/training/rgb" in printed
+    assert printed.count("no such directory") == 1  # both stages have the same source
+
+
+def test_an_empty_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:
+    assert "is empty" in refused("dataset=freihand", f"dataset.root={tmp_path}")
+
+
+def test_nothing_to_do_is_refused(refused: Refused) -> None:
+    assert "nothing to do" in refused("objective=none", "head=none")
+
+
+@pytest.mark.parametrize("key", ["paths.runs", "paths.cache", "hydra.run.dir"])
+def test_a_folder_that_cannot_be_made_is_refused(
+    key: str, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "file").touch()
+    printed = refused(f"{key}={tmp_path / 'file' / 'below'}")
+    assert f"{key}={tmp_path / 'file' / 'below'}: " in printed
+    assert "is a file, not a directory" in printed
+
+
+def test_all_cells_of_a_sweep_are_checked(refused: Refused) -> None:
+    printed = refused("-m", "objective=none,relative", "head=none,heatmap", "seed=1,2,-3")
+    assert "nothing to do; choose an objective, a head, or both [in 3 of 12 cells]" in printed
+    assert "seed=-3: expected a whole number, 0 or more [in 4 of 12 cells]" in printed
+    printed = refused("-m", "objective=relative,contrstive", "seed=1,2")
+    assert "objective=contrstive: no such choice; did you mean contrastive?" in printed
+
+
+def test_experiments_are_found_and_checked(
+    refused: Refused, experiments: Callable[[str, str], list[str]]
+) -> None:
+    flags = experiments(
+        "good", "defaults:\n  - override /head: regression\nfinetune:\n  max_epochs: 3\n"
+    )
+    check_command_line([*flags, "experiment=good", "head.hidden_dim=64"])
+    assert "write it without the +" in refused(*flags, "+experiment=good")
+    content = "finetune:\n  max_epoch: 3\naugment:\n  rotat: false\nsed: 3\n"
+    printed = refused(*experiments("bad", content), "experiment=bad")
+    for meant in ("finetune.max_epochs", "augment.rotate", "seed"):
+        assert f"did you mean {meant}?" in printed
+
+
+def test_parameters_of_a_sweep_in_a_file_are_cells(
+    refused: Refused, experiments: Callable[[str, str], list[str]]
+) -> None:
+    flags = experiments("study", "hydra:\n  sweeper:\n    params:\n      seed: 1,-2\n")
+    assert "[in 1 of 2 cells]" in refused(*flags, "-m", "experiment=study")
+
+
+def test_a_composed_configuration_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        check(compose("config"))
+        cfg = compose("config", overrides=["+augment.rotat=false", "finetune.max_epochs=0"])
+    with pytest.raises(SystemExit):
+        check(cfg)
+    printed = capsys.readouterr().err
+    assert "augment.rotat: no such key; did you mean augment.rotate?" in printed
+    assert "finetune.max_epochs=0: expected" in printed
+
+
+def test_a_layout_is_read_without_importing_its_module() -> None:
+    layout = documented_layout("handpose.data.freihand.FreiHand")
+    assert layout.startswith("ROOT/training/rgb/%08d.jpg")
+    assert "Joints are" not in layout
+
+
+_WRAPPER = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    heavy = {"torch", "pytorch_lightning", "albumentations", "timm", "cv2"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["--help"], 0, "objective: contrastive, none, relative"),
+        (["--cfg", "job"], 0, "max_epochs"),
+        (["objectve=relative"], 1, "did you mean objective?"),
+        (["-m", "head=heatmap,heatmp"], 1, "did you mean heatmap?"),
+    ],
+)
+def test_the_program_answers_without_heavy_imports(
+    arguments: list[str], code: int, text: str
+) -> None:
+    command = [sys.executable, "-c", _WRAPPER, str(TRAIN), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,83 @@
+"""Every file of conf/ says what its target takes, and composes."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.composed import find_problems
+from handpose.check.targets import documented_layout
+from handpose.config import register
+
+# What the run itself hands to each part, beside the file's keys.
+_PART = {"channels", "strides", "embedding_dim", "image_size"}
+SUPPLIED: dict[str, set[str]] = {
+    "objective": _PART | {"augmentation"},
+    "head": _PART | {"reference_bone"},
+    "dataset": {"split", "max_samples"},
+}
+CATALOGUE = Catalogue()
+CHOICES = [(group, name) for group, names in CATALOGUE.choices.items() for name in names]
+CHOICES = [(group, name) for group, name in CHOICES if not group.startswith("hydra")]
+
+
+def target_of(group: str, choice: str) -> str | None:
+    return CATALOGUE.content(group, choice).get("_target_")
+
+
+OURS = [pair for pair in CHOICES if (target_of(*pair) or "").startswith("handpose.")]
+
+
+def keywords(target: Any) -> dict[str, bool]:
+    """name -> required, of a function's or class's keywords; **contract leads to the base class."""
+    inits = (
+        [c.__init__ for c in target.__mro__ if "__init__" in vars(c)]
+        if inspect.isclass(target)
+        else [target]
+    )
+    found: dict[str, bool] = {}
+    for function in inits:
+        parameters = [
+            p for p in inspect.signature(function).parameters.values() if p.name != "self"
+        ]
+        for parameter in parameters:
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                found.setdefault(parameter.name, parameter.default is parameter.empty)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
+
+
+def test_something_is_tested() -> None:
+    assert len(CHOICES) >= 20
+    assert len({group for group, _ in OURS}) >= 4
+
+
+@pytest.mark.parametrize(("group", "choice"), OURS)
+def test_keys_are_those_of_the_target(group: str, choice: str) -> None:
+    module, _, name = str(target_of(group, choice)).rpartition(".")
+    accepted = keywords(getattr(import_module(module), name))
+    keys = {key for key in CATALOGUE.content(group, choice) if key not in ("_target_", "_partial_")}
+    supplied = SUPPLIED.get(group, set())
+    assert keys <= set(accepted), f"not taken by {name}: {sorted(keys - set(accepted))}"
+    required = {key for key, needed in accepted.items() if needed} - (supplied & set(accepted))
+    assert required <= keys, f"needed by {name}: {sorted(required - keys)}"
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes(group: str, choice: str) -> None:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=[f"{group}={choice}"])
+    # Data that this machine lacks is no fault of the file.
+    assert [p for p in find_problems(cfg, CATALOGUE) if ".root=" not in p] == []
+
+
+@pytest.mark.parametrize("choice", CATALOGUE.choices["dataset"])
+def test_a_source_documents_its_layout(choice: str) -> None:
+    content = CATALOGUE.content("dataset", choice)
+    if "${paths.data}" in content["root"]:
+        assert "ROOT/" in documented_layout(content["_target_"])
