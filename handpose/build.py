@@ -14,7 +14,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from handpose.augment.settings import Augmentation
 from handpose.backbones.base import Backbone
-from handpose.data.base import HandDataset, MissingSplit, Split
+from handpose.data.base import HandDataset, MissingSplitError, Split
 from handpose.data.loaders import default_num_workers
 from handpose.heads.base import Head
 from handpose.model import PoseModel
@@ -62,14 +62,14 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
     """One split; under caps another split stands in for a missing one, and the log says so.
 
     Raises:
-        MissingSplit: the source has no such split, and there are no caps.
+        MissingSplitError: the source has no such split, and there are no caps.
     """
     stand_ins: dict[Split, tuple[Split, ...]] = {"val": ("train",), "test": ("val", "train")}
     candidates: tuple[Split, ...] = (split, *(stand_ins.get(split, ()) if caps.samples else ()))
     for candidate in candidates:
         try:
             dataset = _make(node, split=candidate, max_samples=caps.samples)
-        except MissingSplit as error:
+        except MissingSplitError as error:
             if candidate == candidates[-1]:
                 raise
             _log.warning("%s; taking another split for %s", error, split)

@@ -54,7 +54,7 @@ class Evaluation(NamedTuple):
     xyz_valid: Tensor  # (N, J) bool
     K_valid: Tensor  # (N,) bool
     is_left: Tensor  # (N,) bool
-    index: Tensor  # (N,) place in the dataset
+    index: Tensor  # type: ignore[assignment]  # (N,) place in the dataset
     mean_pose: Tensor  # (J, 3) mm, right: Procrustes mean of the training hands; (0, 3) if none
 
 
@@ -169,4 +169,6 @@ def _with_reasons(values: dict[str, Tensor], *, reason: str) -> Results:
 
 def not_applicable(names: tuple[str, ...], reason: str) -> Results:
     """Nulls for `names`, each with its reason beside it."""
-    return {key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))}
+    return {
+        key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))
+    }

@@ -26,7 +26,7 @@ BONES: tuple[tuple[int, int], ...] = tuple(
     for knuckle in range(4)
 )
 
-# The bone whose length is 1 in the 2.5D pose: wrist to index MCP (ours), or to middle MCP (PeCLR's).
+# The bone of length 1 in the 2.5D pose: wrist to index MCP (ours), or to middle MCP (PeCLR's).
 ReferenceBone = Literal["index", "middle"]
 REFERENCE_BONES: dict[str, tuple[int, int]] = {"index": (ROOT, 5), "middle": (ROOT, 9)}
 

@@ -36,7 +36,9 @@ def nt_xent(projections: Tensor, identity: Tensor, *, temperature: float) -> Ten
     """
     batch = projections.shape[0]
     with torch.autocast(projections.device.type, enabled=False):
-        z = F.normalize(projections.to(torch.promote_types(projections.dtype, torch.float32)), dim=-1)
+        z = F.normalize(
+            projections.to(torch.promote_types(projections.dtype, torch.float32)), dim=-1
+        )
         z = z.transpose(0, 1).flatten(0, 1)  # (2 B, D): first views, then second views
         logits = z @ z.T / temperature
     partner = torch.arange(2 * batch, device=z.device).roll(batch)

@@ -10,12 +10,13 @@ A missing label is 0 with its `valid` False; a missing K is the identity, a miss
 NamedTuples, since `default_collate` and Lightning's transfer to the device take them.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 Side = Literal["left", "right"]
+Column = Any  # np.ndarray as a data worker makes it, Tensor once collated
 
 
 class Sample(NamedTuple):
@@ -38,41 +39,41 @@ class ViewParams(NamedTuple):
     One row per view (V, ...); after collation (B, V, ...).
     """
 
-    affine: np.ndarray  # (V, 2, 3) float32, px of the source image -> px of the view
-    colour: np.ndarray  # (V, 4) float32: hue shift (rad), saturation and gain (factors), bias (0..255)
-    grey: np.ndarray  # (V,) bool: the three channels replaced by their mean
-    blur: np.ndarray  # (V,) float32: sigma in px of the view, 0 for none
-    noise: np.ndarray  # (V,) float32: standard deviation (0..255), 0 for none
-    noise_seed: np.ndarray  # (V,) int64
-    cutout: np.ndarray  # (V, 4) int64: u0, v0, u1, v1 of the erased rectangle in px; u0 = u1: none
-    sobel: np.ndarray  # (V,) bool: replaced by its gradient magnitude
+    affine: Column  # (V, 2, 3) float32, px of the source image -> px of the view
+    colour: Column  # (V, 4) float32: hue (rad), saturation and gain (factors), bias (0..255)
+    grey: Column  # (V,) bool: the three channels replaced by their mean
+    blur: Column  # (V,) float32: sigma in px of the view, 0 for none
+    noise: Column  # (V,) float32: standard deviation (0..255), 0 for none
+    noise_seed: Column  # (V,) int64
+    cutout: Column  # (V, 4) int64: u0, v0, u1, v1 of the erased rectangle in px; u0 = u1: none
+    sobel: Column  # (V,) bool: replaced by its gradient magnitude
 
 
 class Views(NamedTuple):
     """A pre-training batch of one part of the objective: V views of each unlabelled image."""
 
-    image: Tensor  # (B, V, 3, S, S) uint8
+    image: Column  # (B, V, 3, S, S) uint8
     params: ViewParams  # each (B, V, ...)
-    identity: Tensor  # (B,) int64: equal for samples of one and the same pose
-    index: Tensor  # (B,) int64: the sample's place in its dataset
-    weight: Tensor  # (B,) float32
+    identity: Column  # (B,) int64: equal for samples of one and the same pose
+    index: Column  # (B,) int64: the sample's place in its dataset
+    weight: Column  # (B,) float32
 
 
 class Target(NamedTuple):
     """A labelled batch: crops and the truth, in the crop's own frame and for right hands."""
 
-    image: Tensor  # (B, 3, S, S) uint8
-    uvz: Tensor  # (B, J, 3): px of the crop, px of the crop, reference bones
-    xyz: Tensor  # (B, J, 3) metres, camera frame of `K`
-    K: Tensor  # (B, 3, 3) of the crop
-    bone: Tensor  # (B,) metres: length of the reference bone
-    granted_scale: Tensor  # (B,) metres: length of FreiHAND's scale bone, or 1
-    uv_valid: Tensor  # (B, J) bool
-    z_valid: Tensor  # (B, J) bool: the joint, the root and the reference bone are labelled
-    K_valid: Tensor  # (B,) bool
-    affine: Tensor  # (B, 2, 3) px of the source image -> px of the crop, the mirror included
-    is_left: Tensor  # (B,) bool: mirrored
-    index: Tensor  # (B,) int64: the sample's place in its dataset
+    image: Column  # (B, 3, S, S) uint8
+    uvz: Column  # (B, J, 3): px of the crop, px of the crop, reference bones
+    xyz: Column  # (B, J, 3) metres, camera frame of `K`
+    K: Column  # (B, 3, 3) of the crop
+    bone: Column  # (B,) metres: length of the reference bone
+    granted_scale: Column  # (B,) metres: length of FreiHAND's scale bone, or 1
+    uv_valid: Column  # (B, J) bool
+    z_valid: Column  # (B, J) bool: the joint, the root and the reference bone are labelled
+    K_valid: Column  # (B,) bool
+    affine: Column  # (B, 2, 3) px of the source image -> px of the crop, the mirror included
+    is_left: Column  # (B,) bool: mirrored
+    index: Column  # (B,) int64: the sample's place in its dataset
 
 
 class Prediction(NamedTuple):

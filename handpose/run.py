@@ -14,8 +14,7 @@ from torch.utils.data import default_collate
 
 from handpose import build, stages
 from handpose.data.base import HandDataset
-from handpose.evaluate import Evaluation, Results, not_applicable, summarise
-from handpose.evaluate import METRICS
+from handpose.evaluate import METRICS, Evaluation, Results, not_applicable, summarise
 from handpose.records import Views
 from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
 from handpose.report.terminal import print_results
@@ -27,7 +26,7 @@ _PAIRS_DRAWN = 8
 
 
 def run(cfg: DictConfig) -> None:
-    """Does what `cfg` says in Hydra's output directory; says so and returns if it is done already."""
+    """Does what `cfg` says in Hydra's output directory, unless it is done already."""
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -54,7 +53,7 @@ def _complete(cfg: DictConfig, config: dict[str, Any], run_dir: Path) -> Results
 def _stages(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
 ) -> tuple[Results, dict[str, bytes]]:
-    """Pre-train, fine-tune, evaluate; results.json is written last, for it marks the run finished."""
+    """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
     backbone, seconds = stages.pretrain(cfg, run_dir, loggers)
     results: Results = {"pretrain_seconds": seconds}
     evaluation, test = None, None

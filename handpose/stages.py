@@ -188,7 +188,7 @@ def evaluate(
 
 
 def mean_pose(poses: np.ndarray) -> torch.Tensor:
-    """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) where there are none."""
+    """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if there are none."""
     if len(poses) == 0:
         return torch.empty(0, 3)
     chosen = np.linspace(0, len(poses) - 1, min(len(poses), _MEAN_POSE_HANDS)).astype(int)

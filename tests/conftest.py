@@ -54,7 +54,7 @@ def make_sample() -> Callable[..., object]:
         height, width = image.shape[:2]
         focal = 1.5 * width
         K = np.array([[focal, 0, width / 2 + 3], [0, 1.1 * focal, height / 2 - 2], [0, 0, 1]])
-        xyz = random.uniform(-0.08, 0.08, (21, 3)) + [0.01, 0.0, 0.6]
+        xyz = random.uniform(-0.08, 0.08, (21, 3)) + np.array([0.01, 0.0, 0.6])
         xyz[5] = xyz[0] + [0.05, -0.07, 0.01]
         return Sample(
             image=image,

@@ -4,7 +4,6 @@ The pixels of the five ablation transforms are albumentations' work, handed the 
 that nothing random is left to it. S side of the view in px.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import albumentations as A
@@ -13,7 +12,7 @@ import numpy as np
 from albumentations.augmentations.blur.functional import create_gaussian_kernel_1d
 
 from handpose.augment.colour import colour_matrix
-from handpose.augment.settings import Augmentation
+from handpose.augment.settings import Augmentation, Range
 
 _TO_GREY = A.ToGray(method="average")
 _BLUR = A.GaussianBlur()
@@ -56,9 +55,7 @@ def sample_appearance(rng: np.random.Generator, settings: Augmentation, size: in
     )
 
 
-def _sample_rectangle(
-    rng: np.random.Generator, sides: Sequence[float], size: int
-) -> np.ndarray:
+def _sample_rectangle(rng: np.random.Generator, sides: Range, size: int) -> np.ndarray:
     """u0, v0, u1, v1 (4,) int64 in px, wholly inside the view, of sides drawn from `sides` x S."""
     extent = np.rint(rng.uniform(*sides, size=2) * size).astype(np.int64)
     corner = np.floor(rng.random(2) * (size - extent + 1)).astype(np.int64)
@@ -83,7 +80,7 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
 
 
 def _sobel(view: np.ndarray) -> np.ndarray:
-    """The gradient magnitude (kernel 3) of the mean of the channels, clipped to uint8, three times."""
+    """The gradient magnitude (kernel 3) of the channels' mean, clipped to uint8, three times."""
     grey = view.mean(axis=2, dtype=np.float32)
     du, dv = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     return np.repeat(cv2.convertScaleAbs(cv2.magnitude(du, dv))[..., None], 3, axis=2)

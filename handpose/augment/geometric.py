@@ -44,7 +44,7 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shrink(image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Area-averages `image` by about `scale`; the map of that resize, each axis rounded, with it."""
+    """Area-averages `image` by about `scale`; and the map of that resize, each axis rounded."""
     height, width = image.shape[:2]
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, small, interpolation=cv2.INTER_AREA), resize((width, height), small)

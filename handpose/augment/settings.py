@@ -1,10 +1,11 @@
 """What an augmentation may do: nine switches and their ranges."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+Range = tuple[float, float]
 
-def _check_range(name: str, bounds: Sequence[float], low: float, high: float) -> None:
+
+def _check_range(name: str, bounds: Range, low: float, high: float) -> None:
     """Raises ValueError unless low <= bounds[0] <= bounds[1] <= high."""
     if len(bounds) != 2 or not low <= bounds[0] <= bounds[1] <= high:
         raise ValueError(
@@ -30,20 +31,21 @@ class Augmentation:
     gaussian_noise: bool
     cut_out: bool
     sobel: bool
-    angle: Sequence[float]
-    shift: Sequence[float]
+    angle: Range
+    shift: Range
     margin: float
-    margin_range: Sequence[float]
-    hue: Sequence[float]
-    saturation: Sequence[float]
-    gain: Sequence[float]
-    bias: Sequence[float]
-    blur_sigma: Sequence[float]
+    margin_range: Range
+    hue: Range
+    saturation: Range
+    gain: Range
+    bias: Range
+    blur_sigma: Range
     noise_std: float
-    cut_out_side: Sequence[float]
+    cut_out_side: Range
     probability: float
 
     def __post_init__(self) -> None:
+        """Checks the ranges; a configuration gives them as lists."""
         _check_range("angle", self.angle, -180, 180)
         _check_range("shift", self.shift, -1, 1)
         _check_range("margin_range", self.margin_range, 0.05, 20)

@@ -122,7 +122,7 @@ def _length(xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]) -> float:
 def _relative_depth(
     xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """z (J,) in reference bones from the root, its validity (J,), and the bone (m; 1 if unknown)."""
+    """z (J,) from the root in reference bones, its validity (J,), and the bone (m; 1: unknown)."""
     length = _length(xyz, valid, bone)
     if length == 0 or not valid[ROOT]:
         return np.zeros(NUM_JOINTS), np.zeros(NUM_JOINTS, dtype=bool), 1.0

@@ -1,6 +1,7 @@
 """The contract of a backbone, and the normalisation of its input."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +23,12 @@ def normalise(image: Tensor) -> Tensor:
 class Backbone(nn.Module, ABC):
     """Image (B, 3, S, S), normalised -> features, fine -> coarse.
 
-    `channels[i]` and `strides[i]` describe level i: (B, channels[i], S / strides[i], S / strides[i]).
+    Level i has `channels[i]` channels and `strides[i]`: (B, channels[i], S / strides[i], ...).
     `network` is the library's model without its classifier; its state dict bears the library's
     own key names, so that weights go in and out strictly.
     """
 
-    network: nn.Module
+    network: Any
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 

@@ -52,9 +52,11 @@ def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a missing, cut or foreign file, or one that holds more than weights
+    except (
+        Exception
+    ) as error:  # a missing, cut or foreign file, or one that holds more than weights
         raise ValueError(
-            f"backbone.weights={path} cannot be read as weights ({type(error).__name__}: {error}).\n"
+            f"backbone.weights={path} is no file of weights ({type(error).__name__}: {error}).\n"
             "Give a backbone.pt of an earlier run, or a file with a plain state dict."
         ) from error
     return content.get("state_dict", content)

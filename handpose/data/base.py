@@ -1,4 +1,4 @@
-"""The contract of a dataset: unaugmented hands, one `Sample` each, and what is known without pixels."""
+"""The contract of a dataset: one `Sample` a hand, and what is known without pixels."""
 
 from abc import ABC, abstractmethod
 from typing import Literal
@@ -12,7 +12,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-class MissingSplit(ValueError):
+class MissingSplitError(ValueError):
     """A source has no such split on this disk."""
 
 
@@ -62,7 +62,7 @@ class HandDataset(ABC):
 
 
 def joint_box(uv: np.ndarray) -> np.ndarray:
-    """The square about joints (N, 2): centre their mean, half-side the largest distance from it. (3,)"""
+    """The square (3,) about joints (N, 2): centre their mean, half-side the largest distance."""
     centre = uv.mean(axis=0)
     radius = np.linalg.norm(uv - centre, axis=1).max()
     return np.array([*centre, max(2 * radius, 1.0)], dtype=np.float32)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.base import HandDataset, MissingSplit, all_valid
+from handpose.data.base import HandDataset, MissingSplitError, all_valid
 from handpose.data.images import read_image
 from handpose.geometry.camera import project
 from handpose.records import Sample
@@ -56,13 +56,13 @@ class FreiHand(HandDataset):
             )
         self._indices = self._choose(self._count_images(), val_fraction)[: self.max_samples]
         if len(self._indices) == 0:
-            raise MissingSplit(f"{self.root}: no image for the {self.split} split")
+            raise MissingSplitError(f"{self.root}: no image for the {self.split} split")
 
     def _annotation(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """(N, *shape) float32 of one annotation file, finite."""
         path = self.root / f"{self.official}_{name}.json"
         if not path.is_file():
-            kind = MissingSplit if self.root.is_dir() else ValueError
+            kind = MissingSplitError if self.root.is_dir() else ValueError
             raise kind(f"{path} is missing; FreiHAND's layout is ROOT/{{{LAYOUT}}}")
         try:
             values = np.asarray(json.loads(path.read_text()), dtype=np.float32)

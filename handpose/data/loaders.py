@@ -98,7 +98,12 @@ class TargetDataset(Dataset[Target]):
 
 
 def build_loader(
-    dataset: ViewDataset | TargetDataset, *, batch_size: int, training: bool, num_workers: int, seed: int
+    dataset: ViewDataset | TargetDataset,
+    *,
+    batch_size: int,
+    training: bool,
+    num_workers: int,
+    seed: int,
 ) -> DataLoader:
     """Shuffled whole batches for training; every sample once and in order otherwise.
 

@@ -1,4 +1,4 @@
-"""Which samples, in which order: pure functions of (seed, epoch), so that any restart repeats them."""
+"""Which samples, in which order: functions of (seed, epoch), so that a restart repeats them."""
 
 from collections.abc import Iterator
 

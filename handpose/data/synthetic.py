@@ -61,7 +61,12 @@ class Synthetic(HandDataset):
         if count < 1:
             raise ValueError(f"dataset.num_{self.split}={count}: at least one hand is needed")
         self._hands = _rendered(
-            Path(root), self.split, count=count, size=render_size, orientation=orientation, seed=seed
+            Path(root),
+            self.split,
+            count=count,
+            size=render_size,
+            orientation=orientation,
+            seed=seed,
         )
 
     def __len__(self) -> int:

@@ -44,7 +44,7 @@ def relative(first: Array, second: Array) -> Array:
 
 
 def to_unit_frame(affine: Array, size: int) -> Array:
-    """A px -> px map between crops of side `size`, about the crop's centre ((S - 1) / 2), in units of S.
+    """A px -> px map between crops of side S = `size`, about their centres and in units of S.
 
     The linear part stays; the shift becomes that of the centre: (L c + t - c) / S.
     """
@@ -75,5 +75,5 @@ def resize(source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
 
 
 def mirror(width: int) -> np.ndarray:
-    """The left-right mirror of an image `width` px wide: u' = width - 1 - u. Returns (2, 3) float64."""
+    """The mirror of an image `width` px wide: u' = width - 1 - u. Returns (2, 3) float64."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])

@@ -39,7 +39,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and the backbone's embedding -> (uvz (B, J, 3), heatmap (B, J, h, w) or (B, 0))."""
+        """Features, the backbone's embedding -> (uvz (B, J, 3), heatmap (B, J, h, w) or (B, 0))."""
 
     def forward(self, features: Features, embedding: Tensor, K: Tensor) -> Prediction:
         """K (B, 3, 3) is the crop's. The root depth is solved in float32, outside autocast."""

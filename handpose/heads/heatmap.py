@@ -59,7 +59,7 @@ class HeatmapHead(Head):
         return self.smooth(level)
 
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """(u, v) by soft-argmax; z is the heatmap-weighted mean of the joint's depth map (eq. 5)."""
+        """(u, v) by soft-argmax; z is the depth map's mean under the heatmap (eq. 5)."""
         logits, depth = self.maps(self.decode(features)).float().chunk(2, dim=1)
         heatmap = logits.flatten(2).softmax(-1).unflatten(2, logits.shape[2:])
         z = (heatmap * depth).sum((2, 3))

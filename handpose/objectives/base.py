@@ -1,6 +1,7 @@
 """The contract of a pre-training objective."""
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        """features[i] (B, V, channels[i], h, w), embedding (B, V, embedding_dim) -> {"loss": (), ...}.
+        """features[i] (B, V, channels[i], h, w), embedding (B, V, E) -> {"loss": (), ...}.
 
         Every further entry is a scalar to be logged, averaged over batches.
         """
@@ -41,10 +42,10 @@ class Objective(nn.Module, ABC):
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with BatchNorm and ReLU between them."""
     layers: list[nn.Module] = []
-    for width_in, width_out in zip(widths[:-2], widths[1:-1], strict=True):
+    for width_in, width_out in pairwise(widths[:-1]):
         layers += [
             nn.Linear(width_in, width_out, bias=False),
             nn.BatchNorm1d(width_out),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

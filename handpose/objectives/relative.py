@@ -6,14 +6,13 @@ the views gives the inverse map, which a mere difference of parameters does not.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from handpose.augment.colour import relative_colour, relative_colour_valid
-from handpose.augment.settings import Augmentation
+from handpose.augment.settings import Augmentation, Range
 from handpose.geometry.affine import relative, to_unit_frame
 from handpose.losses import masked_mean
 from handpose.objectives.base import Objective, mlp
@@ -32,11 +31,11 @@ class RelativeMap(NamedTuple):
 
 def relative_map(params: ViewParams, image_size: int) -> RelativeMap:
     """The target, from the two views' parameters (B, 2, ...); computed in float64."""
-    affine: Tensor = params.affine.double()  # type: ignore[attr-defined]  # a tensor once collated
+    affine: Tensor = params.affine.double()
     unit = to_unit_frame(relative(affine[:, 0], affine[:, 1]), image_size).float()
     scale = torch.linalg.det(unit[..., :2]).clamp(min=1e-12).sqrt()
-    valid = relative_colour_valid(params.grey, params.sobel)  # type: ignore[arg-type]
-    colour = relative_colour(params.colour)  # type: ignore[arg-type]
+    valid = relative_colour_valid(params.grey, params.sobel)
+    colour = relative_colour(params.colour)
     return RelativeMap(
         rotation=torch.stack((unit[:, 1, 0], unit[:, 0, 0]), dim=-1) / scale[:, None],
         log_scale=scale.log()[:, None],
@@ -47,9 +46,9 @@ def relative_map(params: ViewParams, image_size: int) -> RelativeMap:
 
 
 def sampling_scales(settings: Augmentation) -> dict[str, list[float]]:
-    """The width of what each part can be, by which it is standardised. Parts switched off are left out."""
+    """The width of what each part can be, to standardise it; parts switched off are left out."""
 
-    def width(bounds: Sequence[float]) -> float:
+    def width(bounds: Range) -> float:
         return max(bounds[1] - bounds[0], 1e-3)
 
     low, high = settings.margin_range if settings.random_crop else (settings.margin,) * 2
@@ -87,7 +86,9 @@ class Relative(Objective):
         self.widths = {name: len(scale) for name, scale in scales.items()}
         for name, scale in scales.items():
             self.register_buffer(f"scale_{name}", torch.tensor(scale), persistent=False)
-        self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in scales})
+        self.log_variance = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(())) for name in scales}
+        )
         width = contract["embedding_dim"]
         self.mlp = mlp(2 * width, hidden_dim, hidden_dim, sum(self.widths.values()))
 

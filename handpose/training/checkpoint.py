@@ -54,7 +54,9 @@ def load(path: Path) -> Any:
 class VerifiedCheckpointIO(CheckpointIO):
     """Lightning's checkpoints through `save` and `load`."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
         save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 def stage_checkpoints(folder: Path, *, monitor: str | None) -> ModelCheckpoint:
-    """`last.ckpt` after every epoch, and `best.ckpt`, the one with the lowest `monitor`, if given."""
+    """`last.ckpt` after every epoch and, given `monitor`, `best.ckpt`, where it was lowest."""
     return ModelCheckpoint(
         dirpath=folder,
         filename="best" if monitor else "epoch",

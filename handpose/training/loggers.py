@@ -2,6 +2,7 @@
 
 import csv
 import io
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,13 +51,15 @@ class CsvLog(Logger):
 
 
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """metrics.csv -> {name: [(epoch, value), ...]}, the last value of an epoch that was repeated."""
+    """metrics.csv -> {name: [(epoch, value), ...]}; of a repeated epoch the last value."""
     curves: dict[str, dict[int, float]] = {}
     if path.exists():
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 if row["epoch"]:
-                    curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
+                    curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(
+                        row["value"]
+                    )
     return {name: sorted(values.items()) for name, values in curves.items()}
 
 
@@ -64,7 +67,7 @@ def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
 def wandb_logger(
     run_dir: Path, *, config: dict[str, Any], mode: str, **settings: Any
 ) -> Iterator[WandbLogger]:
-    """One W&B run for the whole run directory, the same one when it is resumed; finished on leaving.
+    """One W&B run for the run directory, the same one when it is resumed; finished on leaving.
 
     Args:
         run_dir: its files go to `run_dir`/wandb; its id is kept in `run_dir`/wandb_id.
@@ -76,7 +79,7 @@ def wandb_logger(
 
     id_file = run_dir / "wandb_id"
     if not id_file.exists():
-        id_file.write_text(wandb.util.generate_id())
+        id_file.write_text(uuid.uuid4().hex[:8])
     logger = WandbLogger(
         save_dir=run_dir,
         offline=mode == "offline",
@@ -91,9 +94,7 @@ def wandb_logger(
         wandb.finish()
 
 
-def log_to_wandb(
-    logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]
-) -> None:
+def log_to_wandb(logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]) -> None:
     """The results as the run's summary, and the report's pictures."""
     logger.experiment.summary.update(results)
     for name, content in figures.items():

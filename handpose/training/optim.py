@@ -22,7 +22,8 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
 
     Without: everything of a norm layer, biases, and parameters of no layer (learned log-variances).
     """
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for child in module.modules():
         for name, parameter in child.named_parameters(recurse=False):
             if parameter.requires_grad:

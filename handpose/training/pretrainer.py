@@ -1,4 +1,4 @@
-"""Pre-training: views of unlabelled images -> the objective's loss. B batch, V views, S side in px."""
+"""Pre-training: views of unlabelled images -> the objective's loss. B batch, V views, S px."""
 
 from collections.abc import Mapping
 

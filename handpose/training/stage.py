@@ -33,6 +33,4 @@ class Stage(pl.LightningModule):
         """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch."""
         named = {f"{self.stage}/{kind}_{name}": value.detach() for name, value in terms.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
-        self.log(
-            "loss", terms["loss"].detach(), prog_bar=True, logger=False, batch_size=batch_size
-        )
+        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False, batch_size=batch_size)

@@ -1,4 +1,4 @@
-"""Labels, maps and pixels move together; equal pixels have equal targets; nothing random is left over."""
+"""Labels, maps and pixels move together; equal pixels have equal targets."""
 
 import dataclasses
 from collections.abc import Callable
@@ -37,9 +37,7 @@ def _centre_of_mass(image: np.ndarray) -> np.ndarray:
 
 def _target(sample: Sample, settings: object, seed: int, size: int) -> object:
     rng = np.random.default_rng(seed)
-    return make_target(
-        sample, settings, rng=rng, size=size, reference_bone="index", index=seed
-    )
+    return make_target(sample, settings, rng=rng, size=size, reference_bone="index", index=seed)
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 140), (720, 640)])
@@ -80,9 +78,7 @@ def _texture(height: int = 150, width: int = 150) -> np.ndarray:
 
 def _pair(sample: Sample, settings: object, seed: int, size: int) -> object:
     rng = np.random.default_rng(seed)
-    views = make_views(
-        sample, settings, rng=rng, size=size, num_views=2, identity=0, index=0
-    )
+    views = make_views(sample, settings, rng=rng, size=size, num_views=2, identity=0, index=0)
     return default_collate([views])
 
 
@@ -169,7 +165,7 @@ def test_equal_pixels_have_equal_colour_targets(
 def test_colour_target_takes_view_1_to_view_2(
     make_sample: Callable, make_settings: Callable
 ) -> None:
-    """C2 . C1^-1, rebuilt as a matrix from the target, maps the first view's pixels to the second's."""
+    """C2 . C1^-1, rebuilt as a matrix from the target, maps view 1's pixels to view 2's."""
     from handpose.augment.colour import colour_matrix
 
     image = (_texture() // 4 + 90).astype(np.uint8)  # no channel clips

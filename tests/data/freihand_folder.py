@@ -30,7 +30,9 @@ def _write_split(
     for version in range(versions):
         for i, hand in enumerate(hands):
             image = np.clip(hand.image[..., ::-1].astype(int) + 12 * version, 0, 255)
-            cv2.imwrite(str(folder / f"{version * annotations + i:08d}.jpg"), image.astype(np.uint8))
+            cv2.imwrite(
+                str(folder / f"{version * annotations + i:08d}.jpg"), image.astype(np.uint8)
+            )
     records = {
         "K": [hand.K.tolist() for hand in hands],
         "xyz": [hand.xyz.tolist() for hand in hands],

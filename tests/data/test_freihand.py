@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose.data.base import MissingSplit
+from handpose.data.base import MissingSplitError
 from handpose.data.freihand import FreiHand
 from handpose.geometry.camera import project
 
@@ -62,7 +62,7 @@ def test_the_official_evaluation_is_the_test_split(load: Callable, root: Path) -
     assert len(load("test")) == 4
     (root / "evaluation_xyz.json").rename(root / "hidden.json")
     try:
-        with pytest.raises(MissingSplit, match=r"evaluation_xyz\.json is missing"):
+        with pytest.raises(MissingSplitError, match=r"evaluation_xyz\.json is missing"):
             load("test")
     finally:
         (root / "hidden.json").rename(root / "evaluation_xyz.json")

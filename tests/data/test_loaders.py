@@ -1,7 +1,6 @@
 """Batches: equal for any number of workers, different in every epoch, plain in validation."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -26,9 +25,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:
 
 
 def _epoch(dataset: object, epoch: int, *, num_workers: int = 0, training: bool = True) -> list:
-    loader = build_loader(
-        dataset, batch_size=4, training=training, num_workers=num_workers, seed=1
-    )
+    loader = build_loader(dataset, batch_size=4, training=training, num_workers=num_workers, seed=1)
     loader.sampler.set_epoch(epoch)
     return list(loader)
 

@@ -12,7 +12,13 @@ from handpose.geometry.camera import project
 
 def _hands(root: Path, split: str = "train", **changes: object) -> Synthetic:
     settings = dict(
-        num_train=6, num_val=3, num_test=3, render_size=48, orientation="upright", seed=0, image_size=32
+        num_train=6,
+        num_val=3,
+        num_test=3,
+        render_size=48,
+        orientation="upright",
+        seed=0,
+        image_size=32,
     )
     return Synthetic(root=str(root), split=split, **settings | changes)
 

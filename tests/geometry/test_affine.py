@@ -63,5 +63,6 @@ def test_resize_is_the_map_of_an_area_resize() -> None:
 
 
 def test_mirror_keeps_the_pixels_of_the_image() -> None:
-    assert np.allclose(affine.apply(affine.mirror(10), np.array([[0.0, 3.0], [9.0, 3.0]])),
-                       [[9, 3], [0, 3]])
+    assert np.allclose(
+        affine.apply(affine.mirror(10), np.array([[0.0, 3.0], [9.0, 3.0]])), [[9, 3], [0, 3]]
+    )

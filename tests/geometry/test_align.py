@@ -1,4 +1,4 @@
-"""Procrustes against the official FreiHAND transcription, known similarities and degenerate input."""
+"""Procrustes against FreiHAND's official code, known similarities and degenerate input."""
 
 import numpy as np
 import torch
@@ -38,7 +38,9 @@ def test_recovers_a_similarity_and_refuses_a_mirror(rng: np.random.Generator) ->
 def test_unlabelled_joints_do_not_count_even_as_nan(rng: np.random.Generator) -> None:
     source, target = torch.from_numpy(rng.normal(size=(2, 4, 21, 3)))
     valid = torch.from_numpy(rng.random((4, 21)) < 0.6)
-    few = [procrustes(s[None, v], t[None, v]) for s, t, v in zip(source, target, valid, strict=True)]
+    few = [
+        procrustes(s[None, v], t[None, v]) for s, t, v in zip(source, target, valid, strict=True)
+    ]
     target[~valid] = torch.nan
     found = procrustes(source, target, valid)
     assert torch.allclose(found.rotation, torch.cat([f.rotation for f in few]))

@@ -18,7 +18,7 @@ CONTRACT = dict(
 @pytest.mark.parametrize("image_size", [64, 128])
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_soft_argmax_finds_a_drawn_blob(image_size: int, side: int) -> None:
-    """A blob at crop px (u, v), averaged over each heatmap cell's own px, is found within 0.05 px."""
+    """A blob at crop px (u, v), averaged over each cell's own px, is found within 0.05 px."""
     grid = torch.arange(image_size, dtype=torch.float64)
     for u, v in ((20.3, 41.8), (33.0, 25.5), (40.6, 30.1)):
         u, v = u * image_size / 64, v * image_size / 64

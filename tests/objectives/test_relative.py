@@ -49,7 +49,12 @@ def test_loss_is_the_weighted_sum_of_the_standardised_parts(
 
 @pytest.mark.parametrize(
     ("switch", "part"),
-    [("rotate", "rotation"), ("crop", "shift"), ("random_crop", "log_scale"), ("colour_jitter", "colour")],
+    [
+        ("rotate", "rotation"),
+        ("crop", "shift"),
+        ("random_crop", "log_scale"),
+        ("colour_jitter", "colour"),
+    ],
 )
 def test_parts_are_those_switched_on(switch: str, part: str, make_settings: Callable) -> None:
     objective = Relative(hidden_dim=8, augmentation=make_settings(switch), **CONTRACT)
