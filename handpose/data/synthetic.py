@@ -10,6 +10,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from handpose.synthetic import render as renderer
 from handpose.synthetic.render import RenderedHand, render_hand
 
 _CHUNK = 32  # hands a worker renders at a time
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Synthetic(HandDataset):
@@ -152,7 +154,23 @@ def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from chain.from_iterable(pool.map(_render_chunk, jobs))
+        with _one_blas_thread():
+            chunks = pool.map(_render_chunk, jobs)  # starts the workers
+        yield from chain.from_iterable(chunks)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """For processes started inside: they are the parallelism, and BLAS threads halve their speed."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _render_chunk(job: tuple[Split, Iterable[int], int, str, int]) -> list[RenderedHand]:

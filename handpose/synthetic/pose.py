@@ -40,13 +40,13 @@ _FAMILIES = {
 }
 # fmt: on
 _CHANCES = {  # the rest is drawn finger by finger
-    "open": 0.24,
-    "relaxed": 0.20,
-    "fist": 0.09,
-    "point": 0.10,
-    "pinch": 0.12,
-    "grip": 0.12,
-    "victory": 0.05,
+    "open": 0.17,
+    "relaxed": 0.12,
+    "fist": 0.16,
+    "point": 0.14,
+    "pinch": 0.10,
+    "grip": 0.09,
+    "victory": 0.12,
 }
 
 

@@ -1,7 +1,6 @@
 """FreiHAND's official layout: versions, splits, labels, and what is refused."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,9 @@ from handpose.data.base import MissingSplitError
 from handpose.data.freihand import FreiHand
 from handpose.geometry.camera import project
 
-sys.path.insert(0, str(Path(__file__).parent))
-from freihand_folder import write_freihand
-
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, write_freihand: Callable) -> Path:
     folder = tmp_path_factory.mktemp("data") / "freihand"
     write_freihand(folder, annotations=10)
     return folder
@@ -68,7 +64,7 @@ def test_the_official_evaluation_is_the_test_split(load: Callable, root: Path) -
         (root / "hidden.json").rename(root / "evaluation_xyz.json")
 
 
-def test_wrong_folders_are_refused_with_the_file(tmp_path: Path) -> None:
+def test_wrong_folders_are_refused_with_the_file(tmp_path: Path, write_freihand: Callable) -> None:
     settings = dict(val_fraction=0.2, box_side=0.6, image_size=64, split="train")
     with pytest.raises(ValueError, match="FreiHAND's layout"):
         FreiHand(root=str(tmp_path / "nowhere"), **settings)
@@ -84,7 +80,7 @@ def test_wrong_folders_are_refused_with_the_file(tmp_path: Path) -> None:
         FreiHand(root=str(tmp_path), **settings)
 
 
-def test_a_cut_picture_is_named(tmp_path: Path) -> None:
+def test_a_cut_picture_is_named(tmp_path: Path, write_freihand: Callable) -> None:
     write_freihand(tmp_path, annotations=2, evaluation=0)
     path = tmp_path / "training" / "rgb" / "00000001.jpg"
     path.write_bytes(path.read_bytes()[:-300])

@@ -1,0 +1,61 @@
+"""Runs of the real train.py on tiny images: in this process, or in one of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+ROOT = Path(__file__).resolve().parents[2]
+# The smallest hands that every backbone takes.
+TINY = ("trainer=debug", "dataset.image_size=32")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Renders are shared by all runs of the session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def train(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """train(*overrides, name="run") -> the run directory, done as `python train.py` does it."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    import train as program
+    from handpose.check import check_command_line
+
+    def run(*overrides: str, name: str = "run") -> Path:
+        run_dir = tmp_path / name
+        arguments = [*TINY, f"paths.cache={cache}", f"hydra.run.dir={run_dir}", *overrides]
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *arguments])
+        GlobalHydra.instance().clear()
+        check_command_line(arguments)
+        program.main()
+        return run_dir
+
+    yield run
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def train_process(cache: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """train_process(*overrides, root=ROOT): `python train.py` there, in a process of its own."""
+
+    def run(*overrides: str, root: Path = ROOT) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "120"}
+        return subprocess.run(
+            [sys.executable, "train.py", *overrides, f"paths.cache={cache}"],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    return run

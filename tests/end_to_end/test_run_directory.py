@@ -1,0 +1,119 @@
+"""What lies in a run directory, and when it is resumed, refused or left alone."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from filelock import FileLock
+
+from handpose.rundir import RunRefused
+
+FILES = ("results.json", "report.html", "backbone.pt", "model.pt", "metrics.csv", "checkpoints")
+
+
+def test_a_run_leaves_its_files_and_repeated_does_nothing(
+    train: Callable[..., Path], capsys: pytest.CaptureFixture
+) -> None:
+    run_dir = train("head=regression")
+    assert all((run_dir / name).exists() for name in (*FILES, ".hydra/config.yaml"))
+    before = {path: path.stat().st_mtime_ns for path in run_dir.glob("*.pt")}
+    start = time.monotonic()
+    train("head=regression")
+    assert time.monotonic() - start < 5
+    assert {path: path.stat().st_mtime_ns for path in run_dir.glob("*.pt")} == before
+    assert "pa_epe_mm" in capsys.readouterr().out
+
+    results = json.loads((run_dir / "results.json").read_text())
+    page = (run_dir / "report.html").read_text()
+    assert f"{results['pa_epe_mm']}" in page
+    with pytest.raises(RunRefused, match=r"seed: 5 -> 6"):
+        train("head=regression", "seed=6")
+
+
+def test_a_live_run_is_refused(train: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with (
+        FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(RunRefused, match="in use by a live run"),
+    ):
+        train()
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between two epochs of fine-tuning, it ends in the very weights of a whole run."""
+    from handpose.training.finetuner import Finetuner
+
+    settings = ("trainer.caps.max_epochs=3", "finetune.max_epochs=3", "head=regression")
+    whole = torch.load(train(*settings, name="whole") / "model.pt", weights_only=True)
+    epoch_start = Finetuner.on_train_epoch_start
+
+    def stop_in_the_second_epoch(stage: Finetuner) -> None:
+        if stage.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+    monkeypatch.setattr(Finetuner, "on_train_epoch_start", stop_in_the_second_epoch)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(*settings, name="cut")
+    monkeypatch.setattr(Finetuner, "on_train_epoch_start", epoch_start)
+    resumed_dir = train(*settings, name="cut")
+    resumed = torch.load(resumed_dir / "model.pt", weights_only=True)
+    assert all(torch.equal(v, resumed["state_dict"][k]) for k, v in whole["state_dict"].items())
+    rows = (resumed_dir / "metrics.csv").read_text()
+    assert rows.count("finetune/val_loss,") == 3
+
+
+def test_backbone_goes_into_torchvision_strictly_and_into_the_next_run(
+    train: Callable[..., Path],
+) -> None:
+    run_dir = train("head=none", "objective=contrastive", name="first")
+    results = json.loads((run_dir / "results.json").read_text())
+    assert results["pa_epe_mm"] is None
+    assert "head=none" in results["pa_epe_mm_reason"]
+    assert not (run_dir / "model.pt").exists()
+
+    content = torch.load(run_dir / "backbone.pt", weights_only=True)
+    network = torchvision.models.resnet18()
+    missing, unexpected = network.load_state_dict(content["state_dict"], strict=False)
+    assert (set(missing), unexpected) == ({"fc.weight", "fc.bias"}, [])
+
+    frozen = train(
+        "objective=none",
+        f"backbone.weights={run_dir / 'backbone.pt'}",
+        "finetune.freeze_backbone=true",
+        name="second",
+    )
+    model = torch.load(frozen / "model.pt", weights_only=True)["state_dict"]
+    prefix = "backbone.network."
+    kept = {k.removeprefix(prefix): v for k, v in model.items() if k.startswith(prefix)}
+    assert kept.keys() == content["state_dict"].keys()
+    assert all(torch.equal(value, kept[name]) for name, value in content["state_dict"].items())
+    assert any("running_mean" in name for name in kept)
+
+    trained = train("objective=none", f"backbone.weights={run_dir / 'backbone.pt'}", name="third")
+    model = torch.load(trained / "model.pt", weights_only=True)["state_dict"]
+    assert not torch.equal(model[f"{prefix}bn1.running_mean"], kept["bn1.running_mean"])
+    with pytest.raises(ValueError, match="does not fit this backbone"):
+        train(
+            "objective=none",
+            "backbone=resnet34",
+            f"backbone.weights={run_dir / 'backbone.pt'}",
+            name="fourth",
+        )
+
+
+def test_imagenet_weights_that_cannot_be_fetched_say_what_to_do(
+    train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*args: object, **kwargs: object) -> None:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_network)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    with pytest.raises(ValueError, match=r"backbone\.weights=imagenet could not be fetched"):
+        train("backbone.weights=imagenet")
