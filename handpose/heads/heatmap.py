@@ -1,7 +1,8 @@
 """The heatmap head: a latent 2.5D heatmap for each joint, read by soft-argmax.
 
 Iqbal et al., ECCV 2018 (arXiv 1804.09534), section 4: the heatmaps are latent, supervised through
-the coordinates alone. The decoder brings the coarse levels up to the finest stride wanted by a
+the coordinates. Beside that they may be pulled towards Gaussians about the joints, as in DSNT
+(Nibali et al., arXiv 1801.07372, section 4.3), which learns much faster. The decoder brings the coarse levels up to the finest stride wanted by a
 top-down pathway (Lin et al., Feature Pyramid Networks, arXiv 1612.03144).
 """
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from handpose.hand import NUM_JOINTS
 from handpose.heads.base import Head
-from handpose.records import Features
+from handpose.losses import masked_mean
+from handpose.records import Features, Prediction, Target
 
 
 def soft_argmax(heatmap: Tensor, image_size: int) -> Tensor:
@@ -28,18 +30,38 @@ def soft_argmax(heatmap: Tensor, image_size: int) -> Tensor:
     return torch.stack(((heatmap.sum(-2) * u).sum(-1), (heatmap.sum(-1) * v).sum(-1)), dim=-1)
 
 
+def gaussian_heatmaps(uv: Tensor, side: int, image_size: int, sigma: float) -> Tensor:
+    """Gaussians of `sigma` cells about uv (B, J, 2) px, each summing to 1. (B, J, side, side)
+
+    A joint outside the crop gets its mass at the nearest border.
+    """
+    cells = torch.arange(side, device=uv.device)
+    centre = ((uv + 0.5) * (side / image_size) - 0.5).clamp(-0.5, side - 0.5)
+    u, v = (
+        (-((cells - centre[..., None, axis : axis + 1]) ** 2) / (2 * sigma**2)).squeeze(-2)
+        for axis in (0, 1)
+    )
+    return torch.softmax(v, dim=-1)[..., :, None] * torch.softmax(u, dim=-1)[..., None, :]
+
+
 class HeatmapHead(Head):
     """Feature pyramid -> J heatmaps and J depth maps at `stride`.
 
     Args:
         width: channels of the decoder.
         stride: of the heatmaps; levels coarser than it are brought up, also where the finest is.
+        sigma: of the Gaussians that the heatmaps are pulled towards, in cells.
+        heatmap_weight: of that pull (0: wholly latent, as published).
         **contract: what every head takes (see `Head`).
     """
 
-    def __init__(self, *, width: int, stride: int, **contract: Any) -> None:
+    def __init__(
+        self, *, width: int, stride: int, sigma: float, heatmap_weight: float, **contract: Any
+    ) -> None:
         super().__init__(**contract)
         self.stride = stride
+        self.sigma = sigma
+        self.heatmap_weight = heatmap_weight
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in contract["channels"])
         self.smooth = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -47,6 +69,20 @@ class HeatmapHead(Head):
             nn.ReLU(inplace=True),
         )
         self.maps = nn.Conv2d(width, 2 * NUM_JOINTS, 1)
+
+    def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
+        """The pose loss and, beside it, "loss_heatmap", the cross-entropy of `gaussian_heatmaps`."""
+        terms = super().loss(prediction, target)
+        wanted = gaussian_heatmaps(
+            target.uvz[..., :2], prediction.heatmap.shape[-1], self.image_size, self.sigma
+        )
+        surprise = -(wanted * prediction.heatmap.clamp(min=1e-12).log()).sum((2, 3))
+        heatmap = masked_mean(surprise, target.uv_valid)
+        return {
+            **terms,
+            "loss": terms["loss"] + self.heatmap_weight * heatmap,
+            "loss_heatmap": heatmap,
+        }
 
     def decode(self, features: Features) -> Tensor:
         """The top-down pathway: (B, width, S / stride, S / stride)."""

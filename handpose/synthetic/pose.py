@@ -40,13 +40,13 @@ _FAMILIES = {
 }
 # fmt: on
 _CHANCES = {  # the rest is drawn finger by finger
-    "open": 0.17,
-    "relaxed": 0.12,
-    "fist": 0.16,
-    "point": 0.14,
+    "open": 0.20,
+    "relaxed": 0.08,
+    "fist": 0.18,
+    "point": 0.16,
     "pinch": 0.10,
-    "grip": 0.09,
-    "victory": 0.12,
+    "grip": 0.06,
+    "victory": 0.14,
 }
 
 

@@ -14,7 +14,7 @@ from handpose.synthetic.shading import Surface, crevices, shade, skin_surface
 from handpose.synthetic.template import rest_mesh
 
 _OVERSAMPLING = 1.5  # pixels per output pixel and axis
-_OCCLUDED = 0.25  # of the images
+_OCCLUDED = 0.15  # of the images
 
 
 class RenderedHand(NamedTuple):
@@ -31,8 +31,8 @@ class RenderedHand(NamedTuple):
 def render_hand(rng: np.random.Generator, *, size: int, orientation: str) -> RenderedHand:
     """Draw and render one hand, left or right alike often.
 
-    size: px of the square image. orientation: "upright" (fingers roughly up) or "any". All that is
-    random comes from `rng`.
+    size: px of the square image. orientation: "frontal" (fingers up, palm or back to the camera,
+    give or take 25 degrees), "upright" (50 degrees) or "any". All that is random comes from `rng`.
     """
     left = rng.random() < 0.5
     hand, _ = render_right_hand(rng, size=size, orientation=orientation)

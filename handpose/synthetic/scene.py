@@ -10,11 +10,12 @@ import numpy as np
 
 from handpose.synthetic.anatomy import rotation_x, rotation_y, rotation_z
 
-ORIENTATIONS = ("upright", "any")
+# Largest tilt of the camera away from facing palm or back, and largest roll in the image, degrees.
+_RANGES = {"frontal": (25.0, 15.0), "upright": (50.0, 30.0)}
+ORIENTATIONS = (*_RANGES, "any")
 _FILL = (0.60, 0.80)  # the silhouette's longer side over the frame's
 _DEPTH = (0.45, 0.90)  # metres to the wrist
 _DEPTH_IN_BONES = (4.8, 13.5)  # the same, in lengths of wrist to index MCP
-_MAX_TILT, _MAX_ROLL = np.radians(50.0), np.radians(30.0)
 _MAX_FOREARM_TO_CAMERA = 0.9  # cosine of the angle between them
 
 _TONES = np.array(  # sRGB, from very light to very dark
@@ -69,13 +70,14 @@ def sample_view(rng: np.random.Generator, orientation: str) -> np.ndarray:
     """(3, 3) rotation from the hand frame to the camera frame."""
     if orientation == "any":
         return _unhidden_rotation(rng)
-    if orientation != "upright":
+    if orientation not in _RANGES:
         raise ValueError(f"orientation is {orientation!r}; choose one of {', '.join(ORIENTATIONS)}")
     facing = np.diag([1.0, -1.0, -1.0])  # the palm looks at the camera, fingers up
     turned = facing @ rotation_y(np.pi * (rng.random() < 0.5))
-    tilt, about = _MAX_TILT * np.sqrt(rng.random()), rng.uniform(-np.pi, np.pi)
+    max_tilt, max_roll = np.radians(_RANGES[orientation])
+    tilt, about = max_tilt * np.sqrt(rng.random()), rng.uniform(-np.pi, np.pi)
     tilted = rotation_z(about) @ rotation_x(tilt) @ rotation_z(-about) @ turned
-    return rotation_z(rng.uniform(-_MAX_ROLL, _MAX_ROLL)) @ tilted
+    return rotation_z(rng.uniform(-max_roll, max_roll)) @ tilted
 
 
 def sample_depth(rng: np.random.Generator, bone: float) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose.data import synthetic
+from handpose.data import renders
 from handpose.data.synthetic import Synthetic
 from handpose.geometry.camera import project
 
@@ -63,9 +63,9 @@ def test_cache_is_reused_and_a_damaged_one_made_again(
 ) -> None:
     before = _hands(root)[0].image
     rendered = []
-    original = synthetic.render_hand
+    original = renders.render_hand
     monkeypatch.setattr(
-        synthetic, "render_hand", lambda *a, **k: rendered.append(1) or original(*a, **k)
+        renders, "render_hand", lambda *a, **k: rendered.append(1) or original(*a, **k)
     )
     _hands(root)
     assert not rendered

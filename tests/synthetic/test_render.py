@@ -33,7 +33,7 @@ def test_shapes_and_types() -> None:
     assert all(array.dtype == np.float32 for array in floats)
 
 
-@pytest.mark.parametrize("orientation", ["upright", "any"])
+@pytest.mark.parametrize("orientation", ["frontal", "upright", "any"])
 def test_the_same_generator_state_gives_the_same_bytes(orientation: str) -> None:
     _assert_same(_render(3, orientation), _render(3, orientation))
 
@@ -44,7 +44,7 @@ def test_another_seed_gives_another_hand() -> None:
     assert np.abs(one.xyz - other.xyz).max() > 0.01
 
 
-@pytest.mark.parametrize("orientation", ["upright", "any"])
+@pytest.mark.parametrize("orientation", ["frontal", "upright", "any"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_uv_is_the_projection_and_inside_the_frame(seed: int, orientation: str) -> None:
     hand = _render(seed, orientation)
@@ -135,5 +135,5 @@ def test_upright_hands_point_up_and_any_do_not() -> None:
 
 
 def test_an_unknown_orientation_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"'sideways'.*upright, any"):
+    with pytest.raises(ValueError, match=r"'sideways'.*frontal, upright, any"):
         _render(0, "sideways")

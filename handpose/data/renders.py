@@ -1,0 +1,118 @@
+"""Rendering a split of synthetic hands into a cache: once, on all cores, checked when reused."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from filelock import FileLock
+from rich.progress import track
+
+from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, is_complete
+from handpose.data.base import SPLITS, Split
+from handpose.hand import NUM_JOINTS
+from handpose.synthetic import render as renderer
+from handpose.synthetic.render import RenderedHand, render_hand
+
+_CHUNK = 32  # hands a worker renders at a time
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def rendered(root: Path, split: Split, **settings: Any) -> ArrayFolder:
+    """The cached renders of a split; made first where they are missing or damaged.
+
+    Args:
+        root: the folder of all renders.
+        split: "train", "val" or "test".
+        **settings: count, size (px), orientation and seed, see `Synthetic`.
+    """
+    described = json.dumps([_renderer_source(), split, settings], sort_keys=True)
+    folder = root / f"{split}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if is_complete(folder):
+            return ArrayFolder(folder)
+        return _render_into(folder, split, **settings)
+
+
+def _renderer_source() -> str:
+    """A checksum of the renderer's code: renders of another version are not reused."""
+    files = sorted(Path(renderer.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _render_into(
+    folder: Path, split: Split, *, count: int, size: int, orientation: str, seed: int
+) -> ArrayFolder:
+    writer = ArrayFolderWriter(folder)
+    try:
+        arrays = {
+            "image": writer.create("image", (count, size, size, 3), np.uint8),
+            "uv": writer.create("uv", (count, NUM_JOINTS, 2), np.float32),
+            "xyz": writer.create("xyz", (count, NUM_JOINTS, 3), np.float32),
+            "K": writer.create("K", (count, 3, 3), np.float32),
+            "box": writer.create("box", (count, 3), np.float32),
+            "is_left": writer.create("is_left", (count,), np.bool_),
+        }
+        jobs = [
+            (split, range(start, min(start + _CHUNK, count)), size, orientation, seed)
+            for start in range(0, count, _CHUNK)
+        ]
+        hands = track(_all_hands(jobs), description=f"Rendering {split} hands", total=count)
+        for index, hand in enumerate(hands):
+            for name in ("image", "uv", "xyz", "K", "box"):
+                arrays[name][index] = getattr(hand, name)
+            arrays["is_left"][index] = hand.side == "left"
+        for array in arrays.values():
+            array.flush()  # type: ignore[attr-defined]  # a memory map
+        return writer.publish()
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
+    """The hands of all jobs in order; a pool where there is more than a moment's work."""
+    cores = len(os.sched_getaffinity(0))
+    if len(jobs) < 8 or cores == 1:
+        yield from chain.from_iterable(map(_render_chunk, jobs))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        with _one_blas_thread():
+            chunks = pool.map(_render_chunk, jobs)  # starts the workers
+        yield from chain.from_iterable(chunks)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """For processes started inside: they are the parallelism; BLAS threads would fight them."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _render_chunk(job: tuple[Split, Iterable[int], int, str, int]) -> list[RenderedHand]:
+    split, indices, size, orientation, seed = job
+    return [
+        render_hand(
+            np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(split), index])),
+            size=size,
+            orientation=orientation,
+        )
+        for index in indices
+    ]
