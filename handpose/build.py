@@ -140,13 +140,14 @@ def build_trainer(
     cfg: DictConfig,
     stage: DictConfig,
     *,
-    folder: Path,
+    folder: Path | None,
     monitor: str | None,
     loggers: list[Logger],
 ) -> pl.Trainer:
-    """Lightning's trainer of one stage; its checkpoints lie in `folder`."""
+    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any."""
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
+    checkpoints = [] if folder is None else [stage_checkpoints(folder, monitor=monitor)]
     return pl.Trainer(
         accelerator=cfg.trainer.accelerator,
         devices=cfg.trainer.devices,
@@ -157,7 +158,8 @@ def build_trainer(
         limit_train_batches=batches,
         limit_val_batches=batches,
         logger=loggers,
-        callbacks=[stage_checkpoints(folder, monitor=monitor), RichProgressBar(leave=False)],
+        callbacks=[RichProgressBar(), *checkpoints],
+        enable_checkpointing=folder is not None,
         plugins=[VerifiedCheckpointIO()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

@@ -54,13 +54,12 @@ def _stages(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
-    backbone, seconds = stages.pretrain(cfg, run_dir, loggers)
-    results: Results = {"pretrain_seconds": seconds}
+    backbone, results = stages.pretrain(cfg, run_dir, loggers)
     evaluation, test = None, None
     if build.chosen(cfg.head):
-        model, results["finetune_seconds"] = stages.finetune(cfg, run_dir, loggers, backbone)
-        evaluation, test, results["evaluate_seconds"] = stages.evaluate(cfg, run_dir, model)
-        results |= summarise(evaluation)
+        model, seconds = stages.finetune(cfg, run_dir, loggers, backbone)
+        evaluation, test, results["evaluate_seconds"] = stages.evaluate(cfg, model)
+        results = summarise(evaluation) | results | seconds
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
     report = ReportInput(

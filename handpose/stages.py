@@ -20,7 +20,7 @@ from handpose.backbones.base import Backbone
 from handpose.data.base import HandDataset, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
-from handpose.evaluate import Evaluation, collect
+from handpose.evaluate import Evaluation, Results, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.hand import NUM_JOINTS
 from handpose.records import Prediction, Target
@@ -37,8 +37,11 @@ _SPLITS: tuple[Split, Split] = ("train", "val")
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
 
 
-def pretrain(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> tuple[Backbone, float]:
-    """The pre-trained backbone and the seconds it took; with `objective=none` the start itself."""
+def pretrain(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> tuple[Backbone, Results]:
+    """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
+
+    With `objective=none` it is the start itself.
+    """
     pl.seed_everything(cfg.seed, verbose=False)
     backbone = build.build_backbone(cfg)
     path = run_dir / BACKBONE
@@ -46,18 +49,18 @@ def pretrain(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> tuple[Bac
         _log.info("pre-training is done: %s", path)
         content = checkpoint.load(path)
         backbone.network.load_state_dict(content["state_dict"])
-        return backbone, content["meta"]["seconds"]
-    seconds = 0.0
+        return backbone, content["meta"]["results"]
+    results: Results = {"pretrain_seconds": 0.0}
     if build.chosen(cfg.objective):
-        seconds = _train_backbone(cfg, run_dir, loggers, backbone)
-    meta = _meta(cfg, seconds)
+        results = _train_backbone(cfg, run_dir, loggers, backbone)
+    meta = _meta(cfg, results)
     checkpoint.save({"state_dict": backbone.network.state_dict(), "meta": meta}, path)
-    return backbone, seconds
+    return backbone, results
 
 
 def _train_backbone(
     cfg: DictConfig, run_dir: Path, loggers: list[Logger], backbone: Backbone
-) -> float:
+) -> Results:
     train, val = view_datasets(cfg)
     stage = Pretrainer(
         backbone=backbone,
@@ -66,7 +69,23 @@ def _train_backbone(
         warmup_epochs=cfg.pretrain.warmup_epochs,
     )
     folder = run_dir / "checkpoints" / "pretrain"
-    return _fit(cfg, cfg.pretrain, stage, train, val, folder=folder, loggers=loggers, monitor=None)
+    untrained = _held_out(cfg, stage, val)
+    seconds = _fit(
+        cfg, cfg.pretrain, stage, train, val, folder=folder, loggers=loggers, monitor=None
+    )
+    return {
+        "pretrain_seconds": seconds,
+        **{f"pretext_{name}": value for name, value in _held_out(cfg, stage, val).items()},
+        **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
+    }
+
+
+def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> dict[str, float]:
+    """Every term of the objective on the held-out pairs."""
+    trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
+    batches = loader(cfg, val, batch_size=cfg.evaluate.batch_size, training=False)
+    (metrics,) = trainer.validate(stage, batches, verbose=False)
+    return {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
 
 
 def view_datasets(cfg: DictConfig) -> tuple[ViewDataset, ViewDataset]:
@@ -82,7 +101,7 @@ def view_datasets(cfg: DictConfig) -> tuple[ViewDataset, ViewDataset]:
 
 def finetune(
     cfg: DictConfig, run_dir: Path, loggers: list[Logger], backbone: Backbone
-) -> tuple[Finetuner, float]:
+) -> tuple[Finetuner, Results]:
     """The model that was best on the validation split, and the seconds it took."""
     pl.seed_everything(cfg.seed, verbose=False)
     stage = Finetuner(
@@ -95,7 +114,7 @@ def finetune(
         _log.info("fine-tuning is done: %s", path)
         content = checkpoint.load(path)
         stage.model.load_state_dict(content["state_dict"])
-        return stage, content["meta"]["seconds"]
+        return stage, content["meta"]["results"]
     train, val = target_dataset(cfg, "train"), target_dataset(cfg, "val")
     folder = run_dir / "checkpoints" / "finetune"
     seconds = _fit(
@@ -109,8 +128,9 @@ def finetune(
         monitor=Finetuner.monitor(has_depth=len(val.source.poses()) > 0),
     )
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
-    checkpoint.save({"state_dict": stage.model.state_dict(), "meta": _meta(cfg, seconds)}, path)
-    return stage, seconds
+    results: Results = {"finetune_seconds": seconds}
+    checkpoint.save({"state_dict": stage.model.state_dict(), "meta": _meta(cfg, results)}, path)
+    return stage, results
 
 
 def target_dataset(cfg: DictConfig, split: Split) -> TargetDataset:
@@ -149,7 +169,7 @@ def _fit(
     trainer.fit(
         stage,
         loader(cfg, train, batch_size=config.batch_size, training=True),
-        loader(cfg, val, batch_size=config.batch_size, training=False),
+        loader(cfg, val, batch_size=cfg.evaluate.batch_size, training=False),
         ckpt_path=last if last.exists() else None,
         weights_only=True,
     )
@@ -169,15 +189,11 @@ def loader(
     )
 
 
-def evaluate(
-    cfg: DictConfig, run_dir: Path, stage: Finetuner
-) -> tuple[Evaluation, HandDataset, float]:
+def evaluate(cfg: DictConfig, stage: Finetuner) -> tuple[Evaluation, HandDataset, float]:
     """All predictions of the test split beside the truth, the split itself, and the seconds."""
     start = time.monotonic()
     dataset = target_dataset(cfg, "test")
-    trainer = build.build_trainer(
-        cfg, cfg.finetune, folder=run_dir / "checkpoints", monitor=None, loggers=[]
-    )
+    trainer = build.build_trainer(cfg, cfg.finetune, folder=None, monitor=None, loggers=[])
     batches = loader(cfg, dataset, batch_size=cfg.evaluate.batch_size, training=False)
     scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
     prediction = Prediction(*map(torch.cat, zip(*(s.prediction for s in scored), strict=True)))
@@ -197,12 +213,12 @@ def mean_pose(poses: np.ndarray) -> torch.Tensor:
     return mean
 
 
-def _meta(cfg: DictConfig, seconds: float) -> dict[str, Any]:
+def _meta(cfg: DictConfig, results: Results) -> dict[str, Any]:
     """What a weights file says of itself, in plain values."""
     return {
         "backbone": cfg.backbone.name,
         "objective": cfg.objective.get("_target_"),
         "head": cfg.head.get("_target_"),
         "seed": cfg.seed,
-        "seconds": seconds,
+        "results": results,
     }

@@ -2,8 +2,9 @@
 
 Iqbal et al., ECCV 2018 (arXiv 1804.09534), section 4: the heatmaps are latent, supervised through
 the coordinates. Beside that they may be pulled towards Gaussians about the joints, as in DSNT
-(Nibali et al., arXiv 1801.07372, section 4.3), which learns much faster. The decoder brings the coarse levels up to the finest stride wanted by a
-top-down pathway (Lin et al., Feature Pyramid Networks, arXiv 1612.03144).
+(Nibali et al., arXiv 1801.07372, section 4.3). The decoder brings the coarse levels up to the
+stride of the heatmaps by a top-down pathway (Lin et al., Feature Pyramid Networks, arXiv
+1612.03144).
 """
 
 from typing import Any
@@ -71,7 +72,7 @@ class HeatmapHead(Head):
         self.maps = nn.Conv2d(width, 2 * NUM_JOINTS, 1)
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
-        """The pose loss and, beside it, "loss_heatmap", the cross-entropy of `gaussian_heatmaps`."""
+        """The pose loss and "loss_heatmap", the cross-entropy to `gaussian_heatmaps`."""
         terms = super().loss(prediction, target)
         wanted = gaussian_heatmaps(
             target.uvz[..., :2], prediction.heatmap.shape[-1], self.image_size, self.sigma

@@ -21,7 +21,7 @@ def overlay(
     and the truth thin and white. Joints where `valid` (J,) is False are not drawn.
     """
     picture, to_picture = enlarge(image, true_uv[valid], size=size)
-    coloured = [_rgb(joint_colour(joint)) for joint in range(NUM_JOINTS)]
+    coloured = [rgb(joint_colour(joint)) for joint in range(NUM_JOINTS)]
     white = [(255, 255, 255)] * NUM_JOINTS
     thick = max(2, round(size / 110))
     predicted, true = maps.apply(to_picture, uv), maps.apply(to_picture, true_uv)
@@ -93,6 +93,7 @@ def _strokes(
     return picture
 
 
-def _rgb(colour: str) -> Colour:
+def rgb(colour: str) -> Colour:
+    """A colour of the palette as (red, green, blue) in 0..255."""
     red, green, blue = (round(255 * channel) for channel in to_rgb(colour))
     return red, green, blue

@@ -1,0 +1,30 @@
+"""The objectives learn what they say, on held-out pairs, at the paper's ranges. Minutes each."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+WHOLE = ("trainer=cpu", "dataset.image_size=64")
+
+
+def _results(run_dir: Path) -> dict:
+    return json.loads((run_dir / "results.json").read_text())
+
+
+def test_relative_pre_training_predicts_rotation_and_scale(train: Callable[..., Path]) -> None:
+    results = _results(train(*WHOLE, "experiment=synthetic_relative"))
+    rotation = results["pretext_rotation_error_deg"] / results["pretext_rotation_chance_deg"]
+    log_scale = results["pretext_log_scale_error"] / results["pretext_log_scale_chance"]
+    print(f"rotation {rotation:.3f} of chance, log scale {log_scale:.3f} of chance")
+    assert rotation <= 0.25
+    assert log_scale <= 0.40
+
+
+def test_contrastive_pre_training_finds_the_partner(train: Callable[..., Path]) -> None:
+    results = _results(train(*WHOLE, "experiment=synthetic_contrastive"))
+    trained, untrained = results["pretext_top1"], results["pretext_untrained_top1"]
+    print(f"partner first among 256: {trained:.3f} trained, {untrained:.3f} untrained")
+    assert trained >= 3 * max(untrained, 1 / 256)
