@@ -22,6 +22,7 @@ class PoseModel(nn.Module):
         self.backbone = backbone.requires_grad_(not freeze_backbone)
         self.head = head
         self.freeze_backbone = freeze_backbone
+        self.train()  # nobody else may: Lightning keeps whatever mode a module comes in
 
     def train(self, mode: bool = True) -> "PoseModel":
         """Training mode, a frozen backbone excepted."""

@@ -109,6 +109,8 @@ def build_loader(
 
     With fewer samples than a batch the batch is what there is, and the log says so.
     """
+    # Workers are the parallelism, and OpenCV's own thread pool, kept through a fork, hangs them.
+    cv2.setNumThreads(0)
     if len(dataset) < batch_size:
         _log.warning("%d samples for a batch of %d: taking what there is", len(dataset), batch_size)
         batch_size = len(dataset)
@@ -119,16 +121,9 @@ def build_loader(
         drop_last=training,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        worker_init_fn=_one_thread,
-        pin_memory=False,
     )
 
 
 def default_num_workers() -> int:
     """As many workers as cores of this process, eight at most."""
     return min(8, len(os.sched_getaffinity(0)))
-
-
-def _one_thread(worker: int) -> None:
-    """Workers are the parallelism: OpenCV's own threads would fight them."""
-    cv2.setNumThreads(1)

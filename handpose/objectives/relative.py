@@ -15,7 +15,7 @@ from handpose.augment.colour import relative_colour, relative_colour_valid
 from handpose.augment.settings import Augmentation, Range
 from handpose.geometry.affine import relative, to_unit_frame
 from handpose.losses import masked_mean
-from handpose.objectives.base import Objective, mlp
+from handpose.objectives.base import Objective
 from handpose.records import Features, ViewParams, Views
 
 
@@ -90,11 +90,18 @@ class Relative(Objective):
             {name: nn.Parameter(torch.zeros(())) for name in scales}
         )
         width = contract["embedding_dim"]
-        self.mlp = mlp(2 * width, hidden_dim, hidden_dim, sum(self.widths.values()))
+        outputs = sum(self.widths.values())
+        self.difference = nn.Linear(width, outputs, bias=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * width, hidden_dim),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_dim, outputs),
+        )
 
     def predict(self, embedding: Tensor) -> dict[str, Tensor]:
         """embedding (B, 2, E), in order -> each part in its own units."""
-        outputs = self.mlp(embedding.flatten(1)).float().split(list(self.widths.values()), dim=1)
+        joint = self.mlp(embedding.flatten(1)) + self.difference(embedding[:, 1] - embedding[:, 0])
+        outputs = joint.float().split(list(self.widths.values()), dim=1)
         return {
             name: output * self.get_buffer(f"scale_{name}")
             for name, output in zip(self.widths, outputs, strict=True)

@@ -1,6 +1,7 @@
 """Runs of the real train.py on tiny images: in this process, or in one of their own."""
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,17 +26,14 @@ def train(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Path]]:
     """train(*overrides, name="run") -> the run directory, done as `python train.py` does it."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    import train as program
-    from handpose.check import check_command_line
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # errors reach the test as they are
 
     def run(*overrides: str, name: str = "run") -> Path:
         run_dir = tmp_path / name
         arguments = [*TINY, f"paths.cache={cache}", f"hydra.run.dir={run_dir}", *overrides]
         monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *arguments])
         GlobalHydra.instance().clear()
-        check_command_line(arguments)
-        program.main()
+        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
         return run_dir
 
     yield run
