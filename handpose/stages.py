@@ -81,11 +81,12 @@ def _train_backbone(
 
 
 def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> dict[str, float]:
-    """Every term of the objective on the held-out pairs."""
+    """The objective's errors on the held-out pairs, in plain units: its terms that are no loss."""
     trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
     batches = loader(cfg, val, batch_size=cfg.evaluate.batch_size, training=False)
     (metrics,) = trainer.validate(stage, batches, verbose=False)
-    return {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
+    terms = {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
+    return {name: value for name, value in terms.items() if not name.startswith("loss")}
 
 
 def view_datasets(cfg: DictConfig) -> tuple[ViewDataset, ViewDataset]:

@@ -39,6 +39,7 @@ _METRICS = {
     ),
     "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
 }
+PRETEXT = "pretext_"  # errors on held-out pairs have a table of their own
 _UNIT = re.compile(r"_(mm|px|deg)$")
 _UNIT_NAMES = {"deg": "°"}
 
@@ -95,7 +96,7 @@ def facts(results: Results) -> dict[str, Cell]:
     return {
         name: _cell(name, results)
         for name in results
-        if name not in shown and not _is_reason(name, results)
+        if name not in shown and not _is_reason(name, results) and not name.startswith(PRETEXT)
     }
 
 
@@ -114,7 +115,9 @@ def _companions(name: str) -> tuple[str, str, str]:
 
 
 def _is_metric(name: str, results: Results) -> bool:
-    if _is_reason(name, results) or not (_unit(name) or "auc" in name or name in _METRICS):
+    if name.startswith(PRETEXT) or _is_reason(name, results):
+        return False
+    if not (_unit(name) or "auc" in name or name in _METRICS):
         return False
     return not any(name in _companions(other) for other in results if other != name)
 

@@ -8,6 +8,7 @@ from handpose.evaluate import Results
 from handpose.report.choices import key_choices
 from handpose.report.html import number
 from handpose.report.inputs import ReportInput
+from handpose.report.pretext import pretext_table
 from handpose.report.rows import Cell, Row, duration, facts, metric_rows, shown
 
 _TILES = ("pa_epe_mm", "auc_pa_50mm", "epe3d_root_relative_mm", "epe2d_px")
@@ -30,10 +31,10 @@ def what_was_run(report: ReportInput) -> str:
 
 
 def what_came_of_it(results: Results) -> str:
-    """The headline numbers, the table of metrics, and counts and times."""
+    """The headline numbers, the table of metrics, that of pre-training, and counts and times."""
     rows = metric_rows(results)
-    parts = ["<h2>Results</h2>", _tiles(rows), _metrics_table(rows), _facts_table(facts(results))]
-    return "".join(parts)
+    tables = (_metrics_table(rows), pretext_table(results), _facts_table(facts(results)))
+    return "".join(("<h2>Results</h2>", _tiles(rows), *tables))
 
 
 def _tiles(rows: list[Row]) -> str:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from handpose.evaluate import Results
+from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
 from handpose.report.rows import Cell, Row, metric_rows, shown
 
 
@@ -16,6 +17,8 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
     rows = metric_rows(results)
     if any(row.mean.value is not None for row in rows):
         console.print(_table(rows))
+    if pretext := pretext_rows(results):
+        console.print(_pretext_table(pretext))
     for reason, names in _reasons(rows).items():
         console.print(f"[dim]n/a: {', '.join(names)}: {escape(reason)}[/dim]", soft_wrap=True)
     console.print(f"Report: [bold]{escape(str(run_dir / 'report.html'))}[/bold]", soft_wrap=True)
@@ -40,6 +43,18 @@ def _table(rows: list[Row]) -> Table:
                 ratio,
                 row.unit,
             )
+    return table
+
+
+def _pretext_table(rows: list[PretextRow]) -> Table:
+    table = Table(
+        title="Held-out pairs", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    table.add_column("pre-training")
+    for name in COLUMNS:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(row.key, *("" if v is None else shown(v) for v in row.values))
     return table
 
 
