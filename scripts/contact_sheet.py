@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--plain", action="store_true", help="without the joints")
     parser.add_argument("overrides", nargs="*", help="as for train.py")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=arguments.overrides)
