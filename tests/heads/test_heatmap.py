@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handpose.heads.heatmap import HeatmapHead, soft_argmax
+from handpose.heads.heatmap import HeatmapHead, gaussian_heatmaps, soft_argmax
 
 CONTRACT = dict(
     channels=(8, 12, 16, 20),
@@ -29,9 +29,19 @@ def test_soft_argmax_finds_a_drawn_blob(image_size: int, side: int) -> None:
         assert (found - torch.tensor([u, v])).abs().max() < 0.05
 
 
+def test_soft_argmax_reads_back_what_gaussian_heatmaps_wrote() -> None:
+    uv = 16 + 32 * torch.rand(4, 21, 2, dtype=torch.float64)
+    heatmap = gaussian_heatmaps(uv, 16, 64, 1.0)
+    assert torch.allclose(heatmap.sum((2, 3)), torch.ones(4, 21, dtype=torch.float64))
+    assert (soft_argmax(heatmap, 64) - uv).abs().max() < 0.01
+    outside = gaussian_heatmaps(torch.full((1, 21, 2), 1e4), 16, 64, 1.0)
+    assert torch.isfinite(outside).all()
+    assert outside[0, 0].argmax() == 16 * 16 - 1
+
+
 @pytest.mark.parametrize("stride", [2, 4, 8])
 def test_heatmaps_have_the_stride_asked_for_and_sum_to_one(stride: int) -> None:
-    head = HeatmapHead(width=16, stride=stride, **CONTRACT)
+    head = HeatmapHead(width=16, stride=stride, sigma=1.0, heatmap_weight=0.0, **CONTRACT)
     features = tuple(
         torch.randn(2, c, 64 // s, 64 // s)
         for c, s in zip(CONTRACT["channels"], CONTRACT["strides"], strict=True)
@@ -47,7 +57,7 @@ def test_heatmaps_have_the_stride_asked_for_and_sum_to_one(stride: int) -> None:
 
 def test_shifting_the_features_shifts_the_joints() -> None:
     """One cell of the finest level is `stride` px of the crop, in u as in v."""
-    head = HeatmapHead(width=16, stride=4, **CONTRACT).eval()
+    head = HeatmapHead(width=16, stride=4, sigma=1.0, heatmap_weight=0.0, **CONTRACT).eval()
     finest = torch.zeros(1, 8, 16, 16)
     finest[:, :, 6, 7] = 40 * torch.randn(8, generator=torch.Generator().manual_seed(1))
     coarse = [torch.zeros(1, c, s, s) for c, s in ((12, 8), (16, 4), (20, 2))]
