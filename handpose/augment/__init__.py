@@ -2,5 +2,5 @@
 
 import os
 
-# albumentations asks the network for its newest version when it is imported; a run needs no network.
+# albumentations asks the network for its newest version when imported; a run needs no network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
