@@ -5,6 +5,7 @@ hands again.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,9 @@ from handpose import metrics
 from handpose.geometry.affine import apply, invert
 from handpose.hand import FREIHAND_SCALE_BONE, ROOT
 from handpose.records import Prediction, Target
+
+# Least length of a predicted scale bone, in reference bones (true ones have about 0.4 to 0.5).
+_MIN_SCALE = 0.05
 
 Results = dict[str, float | int | str | None]
 
@@ -51,7 +55,7 @@ class Evaluation(NamedTuple):
     root_depth: Tensor  # (N,) mm, solved, reference bone granted
     true_root_depth: Tensor  # (N,) mm
     uv_valid: Tensor  # (N, J) bool
-    xyz_valid: Tensor  # (N, J) bool
+    xyz_valid: Tensor  # (N, J) bool: labelled in 3D, with a camera to compare in
     K_valid: Tensor  # (N,) bool
     is_left: Tensor  # (N,) bool
     index: Tensor  # type: ignore[assignment]  # (N,) place in the dataset
@@ -70,7 +74,7 @@ def collect(prediction: Prediction, target: Target, mean_pose: Tensor) -> Evalua
     xyz = swap_side(prediction.xyz.double(), target.is_left)
     true = 1000 * swap_side(target.xyz.double(), target.is_left)
     start, end = FREIHAND_SCALE_BONE
-    own_scale = (xyz[:, end] - xyz[:, start]).norm(dim=-1).clamp(min=1e-6)
+    own_scale = (xyz[:, end] - xyz[:, start]).norm(dim=-1).clamp(min=_MIN_SCALE)
     scale = 1000 * target.granted_scale.double() / own_scale
     return Evaluation(
         uv=apply(back, prediction.uvz[..., :2].double()),
@@ -82,7 +86,7 @@ def collect(prediction: Prediction, target: Target, mean_pose: Tensor) -> Evalua
         root_depth=prediction.root_depth.double() * bone,
         true_root_depth=true[:, ROOT, 2],
         uv_valid=target.uv_valid,
-        xyz_valid=target.z_valid,
+        xyz_valid=target.z_valid & target.K_valid[:, None],
         K_valid=target.K_valid,
         is_left=target.is_left,
         index=target.index,
@@ -115,10 +119,10 @@ def summarise(evaluation: Evaluation) -> Results:
     official = metrics.aligned_joint_errors(e.xyz, e.true_xyz, valid, reflection=True)
     shuffled = _against_other_hands(e)
     root = metrics.joint_errors(e.xyz, e.true_xyz)
-    in_camera = valid & e.K_valid[:, None]
+    in_camera = valid & e.xyz_valid[:, FREIHAND_SCALE_BONE].all(1, keepdim=True)
     camera = metrics.joint_errors(e.camera_xyz, e.true_camera_xyz)
     depth = (e.root_depth - e.true_root_depth).abs()[:, None]
-    depth_valid = in_camera[:, [ROOT]]
+    depth_valid = valid[:, [ROOT]]
     values = {
         "epe2d_px": metrics.mean_over_joints(error2d, e.uv_valid),
         "epe2d_median_px": metrics.median(error2d, e.uv_valid),
@@ -135,7 +139,7 @@ def summarise(evaluation: Evaluation) -> Results:
         "auc_pa_with_reflection_50mm": metrics.auc(official, valid),
         "shuffled_pa_epe_mm": metrics.mean_over_joints(shuffled, valid),
     }
-    results = _with_reasons(values, reason="no test sample has the labels this metric needs")
+    results = finite_or_null(values, reason="no test sample has the labels this metric needs")
     return {**results, **_mean_pose_results(e), "n_test": len(e.index)}
 
 
@@ -145,7 +149,7 @@ def _mean_pose_results(evaluation: Evaluation) -> Results:
         return not_applicable(names, "no training hand is completely labelled in 3D")
     errors, valid = mean_pose_errors(evaluation), evaluation.xyz_valid
     values = (metrics.mean_over_joints(errors, valid), metrics.auc(errors, valid))
-    return _with_reasons(
+    return finite_or_null(
         dict(zip(names, values, strict=True)), reason="no test sample is labelled in 3D"
     )
 
@@ -159,7 +163,8 @@ def _against_other_hands(evaluation: Evaluation) -> Tensor:
     )
 
 
-def _with_reasons(values: dict[str, Tensor], *, reason: str) -> Results:
+def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:
+    """The values as numbers; one that is not finite as null, with `reason` beside it."""
     results: Results = {}
     for name, value in values.items():
         number = float(value)

@@ -35,8 +35,18 @@ def run(cfg: DictConfig) -> None:
             _log.warning("%s is finished already", run_dir)
             results = json.loads((run_dir / RESULTS).read_text())
         else:
+            _keep_hydra_files(cfg, run_dir / ".hydra")
             results = _complete(cfg, config, run_dir)
         print_results(results, run_dir=run_dir)
+
+
+def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
+    """What Hydra would have written before the run directory was known to be ours."""
+    folder.mkdir(exist_ok=True)
+    hydra = HydraConfig.get()
+    OmegaConf.save(cfg, folder / "config.yaml")
+    OmegaConf.save(hydra.overrides.task, folder / "overrides.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / "hydra.yaml")
 
 
 def _complete(cfg: DictConfig, config: dict[str, Any], run_dir: Path) -> Results:
@@ -54,6 +64,7 @@ def _stages(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
+    stages.build_all_splits(cfg)
     backbone, results = stages.pretrain(cfg, run_dir, loggers)
     evaluation, test = None, None
     if build.chosen(cfg.head):

@@ -44,7 +44,7 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _keep_config(path: Path, config: dict[str, Any]) -> None:
     if not path.exists():
-        path.write_text(json.dumps(config, indent=1))
+        write_json(path, config)
         return
     differences = compare(json.loads(path.read_text()), config)
     if differences:

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 
 from handpose import build
 from handpose.backbones.base import Backbone
-from handpose.data.base import HandDataset, Split
+from handpose.data.base import SPLITS, HandDataset, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
-from handpose.evaluate import Evaluation, Results, collect
+from handpose.evaluate import Evaluation, Results, collect, finite_or_null
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.hand import NUM_JOINTS
 from handpose.records import Prediction, Target
@@ -33,8 +33,27 @@ _log = logging.getLogger(__name__)
 
 BACKBONE = "backbone.pt"
 MODEL = "model.pt"
-_SPLITS: tuple[Split, Split] = ("train", "val")
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
+
+
+def build_all_splits(cfg: DictConfig) -> None:
+    """Builds every split that the chosen stages need, so that a missing one is met before any work.
+
+    Raises:
+        ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
+    """
+    training: list[ViewDataset | TargetDataset] = []
+    if build.chosen(cfg.objective):
+        training.append(view_datasets(cfg)[0])
+    if build.chosen(cfg.head):
+        splits = [target_dataset(cfg, split) for split in SPLITS]
+        training.append(splits[0])
+    for dataset in training:
+        if len(dataset) < 2:
+            raise ValueError(
+                f"{dataset.source.name}: {len(dataset)} training sample, and BatchNorm needs two; "
+                "raise finetune.label_fraction or give the dataset more samples"
+            )
 
 
 def pretrain(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> tuple[Backbone, Results]:
@@ -73,6 +92,11 @@ def _train_backbone(
     seconds = _fit(
         cfg, cfg.pretrain, stage, train, val, folder=folder, loggers=loggers, monitor=None
     )
+    if not all(value.isfinite().all() for value in backbone.state_dict().values()):
+        raise ValueError(
+            "pre-training diverged: the backbone's weights are not finite. "
+            "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
+        )
     return {
         "pretrain_seconds": seconds,
         **{f"pretext_{name}": value for name, value in _held_out(cfg, stage, val).items()},
@@ -80,20 +104,22 @@ def _train_backbone(
     }
 
 
-def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> dict[str, float]:
+def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> Results:
     """The objective's errors on the held-out pairs, in plain units: its terms that are no loss."""
     trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
     batches = loader(cfg, val, batch_size=cfg.evaluate.batch_size, training=False)
     (metrics,) = trainer.validate(stage, batches, verbose=False)
     terms = {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
-    return {name: value for name, value in terms.items() if not name.startswith("loss")}
+    plain = {name: value for name, value in terms.items() if not name.startswith("loss")}
+    return finite_or_null(plain, reason="not a finite number on the held-out pairs")
 
 
 def view_datasets(cfg: DictConfig) -> tuple[ViewDataset, ViewDataset]:
     """Training and validation views. Held-out pairs are drawn like the training ones, but fixed."""
     caps = build.build_caps(cfg)
     augmentations = build.build_view_augmentations(cfg)
-    train, val = (build.build_dataset(cfg.pretrain.dataset, split, caps) for split in _SPLITS)
+    train = build.build_dataset(cfg.pretrain.dataset, "train", caps)
+    val = build.build_dataset(cfg.pretrain.dataset, "val", caps)
     return (
         ViewDataset(train, augmentations, seed=cfg.seed),
         ViewDataset(val, augmentations, seed=cfg.seed),
@@ -163,8 +189,10 @@ def _fit(
     loggers: list[Logger],
     monitor: str | None,
 ) -> float:
-    """Trains `stage`, from its last checkpoint in `folder` where there is one. Returns seconds."""
-    start = time.monotonic()
+    """Trains `stage`, from its last checkpoint in `folder` where there is one.
+
+    Returns the seconds that it took, those before an interruption included.
+    """
     trainer = build.build_trainer(cfg, config, folder=folder, monitor=monitor, loggers=loggers)
     last = folder / "last.ckpt"
     trainer.fit(
@@ -174,7 +202,7 @@ def _fit(
         ckpt_path=last if last.exists() else None,
         weights_only=True,
     )
-    return time.monotonic() - start
+    return stage.seconds
 
 
 def loader(

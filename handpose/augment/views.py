@@ -46,7 +46,10 @@ def make_views(
     identity: int,
     index: int,
 ) -> Views:
-    """V independently augmented views of `sample`, of side `size`; no label is read."""
+    """V independently augmented views of `sample`, of side `size`.
+
+    Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box.
+    """
     hand = as_right_hand(sample)
     affines, looks, images = [], [], []
     for _ in range(num_views):

@@ -90,7 +90,7 @@ PARTS: dict[str, dict[str, Rule]] = {
     },
     "optimizer": {"lr": number(0, above=True), "weight_decay": number(0)},
     "trainer": {
-        "accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps"),
+        "accelerator": one_of("auto", "cpu", "gpu", "cuda"),
         "devices": Rule(
             _is_devices, "a number of devices, -1 or auto for all, or a list of indices"
         ),

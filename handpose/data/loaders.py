@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class ViewDataset(Dataset[dict[str, Views]]):
-    """(epoch, index) -> one `Views` for each part of the objective, no label read.
+    """(epoch, index) -> one `Views` for each part of the objective.
 
     Args:
         source: where the hands come from.

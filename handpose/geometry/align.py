@@ -15,7 +15,9 @@ class Similarity(NamedTuple):
 
     def apply(self, points: Tensor) -> Tensor:
         """Maps points (B, J, 3)."""
-        return self.scale[:, None, None] * (points @ self.rotation) + self.shift[:, None]
+        with torch.autocast(points.device.type, enabled=False):
+            moved = points.to(self.rotation.dtype) @ self.rotation
+        return self.scale[:, None, None] * moved + self.shift[:, None]
 
 
 def procrustes(
@@ -26,8 +28,15 @@ def procrustes(
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
     PAMI 1991, eq. 39 to 42. Joints where `valid` (B, J) is False do not count. `reflection` lets
     the rotation be improper, as FreiHAND's evaluation code does. A degenerate source (all points
-    one) is moved onto the target's mean with scale 0, so the result is always finite.
+    one) is moved onto the target's mean with scale 0, so the result is always finite. Computed in
+    float32 at least, outside autocast.
     """
+    dtype = torch.promote_types(torch.promote_types(source.dtype, target.dtype), torch.float32)
+    with torch.autocast(source.device.type, enabled=False):
+        return _umeyama(source.to(dtype), target.to(dtype), valid, reflection)
+
+
+def _umeyama(source: Tensor, target: Tensor, valid: Tensor | None, reflection: bool) -> Similarity:
     weight = source.new_ones(source.shape[:2]) if valid is None else valid.to(source.dtype)
     weight = (weight / weight.sum(1, keepdim=True).clamp(min=1))[..., None]
     # A joint without a label may hold anything: replace it before it is multiplied by zero.

@@ -57,8 +57,9 @@ class Finetuner(Stage):
         self.log_terms(terms, kind="val", batch_size=len(batch.index))
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
         self.val_epe2d.update(error2d[batch.uv_valid])
-        error = aligned_joint_errors(prediction.xyz, batch.xyz, batch.z_valid) * 1000
-        self.val_pa_epe.update(error[batch.z_valid])
+        valid = batch.z_valid & batch.K_valid[:, None]
+        error = aligned_joint_errors(prediction.xyz, batch.xyz, valid) * 1000
+        self.val_pa_epe.update(error[valid])
         self.log("finetune/val_epe2d_crop_px", self.val_epe2d, on_epoch=True)
         self.log("finetune/val_pa_epe_mm", self.val_pa_epe, on_epoch=True)
 

@@ -1,5 +1,6 @@
 """What the two stages share: the optimizer's wiring, and how a step's terms are logged."""
 
+import time
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,6 +23,22 @@ class Stage(pl.LightningModule):
         super().__init__()
         self.optimizer_factory = optimizer
         self.warmup_epochs = warmup_epochs
+        self._before = 0.0  # seconds, of the processes before this one
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long this stage has been trained, those processes before a resume included."""
+        return self._before + time.monotonic() - self._start
+
+    def on_fit_start(self) -> None:
+        self._start = time.monotonic()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._before = checkpoint["seconds"]
 
     def configure_optimizers(self) -> Any:
         total = int(self.trainer.estimated_stepping_batches)

@@ -47,6 +47,15 @@ def test_unlabelled_joints_do_not_count_even_as_nan(rng: np.random.Generator) ->
     assert torch.allclose(found.scale, torch.cat([f.scale for f in few]))
 
 
+def test_alignment_keeps_its_precision_under_autocast(rng: np.random.Generator) -> None:
+    source, target = (torch.from_numpy(a).float() for a in rng.normal(size=(2, 4, 21, 3)))
+    expected = procrustes(source, target).apply(source)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(procrustes(source, target).apply(source), expected)
+        half = procrustes(source.bfloat16(), target.bfloat16())
+    assert half.rotation.dtype == torch.float32
+
+
 def test_degenerate_predictions_give_the_mean() -> None:
     target = torch.randn(2, 21, 3, dtype=torch.float64)
     aligned = procrustes(torch.zeros_like(target), target).apply(torch.zeros_like(target))
