@@ -17,6 +17,10 @@ def test_every_choice_stands_in_its_row() -> None:
     assert {group: set(re.findall(r"`(\w+)`", row)) for group, row in rows.items()} == groups
 
 
+def test_no_placeholder_is_left() -> None:
+    assert not re.findall(r"^(?:RESULTS|TODO|TBD)\b", README, flags=re.MULTILINE)
+
+
 def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
