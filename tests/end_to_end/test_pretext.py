@@ -1,6 +1,6 @@
 """The objectives learn what they say, on held-out pairs, at the paper's ranges. Minutes each.
 
-The bounds leave room for another machine's rounding; README.md has the figures of whole runs.
+README.md has the figures of whole runs; the goal for rotation is 0.25 of chance, not yet reached.
 """
 
 import json
@@ -22,13 +22,13 @@ def test_relative_pre_training_predicts_rotation_and_scale(train: Callable[..., 
     rotation = results["pretext_rotation_error_deg"] / results["pretext_rotation_chance_deg"]
     log_scale = results["pretext_log_scale_error"] / results["pretext_log_scale_chance"]
     print(f"rotation {rotation:.3f} of chance, log scale {log_scale:.3f} of chance")
-    assert rotation <= 0.40
-    assert log_scale <= 0.45
+    assert rotation <= 0.30
+    assert log_scale <= 0.40
 
 
 def test_contrastive_pre_training_finds_the_partner(train: Callable[..., Path]) -> None:
     results = _results(train(*WHOLE, "experiment=synthetic_contrastive"))
     trained, untrained = results["pretext_top1"], results["pretext_untrained_top1"]
     print(f"partner first among 256: {trained:.3f} trained, {untrained:.3f} untrained")
-    assert trained >= 2 * untrained
+    assert trained >= 3 * max(untrained, 1 / 256)
     assert trained >= 20 / 256
