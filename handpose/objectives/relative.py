@@ -68,7 +68,8 @@ class Relative(Objective):
     """L1 on each standardised part; the parts weighted by learned log-variances.
 
     L = sum_p exp(-s_p) L_p + s_p, Kendall et al., CVPR 2018, eq. 10 for a Laplacian. The parts are
-    those that the augmentation's tracked switches turn on.
+    those that the augmentation's tracked switches turn on. Each pair is read in both orders, which
+    costs but another pass of the small MLP.
 
     Args:
         hidden_dim: width of the pair's MLP.
@@ -108,7 +109,8 @@ class Relative(Objective):
         }
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        predicted, target = self.predict(embedding), relative_map(views.params, self.image_size)
+        predicted = self.predict(_both_orders(embedding))
+        target = relative_map(ViewParams(*map(_both_orders, views.params)), self.image_size)
         result: dict[str, Tensor] = {}
         total = embedding.new_zeros((), dtype=torch.float32)
         for name, output in predicted.items():
@@ -137,3 +139,8 @@ class Relative(Objective):
             errors["log_scale_error"] = (predicted["log_scale"] - target.log_scale).abs().mean()
             errors["log_scale_chance"] = target.log_scale.abs().mean()
         return errors
+
+
+def _both_orders(pairs: Tensor) -> Tensor:
+    """(B, 2, ...) -> (2 B, 2, ...): the pairs, then the pairs swapped."""
+    return torch.cat((pairs, pairs.flip(1)))
