@@ -12,13 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
-from handpose import build, stages
-from handpose.data.base import HandDataset
 from handpose.evaluate import METRICS, Evaluation, Results, not_applicable, summarise
 from handpose.records import Views
 from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
 from handpose.report.terminal import print_results
 from handpose.rundir import RESULTS, claim, write_json
+from handpose.stages.evaluate import evaluate
+from handpose.stages.finetune import finetune
+from handpose.stages.pretrain import pretrain
+from handpose.stages.splits import Splits, build_splits
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, wandb_logger
 
 _log = logging.getLogger(__name__)
@@ -64,12 +66,12 @@ def _stages(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
-    stages.build_all_splits(cfg)
-    backbone, results = stages.pretrain(cfg, run_dir, loggers)
-    evaluation, test = None, None
-    if build.chosen(cfg.head):
-        model, seconds = stages.finetune(cfg, run_dir, loggers, backbone)
-        evaluation, test, results["evaluate_seconds"] = stages.evaluate(cfg, model)
+    splits = build_splits(cfg)
+    backbone, results = pretrain(cfg, splits, run_dir, loggers)
+    evaluation = None
+    if splits.labelled:
+        model, seconds = finetune(cfg, splits, run_dir, loggers, backbone)
+        evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
         results = summarise(evaluation) | results | seconds
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
@@ -79,8 +81,8 @@ def _stages(
         results=results,
         curves=read_curves(run_dir / "metrics.csv"),
         evaluation=evaluation,
-        images=_images(evaluation, test),
-        views=_views(cfg),
+        images=_images(evaluation, splits),
+        views=_views(splits),
     )
     figures = make_figures(report)
     write_report(run_dir / "report.html", report, figures)
@@ -88,19 +90,20 @@ def _stages(
     return results, figures
 
 
-def _images(evaluation: Evaluation | None, test: HandDataset | None) -> dict[int, Any]:
+def _images(evaluation: Evaluation | None, splits: Splits) -> dict[int, Any]:
     """The source images that the report draws on, by their place in the test split."""
-    if evaluation is None or test is None:
+    if evaluation is None:
         return {}
+    test = splits.labelled["test"].source
     rows = [row for chosen in samples_to_draw(evaluation).values() for row in chosen]
     places = [int(evaluation.index[row]) for row in rows]
     return {place: test[place].image for place in places}
 
 
-def _views(cfg: DictConfig) -> Views | None:
+def _views(splits: Splits) -> Views | None:
     """A few held-out pairs of the (first part of the) objective; None without pre-training."""
-    if not build.chosen(cfg.objective):
+    if not splits.views:
         return None
-    _, val = stages.view_datasets(cfg)
+    val = splits.views["val"]
     pairs = [val[0, index] for index in range(min(_PAIRS_DRAWN, len(val)))]
     return next(iter(default_collate(pairs).values()))

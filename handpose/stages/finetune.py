@@ -1,0 +1,59 @@
+"""Fine-tuning: a backbone and labelled crops -> `model.pt`."""
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose import build
+from handpose.backbones.base import Backbone
+from handpose.evaluate import Results
+from handpose.stages.fit import describe, fit
+from handpose.stages.splits import Splits
+from handpose.training import checkpoint
+from handpose.training.finetuner import Finetuner
+
+_log = logging.getLogger(__name__)
+
+MODEL = "model.pt"
+
+
+def finetune(
+    cfg: DictConfig, splits: Splits, run_dir: Path, loggers: list[Logger], backbone: Backbone
+) -> tuple[Finetuner, Results]:
+    """The model that was best on the validation split, and the seconds it took."""
+    pl.seed_everything(cfg.seed, verbose=False)
+    stage = build_stage(cfg, backbone)
+    path = run_dir / MODEL
+    if path.exists():
+        _log.info("fine-tuning is done: %s", path)
+        content = checkpoint.load(path)
+        stage.model.load_state_dict(content["state_dict"])
+        return stage, content["meta"]["results"]
+    folder = run_dir / "checkpoints" / "finetune"
+    has_depth = len(splits.labelled["val"].source.poses()) > 0
+    seconds = fit(
+        cfg,
+        cfg.finetune,
+        stage,
+        splits.labelled,
+        folder=folder,
+        loggers=loggers,
+        monitor=Finetuner.monitor(has_depth=has_depth),
+    )
+    stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
+    results: Results = {"finetune_seconds": seconds}
+    content = {"state_dict": stage.model.state_dict(), "meta": describe(cfg, results)}
+    checkpoint.save(content, path)
+    return stage, results
+
+
+def build_stage(cfg: DictConfig, backbone: Backbone) -> Finetuner:
+    """The model under its head, with its optimizer."""
+    return Finetuner(
+        model=build.build_model(cfg, backbone),
+        optimizer=build.build_optimizer(cfg.finetune.optimizer),
+        warmup_epochs=cfg.finetune.warmup_epochs,
+    )

@@ -1,0 +1,61 @@
+"""What the two training stages do alike: fit from the last checkpoint, and describe the result."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose import build
+from handpose.data.base import Split
+from handpose.data.loaders import TargetDataset, ViewDataset
+from handpose.evaluate import Results
+from handpose.stages.splits import evaluation_loader, training_loader
+from handpose.training.stage import Stage
+
+
+def fit(
+    cfg: DictConfig,
+    config: DictConfig,
+    stage: Stage,
+    datasets: dict[Split, ViewDataset] | dict[Split, TargetDataset],
+    *,
+    folder: Path,
+    loggers: list[Logger],
+    monitor: str | None,
+) -> float:
+    """Trains `stage`, from its last checkpoint in `folder` where there is one.
+
+    Args:
+        cfg: of the run.
+        config: of the stage, `cfg.pretrain` or `cfg.finetune`.
+        stage: changed in place.
+        datasets: its "train" and "val" splits.
+        folder: of its checkpoints.
+        loggers: where its metrics go.
+        monitor: the metric that chooses `best.ckpt`; None for no choice.
+
+    Returns:
+        The seconds that it took, those before an interruption included.
+    """
+    trainer = build.build_trainer(cfg, config, folder=folder, monitor=monitor, loggers=loggers)
+    last = folder / "last.ckpt"
+    trainer.fit(
+        stage,
+        training_loader(cfg, datasets["train"], batch_size=config.batch_size),
+        evaluation_loader(cfg, datasets["val"]),
+        ckpt_path=last if last.exists() else None,
+        weights_only=True,
+    )
+    return stage.seconds
+
+
+def describe(cfg: DictConfig, results: Results) -> dict[str, Any]:
+    """What a weights file says of itself, in plain values."""
+    return {
+        "backbone": cfg.backbone.name,
+        "objective": cfg.objective.get("_target_"),
+        "head": cfg.head.get("_target_"),
+        "seed": cfg.seed,
+        "results": results,
+    }

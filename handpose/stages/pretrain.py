@@ -1,0 +1,83 @@
+"""Pre-training: unlabelled pairs -> `backbone.pt`."""
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose import build
+from handpose.backbones.base import Backbone
+from handpose.data.base import Split
+from handpose.data.loaders import ViewDataset
+from handpose.evaluate import Results, finite_or_null
+from handpose.stages.fit import describe, fit
+from handpose.stages.splits import Splits, evaluation_loader
+from handpose.training import checkpoint
+from handpose.training.pretrainer import Pretrainer
+
+_log = logging.getLogger(__name__)
+
+BACKBONE = "backbone.pt"
+
+
+def pretrain(
+    cfg: DictConfig, splits: Splits, run_dir: Path, loggers: list[Logger]
+) -> tuple[Backbone, Results]:
+    """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
+
+    With `objective=none` it is the start itself.
+    """
+    pl.seed_everything(cfg.seed, verbose=False)
+    backbone = build.build_backbone(cfg)
+    path = run_dir / BACKBONE
+    if path.exists():
+        _log.info("pre-training is done: %s", path)
+        content = checkpoint.load(path)
+        backbone.network.load_state_dict(content["state_dict"])
+        return backbone, content["meta"]["results"]
+    results: Results = {"pretrain_seconds": 0.0}
+    if splits.views:
+        results = _train(cfg, splits.views, run_dir, loggers, backbone)
+    content = {"state_dict": backbone.network.state_dict(), "meta": describe(cfg, results)}
+    checkpoint.save(content, path)
+    return backbone, results
+
+
+def _train(
+    cfg: DictConfig,
+    views: dict[Split, ViewDataset],
+    run_dir: Path,
+    loggers: list[Logger],
+    backbone: Backbone,
+) -> Results:
+    stage = Pretrainer(
+        backbone=backbone,
+        objectives=build.build_objectives(cfg, backbone, views["train"].augmentations),
+        optimizer=build.build_optimizer(cfg.pretrain.optimizer),
+        warmup_epochs=cfg.pretrain.warmup_epochs,
+    )
+    folder = run_dir / "checkpoints" / "pretrain"
+    untrained = _held_out(cfg, stage, views["val"])
+    seconds = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
+    if not all(value.isfinite().all() for value in backbone.state_dict().values()):
+        raise ValueError(
+            "pre-training diverged: the backbone's weights are not finite. "
+            "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
+        )
+    trained = _held_out(cfg, stage, views["val"])
+    return {
+        "pretrain_seconds": seconds,
+        **{f"pretext_{name}": value for name, value in trained.items()},
+        **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
+    }
+
+
+def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> Results:
+    """The objective's errors on the held-out pairs, in plain units: its terms that are no loss."""
+    trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
+    (metrics,) = trainer.validate(stage, evaluation_loader(cfg, val), verbose=False)
+    terms = {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
+    plain = {name: value for name, value in terms.items() if not name.startswith("loss")}
+    return finite_or_null(plain, reason="not a finite number on the held-out pairs")

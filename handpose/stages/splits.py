@@ -1,0 +1,101 @@
+"""Every split that a run needs: built once, before any work, and handed to the stages."""
+
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+from torch.utils.data import DataLoader
+
+from handpose import build
+from handpose.data.base import SPLITS, Split
+from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.sampling import choose_labelled
+
+# BatchNorm has no statistics of a single sample.
+_LEAST_TO_TRAIN = 2
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The datasets of the stages in use.
+
+    Attributes:
+        views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are drawn like
+            the training ones, but are the same in every epoch.
+        labelled: "train", "val" and "test" crops; empty with `head=none`.
+    """
+
+    views: dict[Split, ViewDataset]
+    labelled: dict[Split, TargetDataset]
+
+
+def build_splits(cfg: DictConfig) -> Splits:
+    """Every split that the chosen stages need.
+
+    Raises:
+        ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
+    """
+    splits = Splits(
+        views=_views(cfg) if build.chosen(cfg.objective) else {},
+        labelled=_labelled(cfg) if build.chosen(cfg.head) else {},
+    )
+    for datasets in (splits.views, splits.labelled):
+        if datasets and len(datasets["train"]) < _LEAST_TO_TRAIN:
+            raise ValueError(
+                f"{datasets['train'].source.name}: {len(datasets['train'])} training sample, and "
+                "BatchNorm needs two; raise finetune.label_fraction or give the dataset more "
+                "samples"
+            )
+    return splits
+
+
+def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
+    augmentations, caps = build.build_view_augmentations(cfg), build.build_caps(cfg)
+    splits: tuple[Split, ...] = ("train", "val")
+    return {
+        split: ViewDataset(
+            build.build_dataset(cfg.pretrain.dataset, split, caps), augmentations, seed=cfg.seed
+        )
+        for split in splits
+    }
+
+
+def _labelled(cfg: DictConfig) -> dict[Split, TargetDataset]:
+    return {split: labelled_split(cfg, split) for split in SPLITS}
+
+
+def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
+    """Labelled crops: augmented and cut to the labelled part for training, plain and whole else."""
+    source = build.build_dataset(cfg.finetune.dataset, split, build.build_caps(cfg))
+    training = split == "train"
+    fraction = cfg.finetune.label_fraction if training else 1.0
+    return TargetDataset(
+        source,
+        build.build_augmentation(cfg.finetune.augment if training else cfg.evaluate.augment),
+        reference_bone=cfg.reference_bone,
+        seed=cfg.seed,
+        indices=choose_labelled(source.identities, fraction=fraction, seed=cfg.seed),
+    )
+
+
+def training_loader(
+    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, batch_size: int
+) -> DataLoader:
+    """Shuffled whole batches, under the trainer's caps."""
+    return _loader(cfg, dataset, batch_size=batch_size, training=True)
+
+
+def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
+    """Every sample once and in order, under the trainer's caps."""
+    return _loader(cfg, dataset, batch_size=cfg.evaluate.batch_size, training=False)
+
+
+def _loader(
+    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, batch_size: int, training: bool
+) -> DataLoader:
+    return build_loader(
+        dataset,
+        batch_size=build.capped(batch_size, build.build_caps(cfg).batch_size),
+        training=training,
+        num_workers=build.num_workers(cfg),
+        seed=cfg.seed,
+    )
