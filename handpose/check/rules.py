@@ -47,10 +47,10 @@ def optional(rule: Rule) -> Rule:
     return Rule(lambda v: v is None or rule.holds(v), f"null or {rule.expected}")
 
 
-def _is_devices(value: Any) -> bool:
+def _is_one_device(value: Any) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(is_whole(index) and index >= 0 for index in value)
-    return value == "auto" or (is_whole(value) and (value == -1 or value >= 1))
+        return len(value) == 1 and is_whole(value[0]) and value[0] >= 0
+    return is_whole(value) and value == 1
 
 
 FILLED = Rule(lambda v: isinstance(v, str) and bool(v.strip()), "a name")
@@ -92,7 +92,7 @@ PARTS: dict[str, dict[str, Rule]] = {
     "trainer": {
         "accelerator": one_of("auto", "cpu", "gpu", "cuda"),
         "devices": Rule(
-            _is_devices, "a number of devices, -1 or auto for all, or a list of indices"
+            _is_one_device, "1, or the index of one device in a list, as [0]; not several yet"
         ),
         "precision": one_of("32-true", "16-mixed", "bf16-mixed"),
         "num_workers": optional(whole(0)),

@@ -66,9 +66,25 @@ class VerifiedCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def stage_checkpoints(folder: Path, *, monitor: str | None) -> ModelCheckpoint:
+class StageCheckpoint(ModelCheckpoint):
+    """Lightning's, which forgets its best score when the run directory was moved meanwhile."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        here = Path(str(self.dirpath))
+        moved = {
+            name: str(here / Path(state_dict[name]).name)
+            for name in ("best_model_path", "last_model_path", "kth_best_model_path")
+            if state_dict.get(name)
+        }
+        best = {str(here / Path(p).name): score for p, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            state_dict | moved | {"best_k_models": best, "dirpath": self.dirpath}
+        )
+
+
+def stage_checkpoints(folder: Path, *, monitor: str | None) -> StageCheckpoint:
     """`last.ckpt` after every epoch and, given `monitor`, `best.ckpt`, where it was lowest."""
-    return ModelCheckpoint(
+    return StageCheckpoint(
         dirpath=folder,
         filename="best" if monitor else "epoch",
         monitor=monitor,

@@ -53,13 +53,13 @@ class CsvLog(Logger):
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
     """metrics.csv -> {name: [(epoch, value), ...]}; of a repeated epoch the last value."""
     curves: dict[str, dict[int, float]] = {}
-    if path.exists():
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["epoch"]:
-                    curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(
-                        row["value"]
-                    )
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            # A process that is killed while it writes leaves half a row.
+            if row["epoch"] and row["value"]:
+                curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
     return {name: sorted(values.items()) for name, values in curves.items()}
 
 

@@ -48,3 +48,18 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"[Ww]eights.only"):
         checkpoint.load(tmp_path / "a.pt")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_moved_folder_keeps_its_best_score(tmp_path: Path) -> None:
+    before = checkpoint.stage_checkpoints(tmp_path / "before", monitor="error")
+    best = str(tmp_path / "before" / "best.ckpt")
+    before.best_model_score = before.kth_value = torch.tensor(0.25)
+    before.best_model_path = before.kth_best_model_path = best
+    before.best_k_models = {best: torch.tensor(0.25)}
+    after = checkpoint.stage_checkpoints(tmp_path / "after", monitor="error")
+    after.load_state_dict(before.state_dict())
+    assert after.best_model_score == 0.25
+    assert after.best_k_models == {str(tmp_path / "after" / "best.ckpt"): torch.tensor(0.25)}
+    assert (
+        after.best_model_path == after.kth_best_model_path == str(tmp_path / "after" / "best.ckpt")
+    )

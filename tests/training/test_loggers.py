@@ -1,0 +1,31 @@
+"""The CSV log: appended to by every process of a run, and read back for the report."""
+
+from pathlib import Path
+
+from handpose.training.loggers import CsvLog, read_curves
+
+
+def test_curves_come_back(tmp_path: Path) -> None:
+    log = CsvLog(tmp_path / "metrics.csv")
+    log.log_metrics({"epoch": 0, "loss": 2.0, "error": 5.0}, step=9)
+    CsvLog(tmp_path / "metrics.csv").log_metrics({"epoch": 1, "loss": 1.0}, step=19)
+    curves = read_curves(tmp_path / "metrics.csv")
+    assert curves == {"loss": [(0, 2.0), (1, 1.0)], "error": [(0, 5.0)]}
+
+
+def test_of_a_repeated_epoch_the_last_value_counts(tmp_path: Path) -> None:
+    log = CsvLog(tmp_path / "metrics.csv")
+    log.log_metrics({"epoch": 0, "loss": 2.0})
+    log.log_metrics({"epoch": 0, "loss": 3.0})
+    assert read_curves(tmp_path / "metrics.csv") == {"loss": [(0, 3.0)]}
+
+
+def test_half_a_row_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    CsvLog(path).log_metrics({"epoch": 0, "loss": 2.0}, step=9)
+    path.write_text(path.read_text() + "1,19,lo")
+    assert read_curves(path) == {"loss": [(0, 2.0)]}
+
+
+def test_no_log_is_no_curve(tmp_path: Path) -> None:
+    assert read_curves(tmp_path / "metrics.csv") == {}
