@@ -32,3 +32,20 @@ REFERENCE_BONES: dict[str, tuple[int, int]] = {"index": (ROOT, 5), "middle": (RO
 
 # The bone whose length the FreiHAND protocol grants: middle MCP to middle PIP.
 FREIHAND_SCALE_BONE = (9, 10)
+
+# From other orders to ours: ours[j] = theirs[ORDER[j]].
+# InterHand2.6M: of each hand the fingers from the thumb, each from the tip in, the wrist last.
+INTERHAND_ORDER: tuple[int, ...] = (20, *(4 * f + 3 - k for f in range(5) for k in range(4)))
+# MANO's regressor: the wrist, three each of index, middle, little, ring, thumb; then the tips that
+# we append, thumb to little.
+_MANO_FINGERS = (4, 0, 1, 3, 2)
+MANO_ORDER: tuple[int, ...] = (
+    0,
+    *(
+        joint
+        for tip, finger in enumerate(_MANO_FINGERS)
+        for joint in (*(1 + 3 * finger + k for k in range(3)), 16 + tip)
+    ),
+)
+# The vertices of MANO's mesh that are the fingertips, thumb to little finger.
+MANO_TIP_VERTICES = (744, 320, 443, 555, 672)

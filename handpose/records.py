@@ -24,13 +24,14 @@ class Sample(NamedTuple):
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
     uv: np.ndarray  # (J, 2) float32, px of `image`
-    xyz: np.ndarray  # (J, 3) float32, metres, camera frame
+    xyz: np.ndarray  # (J, 3) float32, metres, camera frame; without K: px, with a depth in px
     K: np.ndarray  # (3, 3) float32
     uv_valid: np.ndarray  # (J,) bool
     xyz_valid: np.ndarray  # (J,) bool
     box: np.ndarray  # (3,) float32: centre u, centre v, side, in px
     side: Side
-    key: str  # image and hand: "freihand/training/00000012#0"
+    key: str  # image and hand: "freihand/training/rgb/00000012.jpg#0"
+    scale: Any = np.float32(0)  # metres: the scale bone's length as stated; 0: that of `xyz`
 
 
 class ViewParams(NamedTuple):

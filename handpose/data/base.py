@@ -56,6 +56,11 @@ class HandDataset(ABC):
     def poses(self) -> np.ndarray:
         """All completely labelled poses as right hands (M, J, 3), metres; read without pixels."""
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether any hand has joints, and so whether fine-tuning on the source makes sense."""
+        return True
+
     def choose_box(self, box: np.ndarray, uv: np.ndarray, uv_valid: np.ndarray) -> np.ndarray:
         """The box (3,) that `crop_by` asks for: `box`, or the square about the labelled joints."""
         return box if self.crop_by == "box" or not uv_valid.any() else joint_box(uv[uv_valid])

@@ -3,7 +3,7 @@
     ROOT/training/rgb/%08d.jpg        4 x N images of 224 x 224: N frames, then N x 3 re-composited
     ROOT/training_{K,xyz,scale}.json  N annotations; image i has annotation i mod N
     ROOT/evaluation/rgb/%08d.jpg      the official test images
-    ROOT/evaluation_{K,scale}.json, and since 2022 evaluation_{xyz,verts}.json
+    ROOT/evaluation_{K,scale}.json    and since 2022 evaluation_xyz.json: without it no test errors
 
 Joints are in metres in the camera frame, in our order; all hands are right hands. The official
 evaluation is the test split; the validation cut is ours and grouped by annotation, so that the
@@ -11,115 +11,127 @@ versions of a frame never lie on both sides. Images are centred on the hand: the
 and `box_side` of the width.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handpose.data.base import HandDataset, MissingSplitError, all_valid
-from handpose.data.images import read_image
-from handpose.geometry.camera import project
-from handpose.records import Sample
+from handpose.data.base import Split
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.json_stream import JsonError, records
+from handpose.data.indexed import IndexedDataset
+from handpose.hand import FREIHAND_SCALE_BONE
 
-LAYOUT = (
-    "training/rgb/00000000.jpg ..., training_K.json, training_xyz.json, evaluation/rgb/, "
-    "evaluation_K.json, evaluation_xyz.json"
-)
-# The cut into training and validation is the same in every run.
-_SPLIT_SEED = 20190912
+_SIDE = 224  # px
+_OFFICIAL: dict[Split, str] = {"train": "training", "test": "evaluation"}
+_SHAPES: dict[str, tuple[int, ...]] = {"K": (3, 3), "xyz": (21, 3), "scale": ()}
+_MAX_SCALE_ERROR = 1e-3  # metres between the scale and the bone that it is the length of
+
+Column = list[np.ndarray | None]  # None: a bad entry, which is in the table of problems
 
 
-class FreiHand(HandDataset):
+class FreiHand(IndexedDataset):
     """One split of FreiHAND.
 
     Args:
-        root: the folder as unpacked.
-        val_fraction: part of the training annotations kept for validation.
         box_side: side of the box as a part of the image's width.
-        **contract: what every dataset takes (see `HandDataset`).
+        **contract: what every indexed dataset takes (see `IndexedDataset`).
     """
 
     name = "freihand"
 
-    def __init__(self, *, root: str, val_fraction: float, box_side: float, **contract: Any) -> None:
+    def __init__(self, *, box_side: float, **contract: Any) -> None:
         super().__init__(**contract)
-        self.root = Path(root)
-        self.box_side = box_side
-        self.official = "evaluation" if self.split == "test" else "training"
-        self._K = self._annotation("K", (3, 3))
-        self._xyz = self._annotation("xyz", (21, 3))
-        if len(self._K) != len(self._xyz):
-            raise ValueError(
-                f"{self.root}: {self.official}_K.json has {len(self._K)} entries, "
-                f"{self.official}_xyz.json {len(self._xyz)}; unpack the dataset again"
-            )
-        self._indices = self._choose(self._count_images(), val_fraction)[: self.max_samples]
-        if len(self._indices) == 0:
-            raise MissingSplitError(f"{self.root}: no image for the {self.split} split")
+        self.box_scale = box_side
 
-    def _annotation(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """(N, *shape) float32 of one annotation file, finite."""
-        path = self.root / f"{self.official}_{name}.json"
-        if not path.is_file():
-            kind = MissingSplitError if self.root.is_dir() else ValueError
-            raise kind(f"{path} is missing; FreiHAND's layout is ROOT/{{{LAYOUT}}}")
+    def watched(self) -> list[Path]:
+        folders = [self.root / official / "rgb" for official in _OFFICIAL.values()]
+        return folders + [
+            self.root / f"{official}_{key}.json"
+            for official in _OFFICIAL.values()
+            for key in _SHAPES
+        ]
+
+    def read(self, collector: Collector) -> None:
+        for split, official in _OFFICIAL.items():
+            if split == "train" or (self.root / f"{official}_K.json").exists():
+                self._read_split(collector, split, official)
+            else:
+                collector.counts["evaluation annotations that are not on this disk"] += 1
+
+    def _read_split(self, collector: Collector, split: Split, official: str) -> None:
+        columns = {key: self._read_column(collector, official, key) for key in _SHAPES}
+        K, xyz = columns["K"], columns["xyz"]
+        if K is None or (xyz is None and split == "train"):
+            return  # said by `_read_column`
+        if any(column is not None and len(column) != len(K) for column in columns.values()):
+            lengths = {f"{official}_{key}.json": len(c) for key, c in columns.items() if c}
+            collector.problem(official, f"annotations of different lengths: {lengths}", fatal=True)
+            return
+        numbers = [
+            self._add_annotation(collector, f"{official}_xyz.json#{i}", columns, i)
+            for i in range(len(K))
+        ]
+        self._add_hands(collector, split, official, numbers)
+
+    def _read_column(self, collector: Collector, official: str, key: str) -> Column | None:
+        """The entries of an annotation file; None, with the reason as a problem, without them."""
+        name, entries = f"{official}_{key}.json", Column()
+        optional = key == "scale" or (official == "evaluation" and key == "xyz")
+        if not (self.root / name).exists():
+            if not optional:
+                collector.problem(name, "missing", fatal=True)
+            return None
         try:
-            values = np.asarray(json.loads(path.read_text()), dtype=np.float32)
-        except ValueError as error:
-            raise ValueError(f"{path} is not a list of arrays of {shape}: {error}") from error
-        if values.shape[1:] != shape:
-            raise ValueError(f"{path} holds {values.shape[1:]} arrays; FreiHAND has {shape}")
-        if not np.isfinite(values).all():
-            bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
-            raise ValueError(f"{path}: entries {bad[:5].tolist()} hold NaN or infinity")
-        return values
+            for (place,), value in records(self.root / name, depth=1):
+                entries.append(None)
+                with collector.record(f"{name}#{place}"):
+                    entries[-1] = as_array(value, *_SHAPES[key])
+        except JsonError as error:
+            collector.problem(name, str(error), fatal=True)
+            return None
+        return entries
 
-    def _count_images(self) -> int:
-        """The number of images; a multiple of the number of annotations."""
-        count = sum(1 for _ in (self.root / self.official / "rgb").glob("*.jpg"))
-        if count == 0 or count % len(self._K):
-            raise ValueError(
-                f"{self.root / self.official / 'rgb'} holds {count} images, which is no multiple "
-                f"of the {len(self._K)} annotations; unpack the dataset again"
+    def _add_annotation(
+        self, collector: Collector, record: str, columns: dict[str, Column | None], i: int
+    ) -> int | None:
+        entry = {key: column[i] if column else None for key, column in columns.items()}
+        if any(columns[key] and value is None for key, value in entry.items()):
+            return None
+        scale = 0.0 if entry["scale"] is None else float(entry["scale"])
+        if entry["xyz"] is not None and scale:
+            start, end = FREIHAND_SCALE_BONE
+            bone = np.linalg.norm(entry["xyz"][end] - entry["xyz"][start])
+            if abs(bone - scale) > _MAX_SCALE_ERROR:
+                collector.problem(record, f"its scale bone is {bone:.4f} m, the scale {scale:.4f}")
+                return None
+        annotation = Annotation(xyz=entry["xyz"], K=entry["K"], scale=scale)
+        return collector.add_annotation(record, annotation)
+
+    def _add_hands(
+        self, collector: Collector, split: Split, official: str, numbers: list[int | None]
+    ) -> None:
+        """Image i has annotation i mod N; where one of a version is there, all N are expected."""
+        folder = f"{official}/rgb"
+        found = sum(1 for _ in (self.root / folder).glob("*.jpg"))
+        if found == 0:
+            collector.problem(folder, "holds no .jpg", fatal=split == "train")
+            return
+        centre = (_SIDE - 1) / 2
+        for i in range(-(-found // len(numbers)) * len(numbers)):
+            identity = i % len(numbers)
+            number = numbers[identity]
+            if number is None:
+                continue
+            collector.add_hand(
+                Hand(
+                    image=f"{folder}/{i:08d}.jpg",
+                    annotation=number,
+                    split=split,
+                    box=np.array([centre, centre, _SIDE]),
+                    is_left=False,
+                    identity=identity,
+                    group=identity,
+                    size=(_SIDE, _SIDE),
+                )
             )
-        return count
-
-    def _choose(self, num_images: int, val_fraction: float) -> np.ndarray:
-        """The images (N,) of this split, whole identities at a time."""
-        images = np.arange(num_images)
-        if self.split == "test":
-            return images
-        order = np.random.default_rng(_SPLIT_SEED).permutation(len(self._K))
-        held_out = np.zeros(len(self._K), dtype=bool)
-        held_out[order[: round(val_fraction * len(order))]] = True
-        return images[held_out[images % len(self._K)] == (self.split == "val")]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        number = int(self._indices[index])
-        image = read_image(self.root / self.official / "rgb" / f"{number:08d}.jpg")
-        K, xyz = self._K[number % len(self._K)], self._xyz[number % len(self._K)]
-        uv, valid = project(K, xyz), all_valid()
-        height, width = image.shape[:2]
-        centre = np.array([(width - 1) / 2, (height - 1) / 2, self.box_side * width], np.float32)
-        return Sample(
-            image=image,
-            uv=uv,
-            xyz=xyz,
-            K=K,
-            uv_valid=valid,
-            xyz_valid=valid,
-            box=self.choose_box(centre, uv, valid),
-            side="right",
-            key=f"freihand/{self.official}/{number:08d}#0",
-        )
-
-    @property
-    def identities(self) -> np.ndarray:
-        return self._indices % len(self._K)
-
-    def poses(self) -> np.ndarray:
-        return self._xyz[np.unique(self.identities)]

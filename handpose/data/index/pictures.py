@@ -1,0 +1,54 @@
+"""Every picture of a dataset decoded once, on all cores."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from handpose.data.images import read_image
+
+_CHUNK = 512  # pictures handed to the threads at a time
+_QUIET = 2000  # below this many there is no progress bar
+
+Picture = tuple[str, tuple[int, int]]
+
+
+def look_at(
+    root: Path, pictures: Iterable[Picture], *, total: int
+) -> Iterator[tuple[tuple[int, int], str | None]]:
+    """Yields ((width, height), None) for each good picture and ((0, 0), reason) for each bad one.
+
+    Args:
+        root: what their paths are relative to.
+        pictures: (path, (width, height) that the source states, 0 for not stated).
+        total: how many there are.
+    """
+    shown = track(pictures, description="Checking pictures", total=total, disable=total < _QUIET)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for chunk in _chunks(shown):
+            yield from threads.map(lambda picture: _look(root, *picture), chunk)
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """A list at a time: a pool's map would take them all at once."""
+    chunk = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def _look(root: Path, name: str, stated: tuple[int, int]) -> tuple[tuple[int, int], str | None]:
+    try:
+        height, width = read_image(root / name).shape[:2]
+    except ValueError as error:
+        return (0, 0), str(error).removeprefix(f"{root / name}: ")
+    if any(stated) and (width, height) != tuple(stated):
+        expected = f"{stated[0]} x {stated[1]}"
+        return (0, 0), f"{width} x {height} px, where the annotations say {expected}"
+    return (width, height), None

@@ -1,0 +1,55 @@
+"""What is wrong with a dataset on disk, by file and record, and what the user leaves out of it."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+_SHOWN = 12
+_COLUMNS = ("file", "reason")
+
+
+class Problem(NamedTuple):
+    """One bad file or record."""
+
+    file: str  # relative to the dataset's root; "file#12" is its record 12
+    reason: str
+
+
+class BrokenDataError(ValueError):
+    """A dataset cannot be used as it is; `problems` says why, all of it."""
+
+    def __init__(self, message: str, problems: list[Problem]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def as_lines(problems: list[Problem], *, shown: int = _SHOWN) -> str:
+    """The first few as "  file: reason", and how many more there are."""
+    lines = [f"  {problem.file}: {problem.reason}" for problem in problems[:shown]]
+    more = len(problems) - shown
+    return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
+
+
+def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
+    """A CSV of (file, reason), for `dataset.quarantine`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        writer.writerows(problems)
+
+
+def read_quarantine(path: Path) -> set[str]:
+    """The files and records that the user leaves out knowingly.
+
+    Raises:
+        ValueError: the file cannot be read or has no column `file`; names it.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["file"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise ValueError(
+            f"dataset.quarantine={path}: not a CSV file with the columns file,reason ({error}); "
+            "scripts/doctor.py --quarantine FILE writes one"
+        ) from error

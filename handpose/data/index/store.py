@@ -1,0 +1,174 @@
+"""Building an index, keeping it in the cache, and opening it again while its source is the same."""
+
+import hashlib
+import inspect
+import json
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock
+
+from handpose.data.arrays import ArrayFolder, ArrayFolderWriter
+from handpose.data.base import SPLITS
+from handpose.data.index.collector import ANNOTATION, HAND, IMAGE, Collector
+from handpose.data.index.columns import Columns
+from handpose.data.index.pictures import look_at
+from handpose.data.index.problems import BrokenDataError, Problem, as_lines
+
+_log = logging.getLogger(__name__)
+_SUMMARY = "summary.json"
+# The cut into training and validation is the same in every run.
+_CUT_SEED = 20190912
+
+Reader = Callable[[Collector], None]
+
+
+class Index(NamedTuple):
+    """A dataset root as arrays, and what was found on the way."""
+
+    arrays: ArrayFolder
+    layout: str
+    counts: dict[str, int]
+    problems: list[Problem]
+
+
+def open_index(
+    name: str, root: Path, folder: Path, *, read: Reader, watched: list[Path], options: Any = None
+) -> Index:
+    """The index of a root; built first where there is none, or where the source has changed.
+
+    Args:
+        name: of the source.
+        root: the dataset, only read.
+        folder: of all indexes.
+        read: goes through the annotations.
+        watched: files and folders whose size and time tell a change.
+        options: plain values on which the index depends.
+
+    Raises:
+        BrokenDataError: the annotations cannot be read, or nothing in them can be used.
+    """
+    described = json.dumps([name, str(root.absolute()), options])
+    own = folder / f"{name}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    fingerprint = _fingerprint(read, watched)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{own.name}.lock"):
+        summary = _summary(own)
+        if summary.get("fingerprint") != fingerprint:
+            _log.info("%s: reading the annotations and pictures of %s, once", name, root)
+            summary = _build(root, own, read, fingerprint)
+        return _opened(own, summary)
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """What was written beside the arrays; empty where there is no index."""
+    try:
+        return json.loads((folder / _SUMMARY).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _opened(folder: Path, summary: dict[str, Any]) -> Index:
+    problems = [Problem(*problem) for problem in summary["problems"]]
+    return Index(ArrayFolder(folder), summary["layout"], summary["counts"], problems)
+
+
+def _fingerprint(read: Reader, watched: list[Path]) -> str:
+    """Of the source (size and time of what is watched) and of the code that reads it."""
+    digest = hashlib.sha256(_code(Path(inspect.getfile(read))))
+    for path in watched:
+        status = path.stat() if path.exists() else None
+        state = status and (status.st_size, status.st_mtime_ns)
+        digest.update(f"{path} {state}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code(reader: Path) -> bytes:
+    """The code on which an index depends: one of another version is not reused."""
+    files = [reader, *sorted(Path(__file__).parent.glob("*.py"))]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def _build(root: Path, folder: Path, read: Reader, fingerprint: str) -> dict[str, Any]:
+    with Columns(ANNOTATION | HAND | IMAGE, beside=folder.parent) as columns:
+        collector = Collector(columns)
+        read(collector)
+        bad_images = _look_at_pictures(root, collector)
+        bad = np.isin(columns.read("annotation"), list(collector.bad_annotations))
+        bad |= np.isin(columns.read("image"), bad_images)
+        bad |= _outside(collector, ~bad)
+        if collector.fatal or bad.all():
+            raise BrokenDataError(*_nothing_usable(root, collector))
+        summary = {
+            "fingerprint": fingerprint,
+            "layout": collector.layout,
+            "counts": dict(collector.counts),
+            "problems": collector.problems,
+        }
+        _publish(folder, columns, ~bad, summary)
+        return summary
+
+
+def _nothing_usable(root: Path, collector: Collector) -> tuple[str, list[Problem]]:
+    problems = collector.fatal + collector.problems
+    counts = "".join(f"\n  {what}: {count}" for what, count in collector.counts.items())
+    what = "cannot be read" if collector.fatal else "holds no hand that can be used"
+    return f"{root} {what}:\n{as_lines(problems)}{counts}", problems
+
+
+def _look_at_pictures(root: Path, collector: Collector) -> list[int]:
+    """Decodes every picture, fills in the names and sizes, and returns the bad ones' numbers."""
+    columns, bad, end = collector.columns, [], 0
+    stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
+    pictures = zip(collector.images, stated, strict=True)
+    seen = look_at(root, pictures, total=len(collector.images))
+    for number, (name, (size, reason)) in enumerate(zip(collector.images, seen, strict=True)):
+        encoded = name.encode()
+        end += len(encoded)
+        columns.extend("name", encoded)
+        columns.append(name_end=end, size=size)
+        if reason is not None:
+            collector.problem(name, reason)
+            bad.append(number)
+    return bad
+
+
+def _outside(collector: Collector, good: np.ndarray) -> np.ndarray:
+    """(N,) whether a good hand's box lies outside its picture; each becomes a problem."""
+    image, box = collector.columns.read("image"), collector.columns.read("box")
+    size = collector.columns.read("size")[image]
+    centre, half = box[:, :2], box[:, 2:] / 2
+    outside = good & ((centre + half < 0) | (centre - half > size - 1)).any(axis=1)
+    names = list(collector.images) if outside.any() else []
+    for row in np.flatnonzero(outside):
+        name, place = names[image[row]], collector.columns.read("place")[row]
+        collector.problem(name, f"hand {place}: its box {box[row].tolist()} is off the picture")
+    return outside
+
+
+def _publish(folder: Path, columns: Columns, keep: np.ndarray, summary: dict[str, Any]) -> None:
+    writer = ArrayFolderWriter(folder)
+    try:
+        for name in columns.schema:
+            columns.copy(name, writer, keep if name in HAND else None)
+        training = columns.read("split")[keep] == SPLITS.index("train")
+        lot = writer.create("lot", (int(keep.sum()),), np.float32)
+        lot[training] = _lots(columns.read("group")[keep][training])
+        lot.flush()  # type: ignore[attr-defined]  # a memory map
+        (writer.partial / _SUMMARY).write_text(json.dumps(summary))
+        writer.publish()
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _lots(groups: np.ndarray) -> np.ndarray:
+    """(N,) in [0, 1), equal within a group: a cut at f has round(f * groups) groups below it."""
+    unique, inverse = np.unique(groups, return_inverse=True)
+    order = np.random.default_rng(_CUT_SEED).permutation(len(unique))
+    return ((order + 0.5) / max(1, len(unique)))[inverse]

@@ -1,0 +1,145 @@
+"""A dataset on disk, opened through its index: what all real sources share."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handpose.data.base import SPLITS, HandDataset, MissingSplitError
+from handpose.data.images import read_image
+from handpose.data.index.collector import Collector
+from handpose.data.index.problems import BrokenDataError, as_lines, read_quarantine
+from handpose.data.index.store import open_index
+from handpose.hand import NUM_JOINTS
+from handpose.records import Sample
+
+
+class IndexedDataset(HandDataset):
+    """One split of a source whose annotations are read once, into an index.
+
+    A source says what to watch for changes and how to read its annotations. Its docstring's first
+    indented block is the layout that error messages show.
+
+    Args:
+        root: the dataset as unpacked; only read.
+        cache: the folder of all indexes (`${paths.cache}/index`).
+        quarantine: a CSV of the bad files and records that are knowingly left out; None for none.
+        val_fraction: part of the training groups kept for validation, where the source has no
+            validation split of its own.
+        **contract: what every dataset takes (see `HandDataset`).
+
+    Raises:
+        BrokenDataError: the annotations cannot be read, or bad files are not in the quarantine.
+        MissingSplitError: the source has no such split on this disk.
+    """
+
+    # Whether the boxes come from the joints, as the source has no others.
+    box_from_joints = False
+    # What a stated box's side is multiplied by.
+    box_scale = 1.0
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        cache: str,
+        quarantine: str | None = None,
+        val_fraction: float | None = None,
+        **contract: Any,
+    ) -> None:
+        super().__init__(**contract)
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise ValueError(f"{self.root}: no such directory; {self.name} was to be found there")
+        self.index = open_index(
+            self.name,
+            self.root,
+            Path(cache),
+            read=self.read,
+            watched=self.watched(),
+            options=self.options(),
+        )
+        self._refuse_unless_known(quarantine)
+        self._arrays = self.index.arrays
+        self._rows = self._choose(val_fraction)[: self.max_samples]
+        if len(self._rows) == 0:
+            raise MissingSplitError(f"{self.root}: no hand in the {self.split} split")
+
+    @abstractmethod
+    def watched(self) -> list[Path]:
+        """The annotation files and folders whose size and time tell that the source changed."""
+
+    @abstractmethod
+    def read(self, collector: Collector) -> None:
+        """Goes through all annotations, of every split."""
+
+    def options(self) -> Any:
+        """Plain values on which the index depends, beside the root."""
+        return None
+
+    def relative(self, path: Path) -> str:
+        """A path below the root as the index and the table of problems have it."""
+        return path.relative_to(self.root).as_posix()
+
+    def _refuse_unless_known(self, quarantine: str | None) -> None:
+        known = read_quarantine(Path(quarantine)) if quarantine else set()
+        unknown = [problem for problem in self.index.problems if problem.file not in known]
+        if unknown:
+            raise BrokenDataError(
+                f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
+                f"Mend them, or leave them out knowingly: scripts/doctor.py dataset={self.name} "
+                "--quarantine FILE lists them in FILE, and dataset.quarantine=FILE accepts that.",
+                unknown,
+            )
+
+    def _choose(self, val_fraction: float | None) -> np.ndarray:
+        """The rows (N,) of this split."""
+        split = np.asarray(self._arrays["split"])
+        if val_fraction is None or self.split == "test":
+            return np.flatnonzero(split == SPLITS.index(self.split))
+        held_out = np.asarray(self._arrays["lot"]) < val_fraction
+        training = split == SPLITS.index("train")
+        return np.flatnonzero(training & (held_out == (self.split == "val")))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def image_name(self, index: int) -> str:
+        """The path of a hand's picture, relative to the root."""
+        image, ends = int(self._arrays["image"][self._rows[index]]), self._arrays["name_end"]
+        start = int(ends[image - 1]) if image else 0
+        return self._arrays["name"][start : int(ends[image])].tobytes().decode()
+
+    def __getitem__(self, index: int) -> Sample:
+        row, name = int(self._rows[index]), self.image_name(index)
+        labels = {key: np.array(self._arrays[key][self._annotation(row)]) for key in _LABELS}
+        box = self._arrays["box"][row] * np.array([1, 1, self.box_scale], np.float32)
+        return Sample(
+            image=read_image(self.root / name),
+            box=self.choose_box(box, labels["uv"], labels["uv_valid"]),
+            side="left" if self._arrays["is_left"][row] else "right",
+            key=f"{self.name}/{name}#{self._arrays['place'][row]}",
+            **labels,
+        )
+
+    def _annotation(self, row: Any) -> Any:
+        return self._arrays["annotation"][row]
+
+    @property
+    def identities(self) -> np.ndarray:
+        return self._arrays["identity"][self._rows]
+
+    def poses(self) -> np.ndarray:
+        first = np.unique(self._annotation(self._rows), return_index=True)[1]
+        rows = self._rows[np.sort(first)]
+        numbers = self._annotation(rows)
+        metric = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
+        complete = metric & self._arrays["xyz_valid"][numbers].all(axis=1)
+        poses = self._arrays["xyz"][numbers[complete]]
+        poses[self._arrays["is_left"][rows[complete]], :, 0] *= -1
+        assert poses.shape[1:] == (NUM_JOINTS, 3)
+        return poses
+
+
+_LABELS = ("uv", "uv_valid", "xyz", "xyz_valid", "K", "scale")
