@@ -106,7 +106,9 @@ def make_target(
         xyz=np.where(sample.xyz_valid[:, None], hand.xyz, 0.0).astype(np.float32),
         K=(map_intrinsics(crop, hand.K) if K_valid else hand.K).astype(np.float32),
         bone=np.float32(bone),
-        granted_scale=np.float32(_length(hand.xyz, sample.xyz_valid, FREIHAND_SCALE_BONE) or 1.0),
+        granted_scale=np.float32(
+            sample.scale or _length(hand.xyz, sample.xyz_valid, FREIHAND_SCALE_BONE) or 1.0
+        ),
         uv_valid=sample.uv_valid,
         z_valid=z_valid,
         K_valid=np.bool_(K_valid),
