@@ -22,7 +22,8 @@ def stages(content: dict[str, Any]) -> list[str]:
 def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalogue) -> list[str]:
     """Missing data of the stages in use, missing weights, and a cache that cannot be written."""
     labels = dict.fromkeys(_source(content, f"{stage}.dataset") for stage in stages(content))
-    problems = [_data_problem(cfg, label, catalogue) for label in labels]
+    parts = [part for label in labels for part in _parts(cfg, label)]
+    problems = [_data_problem(cfg, label, catalogue) for label in parts]
     problems += [_weights_problem(found_value(cfg, "backbone.weights"))]
     cache = found_value(cfg, "paths.cache")
     problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
@@ -34,6 +35,14 @@ def _source(content: dict[str, Any], path: str) -> str:
     value = lookup(content, path)
     match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match else path
+
+
+def _parts(cfg: DictConfig, label: str) -> list[str]:
+    """The key of a source, or those of the sources that a mix takes."""
+    sources, parts = found_value(cfg, f"{label}.sources"), found_value(cfg, f"{label}.parts")
+    if not isinstance(sources, list) or not isinstance(parts, dict):
+        return [label]
+    return [f"{label}.parts.{name}" for name in sources if name in parts]
 
 
 def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | None:

@@ -9,6 +9,7 @@ from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
 
 Split = Literal["train", "val", "test"]
+Strata = tuple[tuple[int, float], ...]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -55,6 +56,11 @@ class HandDataset(ABC):
     @abstractmethod
     def poses(self) -> np.ndarray:
         """All completely labelled poses as right hands (M, J, 3), metres; read without pixels."""
+
+    @property
+    def strata(self) -> Strata:
+        """(samples, share of a training epoch) of each source in it: one, but in a mix."""
+        return ((len(self), 1.0),)
 
     @property
     def is_labelled(self) -> bool:

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target, make_views
-from handpose.data.base import HandDataset
+from handpose.data.base import HandDataset, Strata
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.records import Target, Views
 
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 class ViewDataset(Dataset[dict[str, Views]]):
-    """(epoch, index) -> one `Views` for each part of the objective.
+    """(time, index) -> one `Views` for each part of the objective.
 
     Args:
         source: where the hands come from.
         augmentations: of each part, by its name.
-        seed: with (epoch, index), all that the drawn parameters depend on.
+        seed: with (time, index), all that the drawn parameters depend on.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class ViewDataset(Dataset[dict[str, Views]]):
         self._identities = source.identities
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Views]:
-        epoch, index = key
-        rng = sample_rng(self.seed, epoch, index)
+        time, index = key
+        rng = sample_rng(self.seed, time, index)
         sample = self.source[index]
         return {
             part: make_views(
@@ -54,16 +54,21 @@ class ViewDataset(Dataset[dict[str, Views]]):
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def strata(self) -> Strata:
+        """(samples, share of an epoch) of each source."""
+        return self.source.strata
+
 
 class TargetDataset(Dataset[Target]):
-    """(epoch, place) -> the crop and labels of sample `indices[place]`.
+    """(time, place) -> the crop and labels of sample `indices[place]`.
 
     Args:
         source: where the hands come from.
         augmentation: of the crop.
         indices: the samples that count as labelled; None for all.
         reference_bone: the bone whose length is 1.
-        seed: with (epoch, index), all that the drawn parameters depend on.
+        seed: with (time, index), all that the drawn parameters depend on.
     """
 
     def __init__(
@@ -82,12 +87,12 @@ class TargetDataset(Dataset[Target]):
         self.indices = np.arange(len(source)) if indices is None else indices
 
     def __getitem__(self, key: tuple[int, int]) -> Target:
-        epoch, place = key
+        time, place = key
         index = int(self.indices[place])
         return make_target(
             self.source[index],
             self.augmentation,
-            rng=sample_rng(self.seed, epoch, index),
+            rng=sample_rng(self.seed, time, index),
             size=self.source.image_size,
             reference_bone=self.reference_bone,
             index=index,
@@ -95,6 +100,14 @@ class TargetDataset(Dataset[Target]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def strata(self) -> Strata:
+        """(labelled samples, share of an epoch) of each source."""
+        ends = np.cumsum([count for count, _ in self.source.strata])
+        below = np.searchsorted(self.indices, [0, *ends])
+        weights = (weight for _, weight in self.source.strata)
+        return tuple(zip(np.diff(below).tolist(), weights, strict=True))
 
 
 def build_loader(
@@ -117,7 +130,7 @@ def build_loader(
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=EpochSampler(length=len(dataset), seed=seed, shuffle=training),
+        sampler=EpochSampler(strata=dataset.strata, seed=seed, shuffle=training),
         drop_last=training,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,

@@ -5,16 +5,27 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from handpose.data.base import Strata
+
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index): every index once, shuffled by (seed, epoch) or in order.
+    """Yields (time, index): the sample, and how often it was drawn before.
 
-    Lightning calls `set_epoch` before each epoch. Without `shuffle` the epoch stays 0, so that
-    validation sees the same samples in every epoch.
+    In training an epoch has as many samples as there are, shuffled; every stratum has its share of
+    them, and goes through all its samples before it repeats one. Otherwise every index once, in
+    order, at time 0, so that validation sees the same samples in every epoch.
+
+    Lightning calls `set_epoch` before each epoch.
+
+    Args:
+        strata: (samples, weight) of each source, in the order of the indices.
+        seed: with the epoch, all that the order depends on.
+        shuffle: whether this is training.
     """
 
-    def __init__(self, *, length: int, seed: int, shuffle: bool) -> None:
-        self.length = length
+    def __init__(self, *, strata: Strata, seed: int, shuffle: bool) -> None:
+        self.strata = strata
+        self.length = sum(count for count, _ in strata)
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
@@ -24,18 +35,47 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch if self.shuffle else 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self.length)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return iter((self.epoch, int(index)) for index in order)
+        if not self.shuffle:
+            return iter((0, index) for index in range(self.length))
+        draws = np.concatenate(
+            [self._draws(place, quota) for place, quota in enumerate(quotas(self.strata))]
+        )
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        return iter((time, index) for time, index in draws[order].tolist())
+
+    def _draws(self, place: int, quota: int) -> np.ndarray:
+        """(quota, 2) of (time, index): what a stratum gives to this epoch."""
+        count, first = self.strata[place][0], sum(count for count, _ in self.strata[:place])
+        if quota == 0:
+            return np.empty((0, 2), dtype=np.int64)
+        times, places = np.divmod(np.arange(self.epoch * quota, (self.epoch + 1) * quota), count)
+        if quota != count:
+            for time in np.unique(times):
+                shuffled = np.random.default_rng([self.seed, place, int(time)]).permutation(count)
+                places[times == time] = shuffled[places[times == time]]
+        return np.stack((times, first + places), axis=1)
 
     def __len__(self) -> int:
         return self.length
 
 
-def sample_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The one source of randomness of a sample."""
-    return np.random.default_rng(np.random.SeedSequence([seed, epoch, index]))
+def quotas(strata: Strata) -> list[int]:
+    """How many samples of an epoch each stratum gives: by weight, by largest remainder.
+
+    The epoch is as long as all strata together; an empty stratum gives none.
+    """
+    total = sum(count for count, _ in strata)
+    weights = np.array([weight if count else 0.0 for count, weight in strata])
+    exact = total * weights / weights.sum()
+    whole = np.floor(exact).astype(int)
+    order = np.argsort(whole - exact, kind="stable")
+    whole[order[: total - whole.sum()]] += 1
+    return whole.tolist()
+
+
+def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
+    """The one source of randomness of a sample, the `time`-th time that it is drawn."""
+    return np.random.default_rng(np.random.SeedSequence([seed, time, index]))
 
 
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:

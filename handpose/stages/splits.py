@@ -64,8 +64,18 @@ def _labelled(cfg: DictConfig) -> dict[Split, TargetDataset]:
 
 
 def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
-    """Labelled crops: augmented and cut to the labelled part for training, plain and whole else."""
+    """Labelled crops: augmented and cut to the labelled part for training, plain and whole else.
+
+    Raises:
+        ValueError: the source has no labels at all.
+    """
     source = build.build_dataset(cfg.finetune.dataset, split, build.build_caps(cfg))
+    if not source.is_labelled:
+        raise ValueError(
+            f"dataset={source.name} has no joints to fine-tune on. Use it for pre-training alone, "
+            f"dataset@pretrain.dataset={source.name} dataset=LABELLED, or stop there with head=none"
+            + ("; dataset.joint_regressor=FILE gives it joints" * (source.name == "youtube"))
+        )
     training = split == "train"
     fraction = cfg.finetune.label_fraction if training else 1.0
     return TargetDataset(

@@ -6,7 +6,7 @@ from handpose.data.sampling import EpochSampler, choose_labelled, sample_rng
 
 
 def test_epochs_are_different_permutations_that_repeat_for_a_seed() -> None:
-    sampler = EpochSampler(length=50, seed=3, shuffle=True)
+    sampler = EpochSampler(strata=((50, 1.0),), seed=3, shuffle=True)
     orders = []
     for epoch in (0, 1, 0):
         sampler.set_epoch(epoch)
@@ -14,12 +14,12 @@ def test_epochs_are_different_permutations_that_repeat_for_a_seed() -> None:
     assert orders[0] == orders[2] != orders[1]
     assert sorted(index for _, index in orders[1]) == list(range(50))
     assert {epoch for epoch, _ in orders[1]} == {1}
-    other = EpochSampler(length=50, seed=4, shuffle=True)
+    other = EpochSampler(strata=((50, 1.0),), seed=4, shuffle=True)
     assert list(other) != orders[0]
 
 
 def test_validation_is_in_order_and_stays_the_same() -> None:
-    sampler = EpochSampler(length=5, seed=3, shuffle=False)
+    sampler = EpochSampler(strata=((5, 1.0),), seed=3, shuffle=False)
     sampler.set_epoch(7)
     assert list(sampler) == [(0, index) for index in range(5)]
 

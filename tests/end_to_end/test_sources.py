@@ -4,16 +4,81 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import torch
+from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 
-def test_freihand_in_its_official_layout(
-    train: Callable[..., Path], tmp_path: Path, write_freihand: Callable
-) -> None:
-    root = tmp_path / "freihand"
-    write_freihand(root, annotations=10)
-    run_dir = train("dataset=freihand", f"dataset.root={root}", "dataset.val_fraction=0.2")
-    results = json.loads((run_dir / "results.json").read_text())
-    assert results["n_test"] == 4
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all datasets, each in its official layout."""
+    folder = tmp_path_factory.mktemp("data")
+    write_freihand(folder / "freihand")
+    write_interhand(folder / "interhand")
+    write_mpii(folder / "mpii")
+    write_youtube(folder / "youtube")
+    write_manifest(folder / "manifest")
+    return folder
+
+
+def _results(run_dir: Path) -> dict:
+    return json.loads((run_dir / "results.json").read_text())
+
+
+def test_every_source_in_its_official_layout(train: Callable[..., Path], data: Path) -> None:
+    """Each trains and is evaluated; what its labels do not allow is null, with the reason."""
+    own = {
+        "freihand": ("dataset.val_fraction=0.25",),
+        "interhand": (),
+        "mpii": ("dataset.val_fraction=0.25",),
+        "youtube": (f"dataset.joint_regressor={data / 'regressor.npy'}",),
+        "manifest": ("dataset.file=labels.jsonl", "dataset.val_fraction=0.34"),
+    }
+    results = {
+        name: _results(train(f"dataset={name}", f"paths.data={data}", *settings, name=name))
+        for name, settings in own.items()
+    }
+    tested = {name: r["n_test"] for name, r in results.items()}
+    assert tested == {"freihand": 4, "interhand": 8, "mpii": 4, "youtube": 3, "manifest": 3}
+    assert all(r["epe2d_px"] > 0 for r in results.values())
+    metric = {name for name, r in results.items() if r["pa_epe_mm"] is not None}
+    assert metric == {"freihand", "interhand", "manifest"}
+    assert "labels" in results["mpii"]["pa_epe_mm_reason"]
+
+
+def test_a_mix_of_four(train: Callable[..., Path], data: Path) -> None:
+    regressor = f"dataset.parts.youtube.joint_regressor={data / 'regressor.npy'}"
+    run_dir = train("dataset=mix", f"paths.data={data}", "objective=contrastive", regressor)
+    results = _results(run_dir)
+    assert results["n_test"] == 4 + 8 + 4 + 3
     assert results["pa_epe_mm"] > 0
+    weights = torch.load(run_dir / "model.pt", weights_only=True)["state_dict"]
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_a_source_without_labels_pre_trains_only(train: Callable[..., Path], data: Path) -> None:
+    with pytest.raises(ValueError, match=r"dataset@pretrain\.dataset=youtube dataset=LABELLED"):
+        train("dataset=youtube", f"paths.data={data}", name="refused")
+    settings = ("dataset@pretrain.dataset=youtube", "dataset=freihand", f"paths.data={data}")
+    results = _results(train(*settings, "head=regression", "dataset.val_fraction=0.25"))
+    assert results["pa_epe_mm"] > 0
+    assert results["pretext_rotation_error_deg"] > 0
+
+
+def test_a_mix_names_the_folder_of_each_source_that_is_not_there(
+    train: Callable[..., Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        train(
+            "dataset=mix",
+            "dataset.sources=[freihand,mpii]",
+            f"paths.data={data}",
+            f"dataset.parts.mpii.root={tmp_path / 'nowhere'}",
+        )
+    printed = capsys.readouterr().err
+    assert "dataset.parts.mpii.root=" in printed
+    assert "hand_labels/manual_train" in printed
+    assert "interhand" not in printed
 
 
 def test_debug_takes_what_there_is_and_says_so(
@@ -24,11 +89,8 @@ def test_debug_takes_what_there_is_and_says_so(
     assert "taking another split for test" in (run_dir / "train.log").read_text()
 
 
-def test_stages_can_have_datasets_of_their_own(
-    train: Callable[..., Path], tmp_path: Path, write_freihand: Callable
-) -> None:
-    root = tmp_path / "freihand"
-    write_freihand(root, annotations=10)
+def test_stages_can_have_datasets_of_their_own(train: Callable[..., Path], data: Path) -> None:
+    root = data / "freihand"
     run_dir = train("dataset@pretrain.dataset=freihand", f"pretrain.dataset.root={root}")
     config = json.loads((run_dir / "config.json").read_text())
     assert config["pretrain"]["dataset"]["_target_"].endswith("FreiHand")

@@ -1,0 +1,155 @@
+"""Any labelled pictures of your own, listed in one file: CSV or JSON lines.
+
+    ROOT/labels.csv   (or .jsonl: dataset.file)   one row a hand
+    ROOT/<image>      the pictures, at the paths that the rows name
+
+JSON lines have the keys image, side ("left" or "right"), uv (21 x 2 px, null where unlabelled) and,
+where known, xyz (21 x 3 metres in the camera frame, null where unlabelled), K (3 x 3), box (centre
+u, centre v, side, in px), split ("train", "val" or "test"; train if absent) and group (what a cut
+between training and validation must not divide, such as a person; the picture if absent). CSV files
+have the columns image, side, u0, v0 ... u20, v20 and, where known, x0, y0, z0 ... x20, y20, z20,
+fx, fy, cx, cy, box_u, box_v, box_side, split, group; an empty cell is a missing label.
+
+Without a box it is that of the joints. Without any "val" row the validation cut is ours.
+"""
+
+import csv
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handpose.data.base import SPLITS, joint_box
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.indexed import IndexedDataset
+from handpose.hand import NUM_JOINTS
+
+_PLAIN = ("image", "side", "split", "group")
+_OWN_VAL = "hands in a validation split of their own"
+
+
+class Manifest(IndexedDataset):
+    """One split of a labelled list.
+
+    Args:
+        file: of the list, relative to the root; .csv or .jsonl.
+        **contract: what every indexed dataset takes (see `IndexedDataset`).
+    """
+
+    name = "manifest"
+
+    def __init__(self, *, file: str, **contract: Any) -> None:
+        if Path(file).suffix not in (".csv", ".jsonl"):
+            raise ValueError(f"dataset.file={file}: give a .csv or a .jsonl file")
+        self.file = file
+        super().__init__(**contract)
+
+    def options(self) -> Any:
+        return self.file
+
+    def watched(self) -> list[Path]:
+        return [self.root / self.file]
+
+    def _choose(self, val_fraction: float | None) -> np.ndarray:
+        has_own = self.index.counts.get(_OWN_VAL, 0) > 0
+        return super()._choose(None if has_own else val_fraction)
+
+    def read(self, collector: Collector) -> None:
+        if not (self.root / self.file).is_file():
+            collector.problem(self.file, "missing: the list of hands", fatal=True)
+            return
+        places: Counter[str] = Counter()
+        rows = _csv_rows if self.file.endswith(".csv") else _json_rows
+        for number, row in rows(collector, self.root / self.file, self.file):
+            name = f"{self.file}#{number}"
+            with collector.record(name):
+                _add(collector, name, row, places)
+
+
+def _csv_rows(collector: Collector, path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, row) in the form of the JSON lines."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            with collector.record(f"{name}#{reader.line_num}"):
+                yield reader.line_num, _from_csv(row)
+
+
+def _from_csv(row: dict[str, str]) -> dict[str, Any]:
+    plain: dict[str, Any] = {key: row[key] for key in _PLAIN if row.get(key)}
+    plain["uv"] = _cells(row, [f"{axis}{j}" for j in range(NUM_JOINTS) for axis in "uv"], 2)
+    plain["xyz"] = _cells(row, [f"{axis}{j}" for j in range(NUM_JOINTS) for axis in "xyz"], 3)
+    camera = _cells(row, ["fx", "fy", "cx", "cy"], 4)
+    if camera is not None:
+        fx, fy, cx, cy = camera[0]
+        plain["K"] = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
+    box = _cells(row, ["box_u", "box_v", "box_side"], 3)
+    plain["box"] = None if box is None else box[0]
+    return plain
+
+
+def _cells(row: dict[str, str], names: list[str], width: int) -> list[list[float | None]] | None:
+    """Numbers in rows of `width`, None for an empty cell; None if all are empty or absent."""
+    if not any(row.get(name) for name in names):
+        return None
+    values = [float(row[name]) if row.get(name) else None for name in names]
+    return [values[i : i + width] for i in range(0, len(values), width)]
+
+
+def _json_rows(collector: Collector, path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                with collector.record(f"{name}#{number}"):
+                    yield number, json.loads(line)
+
+
+def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[str]) -> None:
+    image, side, split = row["image"], row["side"], row.get("split", "train")
+    if side not in ("left", "right"):
+        raise ValueError(f"side is {side!r}, not left or right")
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
+    uv, uv_valid = _points(row.get("uv"), 2)
+    xyz, xyz_valid = _points(row.get("xyz"), 3)
+    K = None if row.get("K") is None else as_array(row["K"], 3, 3)
+    if xyz is not None and K is None:
+        raise ValueError("it has xyz but no K (fx, fy, cx, cy)")
+    number = collector.add_annotation(name, Annotation(uv, uv_valid, xyz, xyz_valid, K))
+    if split == "val":
+        collector.counts[_OWN_VAL] += 1
+    collector.add_hand(
+        Hand(
+            image=image,
+            annotation=number,
+            split=split,
+            box=_box(row, uv, uv_valid),
+            is_left=side == "left",
+            identity=number,
+            group=zlib.crc32(str(row.get("group", image)).encode()),
+            place=places[image],
+        )
+    )
+    places[image] += 1
+
+
+def _points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(21, width) and which are labelled (21,); a joint that is null, or has a null, is not."""
+    if value is None:
+        return None, None
+    missing = [None] * width
+    points = as_array([missing if point is None else point for point in value], NUM_JOINTS, width)
+    labelled = np.array([point is not None and None not in point for point in value])
+    return points, labelled
+
+
+def _box(row: dict[str, Any], uv: np.ndarray | None, uv_valid: np.ndarray | None) -> np.ndarray:
+    if row.get("box") is not None:
+        return as_array(row["box"], 3)
+    if uv is None or uv_valid is None or not uv_valid.any():
+        raise ValueError("it has neither a box nor a joint in the picture to crop by")
+    return joint_box(uv[uv_valid])

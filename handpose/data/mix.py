@@ -1,0 +1,103 @@
+"""Several sources as one: each with its share of every training epoch.
+
+Only training mixes: validation and test are all samples of all sources that have them, once and in
+order. Samples without 2D or 3D labels take part with those that have them.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from handpose.data.base import HandDataset, MissingSplitError, Strata
+from handpose.records import Sample
+
+_log = logging.getLogger(__name__)
+_IDENTITIES = 1 << 52  # more than any source has
+
+
+class Mix(HandDataset):
+    """One split of several sources.
+
+    Args:
+        parts: {name: source, given split, image_size, crop_by and max_samples}; see conf/dataset/.
+        sources: the names of those that take part.
+        weights: their shares of a training epoch, in the same order; None: equal shares.
+        **contract: what every dataset takes (see `HandDataset`).
+
+    Raises:
+        ValueError: an unknown source, or weights that do not fit.
+        MissingSplitError: a source has no training split, or none has this split.
+    """
+
+    name = "mix"
+
+    def __init__(
+        self,
+        *,
+        parts: Mapping[str, Callable[..., HandDataset]],
+        sources: Sequence[str],
+        weights: Sequence[float] | None,
+        **contract: Any,
+    ) -> None:
+        super().__init__(**contract)
+        unknown = [name for name in sources if name not in parts]
+        if unknown or not sources or len(set(sources)) < len(sources):
+            raise ValueError(
+                f"dataset.sources={list(sources)}: name each of {', '.join(parts)} at most once"
+            )
+        weights = [1.0] * len(sources) if weights is None else list(weights)
+        if len(weights) != len(sources) or not all(weight > 0 for weight in weights):
+            raise ValueError(
+                f"dataset.weights={weights}: null, or a number above 0 for each of {list(sources)}"
+            )
+        opened = [self._open(parts[name], len(sources)) for name in sources]
+        self.parts = [
+            (part, weight) for part, weight in zip(opened, weights, strict=True) if part is not None
+        ]
+        if not self.parts:
+            raise MissingSplitError(f"no source of the mix has a {self.split} split")
+        self._ends = np.cumsum([len(part) for part, _ in self.parts])
+
+    def _open(self, part: Callable[..., HandDataset], num_sources: int) -> HandDataset | None:
+        """A source's split; None where it is not for training, and the source has none."""
+        cap = None if self.max_samples is None else -(-self.max_samples // num_sources)
+        try:
+            return part(
+                split=self.split,
+                image_size=self.image_size,
+                crop_by=self.crop_by,
+                max_samples=cap,
+            )
+        except MissingSplitError as error:
+            if self.split == "train":
+                raise
+            _log.warning("%s; the mix goes without it", error)
+            return None
+
+    @property
+    def strata(self) -> Strata:
+        return tuple((len(part), weight) for part, weight in self.parts)
+
+    @property
+    def is_labelled(self) -> bool:
+        return any(part.is_labelled for part, _ in self.parts)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> Sample:
+        place = int(np.searchsorted(self._ends, index, side="right"))
+        part = self.parts[place][0]
+        return part[index - int(self._ends[place]) + len(part)]
+
+    @property
+    def identities(self) -> np.ndarray:
+        numbers = [
+            part.identities + place * _IDENTITIES for place, (part, _) in enumerate(self.parts)
+        ]
+        return np.concatenate(numbers)
+
+    def poses(self) -> np.ndarray:
+        return np.concatenate([part.poses() for part, _ in self.parts])
