@@ -93,6 +93,9 @@ class Relative(Objective):
         width = contract["embedding_dim"]
         outputs = sum(self.widths.values())
         self.difference = nn.Linear(width, outputs, bias=False)
+        # sin and cos of an angle between views are products of those of the views' own angles.
+        self.factors = nn.ModuleList(nn.Linear(width, hidden_dim) for _ in range(2))
+        self.products = nn.Linear(hidden_dim, outputs, bias=False)
         self.mlp = nn.Sequential(
             nn.Linear(2 * width, hidden_dim),
             nn.ReLU(inplace=True),
@@ -101,7 +104,9 @@ class Relative(Objective):
 
     def predict(self, embedding: Tensor) -> dict[str, Tensor]:
         """embedding (B, 2, E), in order -> each part in its own units."""
-        joint = self.mlp(embedding.flatten(1)) + self.difference(embedding[:, 1] - embedding[:, 0])
+        first, second = embedding.unbind(1)
+        joint = self.mlp(embedding.flatten(1)) + self.difference(second - first)
+        joint = joint + self.products(self.factors[0](first) * self.factors[1](second))
         outputs = joint.float().split(list(self.widths.values()), dim=1)
         return {
             name: output * self.get_buffer(f"scale_{name}")
