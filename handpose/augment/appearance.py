@@ -4,6 +4,7 @@ The pixels of the five ablation transforms are albumentations' work, handed the 
 that nothing random is left to it. S side of the view in px.
 """
 
+import math
 from typing import NamedTuple
 
 import albumentations as A
@@ -12,59 +13,61 @@ import numpy as np
 from albumentations.augmentations.blur.functional import create_gaussian_kernel_1d
 
 from handpose.augment.colour import colour_matrix
+from handpose.augment.geometric import within
 from handpose.augment.settings import Augmentation, Range
 
 _TO_GREY = A.ToGray(method="average")
 _BLUR = A.GaussianBlur()
 _NOISE = A.GaussNoise()
 _CUT_OUT = A.CoarseDropout(fill=0)
-_NEUTRAL_COLOUR = np.array([0.0, 1.0, 1.0, 0.0], dtype=np.float32)
+_NEUTRAL = (0.0, 1.0, 1.0, 0.0)
 
 
 class Appearance(NamedTuple):
     """One view's rows of `ViewParams`, without its map."""
 
-    colour: np.ndarray
+    colour: tuple[float, float, float, float]
     grey: bool
     blur: float
     noise: float
     noise_seed: int
-    cutout: np.ndarray
+    cutout: tuple[int, int, int, int]
     sobel: bool
 
 
 def sample_appearance(rng: np.random.Generator, settings: Augmentation, size: int) -> Appearance:
     """Draws one view's appearance; the same numbers whatever the switches say."""
-    hue, saturation, gain, bias = (
-        rng.uniform(*bounds)
-        for bounds in (settings.hue, settings.saturation, settings.gain, settings.bias)
-    )
-    colour = np.array([np.deg2rad(hue), saturation, gain, bias], dtype=np.float32)
-    chosen = rng.random(5) < settings.probability
-    sigma = rng.uniform(*settings.blur_sigma)
+    hue, saturation, gain, bias, *chances, sigma = rng.random(10).tolist()
     noise_seed = int(rng.integers(2**31))
-    cutout = _sample_rectangle(rng, settings.cut_out_side, size)
+    rectangle = _rectangle(rng.random(4).tolist(), settings.cut_out_side, size)
+    colour = (
+        math.radians(within(settings.hue, hue)),
+        within(settings.saturation, saturation),
+        within(settings.gain, gain),
+        within(settings.bias, bias),
+    )
+    grey, blur, noise, cutout, sobel = (chance < settings.probability for chance in chances)
     return Appearance(
-        colour=colour if settings.colour_jitter else _NEUTRAL_COLOUR,
-        grey=bool(settings.colour_drop and chosen[0]),
-        blur=sigma if settings.gaussian_blur and chosen[1] else 0.0,
-        noise=settings.noise_std if settings.gaussian_noise and chosen[2] else 0.0,
+        colour=colour if settings.colour_jitter else _NEUTRAL,
+        grey=settings.colour_drop and grey,
+        blur=within(settings.blur_sigma, sigma) if settings.gaussian_blur and blur else 0.0,
+        noise=settings.noise_std if settings.gaussian_noise and noise else 0.0,
         noise_seed=noise_seed,
-        cutout=cutout if settings.cut_out and chosen[3] else np.zeros(4, dtype=np.int64),
-        sobel=bool(settings.sobel and chosen[4]),
+        cutout=rectangle if settings.cut_out and cutout else (0, 0, 0, 0),
+        sobel=settings.sobel and sobel,
     )
 
 
-def _sample_rectangle(rng: np.random.Generator, sides: Range, size: int) -> np.ndarray:
-    """u0, v0, u1, v1 (4,) int64 in px, wholly inside the view, of sides drawn from `sides` x S."""
-    extent = np.rint(rng.uniform(*sides, size=2) * size).astype(np.int64)
-    corner = np.floor(rng.random(2) * (size - extent + 1)).astype(np.int64)
-    return np.concatenate((corner, corner + extent))
+def _rectangle(numbers: list[float], sides: Range, size: int) -> tuple[int, int, int, int]:
+    """u0, v0, u1, v1 in px, wholly inside the view, of sides `sides` x S; from four of [0, 1)."""
+    width, height = (round(within(sides, number) * size) for number in numbers[:2])
+    u, v = int(numbers[2] * (size - width + 1)), int(numbers[3] * (size - height + 1))
+    return u, v, u + width, v + height
 
 
 def render(view: np.ndarray, look: Appearance) -> np.ndarray:
     """Applies `look` to a view (S, S, 3) uint8: colour, grey, blur, noise, cut-out, Sobel."""
-    if not np.array_equal(look.colour, _NEUTRAL_COLOUR):
+    if look.colour != _NEUTRAL:
         view = cv2.transform(view, colour_matrix(look.colour))
     if look.grey:
         view = _TO_GREY.apply(view)
@@ -74,8 +77,9 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
         unit = np.random.default_rng(look.noise_seed).standard_normal(view.shape, dtype=np.float32)
         # rounded here: albumentations would cut the fractions off, which shrinks the noise
         view = _NOISE.apply(view, noise_map=np.rint(look.noise * unit))
-    if look.cutout[0] < look.cutout[2] and look.cutout[1] < look.cutout[3]:
-        view = _CUT_OUT.apply(view, holes=look.cutout[None], seed=0)
+    u0, v0, u1, v1 = look.cutout
+    if u0 < u1 and v0 < v1:
+        view = _CUT_OUT.apply(view, holes=np.array([look.cutout]), seed=0)
     return _sobel(view) if look.sobel else view
 
 

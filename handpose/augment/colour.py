@@ -5,19 +5,23 @@ c to g (m + s R(h) (c - m)) + b, where m is the mean of its channels (its grey) 
 the grey axis. These maps form a group: hue shifts add, saturations and gains multiply.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-_GREY = np.full((3, 3), 1 / 3)
-_CROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
 
+def colour_matrix(colour: tuple[float, float, float, float]) -> np.ndarray:
+    """(3, 4) float64, for (r, g, b, 1).
 
-def colour_matrix(colour: np.ndarray) -> np.ndarray:
-    """One row (4,) -> (3, 4) float64, for (r, g, b, 1)."""
-    hue, saturation, gain, bias = colour.astype(np.float64)
-    turned = np.cos(hue) * (np.eye(3) - _GREY) + np.sin(hue) * _CROSS
-    return np.hstack((gain * (_GREY + saturation * turned), np.full((3, 1), bias)))
+    A turn about the grey axis treats the channels alike, so each row is the one above it shifted.
+    """
+    hue, saturation, gain, bias = colour
+    cos, sin = saturation * math.cos(hue) / 3, saturation * math.sin(hue) / math.sqrt(3)
+    own, following, preceding = 1 / 3 + 2 * cos, 1 / 3 - cos - sin, 1 / 3 - cos + sin
+    rows = (own, following, preceding), (preceding, own, following), (following, preceding, own)
+    return np.array([[gain * weight for weight in row] + [bias] for row in rows])
 
 
 def relative_colour(colour: Tensor) -> Tensor:

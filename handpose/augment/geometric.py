@@ -1,16 +1,27 @@
 """Rotation, scale, shift and crop as one affine map: drawn by `sample_affine`, applied by `warp`.
 
-S side of the view in px.
+S side of the view in px. OpenCV makes a view in 100 us, and NumPy takes 1 to 10 us for anything it
+does to two numbers: whence the plain floats.
 """
+
+import math
 
 import cv2
 import numpy as np
 
-from handpose.augment.settings import Augmentation
-from handpose.geometry.affine import compose, invert, resize, similarity
+from handpose.augment.settings import Augmentation, Range
+from handpose.geometry.affine import compose, invert, resize
 
 # A source this many times finer than the view is shrunk by area averaging first.
 _SHRINK_ABOVE = 2.0
+# Looking for the part of an image that a view shows pays for more pixels than this.
+_SMALL = 300 * 300
+
+
+def within(bounds: Range, number: float) -> float:
+    """A number of [0, 1) spread over `bounds`, as `rng.uniform` does it."""
+    low, high = bounds
+    return low + (high - low) * number
 
 
 def sample_affine(
@@ -21,26 +32,69 @@ def sample_affine(
     The crop is a square of side margin x box side, turned and shifted about the box's centre. The
     same numbers are drawn whatever the switches say, so that one switch moves nothing else.
     """
-    angle = np.deg2rad(rng.uniform(*settings.angle))
-    margin = rng.uniform(*settings.margin_range)
-    shift = rng.uniform(*settings.shift, size=2)
-    side = box[2] * (margin if settings.random_crop else settings.margin)
-    centre = box[:2] + (shift * box[2] if settings.crop else 0.0)
-    target = np.full(2, (size - 1) / 2)
-    return similarity(angle if settings.rotate else 0.0, size / side, centre, target)
+    turn, margin, shift_u, shift_v = rng.random(4).tolist()
+    u, v, side = box.tolist()
+    if settings.crop:
+        u, v = (
+            u + within(settings.shift, shift_u) * side,
+            v + within(settings.shift, shift_v) * side,
+        )
+    crop = within(settings.margin_range, margin) if settings.random_crop else settings.margin
+    angle = math.radians(within(settings.angle, turn)) if settings.rotate else 0.0
+    scale, middle = size / (side * crop), (size - 1) / 2
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+    rows = (cos, -sin, middle - cos * u + sin * v), (sin, cos, middle - sin * u - cos * v)
+    return np.array(rows)
+
+
+def widen(image: np.ndarray) -> np.ndarray:
+    """A small image (H, W, 3) as (H, W, 4), which `warp` else does for each view; others as is.
+
+    OpenCV 5 warps four channels twice as fast as three, to the same pixels.
+    """
+    small = image.shape[0] * image.shape[1] <= _SMALL
+    return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if small else image
 
 
 def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """The view of side `size` of `image` (H, W, 3) under `affine` (2, 3). uint8, reflected beyond
-    the border, for a border filled with a constant would give the rotation away.
+    """The view of side `size` of `image` (H, W, 3), or of what `widen` made of it, under `affine`
+    (2, 3). (S, S, 3) uint8, reflected beyond the border, for a border filled with a constant would
+    give the rotation away.
     """
-    scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
+    if image.shape[2] == 3:
+        image, affine = _cut_out(image, affine, size)
+    (a, b, _), (c, d, _) = affine.tolist()
+    scale = math.sqrt(abs(a * d - b * c))
     if scale < 1 / _SHRINK_ABOVE:
         image, shrink = _shrink(image, scale)
         affine = compose(affine, invert(shrink))
-    return cv2.warpAffine(
-        image, affine, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    if image.shape[2] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    view = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.cvtColor(view, cv2.COLOR_RGBA2RGB)
+
+
+def _cut_out(image: np.ndarray, affine: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of `image` that the view shows, not copied, and its map.
+
+    What reflection at the border brings in belongs to that part, and so does the border.
+    """
+    corners = np.array([[0, size - 1, 0, size - 1], [0, 0, size - 1, size - 1]])
+    inverse = invert(affine)
+    seen = inverse[:, :2] @ corners + inverse[:, 2:]
+    # two pixels more for the interpolation, of what may become a smaller image
+    margin = 2 * max(1.0, np.abs(inverse[:, :2]).sum())
+    (u0, v0), (u1, v1) = seen.min(axis=1) - margin, seen.max(axis=1) + margin
+    columns, rows = _span(u0, u1, image.shape[1]), _span(v0, v1, image.shape[0])
+    moved = affine[:, 2] + affine[:, :2] @ (columns.start, rows.start)
+    return image[rows, columns], np.column_stack((affine[:, :2], moved))
+
+
+def _span(low: float, high: float, length: int) -> slice:
+    """The pixels of an axis of `length` that [low, high] shows, directly or reflected."""
+    last = length - 1
+    start, stop = min(low, 2 * last - high), max(high, -low)
+    return slice(max(0, math.floor(start)), min(length, math.ceil(stop) + 1))
 
 
 def _shrink(image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

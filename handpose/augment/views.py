@@ -2,15 +2,19 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from handpose.augment.appearance import Appearance, render, sample_appearance
-from handpose.augment.geometric import sample_affine, warp
+from handpose.augment.geometric import sample_affine, warp, widen
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
 from handpose.hand import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 from handpose.records import Sample, Target, ViewParams, Views
+
+# Of the columns of `Appearance`, in its order, which is that of `ViewParams`.
+_DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.int64, np.bool_)
 
 
 class RightHand(NamedTuple):
@@ -51,15 +55,17 @@ def make_views(
     Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box.
     """
     hand = as_right_hand(sample)
-    affines, looks, images = [], [], []
-    for _ in range(num_views):
-        affine = maps.compose(sample_affine(rng, settings, hand.box, size), hand.affine)
+    source, affines, looks = widen(sample.image), [], []
+    images = np.empty((num_views, 3, size, size), dtype=np.uint8)
+    for image in images:
+        crop = sample_affine(rng, settings, hand.box, size)
+        affine = maps.compose(crop, hand.affine) if sample.side == "left" else crop
         look = sample_appearance(rng, settings, size)
         affines.append(affine)
         looks.append(look)
-        images.append(_channels_first(render(warp(sample.image, affine, size), look)))
+        cv2.split(render(warp(source, affine, size), look), [*image])
     return Views(
-        image=np.stack(images),
+        image=images,
         params=_stack_params(affines, looks),
         identity=np.int64(identity),
         index=np.int64(index),
@@ -67,16 +73,11 @@ def make_views(
     )
 
 
-def _channels_first(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
-
-
 def _stack_params(affines: list[np.ndarray], looks: list[Appearance]) -> ViewParams:
     """One row a view, in the dtypes that `ViewParams` states."""
-    columns = {name: np.stack([getattr(look, name) for look in looks]) for name in looks[0]._fields}
-    columns["blur"] = columns["blur"].astype(np.float32)
-    columns["noise"] = columns["noise"].astype(np.float32)
-    return ViewParams(affine=np.stack(affines).astype(np.float32), **columns)
+    columns = zip(_DTYPES, zip(*looks, strict=True), strict=True)
+    rows: list[np.ndarray] = [np.array(values, dtype=dtype) for dtype, values in columns]
+    return ViewParams(np.array(affines, dtype=np.float32), *rows)
 
 
 def make_target(
@@ -97,11 +98,12 @@ def make_target(
     crop = sample_affine(rng, settings, hand.box, size)
     look = sample_appearance(rng, settings, size)
     affine = maps.compose(crop, hand.affine)
+    view = render(warp(sample.image, affine, size), look)
     z, z_valid, bone = _relative_depth(hand.xyz, sample.xyz_valid, REFERENCE_BONES[reference_bone])
     uv = np.where(sample.uv_valid[:, None], maps.apply(crop, hand.uv), 0.0)
     K_valid = not np.array_equal(sample.K, np.eye(3))
     return Target(
-        image=_channels_first(render(warp(sample.image, affine, size), look)),
+        image=np.ascontiguousarray(view.transpose(2, 0, 1)),
         uvz=np.concatenate((uv, z[:, None]), axis=1).astype(np.float32),
         xyz=np.where(sample.xyz_valid[:, None], hand.xyz, 0.0).astype(np.float32),
         K=(map_intrinsics(crop, hand.K) if K_valid else hand.K).astype(np.float32),

@@ -1,0 +1,96 @@
+"""The drawn numbers, and that looking only at the part of an image a view shows changes nothing."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from handpose.augment.appearance import sample_appearance
+from handpose.augment.colour import colour_matrix
+from handpose.augment.geometric import sample_affine, warp, widen, within
+from handpose.geometry import affine as maps
+
+
+def _picture(height: int, width: int) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(0, 700, (height, width, 3))
+    return np.clip(cv2.GaussianBlur(noise, (0, 0), 6) + 128, 0, 255).astype(np.uint8)
+
+
+def test_draws_are_those_of_numpy_uniform(make_settings: Callable) -> None:
+    """In the stated order, so that a run repeats whatever the code that draws looks like."""
+    settings = make_settings("rotate", "crop", "random_crop", "colour_jitter")
+    fast, plain = np.random.default_rng(7), np.random.default_rng(7)
+    box, size = np.array([100.0, 90.0, 80.0], np.float32), 64
+    for _ in range(3):
+        affine = sample_affine(fast, settings, box, size)
+        look = sample_appearance(fast, settings, size)
+        turn, margin = plain.uniform(*settings.angle), plain.uniform(*settings.margin_range)
+        centre = box[:2] + plain.uniform(*settings.shift, size=2) * 80
+        middle = np.full(2, (size - 1) / 2)
+        expected = maps.similarity(np.deg2rad(turn), size / (80 * margin), centre, middle)
+        assert affine == pytest.approx(expected, abs=1e-5)
+        ranges = (settings.hue, settings.saturation, settings.gain, settings.bias)
+        hue, *rest = (plain.uniform(*bounds) for bounds in ranges)
+        assert look.colour == (np.deg2rad(hue), *rest)
+        plain.random(5)
+        plain.uniform(*settings.blur_sigma)
+        assert look.noise_seed == plain.integers(2**31)
+        plain.random(4)
+    assert fast.random() == plain.random()
+
+
+def test_within_covers_its_bounds() -> None:
+    assert (within((-3, 5), 0.0), within((-3, 5), 0.5)) == (-3, 1)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_small_images_give_the_pixels_of_one_plain_warp(mirrored: bool) -> None:
+    """Cut out or widened, reflected at the border or far outside: as from the whole image."""
+    image, rng, size = _picture(150, 190), np.random.default_rng(0), 48
+    for _ in range(60):
+        turn, scale = rng.uniform(-3.1, 3.1), rng.uniform(0.55, 2)
+        centre, middle = rng.uniform(-90, 260, 2), np.full(2, (size - 1) / 2)
+        affine = maps.similarity(turn, scale, centre, middle)
+        if mirrored:
+            affine = maps.compose(affine, maps.mirror(190))
+        plain = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+        for source in (image, widen(image)):
+            assert np.abs(warp(source, affine, size).astype(int) - plain).max() <= 1
+
+
+def test_a_large_image_is_shrunk_where_it_is_seen() -> None:
+    """The part that a view shows, area-averaged, looks like the whole image area-averaged."""
+    image, rng, size = _picture(720, 1280), np.random.default_rng(1), 96
+    for _ in range(12):
+        turn, centre = rng.uniform(-1, 1), rng.uniform((100, 100), (1180, 620))
+        scale = rng.uniform(0.15, 0.45)
+        affine = maps.similarity(turn, scale, centre, np.full(2, (size - 1) / 2))
+        small = round(1280 * scale), round(720 * scale)
+        shrink = maps.resize((1280, 720), small)
+        whole = cv2.warpAffine(
+            cv2.resize(image, small, interpolation=cv2.INTER_AREA),
+            maps.compose(affine, maps.invert(shrink)),
+            (size, size),
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        difference = np.abs(warp(image, affine, size).astype(int) - whole)
+        assert difference.mean() < 1.0
+        assert np.percentile(difference, 99) <= 4
+
+
+def test_widen_leaves_large_images_alone() -> None:
+    assert widen(np.zeros((720, 1280, 3), np.uint8)).shape == (720, 1280, 3)
+    assert widen(np.zeros((224, 224, 3), np.uint8)).shape == (224, 224, 4)
+
+
+def test_colour_matrix_is_a_turn_about_grey(rng: np.random.Generator) -> None:
+    """Against the map's definition: g (m + s R(h) (c - m)) + b, R by Rodrigues' formula."""
+    axis = np.full(3, 1 / np.sqrt(3))
+    for _ in range(5):
+        colour, rgb = rng.uniform((-1, 0.1, 0.4, -9), (1, 1.5, 1.4, 9)), rng.uniform(0, 255, 3)
+        hue, saturation, gain, bias = colour
+        grey = np.full(3, rgb.mean())
+        turned = cv2.Rodrigues(hue * axis)[0] @ (rgb - grey)
+        expected = gain * (grey + saturation * turned) + bias
+        assert colour_matrix(colour) @ [*rgb, 1] == pytest.approx(expected)
