@@ -1,7 +1,4 @@
-"""The objectives learn what they say, on held-out pairs, at the paper's ranges. Minutes each.
-
-README.md has the figures of whole runs; the goal for rotation is 0.25 of chance, not yet reached.
-"""
+"""The objectives learn what they say, on held-out pairs, at the paper's ranges. Minutes each."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +19,7 @@ def test_relative_pre_training_predicts_rotation_and_scale(train: Callable[..., 
     rotation = results["pretext_rotation_error_deg"] / results["pretext_rotation_chance_deg"]
     log_scale = results["pretext_log_scale_error"] / results["pretext_log_scale_chance"]
     print(f"rotation {rotation:.3f} of chance, log scale {log_scale:.3f} of chance")
-    assert rotation <= 0.30
+    assert rotation <= 0.25
     assert log_scale <= 0.40
 
 
