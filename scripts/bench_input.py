@@ -1,0 +1,213 @@
+"""`python scripts/bench_input.py [--files 64] [--rounds 11] [--json OUT.json]`
+
+How fast two views of a picture file are made, against other ways of making them, on one core. It
+makes its own files; those of 224 px have FreiHAND's quality (95) and are about as large. Only
+ratios of one run mean anything: the candidates take turns, and a ratio is the median over the
+rounds of that round's.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from rich.console import Console
+from rich.table import Table
+from torchvision.io import decode_jpeg, read_file
+from torchvision.transforms import v2
+
+from handpose.augment.settings import Augmentation
+from handpose.augment.views import make_views
+from handpose.data.images import read_image
+from handpose.data.sampling import sample_rng
+from handpose.records import Sample
+from handpose.synthetic.backdrop import paint_backdrop
+from handpose.synthetic.render import render_right_hand
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+SIZE = 128  # px, side of a view
+BOX = 0.6  # side of the hand's box over the picture's height
+FRAME = 224  # px, to which the other ways reduce a larger picture first
+Candidate = Callable[[Path], Any]
+
+
+def write_pictures(folder: Path, count: int, height: int, width: int, quality: int) -> list[Path]:
+    """Rendered hands with a camera's grain in the middle of clutter."""
+    folder.mkdir()
+    paths = [folder / f"{number:04d}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        rng = np.random.default_rng([height, number])
+        picture = paint_backdrop(rng, width)[:height]
+        hand, _ = render_right_hand(rng, size=height, orientation="upright")
+        left = (width - height) // 2
+        picture[:, left : left + height] = hand.image
+        picture += rng.normal(0, rng.uniform(3, 7), picture.shape)
+        grainy = picture.clip(0, 255).astype(np.uint8)[..., ::-1]
+        cv2.imwrite(str(path), grainy, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return paths
+
+
+def tracked() -> Augmentation:
+    """Rotation, shift, scale and colour, as `augment=tracked` has them."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return instantiate(compose(overrides=["+augment=tracked"]).augment, _convert_="all")
+
+
+def decode(path: Path) -> Any:
+    """(H, W, 3) uint8 RGB: the least that any way of reading pictures with OpenCV does."""
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def two_views(settings: Augmentation, rng_of: Callable[[], np.random.Generator]) -> Candidate:
+    """This project's way: `read_image` and `make_views`."""
+    unlabelled = {"uv": np.zeros((21, 2), np.float32), "xyz": np.zeros((21, 3), np.float32)}
+    invalid = dict.fromkeys(("uv_valid", "xyz_valid"), np.zeros(21, dtype=bool))
+
+    def make(path: Path) -> Any:
+        image = read_image(path)
+        height, width = image.shape[:2]
+        box = np.array([(width - 1) / 2, (height - 1) / 2, BOX * height], np.float32)
+        K = np.eye(3, dtype=np.float32)
+        sample = Sample(image, **unlabelled, K=K, **invalid, box=box, side="right", key="")
+        return make_views(
+            sample, settings, rng=rng_of(), size=SIZE, num_views=2, identity=0, index=0
+        )
+
+    return make
+
+
+def albumentations_views(settings: Augmentation, side: int) -> Candidate:
+    """The same with albumentations alone: one affine map scaled so that a crop is the view."""
+    whole = SIZE / (BOX * FRAME)
+    colour = {"brightness": settings.gain, "saturation": settings.saturation, "contrast": (1, 1)}
+    pipeline = A.Compose(
+        [
+            *([A.CenterCrop(side, side), A.Resize(FRAME, FRAME, cv2.INTER_AREA)] * (side != FRAME)),
+            A.Affine(
+                rotate=settings.angle,
+                scale=tuple(whole / margin for margin in reversed(settings.margin_range)),
+                translate_percent=tuple(BOX * shift for shift in settings.shift),
+                border_mode=cv2.BORDER_REFLECT_101,
+                p=1,
+            ),
+            A.CenterCrop(SIZE, SIZE),
+            A.ColorJitter(hue=tuple(turn / 360 for turn in settings.hue), **colour, p=1),
+            A.ToTensorV2(),
+        ]
+    )
+
+    def make(path: Path) -> Any:
+        image = decode(path)
+        return [pipeline(image=image)["image"] for _ in range(2)]
+
+    return make
+
+
+def torchvision_views(settings: Augmentation, side: int) -> Candidate:
+    """The same with torchvision's transforms of single uint8 tensors."""
+    whole = SIZE / (BOX * FRAME)
+    low, high = settings.margin_range
+    pipeline = v2.Compose(
+        [
+            *([v2.CenterCrop(side), v2.Resize(FRAME, antialias=True)] * (side != FRAME)),
+            v2.RandomAffine(
+                settings.angle,
+                translate=(BOX * settings.shift[1],) * 2,
+                scale=(whole / high, whole / low),
+                interpolation=v2.InterpolationMode.BILINEAR,
+            ),
+            v2.CenterCrop(SIZE),
+            v2.ColorJitter(
+                brightness=settings.gain,
+                saturation=settings.saturation,
+                hue=tuple(turn / 360 for turn in settings.hue),
+            ),
+        ]
+    )
+
+    def make(path: Path) -> Any:
+        image = decode_jpeg(read_file(str(path)))
+        return [pipeline(image) for _ in range(2)]
+
+    return make
+
+
+def candidates(side: int) -> dict[str, Candidate]:
+    """By the name that the table gives them; the first is what the others are compared with."""
+    settings, shared = tracked(), np.random.default_rng(0)
+    return {
+        "decode only": decode,
+        "handpose": two_views(settings, lambda: shared),
+        "handpose, seeding each sample": two_views(settings, lambda: sample_rng(0, 1, 2)),
+        "albumentations": albumentations_views(settings, side),
+        "torchvision": torchvision_views(settings, side),
+    }
+
+
+def compare(ways: dict[str, Candidate], paths: list[Path], rounds: int) -> dict[str, float]:
+    """The rate of each over the first's."""
+    seconds = np.zeros((rounds + 1, len(ways)))
+    for row in seconds:
+        for place, make in enumerate(ways.values()):
+            start = time.perf_counter()
+            for path in paths:
+                make(path)
+            row[place] = time.perf_counter() - start
+    rates = np.median(seconds[1:, :1] / seconds[1:], axis=0)  # the first round warms up
+    return dict(zip(ways, rates.tolist(), strict=True))
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
+    """The rates of all candidates, and the files' mean size in kB, for each size of picture."""
+    results = {}
+    for width, height, count in ((224, 224, arguments.files), (1280, 720, arguments.large_files)):
+        name = f"{width} x {height}"
+        paths = write_pictures(folder / name, count, height, width, arguments.quality)
+        rates = compare(candidates(height), paths, arguments.rounds)
+        kilobytes = float(np.mean([path.stat().st_size for path in paths])) / 1e3
+        results[name] = {"kB": kilobytes, **rates}
+    return results
+
+
+def show(results: dict[str, dict[str, float]]) -> None:
+    """One column a size of picture: the rate over decoding alone, and handpose's over the row's."""
+    table = Table(title=f"Two views of {SIZE} px, one core: rate / decode only (handpose / row)")
+    table.add_column("")
+    for name, rates in results.items():
+        table.add_column(f"{name}, {rates['kB']:.0f} kB", justify="right")
+    _, *ways = next(iter(results.values()))
+    for way in ways:
+        cells = [f"{r[way]:.2f} ({r['handpose'] / r[way]:.2f})" for r in results.values()]
+        table.add_row(way, *cells)
+    Console().print(table)
+
+
+def main() -> None:
+    """Reads the command line, measures, prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=64, help="of 224 x 224 px")
+    parser.add_argument("--large-files", type=int, default=12, help="of 1280 x 720 px")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--quality", type=int, default=95, help="of the JPEGs")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the ratios here, too")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(arguments, Path(folder))
+    show(results)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The benchmarks run, and report what their first line promises; how fast is not asked here."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    def run(script: str, *options: str) -> dict:
+        out = tmp_path / "out.json"
+        monkeypatch.setattr(sys, "argv", [script, *options, "--json", str(out)])
+        runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+        return json.loads(out.read_text())
+
+    return run
+
+
+def test_input_compares_every_way_at_both_sizes(
+    bench: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ways = {"decode only", "handpose", "handpose, seeding each sample"}
+    ways |= {"albumentations", "torchvision"}
+    results = bench("bench_input.py", "--files", "2", "--large-files", "1", "--rounds", "1")
+    printed = capsys.readouterr().out
+    assert set(results) == {"224 x 224", "1280 x 720"}
+    for name, rates in results.items():
+        assert set(rates) == {"kB", *ways}
+        assert rates["decode only"] == 1
+        assert min(rates.values()) > 0
+        assert name in printed
+    assert all(way in printed for way in ways)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
+def test_annotations_compares_both_formats(
+    bench: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--hands", "40", "--workers", "2", "--epochs", "1")
+    results = bench("bench_annotations.py", *options)
+    printed = capsys.readouterr().out
+    assert set(results) == {"memory maps", "JSON lists"}
+    for name, numbers in results.items():
+        assert set(numbers) == {"open_ms", "growth_MB"}
+        assert name in printed
