@@ -80,6 +80,7 @@ def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
         ("seed=null", "expected a whole number, 0 or more"),
         ("reference_bone=indx", "did you mean index?"),
         ("trainer.devices=0", "trainer.devices=0: expected"),
+        ("trainer.devices=2", "not several yet"),
         ("trainer.precision=16", "expected 32-true"),
         ("trainer.caps.batches=2", "choose trainer=debug first"),
         ("dataset.image_size=100", "expected a multiple of 32"),
@@ -140,6 +141,37 @@ def test_a_missing_dataset_is_named_with_its_layout(refused: Refused) -> None:
     assert "dataset.root=DIR" in printed
     assert "ROOT/training/rgb" in printed
     assert printed.count("no such directory") == 1  # both stages have the same source
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "dataset.sources=[synthetic,freihnd]",
+            "there is no source freihnd; did you mean freihand?",
+        ),
+        ("dataset.parts.freihnd.root=x", "no such key; did you mean dataset.parts.freihand?"),
+        ("dataset.parts.interhand.annotations=humn", "did you mean human?"),
+        ("dataset.parts.synthetic.num_train=0", "expected a whole number, 1 or more"),
+        ("dataset.weights=[1,-2]", "expected null or a list of numbers above 0"),
+        ("dataset.parts.freihand.quarantine=x.csv", None),  # of a source that takes no part
+    ],
+)
+def test_the_parts_of_a_mix_are_checked(
+    argument: str, message: str | None, refused: Refused
+) -> None:
+    arguments = ["dataset=mix", "dataset.sources=[synthetic]", argument]
+    if message is None:
+        check_command_line(arguments)
+    else:
+        assert message in refused(*arguments)
+
+
+def test_files_that_a_source_names_must_be_there(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "some").touch()
+    files = ["dataset.quarantine=/nowhere.csv", "dataset.joint_regressor=/nowhere.npy"]
+    printed = refused("dataset=youtube", f"dataset.root={tmp_path}", *files)
+    assert all(f"{file}: no such file" in printed for file in files)
 
 
 def test_an_empty_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:

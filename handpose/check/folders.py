@@ -12,6 +12,9 @@ from handpose.check.targets import documented_layout
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
 
+# Keys of a source that name a file of the user's.
+_FILES = ("quarantine", "joint_regressor")
+
 
 def stages(content: dict[str, Any]) -> list[str]:
     """The stages in use."""
@@ -23,7 +26,9 @@ def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalog
     """Missing data of the stages in use, missing weights, and a cache that cannot be written."""
     labels = dict.fromkeys(_source(content, f"{stage}.dataset") for stage in stages(content))
     parts = [part for label in labels for part in _parts(cfg, label)]
-    problems = [_data_problem(cfg, label, catalogue) for label in parts]
+    unknown = [problem for label in labels for problem in _unknown_parts(cfg, label)]
+    problems = [*unknown, *(_data_problem(cfg, label, catalogue) for label in parts)]
+    problems += [_file_problem(cfg, f"{label}.{key}") for label in parts for key in _FILES]
     problems += [_weights_problem(found_value(cfg, "backbone.weights"))]
     cache = found_value(cfg, "paths.cache")
     problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
@@ -45,6 +50,18 @@ def _parts(cfg: DictConfig, label: str) -> list[str]:
     return [f"{label}.parts.{name}" for name in sources if name in parts]
 
 
+def _unknown_parts(cfg: DictConfig, label: str) -> list[str]:
+    """A problem for each source of a mix that it does not know."""
+    sources, parts = found_value(cfg, f"{label}.sources"), found_value(cfg, f"{label}.parts")
+    if not isinstance(sources, list) or not isinstance(parts, dict):
+        return []
+    return [
+        f"{label}.sources: there is no source {name}{did_you_mean(nearest(str(name), list(parts)))}"
+        for name in sources
+        if name not in parts
+    ]
+
+
 def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | None:
     """A source whose files the user brings, and which are not there."""
     target, root = found_value(cfg, f"{label}._target_"), found_value(cfg, f"{label}.root")
@@ -60,6 +77,14 @@ def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | No
         f"where it is: {label}.root=DIR, or paths.data=DIR for the folder of all datasets.\n"
         f"Expected, with ROOT that directory:\n    {layout}"
     )
+
+
+def _file_problem(cfg: DictConfig, key: str) -> str | None:
+    """A file that the user names, and which is not there."""
+    value = found_value(cfg, key)
+    if not isinstance(value, str) or Path(value).is_file():
+        return None
+    return f"{key}={value}: no such file ({Path(value).absolute()})"
 
 
 def _is_filled(path: Path) -> bool:

@@ -87,6 +87,16 @@ PARTS: dict[str, dict[str, Rule]] = {
         "num_test": whole(1),
         "val_fraction": Rule(lambda v: is_number(v) and 0 < v < 1, "a number between 0 and 1"),
         "box_side": number(0, above=True),
+        "annotations": one_of("all", "human", "machine"),
+        "quarantine": optional(FILLED),
+        "joint_regressor": optional(FILLED),
+        "file": FILLED,
+        "weights": optional(
+            Rule(
+                lambda v: isinstance(v, list) and all(is_number(w) and w > 0 for w in v),
+                "a list of numbers above 0",
+            )
+        ),
     },
     "optimizer": {"lr": number(0, above=True), "weight_decay": number(0)},
     "trainer": {

@@ -40,8 +40,9 @@ def value_problems(
 ) -> list[str]:
     """A problem for each value that its key cannot take. `content` is `cfg` as written."""
     rules = RUN | {
-        f"{slot}.{key}": rule
+        f"{place}.{key}": rule
         for slot, group in catalogue.slots.items()
+        for place in (slot, *_inner(content, slot))
         for key, rule in PARTS.get(group, {}).items()
     }
     problems = []
@@ -51,6 +52,12 @@ def value_problems(
         problem = _value_problem(cfg, path, written, rule)
         problems += [problem] if problem else []
     return problems
+
+
+def _inner(content: dict[str, Any], slot: str) -> list[str]:
+    """Where the parts of a part lie, as those of a mix of sources."""
+    parts = lookup(content, f"{slot}.parts")
+    return [f"{slot}.parts.{name}" for name in parts] if isinstance(parts, dict) else []
 
 
 def _examples(node: Node) -> list[Any]:

@@ -29,6 +29,8 @@ class HandDataset(ABC):
     """
 
     name: str
+    # Whether the boxes come from the joints, as the source has no others.
+    box_from_joints = False
 
     def __init__(
         self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None
@@ -66,6 +68,11 @@ class HandDataset(ABC):
     def is_labelled(self) -> bool:
         """Whether any hand has joints, and so whether fine-tuning on the source makes sense."""
         return True
+
+    @property
+    def crops_by_labels(self) -> bool:
+        """Whether joint labels decide the crops, and so take part in pre-training."""
+        return self.crop_by == "joints" or self.box_from_joints
 
     def choose_box(self, box: np.ndarray, uv: np.ndarray, uv_valid: np.ndarray) -> np.ndarray:
         """The box (3,) that `crop_by` asks for: `box`, or the square about the labelled joints."""

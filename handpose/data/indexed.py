@@ -34,8 +34,6 @@ class IndexedDataset(HandDataset):
         MissingSplitError: the source has no such split on this disk.
     """
 
-    # Whether the boxes come from the joints, as the source has no others.
-    box_from_joints = False
     # What a stated box's side is multiplied by.
     box_scale = 1.0
 

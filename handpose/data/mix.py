@@ -84,6 +84,10 @@ class Mix(HandDataset):
     def is_labelled(self) -> bool:
         return any(part.is_labelled for part, _ in self.parts)
 
+    @property
+    def crops_by_labels(self) -> bool:
+        return any(part.crops_by_labels for part, _ in self.parts)
+
     def __len__(self) -> int:
         return int(self._ends[-1])
 

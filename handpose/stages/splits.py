@@ -1,5 +1,6 @@
 """Every split that a run needs: built once, before any work, and handed to the stages."""
 
+import logging
 from dataclasses import dataclass
 
 from omegaconf import DictConfig
@@ -12,6 +13,9 @@ from handpose.data.sampling import choose_labelled
 
 # BatchNorm has no statistics of a single sample.
 _LEAST_TO_TRAIN = 2
+_FOR_VIEWS: tuple[Split, ...] = ("train", "val")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,16 @@ def build_splits(cfg: DictConfig) -> Splits:
 
 def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
     augmentations, caps = build.build_view_augmentations(cfg), build.build_caps(cfg)
-    splits: tuple[Split, ...] = ("train", "val")
-    return {
-        split: ViewDataset(
-            build.build_dataset(cfg.pretrain.dataset, split, caps), augmentations, seed=cfg.seed
+    train, val = (build.build_dataset(cfg.pretrain.dataset, split, caps) for split in _FOR_VIEWS)
+    if train.crops_by_labels:
+        _log.warning(
+            "pre-training on %s crops by joint labels (dataset.crop_by=joints, or a source without "
+            "other boxes): it is not without labels",
+            train.name,
         )
-        for split in splits
+    return {
+        "train": ViewDataset(train, augmentations, seed=cfg.seed),
+        "val": ViewDataset(val, augmentations, seed=cfg.seed),
     }
 
 

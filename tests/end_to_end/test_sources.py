@@ -105,3 +105,11 @@ def test_wandb_offline_keeps_the_run_beside_its_files(train: Callable[..., Path]
     media = {path.name.split("_")[0] for path in folder.rglob("*.png")}
     assert media, "the report's pictures are logged"
     assert (run_dir / "metrics.csv").exists()
+
+
+def test_crops_by_labels_are_said(train: Callable[..., Path], data: Path) -> None:
+    settings = ("dataset=freihand", f"paths.data={data}", "dataset.val_fraction=0.25")
+    by_joints = train(*settings, "dataset.crop_by=joints", "head=none", name="joints")
+    by_box = train(*settings, "head=none", name="box")
+    assert "crops by joint labels" in (by_joints / "train.log").read_text()
+    assert "crops by joint labels" not in (by_box / "train.log").read_text()

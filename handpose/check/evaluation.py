@@ -1,0 +1,113 @@
+"""The configuration of an evaluation: that of a finished run, and what the command line changes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from handpose.check.catalogue import Catalogue
+from handpose.check.composed import find_problems
+from handpose.check.composer import Composer
+from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
+from handpose.check.refusal import refuse
+from handpose.check.tree import leaves, lookup, overlay, place
+
+# What an evaluation takes from the command line; all else belongs to the trained model.
+_REACHED = ("dataset", "evaluate", "paths", "trainer")
+
+
+def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig:
+    """The finished run's `config` with the overrides on top: one dataset, and no weights to load.
+
+    `dataset=NAME` takes the place of the run's own, at the size of crops that the run was trained
+    on. Refuses what cannot run: prints all problems, and exits with 1.
+    """
+    composer = _RunComposer(Catalogue(), config)
+    with composer.opened():
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        overrides, problems = parse(arguments, parser)
+        found = [_problems(override, composer) for override in overrides]
+        problems += [problem for own in found for problem in own]
+        right = [override for override, own in zip(overrides, found, strict=True) if not own]
+        if len(right) < len(overrides):  # keys below what is chosen wrongly cannot be judged
+            right = [override for override in right if is_choice(override, composer.catalogue)]
+        cfg, more = composer.composed(right)
+    problems += more + (find_problems(cfg, composer.catalogue) if cfg is not None else [])
+    if problems:
+        refuse(list(dict.fromkeys(problems)))
+    assert cfg is not None, "without a problem there is a configuration"
+    return cfg
+
+
+class _RunComposer(Composer):
+    """Composes over a run's configuration in the place of conf/config.yaml."""
+
+    def __init__(self, catalogue: Catalogue, config: dict[str, Any]) -> None:
+        super().__init__(catalogue, "config")
+        own = config["finetune"]["dataset"]
+        self.image_size = own["image_size"]
+        self.base = OmegaConf.create(config)
+        self.base.dataset = _with_references(own, config["paths"], catalogue)
+        self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
+        self.base.backbone.weights = None  # model.pt has them all
+
+    def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
+        """The run's configuration, with its parts replaced by those that the overrides choose."""
+        fresh, cfg = super().chosen(overrides), self.base.copy()
+        if isinstance(fresh, str):
+            return fresh
+        for override in overrides:
+            if is_choice(override, self.catalogue):
+                slot = _slot(override)
+                part = OmegaConf.to_container(OmegaConf.select(fresh, slot), resolve=False)
+                OmegaConf.update(cfg, slot, part, merge=False)
+                if slot == "dataset":
+                    cfg.dataset.image_size = self.image_size
+        return cfg
+
+
+def _with_references(
+    saved: dict[str, Any], paths: dict[str, Any], catalogue: Catalogue
+) -> dict[str, Any]:
+    """A resolved dataset with its folders below `${paths.data}` again, so that `paths.data=` works.
+
+    What the run was told otherwise (`dataset.root=`) stays as it was told.
+    """
+    for choice in catalogue.choices["dataset"]:
+        written = catalogue.content("dataset", choice)
+        if written.get("_target_") != saved["_target_"]:
+            continue
+        for path, value in leaves(written):
+            if isinstance(value, str) and "${paths." in value:
+                resolved = OmegaConf.create({"paths": paths, "value": value}).value
+                if resolved == lookup(saved, path):
+                    saved = overlay(saved, place({path.split(".")[-1]: value}, _parent(path)))
+    return saved
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
+def _slot(override: Override) -> str:
+    return override.package or override.key_or_group
+
+
+def _problems(override: Override, composer: _RunComposer) -> list[str]:
+    """What is wrong with an override, its key apart."""
+    written, root = override.input_line, _slot(override).partition(".")[0]
+    if override.is_sweep_override():
+        return [f"{written}: several values; an evaluation takes one (a list is written [a,b])"]
+    if is_choice(override, composer.catalogue) or looks_like_choice(override):
+        found = choice_problems(override, composer.catalogue)
+        if found:
+            return found
+    if is_hydra(override) or (root in composer.base and root not in _REACHED):
+        return [
+            f"{written}: does not reach an evaluation, which is of the run as it was trained; "
+            f"it takes {', '.join(_REACHED)} and the keys below them"
+        ]
+    return []
