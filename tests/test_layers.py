@@ -19,6 +19,7 @@ FLOORS = (
     ("training",),
     ("evaluate",),
     ("report",),
+    ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
     ("stages",),
