@@ -89,7 +89,9 @@ def _on_joints(source: SourceFacts) -> list[Advice]:
         )
     elif test and test.labelled_2d + test.labelled_3d == 0:
         advice.append(_on_unlabelled_test(source))
-    if source.splits and not any(facts.cameras for facts in source.splits):
+    labelled = sum(facts.labelled_2d for facts in source.splits)
+    cameras = sum(facts.cameras for facts in source.splits)
+    if labelled and not cameras:
         text = "no hand has a camera and a 3D pose in metres: errors in mm are null, 2D errors work"
         advice.append(Advice(False, f"{source.name}: {text}."))
     return advice

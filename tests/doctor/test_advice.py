@@ -125,7 +125,16 @@ def test_no_joints_without_the_regressor(make_facts: Make, make_split: Callable)
     advice = _advise(make_facts(splits=splits, settings={"joint_regressor": None}))
     assert not any(line.blocks for line in advice)
     assert "778" in _one(advice, "joint_regressor").text
+    assert len(advice) == 2
     assert _one(advice, "no training hand has joints").command.endswith("head=none")
+
+
+def test_2d_labels_alone_are_said(make_facts: Make, make_split: Callable) -> None:
+    flat = dict(labelled_3d=0, cameras=0)
+    splits = tuple(make_split(name, **flat) for name in ("train", "val", "test"))
+    (line,) = _advise(make_facts(splits=splits))
+    assert not line.blocks
+    assert "errors in mm are null" in line.text
 
 
 def test_a_unit_mistake_blocks(make_facts: Make, make_split: Callable) -> None:
