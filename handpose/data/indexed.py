@@ -109,9 +109,13 @@ class IndexedDataset(HandDataset):
         start = int(ends[image - 1]) if image else 0
         return self._arrays["name"][start : int(ends[image])].tobytes().decode()
 
+    def labels(self, index: int) -> dict[str, np.ndarray]:
+        """Those fields of the hand's `Sample` that need no pixels and no box."""
+        number = self._annotation(int(self._rows[index]))
+        return {key: np.array(self._arrays[key][number]) for key in _LABELS}
+
     def __getitem__(self, index: int) -> Sample:
-        row, name = int(self._rows[index]), self.image_name(index)
-        labels = {key: np.array(self._arrays[key][self._annotation(row)]) for key in _LABELS}
+        row, name, labels = int(self._rows[index]), self.image_name(index), self.labels(index)
         box = self._arrays["box"][row] * np.array([1, 1, self.box_scale], np.float32)
         return Sample(
             image=read_image(self.root / name),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+FORMATS = ("index", "JSON lists")
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
@@ -38,13 +39,11 @@ def test_input_compares_every_way_at_both_sizes(
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
-def test_annotations_compares_both_formats(
-    bench: object, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ("--hands", "40", "--workers", "2", "--epochs", "1")
-    results = bench("bench_annotations.py", *options)
+def test_an_index_is_compared_with_lists(bench: object, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--annotations", "10", "--meshes", "5", "--workers", "2", "--epochs", "1")
+    results = bench("bench_index.py", *options)
     printed = capsys.readouterr().out
-    assert set(results) == {"memory maps", "JSON lists"}
-    for name, numbers in results.items():
-        assert set(numbers) == {"open_ms", "growth_MB"}
-        assert name in printed
+    assert set(results) == {"index", "JSON lists", "YouTube"}
+    assert all(set(results[name]) == {"first_s", "open_ms", "growth_MB"} for name in FORMATS)
+    assert results["YouTube"]["growth_MB"] >= 0
+    assert all(name in printed for name in results)

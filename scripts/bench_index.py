@@ -1,0 +1,214 @@
+"""`python scripts/bench_index.py [--annotations 32560] [--meshes 47125] [--json OUT.json]`
+
+What an index costs, on folders that it makes. For a FreiHAND of full size (four pictures for each
+annotation): the time to open it again, and how far each forked worker's memory grows while it reads
+every label, against the same annotations as lists out of JSON. For a YouTube 3D Hands of full
+size: the time and the peak memory of building it from its annotation file. Memory of the workers is
+the proportional set size, in which a page shared by n processes counts for 1/n; Linux only.
+"""
+
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from handpose.data.freihand import FreiHand
+from handpose.data.youtube import YouTube3D
+
+SHAPES = {"K": (3, 3), "xyz": (21, 3)}
+VERSIONS = 4  # pictures of one annotation
+_LINKS = 30_000  # names that one file is given, fewer than file systems allow
+_PATIENCE = 900  # seconds to wait for a worker that may have died
+
+Rows = Callable[[int], Any]  # a hand's place in the dataset -> its labels
+
+
+def write_freihand(root: Path, annotations: int) -> None:
+    """The official layout at any size; all pictures are one picture under many names."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform(-0.05, 0.05, (annotations, 21, 3))
+    xyz[..., 2] += 0.6
+    K = np.tile([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]], (annotations, 1, 1))
+    (root / "training/rgb").mkdir(parents=True)
+    (root / "training_K.json").write_text(json.dumps(K.tolist()))
+    (root / "training_xyz.json").write_text(json.dumps(xyz.tolist()))
+    for number in range(VERSIONS * annotations):
+        path = root / f"training/rgb/{number:08d}.jpg"
+        if number % _LINKS == 0:
+            first = path
+            cv2.imwrite(str(path), np.full((224, 224, 3), 128, np.uint8))
+        else:
+            os.link(first, path)
+
+
+def open_index(root: Path) -> Rows:
+    """The dataset as a run opens it; an index is built the first time."""
+    return FreiHand(
+        root=str(root),
+        cache=str(root / "cache"),
+        split="train",
+        val_fraction=0.0,
+        box_side=0.7,
+        image_size=128,
+    ).labels
+
+
+def open_json(root: Path) -> Rows:
+    """Python lists, kept for as long as the dataset lives."""
+    lists = [json.loads((root / f"training_{name}.json").read_text()) for name in SHAPES]
+    return lambda place: [np.array(column[place % len(column)], np.float32) for column in lists]
+
+
+FORMATS = {"index": open_index, "JSON lists": open_json}
+
+
+def memory() -> float:
+    """Proportional set size of this process, MB."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
+
+
+def read_all(
+    rows: Rows, hands: int, epochs: int, all_here: Barrier, growth: "multiprocessing.Queue[float]"
+) -> None:
+    """One worker: reads every row in a shuffled order; puts how far its memory grew, MB."""
+    all_here.wait()
+    before = memory()
+    all_here.wait()
+    for epoch in range(epochs):
+        for place in np.random.default_rng(epoch).permutation(hands):
+            rows(int(place))
+    all_here.wait()
+    growth.put(memory() - before)
+    all_here.wait()  # nobody leaves, and so shares its pages less, before all have looked
+
+
+def grow(rows: Rows, arguments: argparse.Namespace) -> float:
+    """The workers' mean growth, MB."""
+    context = multiprocessing.get_context("fork")
+    all_here, growth = context.Barrier(arguments.workers, timeout=_PATIENCE), context.Queue()
+    work = (rows, arguments.hands, arguments.epochs, all_here, growth)
+    workers = [context.Process(target=read_all, args=work) for _ in range(arguments.workers)]
+    for worker in workers:
+        worker.start()
+    grown = [growth.get(timeout=_PATIENCE) for _ in workers]
+    for worker in workers:
+        worker.join()
+    return float(np.mean(grown))
+
+
+def measure(arguments: argparse.Namespace, root: Path) -> dict[str, dict[str, float]]:
+    """Seconds to build, ms to open (best of five) and MB of growth per worker, of each format."""
+    write_freihand(root, arguments.annotations)
+    arguments.hands = VERSIONS * arguments.annotations
+    results = {}
+    for name, open_ in FORMATS.items():
+        seconds = []
+        for _ in range(6):
+            gc.collect()
+            start = time.perf_counter()
+            rows = open_(root)
+            seconds.append(time.perf_counter() - start)
+        grown = grow(rows, arguments)
+        results[name] = {
+            "first_s": seconds[0],
+            "open_ms": 1e3 * min(seconds[1:]),
+            "growth_MB": grown,
+        }
+        del rows
+    return results
+
+
+def write_youtube(root: Path, meshes: int) -> float:
+    """An annotation file of `meshes` hands, all on one frame; its size in MB."""
+    root.mkdir()
+    cv2.imwrite(str(root / "frame.png"), np.zeros((720, 1280, 3), np.uint8))
+    rng = np.random.default_rng(0)
+    with (root / "youtube_train.json").open("w") as file:
+        image = {"id": 0, "name": "frame.png", "width": 1280, "height": 720}
+        file.write(f'{{"images": [{json.dumps(image)}], "annotations": [')
+        for number in range(meshes):
+            vertices = rng.uniform(200, 600, (778, 3)).round(6).tolist()
+            record = {"id": number, "image_id": 0, "is_left": number % 2, "vertices": vertices}
+            file.write((", " if number else "") + json.dumps(record))
+        file.write("]}")
+    np.save(root / "regressor.npy", np.eye(16, 778))
+    return (root / "youtube_train.json").stat().st_size / 1e6
+
+
+def peak_memory() -> float:
+    """Of this process, resident, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def build_youtube(root: Path, found: "multiprocessing.Queue[tuple[float, ...]]") -> None:
+    """Seconds, and this process's resident memory in MB: before, and at its peak."""
+    before, start = peak_memory(), time.perf_counter()
+    YouTube3D(
+        root=str(root),
+        cache=str(root / "cache"),
+        split="train",
+        joint_regressor=str(root / "regressor.npy"),
+        image_size=128,
+    )
+    found.put((time.perf_counter() - start, before, peak_memory()))
+
+
+def measure_build(meshes: int, root: Path) -> dict[str, float]:
+    """In a process of its own, which starts afresh."""
+    context = multiprocessing.get_context("spawn")
+    size, found = write_youtube(root, meshes), context.Queue()
+    process = context.Process(target=build_youtube, args=(root, found))
+    process.start()
+    seconds, before, peak = found.get(timeout=_PATIENCE)
+    process.join()
+    return {"file_MB": size, "build_s": seconds, "imports_MB": before, "growth_MB": peak - before}
+
+
+def show(results: dict[str, dict[str, float]]) -> None:
+    """One row a format, and a line for the large file."""
+    table = Table("", "first time, s", "opened in, ms", "growth of a worker, MB", title="FreiHAND")
+    for name in FORMATS:
+        result = results[name]
+        values = (result[key] for key in ("first_s", "open_ms", "growth_MB"))
+        table.add_row(name, *(f"{value:.1f}" for value in values))
+    Console().print(table)
+    large = results["YouTube"]
+    print(
+        f"YouTube: {large['file_MB']:.0f} MB read in {large['build_s']:.0f} s; the imports take "
+        f"{large['imports_MB']:.0f} MB, building {large['growth_MB']:.0f} MB more at its peak"
+    )
+
+
+def main() -> None:
+    """Reads the command line, measures, prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--annotations", type=int, default=32_560)
+    parser.add_argument("--meshes", type=int, default=47_125)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the numbers here, too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(arguments, Path(folder) / "freihand")
+        results["YouTube"] = measure_build(arguments.meshes, Path(folder) / "youtube")
+    show(results)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
