@@ -17,6 +17,8 @@ from handpose.hand import ROOT
 
 # Depth of the root in reference bones: 4 to 50, PeCLR's range. One exploding root ruins a mean.
 ROOT_DEPTH_RANGE = (4.0, 50.0)
+# Least part of a bone that is seen under weak perspective: one along the view has no length in px.
+_MIN_SEEN = 0.1
 
 
 def xyz_to_uvz(xyz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
@@ -45,3 +47,17 @@ def solve_root_depth(uvz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
 def uvz_to_xyz(uvz: Tensor, K: Tensor, root_depth: Tensor) -> Tensor:
     """uvz (B, J, 3), K (B, 3, 3), root depth (B,) -> xyz (B, J, 3) in reference bones."""
     return back_project(K, uvz[..., :2], uvz[..., 2] + root_depth[:, None])
+
+
+def uvz_to_px(uvz: Tensor, bone: tuple[int, int]) -> Tensor:
+    """Weak perspective, where no camera is known: uvz (B, J, 3) px, px, bones -> (B, J, 3) px.
+
+    Under a scaled orthographic projection lengths in px keep their proportions, so the reference
+    bone's length b in px obeys |d_uv|^2 + (b d_z)^2 = b^2: b = |d_uv| / sqrt(1 - d_z^2), and the
+    depth is b z. The root of 1 - d_z^2 is clamped to 0.1 and more, so b to 10 |d_uv| and less.
+    """
+    ends = uvz[:, list(bone)]
+    difference = ends[:, 1] - ends[:, 0]
+    seen = (1 - difference[:, 2] ** 2).clamp(min=_MIN_SEEN**2).sqrt()
+    length = difference[:, :2].norm(dim=-1) / seen
+    return torch.cat((uvz[..., :2], length[:, None, None] * uvz[..., 2:]), dim=-1)

@@ -1,11 +1,18 @@
 """xyz -> uvz -> xyz in float64, both reference bones, and what happens off the manifold."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics, project, rays
-from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz, xyz_to_uvz
+from handpose.geometry.pose25d import (
+    ROOT_DEPTH_RANGE,
+    solve_root_depth,
+    uvz_to_px,
+    uvz_to_xyz,
+    xyz_to_uvz,
+)
 from handpose.hand import REFERENCE_BONES
 
 
@@ -60,3 +67,23 @@ def test_mirrored_camera_sees_the_mirrored_hand() -> None:
     assert torch.allclose(seen[:, 0], 223 - uv[:, 0])
     assert torch.allclose(seen[:, 1], uv[:, 1])
     assert mirrored[0, 0] > 0
+
+
+def test_weak_perspective_gives_back_hands_in_px(rng: np.random.Generator) -> None:
+    px = torch.from_numpy(rng.normal(size=(6, 21, 3)) * 40)
+    for bone in ((0, 5), (0, 9)):
+        length = (px[:, bone[1]] - px[:, bone[0]]).norm(dim=-1)
+        z = (px[..., 2] - px[:, 0, None, 2]) / length[:, None]
+        found = uvz_to_px(torch.cat((px[..., :2], z[..., None]), dim=-1), bone)
+        expected = px - px[:, :1] * torch.tensor([0.0, 0.0, 1.0])
+        assert torch.allclose(found, expected)
+
+
+def test_weak_perspective_of_impossible_bones_is_finite() -> None:
+    uvz = torch.zeros(3, 21, 3)
+    uvz[1, 5] = torch.tensor([3.0, 4.0, 1.0])  # a unit of depth leaves nothing to be seen
+    uvz[2, 5] = torch.tensor([3.0, 4.0, -7.0])
+    px = uvz_to_px(uvz, (0, 5))
+    assert px[0].abs().max() == 0
+    assert px[1, 5].tolist() == pytest.approx([3, 4, 50])  # 5 px seen at a tenth of the length
+    assert px[2, 5].tolist() == pytest.approx([3, 4, -350])
