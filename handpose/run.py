@@ -12,9 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
-from handpose.evaluate import METRICS, Evaluation, Results, not_applicable, summarise
+from handpose.evaluate import Results, not_applicable
+from handpose.protocols import METRICS, summarise
 from handpose.records import Views
-from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
+from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.report.terminal import print_results
 from handpose.rundir import RESULTS, claim, write_json
 from handpose.stages.evaluate import evaluate
@@ -68,10 +69,11 @@ def _stages(
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
     splits = build_splits(cfg)
     backbone, results = pretrain(cfg, splits, run_dir, loggers)
-    evaluation = None
+    evaluation, images = None, {}
     if splits.labelled:
         model, seconds = finetune(cfg, splits, run_dir, loggers, backbone)
         evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
+        images = images_to_draw(evaluation, splits.labelled["test"].source)
         results = summarise(evaluation) | results | seconds
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
@@ -81,23 +83,13 @@ def _stages(
         results=results,
         curves=read_curves(run_dir / "metrics.csv"),
         evaluation=evaluation,
-        images=_images(evaluation, splits),
+        images=images,
         views=_views(splits),
     )
     figures = make_figures(report)
     write_report(run_dir / "report.html", report, figures)
     write_json(run_dir / RESULTS, results)
     return results, figures
-
-
-def _images(evaluation: Evaluation | None, splits: Splits) -> dict[int, Any]:
-    """The source images that the report draws on, by their place in the test split."""
-    if evaluation is None:
-        return {}
-    test = splits.labelled["test"].source
-    rows = [row for chosen in samples_to_draw(evaluation).values() for row in chosen]
-    places = [int(evaluation.index[row]) for row in rows]
-    return {place: test[place].image for place in places}
 
 
 def _views(splits: Splits) -> Views | None:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 _log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
+MODEL = "model.pt"
 # What a resumed run may change without changing its result.
 _FREE = ("logger", "paths", "sweep")
 
@@ -40,6 +41,29 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def finished_config(run_dir: Path) -> dict[str, Any]:
+    """The configuration of a finished run that has a model.
+
+    Raises:
+        RunRefused: there is no such run, it is not finished, or it has no model.
+    """
+    path = run_dir / "config.json"
+    if not path.is_file():
+        what = "not a run directory, without config.json" if run_dir.is_dir() else "no such run"
+        raise RunRefused(f"{run_dir}: {what}")
+    if not (run_dir / RESULTS).is_file():
+        raise RunRefused(
+            f"{run_dir}: not finished, without {RESULTS}; the command that began it, with "
+            f"hydra.run.dir={run_dir}, goes on with it"
+        )
+    if not (run_dir / MODEL).is_file():
+        raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise RunRefused(f"{path}: cannot be read ({error})") from None
 
 
 def _keep_config(path: Path, config: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ import torch
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_target
-from handpose.evaluate import METRICS, Evaluation, collect, summarise
+from handpose.data.base import joint_box
+from handpose.evaluate import Evaluation, collect
+from handpose.protocols import METRICS, box_errors, summarise, summarise_passes
 from handpose.records import Prediction, Target
 
 
@@ -41,7 +43,7 @@ def _truth(target: Target) -> Prediction:
 
 def _evaluate(target: Target, prediction: Prediction | None = None) -> Evaluation:
     mean_pose = torch.randn(21, 3, generator=torch.Generator().manual_seed(0)) * 0.05
-    return collect(prediction or _truth(target), target, mean_pose)
+    return collect(prediction or _truth(target), target, mean_pose, reference_bone="index")
 
 
 def test_everything_is_undone_for_both_sides(targets: tuple[list, Target]) -> None:
@@ -84,4 +86,136 @@ def test_missing_labels_give_null_with_a_reason_never_nan(targets: tuple[list, T
 
 
 def test_the_list_of_metrics_is_complete(targets: tuple[list, Target]) -> None:
-    assert set(summarise(_evaluate(targets[1]))) == set(METRICS)
+    results = summarise(_evaluate(targets[1]))
+    assert {name for name in results if not name.endswith("_reason")} == set(METRICS)
+
+
+def _zero(target: Target) -> Prediction:
+    return Prediction(*(torch.zeros_like(field) for field in _truth(target)))
+
+
+def _only_joint_7(target: Target) -> Target:
+    valid = torch.zeros(6, 21, dtype=torch.bool)
+    valid[:, 7] = True
+    return target._replace(uv_valid=valid, z_valid=valid)
+
+
+@pytest.mark.parametrize("K_valid", [True, False])
+@pytest.mark.parametrize("limit", [lambda target: target, _only_joint_7])
+def test_every_metric_is_defined_for_an_all_zero_prediction(
+    targets: tuple[list, Target], limit: Callable, K_valid: bool
+) -> None:
+    target = limit(targets[1])._replace(K_valid=torch.full((6,), K_valid))
+    results = summarise(_evaluate(target, _zero(target)))
+    for name in METRICS:
+        value = results[name]
+        assert value is None or np.isfinite(value), name
+        assert (value is None) == (f"{name}_reason" in results), name
+    everything = limit(target).z_valid.all()
+    null = {name for name in METRICS if results[name] is None and everything}
+    camera_free = {name for name in METRICS if "weak" in name}
+    assert null == (set() if not everything else camera_free if K_valid else null - camera_free)
+
+
+def test_the_interhand_mean_is_over_the_joints_of_both_sides(targets: tuple[list, Target]) -> None:
+    _, target = targets
+    truth = _truth(target)
+    moved = truth.xyz.clone()
+    moved[1, 8, 0] += 0.01 / target.bone[1]  # one of three left hands
+    target.z_valid[[0, 3], 8] = False  # of the right hands one has the joint
+    evaluation = _evaluate(target, truth._replace(xyz=moved))
+    errors = (evaluation.xyz - evaluation.true_xyz).norm(dim=-1)
+    means = [
+        float(errors[rows, joint][evaluation.xyz_valid[rows, joint]].mean())
+        for rows in (~target.is_left, target.is_left)
+        for joint in range(21)
+    ]
+    results = summarise(evaluation)
+    assert results["mpjpe_both_sides_bone_granted_mm"] == pytest.approx(np.mean(means))
+    assert results["mpjpe_both_sides_bone_granted_mm"] == pytest.approx(10 / 3 / 42, rel=1e-3)
+    assert results["epe3d_root_relative_mm"] == pytest.approx(10 / 4 / 21, rel=1e-3)
+
+
+def test_a_left_hand_left_mirrored_is_an_error(targets: tuple[list, Target]) -> None:
+    _, target = targets
+    evaluation = _evaluate(target)
+    mirrored = evaluation.xyz * torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
+    results = summarise(evaluation._replace(xyz=mirrored))
+    assert results["mpjpe_both_sides_bone_granted_mm"] > 20
+    assert results["pa_epe_mm"] > 5
+    assert results["pa_with_reflection_epe_mm"] == pytest.approx(0, abs=1e-2)
+
+
+def test_pck_in_2d_equals_a_slow_version(targets: tuple[list, Target]) -> None:
+    _, target = targets
+    target.uv_valid[0, 3:9] = False
+    truth = _truth(target)
+    noise = torch.randn(6, 21, 2, generator=torch.Generator().manual_seed(1)) * 6
+    uvz = torch.cat((truth.uvz[..., :2] + noise, truth.uvz[..., 2:]), dim=-1)
+    evaluation = _evaluate(target, truth._replace(uvz=uvz))
+    within = []
+    for joint in range(21):
+        hits = []
+        for row in range(6):
+            valid = evaluation.uv_valid[row].numpy()
+            if valid[joint]:
+                true = evaluation.true_uv[row].numpy()
+                radius = np.linalg.norm(true[valid] - true[valid].mean(0), axis=1).max()
+                error = np.linalg.norm(evaluation.uv[row, joint].numpy() - true[joint])
+                hits.append(error <= 0.2 * 2 * radius)
+        within.append(np.mean(hits))
+    results = summarise(evaluation)
+    assert 0.2 < np.mean(within) < 0.99
+    assert results["pck2d_at_20pct_of_joint_box"] == pytest.approx(np.mean(within))
+    assert 0 < results["auc_pck2d_to_20pct_of_joint_box"] < np.mean(within)
+
+
+def test_the_box_is_that_of_the_labels(targets: tuple[list, Target]) -> None:
+    samples, target = targets
+    moved = target.uvz.clone()
+    moved[2, 4, 0] += 5.0
+    evaluation = _evaluate(target, _truth(target)._replace(uvz=moved))
+    error = np.linalg.norm(evaluation.uv[2, 4].numpy() - samples[2].uv[4])
+    assert float(box_errors(evaluation)[2, 4]) == pytest.approx(
+        error / joint_box(samples[2].uv)[2], rel=1e-3
+    )
+
+
+def test_hands_in_px_are_compared_in_px_of_the_source(
+    make_sample: Callable, make_settings: Callable
+) -> None:
+    image, generator = np.zeros((120, 160, 3), np.uint8), torch.Generator().manual_seed(0)
+    crops = []
+    for i, side in enumerate(("left", "right")):
+        sample = make_sample(image, side=side, seed=i)
+        px = 300 * (sample.xyz - sample.xyz[0]) + np.float32([70, 60, 0])
+        sample = sample._replace(K=np.eye(3, dtype=np.float32), xyz=px, uv=px[:, :2])
+        options = {"rng": np.random.default_rng(i), "size": 64, "reference_bone": "index"}
+        crops.append(make_target(sample, make_settings("rotate", "crop"), index=i, **options))
+    target = default_collate(crops)
+    zero = torch.zeros(2)
+    truth = Prediction(target.uvz, torch.zeros(2, 21, 3), zero, torch.empty(2, 0))
+    results = summarise(_evaluate(target, truth))
+    assert results["pa_epe_weak_perspective_px"] == pytest.approx(0, abs=1e-3)
+    assert results["pa_epe_mm"] is None
+    flat = truth._replace(uvz=truth.uvz * torch.tensor([1.0, 1.0, 0.0]))
+    assert summarise(_evaluate(target, flat))["pa_epe_weak_perspective_px"] > 3
+    noise = torch.randn(2, 21, 2, generator=generator)
+    noisy = truth._replace(uvz=truth.uvz + torch.nn.functional.pad(noise, (0, 1)))
+    of_noise = summarise(_evaluate(target, noisy))
+    factor = of_noise["epe2d_px"] / float(noise.norm(dim=-1).mean())
+    assert factor == pytest.approx(0.66 * 160 / 64, rel=0.5), "px of the source, not of the crop"
+    assert of_noise["pa_epe_weak_perspective_px"] < 2 * of_noise["epe2d_px"]
+
+
+def test_two_passes_stand_side_by_side(targets: tuple[list, Target]) -> None:
+    _, target = targets
+    first = _evaluate(target, _zero(target))
+    moved = first.affine.clone()
+    moved[1:] += 1.0
+    results = summarise_passes([first, _evaluate(target)._replace(affine=moved)])
+    assert results["pa_epe_mm"] == summarise(first)["pa_epe_mm"] > 1
+    assert results["second_pass_pa_epe_mm"] == pytest.approx(0, abs=1e-2)
+    assert results["n_second_pass_kept_first_crop"] == 1
+    assert not [name for name in results if "second_pass_mean_pose" in name or "pass_n_" in name]
+    assert summarise_passes([first]) == summarise(first)

@@ -18,6 +18,7 @@ FLOORS = (
     ("model",),
     ("training",),
     ("evaluate",),
+    ("protocols", "submission"),
     ("report",),
     ("doctor",),
     ("config",),

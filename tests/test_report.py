@@ -14,9 +14,10 @@ from torch.utils.data import default_collate
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
-from handpose.evaluate import Evaluation, Results, not_applicable, pa_errors, summarise
+from handpose.evaluate import Evaluation, Results, not_applicable, pa_errors
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import relative_map
+from handpose.protocols import SECOND_PASS, summarise
 from handpose.records import Sample, Views
 from handpose.report.choices import essence, part_name
 from handpose.report.curves import stage_panels
@@ -92,13 +93,17 @@ def evaluation() -> Evaluation:
         true_xyz=true - true[:, :1],
         camera_xyz=true + error,
         true_camera_xyz=true,
+        px_xyz=true,
+        true_px_xyz=true,
         root_depth=true[:, 0, 2] + 5,
         true_root_depth=true[:, 0, 2],
         uv_valid=valid,
         xyz_valid=valid,
+        px_valid=torch.zeros(N, J, dtype=torch.bool),
         K_valid=torch.ones(N, dtype=torch.bool),
         is_left=torch.arange(N) % 2 == 0,
         index=100 + torch.arange(N),
+        affine=torch.eye(2, 3).expand(N, 2, 3),
         mean_pose=40 * normal(J, 3),
     )
 
@@ -206,6 +211,31 @@ def test_metric_stands_beside_its_baseline(report):
     assert row.ratio == pytest.approx(expected)
 
 
+def test_a_second_pass_stands_below_the_first(report):
+    second = {f"{SECOND_PASS}{name}": 1.0 for name in ("pa_epe_mm", "pa_epe_median_mm")}
+    rows = metric_rows({**report.results, **second})
+    keys = [row.mean.key for row in rows]
+    row = rows[keys.index("second_pass_pa_epe_mm")]
+    assert keys.index(row.mean.key) == keys.index("pa_epe_mm") + 1
+    assert row.label.endswith("second pass")
+    assert row.cells["median"].key == "second_pass_pa_epe_median_mm"
+
+
+def test_what_does_not_apply_comes_last(report):
+    values = [row.mean.value for row in metric_rows(report.results)]
+    assert None in values
+    assert None not in values[: values.index(None)]
+    assert set(values[values.index(None) :]) == {None}
+
+
+def test_an_evaluation_names_its_dataset_and_its_file(report, tmp_path: Path):
+    write_report(tmp_path / "report.html", report._replace(evaluated_on="mpii"), {})
+    page = (tmp_path / "report.html").read_text()
+    assert "evaluated on mpii</h1>" in page
+    assert "evaluation-mpii.json" in page
+    assert "results.json" not in page
+
+
 @pytest.mark.parametrize("lacks", ["head", "objective"])
 def test_stages_that_did_not_run_are_left_out(report, tmp_path: Path, lacks):
     config = {**CONFIG, lacks: {"_target_": None}}
@@ -260,7 +290,7 @@ def test_samples_by_2d_error_without_3d_labels(evaluation):
     finally:
         flat.uv[3] -= 30.0
     assert "pck" not in names
-    assert {"error_per_joint", "predictions_worst"} <= names
+    assert {"pck2d", "error_per_joint", "predictions_worst"} <= names
 
 
 def _only(evaluation: Evaluation) -> ReportInput:

@@ -7,8 +7,9 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from handpose import metrics
-from handpose.evaluate import Evaluation, mean_pose_errors, pa_errors
+from handpose.evaluate import Evaluation, errors_in_2d, mean_pose_errors, pa_errors
 from handpose.hand import FINGERS, JOINT_NAMES, NUM_JOINTS
+from handpose.protocols import PCK_2D_MAX, box_errors
 from handpose.report.style import (
     BASELINE,
     INK,
@@ -24,33 +25,49 @@ from handpose.report.style import (
 
 def draw_pck(evaluation: Evaluation) -> bytes | None:
     """The share of joints within each threshold after alignment; None without 3D labels."""
-    if not evaluation.xyz_valid.any():
+    e = evaluation
+    if not e.xyz_valid.any():
         return None
+    lines = {"this model": (pa_errors(e), MODEL)}
+    if len(e.mean_pose):
+        lines = {"mean pose": (mean_pose_errors(e), BASELINE), **lines}
+    return _draw_pck(lines, e.xyz_valid, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
+
+
+def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
+    """The share of joints within each threshold in 2D, where no sample is labelled in 3D."""
+    e = evaluation
+    if e.xyz_valid.any() or not e.uv_valid.any():
+        return None
+    return _draw_pck(
+        {"this model": (100 * box_errors(e), MODEL)},
+        e.uv_valid,
+        x="2D error, % of the side of the box about the joints",
+        maximum=100 * PCK_2D_MAX,
+    )
+
+
+def _draw_pck(
+    lines: dict[str, tuple[Tensor, str]], valid: Tensor, *, x: str, maximum: float
+) -> bytes:
+    """A curve for each label: errors (N, J) and a colour."""
     figure = new_figure(5.0, 3.6)
     axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
-    tidy(axes, title="Joints within a distance of the truth", x="aligned error (PA), mm")
-    if len(evaluation.mean_pose):
-        _draw_pck(axes, mean_pose_errors(evaluation), evaluation.xyz_valid, "mean pose", BASELINE)
-    _draw_pck(axes, pa_errors(evaluation), evaluation.xyz_valid, "this model", MODEL)
-    axes.set(xlim=(0, metrics.PCK_MAX_MM), ylim=(0, 1.02))
+    tidy(axes, title="Joints within a distance of the truth", x=x)
+    thresholds = metrics.pck_thresholds(maximum)
+    for label, (errors, colour) in lines.items():
+        axes.plot(
+            thresholds,
+            metrics.pck_curve(errors, valid, thresholds),
+            color=colour,
+            linewidth=2,
+            linestyle=(0, (4, 2)) if colour == BASELINE else "-",
+            label=f"{label}, AUC {float(metrics.auc(errors, valid, maximum=maximum)):.3f}",
+        )
+    axes.set(xlim=(0, maximum), ylim=(0, 1.02))
     axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
     legend(axes, loc="lower right", reverse=True)
     return to_png(figure)
-
-
-def _draw_pck(axes: Axes, errors: Tensor, valid: Tensor, label: str, colour: str) -> None:
-    thresholds = metrics.pck_thresholds()
-    area = float(metrics.auc(errors, valid))
-    curve = metrics.pck_curve(errors, valid, thresholds)
-    dashes = (0, (4, 2)) if colour == BASELINE else "-"
-    axes.plot(
-        thresholds,
-        curve,
-        color=colour,
-        linewidth=2,
-        linestyle=dashes,
-        label=f"{label}, AUC {area:.3f}",
-    )
 
 
 def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
@@ -59,9 +76,7 @@ def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
     valid = evaluation.xyz_valid if in_3d else evaluation.uv_valid
     if not valid.any():
         return None
-    errors = (
-        pa_errors(evaluation) if in_3d else metrics.joint_errors(evaluation.uv, evaluation.true_uv)
-    )
+    errors = pa_errors(evaluation) if in_3d else errors_in_2d(evaluation)
     figure = new_figure(5.0, 3.6)
     axes = figure.add_axes((0.09, 0.23, 0.89, 0.66))
     unit = "aligned (PA), mm" if in_3d else "px of the source image"

@@ -38,6 +38,11 @@ ACCURACY = (
         "the area under it (AUC), beside the constant mean pose.",
     ),
     Figure(
+        "pck2d",
+        "The share of joints whose 2D error is at most the threshold, in sides of the box about "
+        "the labelled joints, and the area under it (AUC).",
+    ),
+    Figure(
         "error_per_joint",
         "The mean error of each joint, from the wrist out; the black marks are the constant mean "
         "pose’s.",

@@ -1,6 +1,6 @@
 """All figures of a run, by name: the same pictures go onto the page and to W&B."""
 
-from handpose.report.accuracy import draw_joint_errors, draw_pck
+from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
 from handpose.report.curves import draw_curves
 from handpose.report.inputs import ReportInput
 from handpose.report.predictions import draw_predictions
@@ -15,6 +15,7 @@ def make_figures(report: ReportInput) -> dict[str, bytes]:
     figures = {f"loss_{stage}": draw_curves(report.curves, stage) for stage in STAGES}
     if report.evaluation is not None and len(report.evaluation.index):
         figures["pck"] = draw_pck(report.evaluation)
+        figures["pck2d"] = draw_pck_2d(report.evaluation)
         figures["error_per_joint"] = draw_joint_errors(report.evaluation)
     if report.views is not None:
         figures["view_pairs"] = draw_view_pairs(report.views)

@@ -11,11 +11,11 @@ from handpose.report.choices import essence, part_name
 from handpose.report.figures import make_figures
 from handpose.report.html import figure
 from handpose.report.inputs import ReportInput
-from handpose.report.samples import samples_to_draw
+from handpose.report.samples import images_to_draw, samples_to_draw
 from handpose.report.sections import what_came_of_it, what_was_run
 from handpose.report.stylesheet import STYLESHEET
 
-__all__ = ["ReportInput", "make_figures", "samples_to_draw", "write_report"]
+__all__ = ["ReportInput", "images_to_draw", "make_figures", "samples_to_draw", "write_report"]
 
 
 def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> None:
@@ -34,7 +34,10 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
 
 
 def _page(report: ReportInput, figures: dict[str, bytes]) -> str:
-    title = essence(report.config)
+    title, numbers = essence(report.config), "results.json, all curves in metrics.csv"
+    if report.evaluated_on:
+        title += f", evaluated on {report.evaluated_on}"
+        numbers = f"evaluation-{report.evaluated_on}.json"
     sections = "".join(_section(*section, figures) for section in SECTIONS)
     heading = escape(title).replace(" × ", " <span>×</span> ")
     return (
@@ -43,7 +46,7 @@ def _page(report: ReportInput, figures: dict[str, bytes]) -> str:
         f"<title>{escape(title)}</title><style>{STYLESHEET}</style></head><body><main>"
         f'<p class="eyebrow">handpose</p><h1>{heading}</h1><p class="muted">{_facts(report)}</p>'
         f"{what_was_run(report)}{what_came_of_it(report.results)}{sections}"
-        "<footer>The exact numbers lie in results.json, all curves in metrics.csv.</footer>"
+        f"<footer>The exact numbers lie in {escape(numbers)}.</footer>"
         "</main></body></html>\n"
     )
 

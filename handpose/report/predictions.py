@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from handpose import metrics
-from handpose.evaluate import Evaluation, pa_errors
+from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
 from handpose.geometry.align import procrustes
 from handpose.report.drawing import overlay
 from handpose.report.samples import mean_over_hand
@@ -29,17 +28,21 @@ _COLUMNS = 4
 _GAP, _TEXT, _BOTTOM = 0.16, 0.68, 0.62  # inches
 _PICTURE = (PAGE_WIDTH - (_COLUMNS - 1) * _GAP) / _COLUMNS
 _SKELETON = (_PICTURE / 2 - 0.08, 1.5)  # inches
-_HEIGHT = _PICTURE + _TEXT + _SKELETON[1] + _BOTTOM
 
 
 def draw_predictions(
     evaluation: Evaluation, rows: list[int], images: dict[int, np.ndarray]
 ) -> bytes | None:
-    """One column a sample: the image with both skeletons, its errors, two 3D views. PNG."""
+    """One column a sample: the image with both skeletons, its errors, two 3D views. PNG.
+
+    Where none of them is labelled in 3D the views are left out.
+    """
     rows = [row for row in rows if int(evaluation.index[row]) in images]
     if not rows:
         return None
-    figure = new_figure(max(len(rows), 2) * (_PICTURE + _GAP) - _GAP, _HEIGHT)
+    sights = SIGHTS if evaluation.xyz_valid[rows].any() else ()
+    height = _PICTURE + _TEXT + (_SKELETON[1] if sights else 0) + _BOTTOM
+    figure = new_figure(max(len(rows), 2) * (_PICTURE + _GAP) - _GAP, height)
     poses, captions = _poses(evaluation, rows), _captions(evaluation, rows)
     scale = millimetres_per_inch(poses, width=_SKELETON[0], height=_SKELETON[1])
     for column, row in enumerate(rows):
@@ -47,7 +50,7 @@ def draw_predictions(
         picture = _picture(evaluation, row, images[int(evaluation.index[row])])
         show_picture(_box(figure, left, 0, _PICTURE, _PICTURE), picture)
         _write(figure, left, captions[column])
-        for place, sight in enumerate(SIGHTS):
+        for place, sight in enumerate(sights):
             axes = _box(figure, left + place * _PICTURE / 2, _PICTURE + _TEXT, *_SKELETON)
             draw_pose(axes, poses[column], sight, scale=scale)
     _draw_legend(figure)
@@ -79,7 +82,7 @@ def _captions(evaluation: Evaluation, rows: list[int]) -> list[tuple[str, str]]:
     """For each sample its error, by which it was chosen, and what else there is to say."""
     e = evaluation
     aligned = mean_over_hand(pa_errors(e), e.xyz_valid)[rows].tolist()
-    pixels = mean_over_hand(metrics.joint_errors(e.uv, e.true_uv), e.uv_valid)[rows].tolist()
+    pixels = mean_over_hand(errors_in_2d(e), e.uv_valid)[rows].tolist()
     captions = []
     for row, in_3d, in_2d in zip(rows, aligned, pixels, strict=True):
         errors = [f"{in_3d:.1f} mm aligned", f"{in_2d:.1f} px in 2D"]
@@ -103,7 +106,7 @@ def _write(figure: Figure, left: float, caption: tuple[str, str]) -> None:
 
 def _draw_legend(figure: Figure) -> None:
     """The colours of the fingers and of the truth, along the bottom."""
-    entries = {**FINGER_COLOURS, "truth in 3D (over the image: white)": TRUTH}
+    entries = {**FINGER_COLOURS, "truth (over the image: white)": TRUTH}
     figure.legend(
         [Line2D([], [], color=colour, linewidth=2.4) for colour in entries.values()],
         list(entries),
@@ -114,7 +117,7 @@ def _draw_legend(figure: Figure) -> None:
         fontsize=SMALL,
         labelcolor=MUTED,
         handlelength=1.2,
-        columnspacing=1.3,
+        columnspacing=0.9,
         borderaxespad=0,
         borderpad=0,
     )

@@ -4,41 +4,11 @@ import re
 from typing import NamedTuple
 
 from handpose.evaluate import Results
+from handpose.protocols import SECOND_PASS
+from handpose.report.words import METRIC_WORDS
 
 Value = float | int | str | None
 
-# label, and what is granted or aligned, a line each
-_METRICS = {
-    "pa_epe_mm": (
-        "Aligned 3D error (PA)",
-        "After the best rotation, scale and shift of each hand, without reflection.",
-    ),
-    "auc_pa_50mm": (
-        "AUC of PCK, aligned",
-        "Area under the share of joints within 0 to 50 mm after the same alignment; 1 is best.",
-    ),
-    "pa_with_reflection_epe_mm": (
-        "Aligned 3D error, FreiHAND’s alignment",
-        "As FreiHAND’s own code aligns: a reflection is allowed as well.",
-    ),
-    "auc_pa_with_reflection_50mm": (
-        "AUC of PCK, FreiHAND’s alignment",
-        "As above, after the alignment that allows a reflection; 1 is best.",
-    ),
-    "epe3d_root_relative_mm": (
-        "Root-relative 3D error",
-        "The wrist is moved onto the true one, and the true length of the reference bone granted.",
-    ),
-    "epe3d_camera_scale_granted_mm": (
-        "3D error in the camera’s frame",
-        "Absolute, root depth solved; the true length of FreiHAND’s scale bone (9–10) granted.",
-    ),
-    "root_depth_error_mm": (
-        "Root depth error",
-        "Depth of the wrist, solved from the 2.5D pose; the reference bone’s true length granted.",
-    ),
-    "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
-}
 PRETEXT = "pretext_"  # errors on held-out pairs have a table of their own
 _UNIT = re.compile(r"_(mm|px|deg)$")
 _UNIT_NAMES = {"deg": "°"}
@@ -83,10 +53,10 @@ class Row(NamedTuple):
 
 
 def metric_rows(results: Results) -> list[Row]:
-    """The metrics: those known here first, in this file's order, then any others."""
+    """The metrics in the order of their words, then any others; those that are null last."""
     names = [name for name in results if _is_metric(name, results)]
-    order = list(_METRICS)
-    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    place = {name: rank for rank, name in enumerate(METRIC_WORDS)}
+    names.sort(key=lambda name: (results[name] is None, place.get(_first(name), len(place))))
     return [_row(name, results) for name in names]
 
 
@@ -102,9 +72,17 @@ def facts(results: Results) -> dict[str, Cell]:
 
 def _row(name: str, results: Results) -> Row:
     unit = _unit(name)
-    label, explanation = _METRICS.get(name, (_words(name), ""))
+    label, explanation = METRIC_WORDS.get(_first(name), (_words(name), ""))
+    if name != _first(name):
+        label = f"{label}, second pass"
+        explanation = "The same, of crops about the joints that the first pass predicted."
     beside = (_cell(other, results) if other in results else None for other in _companions(name))
     return Row(label, explanation, _UNIT_NAMES.get(unit, unit), _cell(name, results), *beside)
+
+
+def _first(name: str) -> str:
+    """The name of the same number of the first pass."""
+    return name.removeprefix(SECOND_PASS)
 
 
 def _companions(name: str) -> tuple[str, str, str]:
@@ -117,7 +95,7 @@ def _companions(name: str) -> tuple[str, str, str]:
 def _is_metric(name: str, results: Results) -> bool:
     if name.startswith(PRETEXT) or _is_reason(name, results):
         return False
-    if not (_unit(name) or "auc" in name or name in _METRICS):
+    if not (_unit(name) or "auc" in name or _first(name) in METRIC_WORDS):
         return False
     return not any(name in _companions(other) for other in results if other != name)
 

@@ -1,11 +1,12 @@
 """Which test samples the report draws. N samples, J = 21 joints."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from handpose.evaluate import Evaluation, pa_errors
+from handpose.data.base import HandDataset
+from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
 from handpose.hand import NUM_JOINTS
-from handpose.metrics import joint_errors
 
 # An alignment of few joints fits whatever was predicted, so such hands are no example of anything.
 _ENOUGH_JOINTS = NUM_JOINTS // 2
@@ -28,11 +29,18 @@ def samples_to_draw(evaluation: Evaluation, *, each: int = 4) -> dict[str, list[
     }
 
 
+def images_to_draw(evaluation: Evaluation, dataset: HandDataset) -> dict[int, np.ndarray]:
+    """The source images (H, W, 3) of the samples to draw, by their place in `dataset`."""
+    rows = [row for chosen in samples_to_draw(evaluation).values() for row in chosen]
+    places = [int(evaluation.index[row]) for row in rows]
+    return {place: dataset[place].image for place in places}
+
+
 def sample_errors(evaluation: Evaluation) -> Tensor:
     """The error by which samples are ranked (N,), NaN for those without labels for it."""
     if evaluation.xyz_valid.any():
         return mean_over_hand(pa_errors(evaluation), evaluation.xyz_valid)
-    return mean_over_hand(joint_errors(evaluation.uv, evaluation.true_uv), evaluation.uv_valid)
+    return mean_over_hand(errors_in_2d(evaluation), evaluation.uv_valid)
 
 
 def mean_over_hand(errors: Tensor, valid: Tensor) -> Tensor:

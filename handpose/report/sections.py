@@ -11,7 +11,17 @@ from handpose.report.inputs import ReportInput
 from handpose.report.pretext import pretext_table
 from handpose.report.rows import Cell, Row, duration, facts, metric_rows, shown
 
-_TILES = ("pa_epe_mm", "auc_pa_50mm", "epe3d_root_relative_mm", "epe2d_px")
+# The first four that apply.
+_TILES = (
+    "pa_epe_mm",
+    "auc_pa_50mm",
+    "epe3d_root_relative_mm",
+    "epe2d_px",
+    "pa_epe_weak_perspective_px",
+    "pck2d_at_20pct_of_joint_box",
+    "auc_pck2d_to_20pct_of_joint_box",
+)
+_NUM_TILES = 4
 _COLUMNS = ("mean", "median", "mean pose", "ratio", "shuffled")
 
 
@@ -38,9 +48,8 @@ def what_came_of_it(results: Results) -> str:
 
 
 def _tiles(rows: list[Row]) -> str:
-    tiles = "".join(
-        _tile(row) for row in rows if row.mean.key in _TILES and row.mean.value is not None
-    )
+    known = {row.mean.key: row for row in rows if row.mean.value is not None}
+    tiles = "".join([_tile(known[key]) for key in _TILES if key in known][:_NUM_TILES])
     return f'<div class="tiles">{tiles}</div>' if tiles else ""
 
 

@@ -1,32 +1,68 @@
 """Evaluation: a model and the test split -> predictions beside the truth."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
 from handpose import build
+from handpose.data.loaders import TargetDataset
+from handpose.data.recropped import Recropped
 from handpose.evaluate import Evaluation, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.hand import NUM_JOINTS
 from handpose.records import Prediction, Target
+from handpose.rundir import MODEL
+from handpose.stages.finetune import build_stage
 from handpose.stages.splits import Splits, evaluation_loader
+from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner, Scored
 
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
 
 
+def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
+    """The fine-tuned model of a finished run.
+
+    Raises:
+        ValueError: `model.pt` is damaged; names it.
+    """
+    stage = build_stage(cfg, build.build_backbone(cfg))
+    stage.model.load_state_dict(checkpoint.load(run_dir / MODEL)["state_dict"])
+    return stage
+
+
 def evaluate(cfg: DictConfig, splits: Splits, stage: Finetuner) -> tuple[Evaluation, float]:
     """All predictions of the test split beside the truth, and the seconds."""
     start = time.monotonic()
+    mean = mean_pose(splits.labelled["train"].source.poses())
+    return evaluate_on(cfg, splits.labelled["test"], stage, mean), time.monotonic() - start
+
+
+def evaluate_on(
+    cfg: DictConfig, dataset: TargetDataset, stage: Finetuner, mean: torch.Tensor
+) -> Evaluation:
+    """All predictions of `dataset` beside the truth and `mean` (J, 3), metres, or (0, 3)."""
     trainer = build.build_trainer(cfg, cfg.finetune, folder=None, monitor=None, loggers=[])
-    batches = evaluation_loader(cfg, splits.labelled["test"])
+    batches = evaluation_loader(cfg, dataset)
     scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
     prediction = Prediction(*map(torch.cat, zip(*(s.prediction for s in scored), strict=True)))
     target = Target(*map(torch.cat, zip(*(s.target for s in scored), strict=True)))
-    training_poses = splits.labelled["train"].source.poses()
-    return collect(prediction, target, mean_pose(training_poses)), time.monotonic() - start
+    return collect(prediction, target, mean, reference_bone=cfg.reference_bone)
+
+
+def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
+    """The same hands, cropped about the joints that the first pass predicted."""
+    assert torch.equal(first.index, torch.arange(len(dataset.source))), "not the whole split"
+    return TargetDataset(
+        Recropped(dataset.source, first.uv.numpy()),
+        dataset.augmentation,
+        reference_bone=dataset.reference_bone,
+        seed=dataset.seed,
+        indices=dataset.indices,
+    )
 
 
 def mean_pose(poses: np.ndarray) -> torch.Tensor:

@@ -10,14 +10,13 @@ from pytorch_lightning.loggers.logger import Logger
 from handpose import build
 from handpose.backbones.base import Backbone
 from handpose.evaluate import Results
+from handpose.rundir import MODEL
 from handpose.stages.fit import describe, fit
 from handpose.stages.splits import Splits
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
 
 _log = logging.getLogger(__name__)
-
-MODEL = "model.pt"
 
 
 def finetune(

@@ -1,0 +1,54 @@
+"""The metrics in words, in the order of the tables."""
+
+# label, and what is granted or aligned, a line each
+METRIC_WORDS = {
+    "pa_epe_mm": (
+        "Aligned 3D error (PA)",
+        "After the best rotation, scale and shift of each hand, without reflection.",
+    ),
+    "auc_pa_50mm": (
+        "AUC of PCK, aligned",
+        "Area under the share of joints within 0 to 50 mm after the same alignment; 1 is best.",
+    ),
+    "pa_with_reflection_epe_mm": (
+        "Aligned 3D error, FreiHAND’s alignment",
+        "As FreiHAND’s own code aligns: a reflection is allowed as well.",
+    ),
+    "auc_pa_with_reflection_50mm": (
+        "AUC of PCK, FreiHAND’s alignment",
+        "As above, after the alignment that allows a reflection; 1 is best.",
+    ),
+    "epe3d_root_relative_mm": (
+        "Root-relative 3D error",
+        "The wrist is moved onto the true one, and the true length of the reference bone granted.",
+    ),
+    "epe3d_camera_scale_granted_mm": (
+        "3D error in the camera’s frame",
+        "Absolute, root depth solved; the true length of FreiHAND’s scale bone (9–10) granted.",
+    ),
+    "auc_camera_scale_granted_50mm": (
+        "AUC of PCK in the camera’s frame",
+        "Area under the share of joints within 0 to 50 mm, nothing aligned; 1 is best.",
+    ),
+    "mpjpe_both_sides_bone_granted_mm": (
+        "MPJPE, InterHand2.6M’s mean",
+        "Root-relative as above, averaged over the 42 joints of both hands.",
+    ),
+    "root_depth_error_mm": (
+        "Root depth error",
+        "Depth of the wrist, solved from the 2.5D pose; the reference bone’s true length granted.",
+    ),
+    "pa_epe_weak_perspective_px": (
+        "Aligned 3D error, px",
+        "For labels without a camera: px of the source image, the depth from weak perspective.",
+    ),
+    "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
+    "pck2d_at_20pct_of_joint_box": (
+        "PCK in 2D at 20 %",
+        "The share of joints within a fifth of the side of the box about the labelled joints.",
+    ),
+    "auc_pck2d_to_20pct_of_joint_box": (
+        "AUC of PCK in 2D",
+        "Area under the share of joints within 0 to 20 % of that side; 1 is best.",
+    ),
+}
