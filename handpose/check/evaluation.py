@@ -31,9 +31,10 @@ def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig
         overrides, problems = parse(arguments, parser)
         found = [_problems(override, composer) for override in overrides]
         problems += [problem for own in found for problem in own]
-        right = [override for override, own in zip(overrides, found, strict=True) if not own]
-        if len(right) < len(overrides):  # keys below what is chosen wrongly cannot be judged
-            right = [override for override in right if is_choice(override, composer.catalogue)]
+        judged = list(zip(overrides, found, strict=True))
+        # Keys below a part that was chosen wrongly cannot be judged.
+        wrong = tuple(f"{_slot(override)}." for override, own in judged if own)
+        right = [o for o, own in judged if not own and not _slot(o).startswith(wrong)]
         cfg, more = composer.composed(right)
     problems += more + (find_problems(cfg, composer.catalogue) if cfg is not None else [])
     if problems:

@@ -1,0 +1,103 @@
+"""A finished run on the test split of its own dataset, or of another one."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from handpose import build
+from handpose.data.base import MissingSplitError
+from handpose.data.loaders import TargetDataset
+from handpose.evaluate import Evaluation, Results
+from handpose.protocols import summarise_passes
+from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
+from handpose.rundir import write_json
+from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_pass
+from handpose.stages.splits import labelled_split
+from handpose.submission import check_submission, write_submission
+
+EVALUATIONS = "evaluations"
+
+
+def evaluate_finished(
+    cfg: DictConfig,
+    run_dir: Path,
+    *,
+    passes: int = 1,
+    submission: Path | None = None,
+    any_length: bool = False,
+) -> tuple[Results, Evaluation, TargetDataset]:
+    """Evaluates the model of `run_dir` on the test split of `cfg.dataset`.
+
+    Args:
+        cfg: of the evaluation (see `handpose.check.evaluation`).
+        run_dir: only read.
+        passes: 2: again, cropped about the joints that the first pass predicted.
+        submission: where to write FreiHAND's file, of the last pass; None for nowhere.
+        any_length: whether that file may have another length than the official one.
+
+    Returns:
+        The results, the evaluation of the last pass, and what was evaluated.
+
+    Raises:
+        ValueError: the dataset or the model is missing or malformed, or no submission is possible.
+    """
+    start = time.monotonic()
+    dataset = labelled_split(cfg, "test")
+    if submission is not None:
+        check_submission(submission, dataset.source, any_length=any_length)
+    stage, mean = open_model(cfg, run_dir), _mean_pose(cfg)
+    evaluations = [evaluate_on(cfg, dataset, stage, mean)]
+    if passes == 2:
+        evaluations.append(evaluate_on(cfg, second_pass(dataset, evaluations[0]), stage, mean))
+    if submission is not None:
+        write_submission(submission, evaluations[-1])
+    results = summarise_passes(evaluations) | {
+        "evaluate_seconds": time.monotonic() - start,
+        "dataset": dataset.source.name,
+        "split": dataset.source.split,
+        "passes": passes,
+        "pictures_of_pass": passes,
+    }
+    return results, evaluations[-1], dataset
+
+
+def _mean_pose(cfg: DictConfig) -> torch.Tensor:
+    """Of the evaluated dataset's own training hands: (J, 3) metres, or (0, 3) without any."""
+    try:
+        training = build.build_dataset(cfg.dataset, "train", build.build_caps(cfg))
+    except MissingSplitError:
+        return torch.empty(0, 3)
+    return mean_pose(training.poses())
+
+
+def write_evaluation(
+    run_dir: Path,
+    results: Results,
+    evaluation: Evaluation,
+    dataset: TargetDataset,
+    *,
+    config: dict[str, Any],
+    command: str,
+) -> Path:
+    """Numbers, pictures and a page of an evaluation; returns their folder, below `run_dir`.
+
+    Args:
+        run_dir: a finished run; its own files stay as they are.
+        results, evaluation, dataset: as `evaluate_finished` returns them.
+        config: of the run.
+        command: the command line of the evaluation.
+    """
+    name = dataset.source.name
+    folder = run_dir / EVALUATIONS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    images = images_to_draw(evaluation, dataset.source)
+    report = ReportInput(config, command, results, {}, evaluation, images, None, evaluated_on=name)
+    figures = make_figures(report)
+    for figure, png in figures.items():
+        (folder / f"{figure}.png").write_bytes(png)
+    write_report(folder / "report.html", report, figures)
+    write_json(folder / f"evaluation-{name}.json", results)
+    return folder

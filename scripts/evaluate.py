@@ -1,0 +1,64 @@
+"""`python scripts/evaluate.py RUN [dataset=NAME] [KEY=VALUE] ... [--passes 2] [--submission ZIP]`
+
+Evaluates a finished run on the test split of its own dataset, or of another one. Numbers, pictures
+and a page go to RUN/evaluations/<dataset>/, in the place of an earlier evaluation there; the run's
+own results stay as they are.
+"""
+
+import argparse
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from handpose.check.evaluation import check_evaluation
+from handpose.config import register
+from handpose.rundir import finished_config
+
+
+def parsed() -> argparse.Namespace:
+    """The command line, its overrides not yet checked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="directory of a finished run")
+    add("overrides", nargs="*", metavar="KEY=VALUE", help="dataset, paths, trainer or evaluate")
+    add("--passes", type=int, choices=(1, 2), default=1, help="2: a second time, cropped about the "
+        "joints that were predicted first; the numbers of both stand side by side")  # fmt: skip
+    add("--submission", type=Path, metavar="ZIP", help="writes the file for FreiHAND's server, "
+        "of the last pass; no mesh is predicted, so its vertices are zeros")  # fmt: skip
+    add("--any-length", action="store_true", help="takes other than FreiHAND's 3,960 images for "
+        "a submission")  # fmt: skip
+    return parser.parse_intermixed_args()
+
+
+def main() -> None:
+    """Checks before anything heavy is imported, then evaluates, writes and prints."""
+    arguments = parsed()
+    register()
+    config = finished_config(arguments.run)
+    cfg = check_evaluation(config, arguments.overrides)
+    from handpose.report.terminal import print_results
+    from handpose.stages.finished import evaluate_finished, write_evaluation
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    try:
+        evaluated = evaluate_finished(
+            cfg,
+            arguments.run,
+            passes=arguments.passes,
+            submission=arguments.submission,
+            any_length=arguments.any_length,
+        )
+    except ValueError as error:
+        raise SystemExit(f"{Path(__file__).name}: {error}") from None
+    command = shlex.join(["python", *sys.argv])
+    folder = write_evaluation(arguments.run, *evaluated, config=config, command=command)
+    print_results(evaluated[0], run_dir=folder)
+    if arguments.submission:
+        print(f"Submission: {arguments.submission} (its vertices are zeros: no mesh is predicted)")
+
+
+if __name__ == "__main__":
+    main()

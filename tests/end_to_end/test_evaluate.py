@@ -1,0 +1,172 @@
+"""scripts/evaluate.py on runs of train.py: its own dataset and others, and what it refuses."""
+
+import json
+import runpy
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT, TRAIN = ROOT / "scripts" / "evaluate.py", ROOT / "train.py"
+Evaluate = Callable[..., dict]
+
+
+@pytest.fixture
+def evaluate(monkeypatch: pytest.MonkeyPatch) -> Evaluate:
+    """evaluate(run_dir, *arguments, on="synthetic") -> what it wrote as JSON."""
+
+    def run(run_dir: Path, *arguments: str, on: str = "synthetic") -> dict:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(run_dir), *arguments])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+        folder = run_dir / "evaluations" / on
+        assert f"evaluated on {on}" in (folder / "report.html").read_text()
+        assert all(file.read_bytes().startswith(b"\x89PNG") for file in folder.glob("*.png"))
+        return json.loads((folder / f"evaluation-{on}.json").read_text())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run for all tests here."""
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    choices = ["trainer=debug", "dataset.image_size=32", "objective=none"]
+    with pytest.MonkeyPatch.context() as patch:
+        places = [f"paths.cache={cache}", f"hydra.run.dir={run_dir}"]
+        patch.setattr(sys, "argv", [str(TRAIN), *choices, *places])
+        runpy.run_path(str(TRAIN), run_name="__main__")
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, somewhere else."""
+    return Path(shutil.copytree(trained, tmp_path / "copied"))
+
+
+@pytest.fixture
+def freihand(tmp_path: Path, write_freihand: Callable) -> Path:
+    write_freihand(tmp_path / "data" / "freihand", annotations=10, size=224)
+    return tmp_path / "data"
+
+
+def test_its_own_dataset_again_gives_its_own_numbers(run_dir: Path, evaluate: Evaluate) -> None:
+    before = {path: path.read_bytes() for path in run_dir.iterdir() if path.is_file()}
+    found = evaluate(run_dir)
+    own = json.loads((run_dir / "results.json").read_text())
+    assert found["pa_epe_mm"] == own["pa_epe_mm"]
+    shared = set(found) & set(own) - {"evaluate_seconds"}
+    assert len(shared) > 20
+    assert {name: found[name] for name in shared} == {name: own[name] for name in shared}
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_freihand_in_two_passes_with_a_submission(
+    run_dir: Path, evaluate: Evaluate, freihand: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.zip"
+    options = ["--passes", "2", "--submission", str(out), "--any-length"]
+    found = evaluate(run_dir, "dataset=freihand", f"paths.data={freihand}", *options, on="freihand")
+    assert found["n_test"] == 4
+    for name in ("pa_epe_mm", "pa_with_reflection_epe_mm", "auc_pa_50mm", "epe2d_px"):
+        assert found[name] >= 0
+        assert found[f"second_pass_{name}"] >= 0
+    assert found["mean_pose_pa_epe_mm"] > 0, "of FreiHAND's own training hands"
+    with zipfile.ZipFile(out) as file:
+        xyz, verts = json.loads(file.read("pred.json"))
+    scale = json.loads((freihand / "freihand" / "evaluation_scale.json").read_text())
+    hands = np.array(xyz)
+    assert hands.shape == (4, 21, 3)
+    assert np.array(verts).shape == (4, 778, 3)
+    bones = np.linalg.norm(hands[:, 10] - hands[:, 9], axis=1)
+    assert (bones < np.array(scale) + 1e-5).all(), "equal, but for collapsed hands"
+
+
+def test_freihand_without_its_evaluation_labels(
+    run_dir: Path, evaluate: Evaluate, freihand: Path, tmp_path: Path
+) -> None:
+    (freihand / "freihand" / "evaluation_xyz.json").unlink()
+    options = [f"paths.data={freihand}", "--any-length", "--submission", str(tmp_path / "out.zip")]
+    found = evaluate(run_dir, "dataset=freihand", *options, on="freihand")
+    for name in ("pa_epe_mm", "epe2d_px"):
+        assert found[name] is None
+        assert "no test sample" in found[f"{name}_reason"]
+    assert (tmp_path / "out.zip").exists()
+
+
+def test_labels_in_2d_alone(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
+    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii")
+    assert found["split"] == "train", "debug takes what there is"
+    assert 0 <= found["pck2d_at_20pct_of_joint_box"] <= 1
+    assert found["pa_epe_mm"] is None
+    assert (run_dir / "evaluations" / "mpii" / "pck2d.png").exists()
+
+
+def test_interhand(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
+    options = ["dataset=interhand", f"paths.data={real_samples}", "--passes", "2"]
+    found = evaluate(run_dir, *options, on="interhand")
+    assert found["n_test"] == 2
+    assert found["mpjpe_both_sides_bone_granted_mm"] > 0
+
+
+def test_youtube_in_px_of_its_pictures(run_dir: Path, evaluate: Evaluate, tmp_path: Path) -> None:
+    import layouts
+
+    regressor = layouts.write_youtube(tmp_path / "youtube")
+    options = [f"paths.data={tmp_path}", f"dataset.joint_regressor={regressor}"]
+    found = evaluate(run_dir, "dataset=youtube", *options, on="youtube")
+    assert found["pa_epe_weak_perspective_px"] > 0
+    assert found["epe2d_px"] > 0
+    assert found["pa_epe_mm"] is None
+
+
+def test_a_moved_dataset_is_found_by_its_folder(
+    train: Callable[..., Path], evaluate: Evaluate, freihand: Path, tmp_path: Path
+) -> None:
+    run_dir = train("objective=none", "dataset=freihand", f"paths.data={freihand}")
+    shutil.move(freihand, tmp_path / "elsewhere")
+    found = evaluate(run_dir, f"paths.data={tmp_path / 'elsewhere'}", on="freihand")
+    own = json.loads((run_dir / "results.json").read_text())
+    assert found["pa_epe_mm"] == own["pa_epe_mm"]
+
+
+REFUSED = {
+    ("dataset=freihnd",): "did you mean freihand?",
+    ("dataset.rooot=x",): "did you mean dataset.root?",
+    ("backbone=resnet50",): "does not reach an evaluation",
+    ("hydra.run.dir=x",): "does not reach an evaluation",
+    ("dataset=freihand,mpii",): "several values",
+    ("dataset=freihand", "dataset.root=nowhere"): "no such directory",
+    ("--submission", "out.zip"): "this is synthetic",
+}
+
+
+def test_what_cannot_be_evaluated_is_refused_in_words(
+    run_dir: Path, evaluate: Evaluate, capsys: pytest.CaptureFixture
+) -> None:
+    for arguments, said in REFUSED.items():
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            evaluate(run_dir, *arguments)
+        assert said in capsys.readouterr().err + str(ended.value.code)
+    assert not (run_dir / "evaluations").exists()
+
+
+@pytest.mark.parametrize("lacking", ["config.json", "results.json", "model.pt", None])
+def test_a_run_that_is_missing_or_unfinished_is_refused(
+    tmp_path: Path, evaluate: Evaluate, lacking: str | None
+) -> None:
+    run_dir = tmp_path / "run"
+    if lacking:
+        run_dir.mkdir()
+        for name in {"config.json", "results.json", "model.pt"} - {lacking}:
+            (run_dir / name).write_text("{}")
+    with pytest.raises(SystemExit) as ended:
+        evaluate(run_dir)
+    assert str(ended.value.code).startswith(f"{run_dir}: ")
+    assert "\n" not in str(ended.value.code)
