@@ -119,13 +119,14 @@ class FreiHand(IndexedDataset):
             return
         centre = (_SIDE - 1) / 2
         for i in range(-(-found // len(numbers)) * len(numbers)):
-            identity = i % len(numbers)
+            identity, picture = i % len(numbers), f"{folder}/{i:08d}.jpg"
             number = numbers[identity]
             if number is None:
+                collector.add_picture(picture, (_SIDE, _SIDE))
                 continue
             collector.add_hand(
                 Hand(
-                    image=f"{folder}/{i:08d}.jpg",
+                    image=picture,
                     annotation=number,
                     split=split,
                     box=np.array([centre, centre, _SIDE]),

@@ -29,6 +29,10 @@ class IndexedDataset(HandDataset):
             validation split of its own.
         **contract: what every dataset takes (see `HandDataset`).
 
+    Attributes:
+        index: of the whole root.
+        rows: (N,) int64, which of the index's hands are this split's.
+
     Raises:
         BrokenDataError: the annotations cannot be read, or bad files are not in the quarantine.
         MissingSplitError: the source has no such split on this disk.
@@ -60,8 +64,8 @@ class IndexedDataset(HandDataset):
         )
         self._refuse_unless_known(quarantine)
         self._arrays = self.index.arrays
-        self._rows = self._choose(val_fraction)[: self.max_samples]
-        if len(self._rows) == 0:
+        self.rows = self._choose(val_fraction)[: self.max_samples]
+        if len(self.rows) == 0:
             raise MissingSplitError(f"{self.root}: no hand in the {self.split} split")
 
     @abstractmethod
@@ -89,6 +93,7 @@ class IndexedDataset(HandDataset):
                 f"Mend them, or leave them out knowingly: scripts/doctor.py dataset={self.name} "
                 "--quarantine FILE lists them in FILE, and dataset.quarantine=FILE accepts that.",
                 unknown,
+                is_fatal=False,
             )
 
     def _choose(self, val_fraction: float | None) -> np.ndarray:
@@ -101,21 +106,21 @@ class IndexedDataset(HandDataset):
         return np.flatnonzero(training & (held_out == (self.split == "val")))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def image_name(self, index: int) -> str:
         """The path of a hand's picture, relative to the root."""
-        image, ends = int(self._arrays["image"][self._rows[index]]), self._arrays["name_end"]
+        image, ends = int(self._arrays["image"][self.rows[index]]), self._arrays["name_end"]
         start = int(ends[image - 1]) if image else 0
         return self._arrays["name"][start : int(ends[image])].tobytes().decode()
 
     def labels(self, index: int) -> dict[str, np.ndarray]:
         """Those fields of the hand's `Sample` that need no pixels and no box."""
-        number = self._annotation(int(self._rows[index]))
+        number = self._annotation(int(self.rows[index]))
         return {key: np.array(self._arrays[key][number]) for key in _LABELS}
 
     def __getitem__(self, index: int) -> Sample:
-        row, name, labels = int(self._rows[index]), self.image_name(index), self.labels(index)
+        row, name, labels = int(self.rows[index]), self.image_name(index), self.labels(index)
         box = self._arrays["box"][row] * np.array([1, 1, self.box_scale], np.float32)
         return Sample(
             image=read_image(self.root / name),
@@ -130,11 +135,11 @@ class IndexedDataset(HandDataset):
 
     @property
     def identities(self) -> np.ndarray:
-        return self._arrays["identity"][self._rows]
+        return self._arrays["identity"][self.rows]
 
     def poses(self) -> np.ndarray:
-        first = np.unique(self._annotation(self._rows), return_index=True)[1]
-        rows = self._rows[np.sort(first)]
+        first = np.unique(self._annotation(self.rows), return_index=True)[1]
+        rows = self.rows[np.sort(first)]
         numbers = self._annotation(rows)
         metric = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
         complete = metric & self._arrays["xyz_valid"][numbers].all(axis=1)

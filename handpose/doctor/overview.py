@@ -26,7 +26,7 @@ def overview(dataset: HandDataset) -> Overview:
 
 
 def _from_index(dataset: IndexedDataset) -> Overview:
-    arrays, rows = dataset.index.arrays, dataset._rows
+    arrays, rows = dataset.index.arrays, dataset.rows
     annotation = arrays["annotation"][rows]
     return Overview(
         is_left=arrays["is_left"][rows],

@@ -55,6 +55,8 @@ def _refused(source: Source) -> list[Problem]:
     except MissingSplitError:
         return []
     except BrokenDataError as error:
+        if error.is_fatal:
+            raise
         return error.problems
     return []
 

@@ -54,8 +54,6 @@ def _on_bad_files(source: SourceFacts, request: Request) -> list[Advice]:
         advice.append(Advice(False, f"{source.name}: {_bad(known)} {text}."))
     if source.refused:
         advice.append(_on_refused(source, request))
-        text = f"a file mended in place is looked at again once {source.index_folder} is removed"
-        advice.append(Advice(False, f"{source.name}: {text}."))
     if source.gone_bad:
         text = f"{_bad(len(source.gone_bad))} went bad after the index was built. Remove"
         again = f"{source.index_folder}, so that all are looked at again:"

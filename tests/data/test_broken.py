@@ -310,7 +310,7 @@ def test_all_are_found_in_one_pass_and_a_quarantine_leaves_them_out(
     assert read_quarantine(listed) == {problem.file for problem in caught.value.problems}
     left = open_it("freihand", root, quarantine=str(listed), val_fraction=0.0)
     assert whole == 24
-    # Three annotations of four versions, and picture 0 beside (picture 1 has a bad annotation).
+    # Three annotations of four versions, and picture 0 beside; picture 1 has a bad annotation too.
     assert len(left) == 32 - 3 * 4 - 1
     assert all(np.isfinite(left[i].xyz).all() for i in range(len(left)))
 
@@ -341,3 +341,25 @@ def test_an_index_is_built_again_when_the_source_has_changed(
     after = open_it("freihand", root)[0].xyz
     assert after[:, 0] == pytest.approx(before[:, 0] + 0.01, abs=1e-6)
     assert len(builds) == 2
+
+
+def test_a_file_mended_in_place_is_good_again(tmp_path: Path, open_it: Callable) -> None:
+    root = tmp_path / "d"
+    write_freihand(root, annotations=4)
+    whole = (root / IMAGE).read_bytes()
+    cut(IMAGE, 2000)(root)
+    with pytest.raises(BrokenDataError, match="1 bad files"):
+        open_it("freihand", root)
+    (root / IMAGE).write_bytes(whole)
+    assert len(open_it("freihand", root, val_fraction=0.0)) == 16
+
+
+def test_a_picture_of_a_bad_record_is_looked_at_too(tmp_path: Path, open_it: Callable) -> None:
+    root = tmp_path / "d"
+    write_freihand(root)
+    KINDS["20 joints"][1](root)  # annotation 2
+    picture = "training/rgb/00000010.jpg"  # its second version
+    write(picture, b"")(root)
+    with pytest.raises(BrokenDataError) as caught:
+        open_it("freihand", root)
+    assert {problem.file for problem in caught.value.problems} == {"training_xyz.json#2", picture}

@@ -124,11 +124,8 @@ class Collector:
         if not (np.isfinite(hand.box).all() and hand.box[2] > 0):
             self.problem(hand.image, f"hand {hand.place}: the box {list(hand.box)} is no square")
             return
-        if hand.image not in self.images:
-            self.images[hand.image] = len(self.images)
-            self.stated_sizes.extend(hand.size)
         self.columns.append(
-            image=self.images[hand.image],
+            image=self.add_picture(hand.image, hand.size),
             annotation=hand.annotation,
             split=SPLITS.index(hand.split),
             group=hand.group,
@@ -137,6 +134,13 @@ class Collector:
             is_left=hand.is_left,
             place=hand.place,
         )
+
+    def add_picture(self, image: str, size: tuple[int, int]) -> int:
+        """The number of a picture, to be looked at with or without a hand; `size` as in `Hand`."""
+        if image not in self.images:
+            self.images[image] = len(self.images)
+            self.stated_sizes.extend(size)
+        return self.images[image]
 
 
 def as_array(value: Any, *shape: int) -> np.ndarray:

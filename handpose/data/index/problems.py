@@ -17,11 +17,17 @@ class Problem(NamedTuple):
 
 
 class BrokenDataError(ValueError):
-    """A dataset cannot be used as it is; `problems` says why, all of it."""
+    """A dataset cannot be used as it is.
 
-    def __init__(self, message: str, problems: list[Problem]) -> None:
+    Attributes:
+        problems: all the reasons.
+        is_fatal: nothing of it can be used; else what is good can, with a quarantine of the rest.
+    """
+
+    def __init__(self, message: str, problems: list[Problem], *, is_fatal: bool) -> None:
         super().__init__(message)
         self.problems = problems
+        self.is_fatal = is_fatal
 
 
 def as_lines(problems: list[Problem], *, shown: int = _SHOWN) -> str:

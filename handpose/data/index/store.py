@@ -58,7 +58,8 @@ def open_index(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{own.name}.lock"):
         summary = _summary(own)
-        if summary.get("fingerprint") != fingerprint:
+        named = [root / problem[0].split("#")[0] for problem in summary.get("problems", [])]
+        if summary.get("fingerprint") != fingerprint or summary["bad_files"] != _states(named):
             _log.info("%s: reading the annotations and pictures of %s, once", name, root)
             summary = _build(root, own, read, fingerprint)
         return _opened(own, summary)
@@ -80,7 +81,13 @@ def _opened(folder: Path, summary: dict[str, Any]) -> Index:
 def _fingerprint(read: Reader, watched: list[Path]) -> str:
     """Of the source (size and time of what is watched) and of the code that reads it."""
     digest = hashlib.sha256(_code(Path(inspect.getfile(read))))
-    for path in watched:
+    return hashlib.sha256(digest.digest() + _states(watched).encode()).hexdigest()
+
+
+def _states(paths: list[Path]) -> str:
+    """A digest of the sizes and times of files and folders, whether they are there or not."""
+    digest = hashlib.sha256()
+    for path in paths:
         status = path.stat() if path.exists() else None
         state = status and (status.st_size, status.st_mtime_ns)
         digest.update(f"{path} {state}\n".encode())
@@ -103,22 +110,25 @@ def _build(root: Path, folder: Path, read: Reader, fingerprint: str) -> dict[str
         bad |= np.isin(columns.read("image"), bad_images)
         bad |= _outside(collector, ~bad)
         if collector.fatal or bad.all():
-            raise BrokenDataError(*_nothing_usable(root, collector))
+            raise _nothing_usable(root, collector)
         summary = {
             "fingerprint": fingerprint,
             "layout": collector.layout,
             "counts": dict(collector.counts),
             "problems": collector.problems,
+            # A bad file that is mended in place changes no folder.
+            "bad_files": _states([root / p.file.split("#")[0] for p in collector.problems]),
         }
         _publish(folder, columns, ~bad, summary)
         return summary
 
 
-def _nothing_usable(root: Path, collector: Collector) -> tuple[str, list[Problem]]:
+def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     problems = collector.fatal + collector.problems
     counts = "".join(f"\n  {what}: {count}" for what, count in collector.counts.items())
     what = "cannot be read" if collector.fatal else "holds no hand that can be used"
-    return f"{root} {what}:\n{as_lines(problems)}{counts}", problems
+    message = f"{root} {what}:\n{as_lines(problems)}{counts}"
+    return BrokenDataError(message, problems, is_fatal=True)
 
 
 def _look_at_pictures(root: Path, collector: Collector) -> list[int]:
