@@ -33,7 +33,7 @@ HAND: Schema = {
     "identity": (np.int64, ()),
     "box": (np.float32, (3,)),
     "is_left": (np.bool_, ()),
-    "place": (np.uint8, ()),
+    "place": (np.int32, ()),
 }
 IMAGE: Schema = {"name": (np.uint8, ()), "name_end": (np.int64, ()), "size": (np.int32, (2,))}
 
@@ -104,7 +104,7 @@ class Collector:
             yield
         except KeyError as error:
             self.problem(name, f"the key {error} is missing")
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             self.problem(name, str(error))
 
     def add_annotation(self, record: str, annotation: Annotation) -> int:
