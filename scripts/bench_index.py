@@ -173,8 +173,10 @@ def measure_build(meshes: int, root: Path) -> dict[str, float]:
     size, found = write_youtube(root, meshes), context.Queue()
     process = context.Process(target=build_youtube, args=(root, found))
     process.start()
-    seconds, before, peak = found.get(timeout=_PATIENCE)
     process.join()
+    if process.exitcode:
+        raise SystemExit("building the index failed, see above")
+    seconds, before, peak = found.get()
     return {"file_MB": size, "build_s": seconds, "imports_MB": before, "growth_MB": peak - before}
 
 
