@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from handpose.data.base import Split
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.annotation import Annotation, as_array
+from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.json_stream import JsonError, records
 from handpose.data.indexed import IndexedDataset
 from handpose.hand import FREIHAND_SCALE_BONE

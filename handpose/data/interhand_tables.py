@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handpose.data.index.collector import Collector, as_array
+from handpose.data.index.annotation import as_array
+from handpose.data.index.collector import Collector
 from handpose.data.index.json_stream import members, records
 from handpose.data.index.keys import once
 from handpose.hand import NUM_JOINTS

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from handpose.data.base import SPLITS, joint_box
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.annotation import Annotation, as_array
+from handpose.data.index.collector import Collector, Hand
 from handpose.data.indexed import IndexedDataset
 from handpose.hand import NUM_JOINTS
 

@@ -14,7 +14,8 @@ import zlib
 from pathlib import Path
 
 from handpose.data.base import Split, joint_box
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.annotation import Annotation, as_array
+from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.json_stream import JsonError, records
 from handpose.data.indexed import IndexedDataset
 from handpose.hand import NUM_JOINTS

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.annotation import Annotation, as_array
+from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.json_stream import JsonError, members
 from handpose.data.index.keys import known, once
 from handpose.data.indexed import IndexedDataset

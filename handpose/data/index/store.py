@@ -14,7 +14,8 @@ from filelock import FileLock
 
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter
 from handpose.data.base import SPLITS
-from handpose.data.index.collector import ANNOTATION, HAND, IMAGE, Collector
+from handpose.data.index.annotation import ANNOTATION
+from handpose.data.index.collector import HAND, IMAGE, Collector
 from handpose.data.index.columns import Columns
 from handpose.data.index.pictures import look_at
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
