@@ -69,11 +69,3 @@ def make_sample() -> Callable[..., object]:
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def write_freihand() -> Callable[..., None]:
-    """Writes a small FreiHAND folder in the official layout."""
-    import layouts
-
-    return lambda root, size=224, **counts: layouts.write_freihand(root, **counts)

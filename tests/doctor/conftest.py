@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from layouts import write_freihand
 
 from handpose.data.base import HandDataset, Split
 from handpose.data.freihand import FreiHand
@@ -14,7 +15,7 @@ from handpose.doctor.source import Source
 
 
 @pytest.fixture
-def root(tmp_path: Path, write_freihand: Callable) -> Path:
+def root(tmp_path: Path) -> Path:
     """8 annotations x 2 versions for training, 4 for evaluation."""
     folder = tmp_path / "freihand"
     write_freihand(folder, annotations=8, versions=2, evaluation=4)

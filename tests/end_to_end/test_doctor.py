@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from layouts import write_freihand
 
 from handpose.check import check_command_line
 
@@ -42,7 +43,7 @@ def content(tmp_path: Path) -> Callable[[], dict]:
 
 
 @pytest.fixture
-def freihand(tmp_path: Path, write_freihand: Callable) -> Path:
+def freihand(tmp_path: Path) -> Path:
     write_freihand(tmp_path / "freihand", annotations=10, versions=2)
     return tmp_path / "freihand"
 

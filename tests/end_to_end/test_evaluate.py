@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts import write_freihand
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT, TRAIN = ROOT / "scripts" / "evaluate.py", ROOT / "train.py"
@@ -50,8 +51,8 @@ def run_dir(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def freihand(tmp_path: Path, write_freihand: Callable) -> Path:
-    write_freihand(tmp_path / "data" / "freihand", annotations=10, size=224)
+def freihand(tmp_path: Path) -> Path:
+    write_freihand(tmp_path / "data" / "freihand", annotations=10)
     return tmp_path / "data"
 
 
