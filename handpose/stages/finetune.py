@@ -11,7 +11,7 @@ from handpose import build
 from handpose.backbones.base import Backbone
 from handpose.evaluate import Results
 from handpose.rundir import MODEL
-from handpose.stages.fit import describe, fit
+from handpose.stages.fit import fit, save_weights
 from handpose.stages.splits import Splits
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
@@ -44,8 +44,7 @@ def finetune(
     )
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
     results: Results = {"finetune_seconds": seconds}
-    content = {"state_dict": stage.model.state_dict(), "meta": describe(cfg, results)}
-    checkpoint.save(content, path)
+    save_weights(cfg, path, stage.model, results, checkpoints=folder)
     return stage, results
 
 

@@ -1,16 +1,19 @@
 """What the two training stages do alike: fit from the last checkpoint, and describe the result."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
+from torch import nn
 
 from handpose import build
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.evaluate import Results
 from handpose.stages.splits import evaluation_loader, training_loader
+from handpose.training import checkpoint
 from handpose.training.stage import Stage
 
 
@@ -50,7 +53,16 @@ def fit(
     return stage.seconds
 
 
-def describe(cfg: DictConfig, results: Results) -> dict[str, Any]:
+def save_weights(
+    cfg: DictConfig, path: Path, network: nn.Module, results: Results, *, checkpoints: Path
+) -> None:
+    """`path` marks the end of a stage: its checkpoints are of no more use, and go if so asked."""
+    checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
+    if not cfg.trainer.keep_checkpoints:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _describe(cfg: DictConfig, results: Results) -> dict[str, Any]:
     """What a weights file says of itself, in plain values."""
     return {
         "backbone": cfg.backbone.name,

@@ -12,7 +12,7 @@ from handpose.backbones.base import Backbone
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
-from handpose.stages.fit import describe, fit
+from handpose.stages.fit import fit, save_weights
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
 from handpose.training.pretrainer import Pretrainer
@@ -38,17 +38,17 @@ def pretrain(
         backbone.network.load_state_dict(content["state_dict"])
         return backbone, content["meta"]["results"]
     results: Results = {"pretrain_seconds": 0.0}
+    folder = run_dir / "checkpoints" / "pretrain"
     if splits.views:
-        results = _train(cfg, splits.views, run_dir, loggers, backbone)
-    content = {"state_dict": backbone.network.state_dict(), "meta": describe(cfg, results)}
-    checkpoint.save(content, path)
+        results = _train(cfg, splits.views, folder, loggers, backbone)
+    save_weights(cfg, path, backbone.network, results, checkpoints=folder)
     return backbone, results
 
 
 def _train(
     cfg: DictConfig,
     views: dict[Split, ViewDataset],
-    run_dir: Path,
+    folder: Path,
     loggers: list[Logger],
     backbone: Backbone,
 ) -> Results:
@@ -58,7 +58,6 @@ def _train(
         optimizer=build.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
     )
-    folder = run_dir / "checkpoints" / "pretrain"
     untrained = _held_out(cfg, stage, views["val"])
     seconds = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):

@@ -18,11 +18,12 @@ FILES = ("results.json", "report.html", "backbone.pt", "model.pt", "metrics.csv"
 def test_a_run_leaves_its_files_and_repeated_does_nothing(
     train: Callable[..., Path], capsys: pytest.CaptureFixture
 ) -> None:
-    run_dir = train("head=regression")
+    settings = ("head=regression", "trainer.keep_checkpoints=true")
+    run_dir = train(*settings)
     assert all((run_dir / name).exists() for name in (*FILES, ".hydra/config.yaml"))
     before = {path: path.stat().st_mtime_ns for path in run_dir.glob("*.pt")}
     start = time.monotonic()
-    train("head=regression")
+    train(*settings)
     assert time.monotonic() - start < 5
     assert {path: path.stat().st_mtime_ns for path in run_dir.glob("*.pt")} == before
     assert "pa_epe_mm" in capsys.readouterr().out
@@ -31,7 +32,14 @@ def test_a_run_leaves_its_files_and_repeated_does_nothing(
     page = (run_dir / "report.html").read_text()
     assert f"{results['pa_epe_mm']}" in page
     with pytest.raises(RunRefused, match=r"seed: 5 -> 6"):
-        train("head=regression", "seed=6")
+        train(*settings, "seed=6")
+
+
+def test_checkpoints_of_finished_stages_can_go(train: Callable[..., Path]) -> None:
+    run_dir = train("head=regression", "trainer.keep_checkpoints=false")
+    assert (run_dir / "backbone.pt").exists()
+    assert (run_dir / "model.pt").exists()
+    assert not list(run_dir.rglob("*.ckpt"))
 
 
 def test_a_live_run_is_refused(train: Callable[..., Path], tmp_path: Path) -> None:
