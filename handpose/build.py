@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers.logger import Logger
 
@@ -19,6 +19,7 @@ from handpose.data.loaders import default_num_workers
 from handpose.heads.base import Head
 from handpose.model import PoseModel
 from handpose.objectives.base import Objective
+from handpose.objectives.hybrid import Hybrid
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
 from handpose.training.optim import OptimizerFactory
 
@@ -105,24 +106,35 @@ def _part_name(cfg: DictConfig) -> str:
     return cfg.objective._target_.split(".")[-1].lower()
 
 
-def build_view_augmentations(cfg: DictConfig) -> dict[str, Augmentation]:
-    """What each part of the objective sees, by its name; a plain objective is one part."""
-    return {_part_name(cfg): build_augmentation(cfg.pretrain.augment)}
-
-
-def build_objectives(
-    cfg: DictConfig, backbone: Backbone, augmentations: Mapping[str, Augmentation]
-) -> dict[str, Objective]:
-    """The parts of the objective, by name."""
+def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
+    """(objective, augmentation) of each part, by its name; a plain objective is one part."""
+    if "parts" not in cfg.objective:
+        return {_part_name(cfg): (cfg.objective, cfg.pretrain.augment)}
     return {
-        part: _make(
-            cfg.objective,
+        name: (OmegaConf.masked_copy(part, [key for key in part if key != "augment"]), part.augment)
+        for name, part in cfg.objective.parts.items()
+    }
+
+
+def build_view_augmentations(cfg: DictConfig) -> dict[str, Augmentation]:
+    """What each part of the objective sees, by its name."""
+    return {name: build_augmentation(augment) for name, (_, augment) in _parts(cfg).items()}
+
+
+def build_objective(
+    cfg: DictConfig, backbone: Backbone, augmentations: Mapping[str, Augmentation]
+) -> Hybrid:
+    """The parts of the objective under their weights; a plain objective is one part."""
+    parts: dict[str, Objective] = {
+        name: _make(
+            node,
             **_widths(backbone),
             image_size=cfg.pretrain.dataset.image_size,
-            augmentation=augmentation,
+            augmentation=augmentations[name],
         )
-        for part, augmentation in augmentations.items()
+        for name, (node, _) in _parts(cfg).items()
     }
+    return Hybrid(parts=parts, weights=cfg.objective.get("weights") or dict.fromkeys(parts, 1.0))
 
 
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:

@@ -20,6 +20,7 @@ class PretrainConfig:
     max_epochs: int = MISSING
     warmup_epochs: float = MISSING
     batch_size: int = MISSING
+    samples_per_epoch: int | None = MISSING
     accumulate_grad_batches: int = MISSING
 
 
@@ -33,8 +34,9 @@ class FinetuneConfig(PretrainConfig):
 
 @dataclass
 class EvaluateConfig:
-    """The test split."""
+    """Which split the results are of, and how it is read."""
 
+    split: str = MISSING
     augment: Any = MISSING
     batch_size: int = MISSING
 

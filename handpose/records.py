@@ -41,6 +41,7 @@ class ViewParams(NamedTuple):
     """
 
     affine: Column  # (V, 2, 3) float32, px of the source image -> px of the view
+    plain: Column  # (V, 2, 3) float32, px of the source image -> px of the crop, nothing drawn
     colour: Column  # (V, 4) float32: hue (rad), saturation and gain (factors), bias (0..255)
     grey: Column  # (V,) bool: the three channels replaced by their mean
     blur: Column  # (V,) float32: sigma in px of the view, 0 for none

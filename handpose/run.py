@@ -73,8 +73,8 @@ def _stages(
     if splits.labelled:
         model, seconds = finetune(cfg, splits, run_dir, loggers, backbone)
         evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
-        images = images_to_draw(evaluation, splits.labelled["test"].source)
-        results = summarise(evaluation) | results | seconds
+        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
+        results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
     report = ReportInput(

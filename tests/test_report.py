@@ -16,7 +16,7 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
 from handpose.evaluate import Evaluation, Results, not_applicable, pa_errors
 from handpose.geometry import affine as maps
-from handpose.objectives.relative import relative_map
+from handpose.objectives.relative_map import relative_map
 from handpose.protocols import SECOND_PASS, summarise
 from handpose.records import Sample, Views
 from handpose.report.choices import essence, part_name

@@ -44,7 +44,18 @@ def sample_affine(
         )
     crop = within(settings.margin_range, margin) if settings.random_crop else settings.margin
     angle = math.radians(within(settings.angle, turn)) if settings.rotate else 0.0
-    scale, middle = size / (side * crop), (size - 1) / 2
+    return _crop_map(u, v, side * crop, angle, size)
+
+
+def plain_affine(settings: Augmentation, box: np.ndarray, size: int) -> np.ndarray:
+    """The crop of side `margin` x box, neither turned nor shifted: (2, 3) float64."""
+    u, v, side = box.tolist()
+    return _crop_map(u, v, side * settings.margin, 0.0, size)
+
+
+def _crop_map(u: float, v: float, side: float, angle: float, size: int) -> np.ndarray:
+    """Takes the square of `side` px about (u, v), turned by `angle` (rad), to a view."""
+    scale, middle = size / side, (size - 1) / 2
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     rows = (cos, -sin, middle - cos * u + sin * v), (sin, cos, middle - sin * u - cos * v)
     return np.array(rows)

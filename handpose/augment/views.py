@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from handpose.augment.appearance import Appearance, render, sample_appearance
-from handpose.augment.geometric import sample_affine, warp, widen
+from handpose.augment.geometric import plain_affine, sample_affine, warp, widen
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
@@ -56,6 +56,7 @@ def make_views(
     """
     hand = as_right_hand(sample)
     source, affines, looks = widen(sample.image), [], []
+    plain = maps.compose(plain_affine(settings, hand.box, size), hand.affine)
     images = np.empty((num_views, 3, size, size), dtype=np.uint8)
     for image in images:
         crop = sample_affine(rng, settings, hand.box, size)
@@ -66,18 +67,21 @@ def make_views(
         cv2.split(render(warp(source, affine, size), look), [*image])
     return Views(
         image=images,
-        params=_stack_params(affines, looks),
+        params=_stack_params(affines, plain, looks),
         identity=np.int64(identity),
         index=np.int64(index),
         weight=np.float32(1.0),
     )
 
 
-def _stack_params(affines: list[np.ndarray], looks: list[Appearance]) -> ViewParams:
+def _stack_params(
+    affines: list[np.ndarray], plain: np.ndarray, looks: list[Appearance]
+) -> ViewParams:
     """One row a view, in the dtypes that `ViewParams` states."""
     columns = zip(_DTYPES, zip(*looks, strict=True), strict=True)
     rows: list[np.ndarray] = [np.array(values, dtype=dtype) for dtype, values in columns]
-    return ViewParams(np.array(affines, dtype=np.float32), *rows)
+    plains = np.array([plain] * len(affines), dtype=np.float32)
+    return ViewParams(np.array(affines, dtype=np.float32), plains, *rows)
 
 
 def make_target(

@@ -62,6 +62,7 @@ _STAGE = {
     "max_epochs": whole(1),
     "warmup_epochs": number(0),
     "batch_size": BATCH,
+    "samples_per_epoch": optional(BATCH),
     "accumulate_grad_batches": whole(1),
 }
 # By key.
@@ -74,6 +75,7 @@ RUN: dict[str, Rule] = {
     },
     "finetune.label_fraction": number(0, 1, above=True),
     "evaluate.batch_size": whole(1),
+    "evaluate.split": one_of("test", "val"),
 }
 # By group and key: wherever the group's choice lies.
 PARTS: dict[str, dict[str, Rule]] = {
@@ -112,7 +114,14 @@ PARTS: dict[str, dict[str, Rule]] = {
         "caps.samples": optional(whole(1)),
     },
     "logger": {"wandb.mode": one_of("online", "offline", "disabled")},
-    "objective": {"temperature": number(0, above=True)},
+    "objective": {
+        "temperature": number(0, above=True),
+        "projection": one_of("embedding", "keypoints", "maps"),
+        "shift": one_of("published", "exact"),
+        "num_keypoints": whole(0),
+        "weights.contrastive": optional(number(0)),
+        "weights.relative": optional(number(0)),
+    },
     "head": {"depth_weight": number(0)},
 }
 

@@ -117,20 +117,27 @@ def build_loader(
     training: bool,
     num_workers: int,
     seed: int,
+    samples_per_epoch: int | None = None,
 ) -> DataLoader:
     """Shuffled whole batches for training; every sample once and in order otherwise.
 
     With fewer samples than a batch the batch is what there is, and the log says so.
+
+    Args:
+        samples_per_epoch: of training, each with augmentation of its own; None: all samples once.
     """
     # Workers are the parallelism, and OpenCV's own thread pool, kept through a fork, hangs them.
     cv2.setNumThreads(0)
-    if len(dataset) < batch_size:
-        _log.warning("%d samples for a batch of %d: taking what there is", len(dataset), batch_size)
-        batch_size = len(dataset)
+    sampler = EpochSampler(
+        strata=dataset.strata, seed=seed, shuffle=training, length=samples_per_epoch
+    )
+    if len(sampler) < batch_size:
+        _log.warning("%d samples for a batch of %d: taking what there is", len(sampler), batch_size)
+        batch_size = len(sampler)
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=EpochSampler(strata=dataset.strata, seed=seed, shuffle=training),
+        sampler=sampler,
         drop_last=training,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,

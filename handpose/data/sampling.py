@@ -11,9 +11,9 @@ from handpose.data.base import Strata
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (time, index): the sample, and how often it was drawn before.
 
-    In training an epoch has as many samples as there are, shuffled; every stratum has its share of
-    them, and goes through all its samples before it repeats one. Otherwise every index once, in
-    order, at time 0, so that validation sees the same samples in every epoch.
+    In training an epoch has `length` samples, shuffled; every stratum has its share of them, and
+    goes through all its samples before it repeats one. Otherwise every index once, in order, at
+    time 0, so that validation sees the same samples in every epoch.
 
     Lightning calls `set_epoch` before each epoch.
 
@@ -21,11 +21,14 @@ class EpochSampler(Sampler[tuple[int, int]]):
         strata: (samples, weight) of each source, in the order of the indices.
         seed: with the epoch, all that the order depends on.
         shuffle: whether this is training.
+        length: of a training epoch; None for as many samples as there are.
     """
 
-    def __init__(self, *, strata: Strata, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self, *, strata: Strata, seed: int, shuffle: bool, length: int | None = None
+    ) -> None:
         self.strata = strata
-        self.length = sum(count for count, _ in strata)
+        self.length = (shuffle and length) or sum(count for count, _ in strata)
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
@@ -38,7 +41,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         if not self.shuffle:
             return iter((0, index) for index in range(self.length))
         draws = np.concatenate(
-            [self._draws(place, quota) for place, quota in enumerate(quotas(self.strata))]
+            [
+                self._draws(place, quota)
+                for place, quota in enumerate(quotas(self.strata, self.length))
+            ]
         )
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
         return iter((time, index) for time, index in draws[order].tolist())
@@ -59,12 +65,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.length
 
 
-def quotas(strata: Strata) -> list[int]:
-    """How many samples of an epoch each stratum gives: by weight, by largest remainder.
+def quotas(strata: Strata, total: int) -> list[int]:
+    """How many of an epoch's `total` samples each stratum gives: by weight, by largest remainder.
 
-    The epoch is as long as all strata together; an empty stratum gives none.
+    An empty stratum gives none.
     """
-    total = sum(count for count, _ in strata)
     weights = np.array([weight if count else 0.0 for count, weight in strata])
     exact = total * weights / weights.sum()
     whole = np.floor(exact).astype(int)

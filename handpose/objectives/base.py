@@ -18,6 +18,9 @@ class Objective(nn.Module, ABC):
         augmentation: what the views were drawn from.
     """
 
+    # Whether the loss holds learned weights of its own, so that it can fall below zero.
+    weighs_itself = False
+
     def __init__(
         self,
         *,

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from handpose.losses import nt_xent
-from handpose.objectives.base import Objective, mlp
+from handpose.objectives.base import Objective
+from handpose.objectives.projection import build_projection
 from handpose.records import Features, Views
 
 
@@ -16,23 +17,48 @@ class Contrastive(Objective):
 
     Args:
         temperature: T of NT-Xent.
-        hidden_dim, projection_dim: widths of the projection head.
+        projection: what is compared, "embedding", "keypoints" or "maps" (see `projection`).
+        hidden_dim: width of the embedding's MLP.
+        projection_dim: D; keypoints and maps are D / 2.
+        decoder_width: channels of the decoder of keypoints and maps.
         **contract: what every objective takes (see `Objective`).
     """
 
     def __init__(
-        self, *, temperature: float, hidden_dim: int, projection_dim: int, **contract: Any
+        self,
+        *,
+        temperature: float,
+        projection: str,
+        hidden_dim: int,
+        projection_dim: int,
+        decoder_width: int,
+        **contract: Any,
     ) -> None:
         super().__init__(**contract)
         self.temperature = temperature
-        self.projector = mlp(contract["embedding_dim"], hidden_dim, projection_dim)
+        widths = {name: contract[name] for name in ("channels", "strides", "embedding_dim")}
+        self.projector = build_projection(
+            projection,
+            hidden_dim=hidden_dim,
+            projection_dim=projection_dim,
+            decoder_width=decoder_width,
+            image_size=self.image_size,
+            **widths,
+        )
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        projections = self.projector(embedding.flatten(0, 1)).unflatten(0, embedding.shape[:2])
+        shape = embedding.shape[:2]
+        levels = tuple(level.flatten(0, 1) for level in features)
+        projected = self.projector(levels, embedding.flatten(0, 1)).unflatten(0, shape)
+        compared = self.compared(projected, views).flatten(2)
         return {
-            "loss": nt_xent(projections, views.identity, temperature=self.temperature),
-            "top1": partner_top1(projections.detach(), views.identity),
+            "loss": nt_xent(compared, views.identity, temperature=self.temperature),
+            "top1": partner_top1(compared.detach(), views.identity),
         }
+
+    def compared(self, projected: Tensor, views: Views) -> Tensor:
+        """What of the projections (B, V, ...) should agree between two views: all of it."""
+        return projected
 
 
 def partner_top1(projections: Tensor, identity: Tensor) -> Tensor:

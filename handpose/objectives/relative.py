@@ -1,67 +1,19 @@
 """The relative objective: equivariance. Predict the map between two views from their embeddings.
 
-The paper's "relative" (PMLR 148:255-271, section 3) with the target written as a map: T2 . T1^-1
-in crop coordinates (origin at the crop's centre, unit S), and C2 . C1^-1 for the colours. Swapping
-the views gives the inverse map, which a mere difference of parameters does not.
+The paper's "relative" (PMLR 148:255-271, section 3) with the target written as a map (see
+`relative_map`). B pairs.
 """
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from handpose.augment.colour import relative_colour, relative_colour_valid
-from handpose.augment.settings import Augmentation, Range
-from handpose.geometry.affine import relative, to_unit_frame
 from handpose.losses import masked_mean
 from handpose.objectives.base import Objective
+from handpose.objectives.projection import KeypointProjection
+from handpose.objectives.relative_map import RelativeMap, relative_map, sampling_scales
 from handpose.records import Features, ViewParams, Views
-
-
-class RelativeMap(NamedTuple):
-    """The map that takes view 1 to view 2, part by part."""
-
-    rotation: Tensor  # (B, 2) sin and cos of the angle, from u towards v
-    log_scale: Tensor  # (B, 1)
-    shift: Tensor  # (B, 2) of the crop's centre, in crop sides
-    colour: Tensor  # (B, 4) see `relative_colour`
-    colour_valid: Tensor  # (B, 4) bool
-
-
-def relative_map(params: ViewParams, image_size: int) -> RelativeMap:
-    """The target, from the two views' parameters (B, 2, ...); computed in float64."""
-    affine: Tensor = params.affine.double()
-    unit = to_unit_frame(relative(affine[:, 0], affine[:, 1]), image_size).float()
-    scale = torch.linalg.det(unit[..., :2]).clamp(min=1e-12).sqrt()
-    valid = relative_colour_valid(params.grey, params.sobel)
-    colour = relative_colour(params.colour)
-    return RelativeMap(
-        rotation=torch.stack((unit[:, 1, 0], unit[:, 0, 0]), dim=-1) / scale[:, None],
-        log_scale=scale.log()[:, None],
-        shift=unit[..., 2],
-        colour=torch.where(valid, colour, 0.0),
-        colour_valid=valid,
-    )
-
-
-def sampling_scales(settings: Augmentation) -> dict[str, list[float]]:
-    """The width of what each part can be, to standardise it; parts switched off are left out."""
-
-    def width(bounds: Range) -> float:
-        return max(bounds[1] - bounds[0], 1e-3)
-
-    low, high = settings.margin_range if settings.random_crop else (settings.margin,) * 2
-    log_gain = max(math.log(settings.gain[1] / settings.gain[0]), 1e-3)
-    log_saturation = max(math.log(settings.saturation[1] / settings.saturation[0]), 1e-3)
-    colour = [math.radians(width(settings.hue)), log_saturation, log_gain, width(settings.bias)]
-    parts = {
-        "rotation": (settings.rotate, [1.0, 1.0]),
-        "log_scale": (settings.random_crop, [max(math.log(high / low), 1e-3)]),
-        "shift": (settings.crop, [width(settings.shift) / low] * 2),
-        "colour": (settings.colour_jitter, colour),
-    }
-    return {name: scale for name, (on, scale) in parts.items() if on}
 
 
 class Relative(Objective):
@@ -73,10 +25,22 @@ class Relative(Objective):
 
     Args:
         hidden_dim: width of the pair's MLP.
+        num_keypoints: above 0 the pair is read from so many latent keypoints of the feature
+            pyramid (see `projection`), as in the paper's heatmap encoders; else from its embedding.
+        decoder_width: channels of the keypoints' decoder.
         **contract: what every objective takes (see `Objective`).
     """
 
-    def __init__(self, *, hidden_dim: int, **contract: Any) -> None:
+    weighs_itself = True
+
+    def __init__(
+        self,
+        *,
+        hidden_dim: int,
+        num_keypoints: int,
+        decoder_width: int,
+        **contract: Any,
+    ) -> None:
         super().__init__(**contract)
         scales = sampling_scales(self.augmentation)
         if not scales:
@@ -90,7 +54,16 @@ class Relative(Objective):
         self.log_variance = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(())) for name in scales}
         )
-        width = contract["embedding_dim"]
+        self.keypoints, width = None, contract["embedding_dim"]
+        if num_keypoints:
+            self.keypoints = KeypointProjection(
+                channels=contract["channels"],
+                strides=contract["strides"],
+                image_size=self.image_size,
+                decoder_width=decoder_width,
+                num_maps=num_keypoints,
+            )
+            width = 2 * num_keypoints
         outputs = sum(self.widths.values())
         self.difference = nn.Linear(width, outputs, bias=False)
         # sin and cos of an angle between views are products of those of the views' own angles.
@@ -114,6 +87,10 @@ class Relative(Objective):
         }
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
+        if self.keypoints is not None:
+            levels = tuple(level.flatten(0, 1) for level in features)
+            found = self.keypoints(levels, embedding.flatten(0, 1))
+            embedding = found.unflatten(0, embedding.shape[:2])
         predicted = self.predict(_both_orders(embedding))
         target = relative_map(ViewParams(*map(_both_orders, views.params)), self.image_size)
         result: dict[str, Tensor] = {}

@@ -35,10 +35,12 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
 
 
 def evaluate(cfg: DictConfig, splits: Splits, stage: Finetuner) -> tuple[Evaluation, float]:
-    """All predictions of the test split beside the truth, and the seconds."""
+    """All predictions of the split in question beside the truth, and the seconds."""
     start = time.monotonic()
     mean = mean_pose(splits.labelled["train"].source.poses())
-    return evaluate_on(cfg, splits.labelled["test"], stage, mean), time.monotonic() - start
+    return evaluate_on(
+        cfg, splits.labelled[cfg.evaluate.split], stage, mean
+    ), time.monotonic() - start
 
 
 def evaluate_on(

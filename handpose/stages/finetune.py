@@ -33,17 +33,18 @@ def finetune(
         return stage, content["meta"]["results"]
     folder = run_dir / "checkpoints" / "finetune"
     has_depth = len(splits.labelled["val"].source.poses()) > 0
-    seconds = fit(
+    monitor = Finetuner.monitor(has_depth=has_depth)
+    seconds, best = fit(
         cfg,
         cfg.finetune,
         stage,
         splits.labelled,
         folder=folder,
         loggers=loggers,
-        monitor=Finetuner.monitor(has_depth=has_depth),
+        monitor=monitor,
     )
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
-    results: Results = {"finetune_seconds": seconds}
+    results: Results = {"finetune_seconds": seconds, monitor.rpartition("/")[-1]: best}
     save_weights(cfg, path, stage.model, results, checkpoints=folder)
     return stage, results
 

@@ -26,7 +26,7 @@ def fit(
     folder: Path,
     loggers: list[Logger],
     monitor: str | None,
-) -> float:
+) -> tuple[float, float | None]:
     """Trains `stage`, from its last checkpoint in `folder` where there is one.
 
     Args:
@@ -39,18 +39,19 @@ def fit(
         monitor: the metric that chooses `best.ckpt`; None for no choice.
 
     Returns:
-        The seconds that it took, those before an interruption included.
+        The seconds that it took, those before an interruption included, and the lowest `monitor`.
     """
     trainer = build.build_trainer(cfg, config, folder=folder, monitor=monitor, loggers=loggers)
     last = folder / "last.ckpt"
     trainer.fit(
         stage,
-        training_loader(cfg, datasets["train"], batch_size=config.batch_size),
+        training_loader(cfg, config, datasets["train"]),
         evaluation_loader(cfg, datasets["val"]),
         ckpt_path=last if last.exists() else None,
         weights_only=True,
     )
-    return stage.seconds
+    best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
+    return stage.seconds, None if best is None else float(best)
 
 
 def save_weights(

@@ -54,12 +54,12 @@ def _train(
 ) -> Results:
     stage = Pretrainer(
         backbone=backbone,
-        objectives=build.build_objectives(cfg, backbone, views["train"].augmentations),
+        objective=build.build_objective(cfg, backbone, views["train"].augmentations),
         optimizer=build.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
     )
     untrained = _held_out(cfg, stage, views["val"])
-    seconds = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
+    seconds, _ = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
         raise ValueError(
             "pre-training diverged: the backbone's weights are not finite. "

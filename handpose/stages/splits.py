@@ -25,7 +25,8 @@ class Splits:
     Attributes:
         views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are drawn like
             the training ones, but are the same in every epoch.
-        labelled: "train", "val" and "test" crops; empty with `head=none`.
+        labelled: "train", "val" and "test" crops; empty with `head=none`, and without "test" where
+            another split is evaluated.
     """
 
     views: dict[Split, ViewDataset]
@@ -68,7 +69,8 @@ def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
 
 
 def _labelled(cfg: DictConfig) -> dict[Split, TargetDataset]:
-    return {split: labelled_split(cfg, split) for split in SPLITS}
+    in_use = {"train", "val", cfg.evaluate.split}
+    return {split: labelled_split(cfg, split) for split in SPLITS if split in in_use}
 
 
 def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
@@ -96,24 +98,25 @@ def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
 
 
 def training_loader(
-    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, batch_size: int
+    cfg: DictConfig, stage: DictConfig, dataset: ViewDataset | TargetDataset
 ) -> DataLoader:
-    """Shuffled whole batches, under the trainer's caps."""
-    return _loader(cfg, dataset, batch_size=batch_size, training=True)
+    """Shuffled whole batches of a stage, `cfg.pretrain` or `cfg.finetune`, under the caps."""
+    return build_loader(
+        dataset,
+        batch_size=build.capped(stage.batch_size, build.build_caps(cfg).batch_size),
+        training=True,
+        num_workers=build.num_workers(cfg),
+        seed=cfg.seed,
+        samples_per_epoch=stage.samples_per_epoch,
+    )
 
 
 def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
     """Every sample once and in order, under the trainer's caps."""
-    return _loader(cfg, dataset, batch_size=cfg.evaluate.batch_size, training=False)
-
-
-def _loader(
-    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, batch_size: int, training: bool
-) -> DataLoader:
     return build_loader(
         dataset,
-        batch_size=build.capped(batch_size, build.build_caps(cfg).batch_size),
-        training=training,
+        batch_size=build.capped(cfg.evaluate.batch_size, build.build_caps(cfg).batch_size),
+        training=False,
         num_workers=build.num_workers(cfg),
         seed=cfg.seed,
     )

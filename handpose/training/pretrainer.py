@@ -1,23 +1,21 @@
 """Pre-training: views of unlabelled images -> the objective's loss. B batch, V views, S px."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handpose.backbones.base import Backbone, normalise
-from handpose.objectives.base import Objective
+from handpose.objectives.hybrid import Hybrid
 from handpose.records import Views
 from handpose.training.optim import OptimizerFactory
 from handpose.training.stage import Stage
 
 
 class Pretrainer(Stage):
-    """A backbone under one or several objectives, each on its own views, their losses added.
+    """A backbone under an objective of one or several parts, each on its own views.
 
     Args:
         backbone: to be trained.
-        objectives: by the name of their part in the batch.
+        objective: its parts, by their names in the batch.
         optimizer, warmup_epochs: see `Stage`.
     """
 
@@ -27,30 +25,27 @@ class Pretrainer(Stage):
         self,
         *,
         backbone: Backbone,
-        objectives: Mapping[str, Objective],
+        objective: Hybrid,
         optimizer: OptimizerFactory,
         warmup_epochs: float,
     ) -> None:
         super().__init__(optimizer=optimizer, warmup_epochs=warmup_epochs)
         self.backbone = backbone
-        self.objectives = nn.ModuleDict(objectives)
+        self.objective = objective
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
-        """All parts' views through the backbone in one pass -> {"loss": their sum, other terms}."""
-        images = torch.cat([batch[part].image.flatten(0, 1) for part in self.objectives])
+        """All parts' views through the backbone in one pass -> {"loss": (), other terms}."""
+        images = torch.cat([views.image.flatten(0, 1) for views in batch.values()])
         features = self.backbone(normalise(images))
         embedding = self.backbone.embedding(features)
-        terms: dict[str, Tensor] = {}
-        losses, start = [], 0
-        for part, objective in self.objectives.items():
-            views = batch[part]
-            end, shape = start + views.image[:, :, 0, 0, 0].numel(), views.image.shape[:2]
-            own = tuple(level[start:end].unflatten(0, shape) for level in features)
-            result = objective(own, embedding[start:end].unflatten(0, shape), views)
-            losses.append(result.pop("loss"))
-            terms |= result
-            start = end
-        return {"loss": torch.stack(losses).sum(), **terms}
+        inputs, start = {}, 0
+        for part, views in batch.items():
+            shape = views.image.shape[:2]
+            own = slice(start, start + shape.numel())
+            levels = tuple(level[own].unflatten(0, shape) for level in features)
+            inputs[part] = (levels, embedding[own].unflatten(0, shape), views)
+            start = own.stop
+        return self.objective(inputs)
 
     def training_step(self, batch: dict[str, Views], batch_idx: int) -> Tensor:
         terms = self(batch)

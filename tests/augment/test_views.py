@@ -13,7 +13,7 @@ from handpose.augment.appearance import render, sample_appearance
 from handpose.augment.geometric import warp
 from handpose.augment.views import make_target, make_views
 from handpose.geometry.camera import project
-from handpose.objectives.relative import relative_map
+from handpose.objectives.relative_map import relative_map
 from handpose.records import Sample
 
 GEOMETRY = ("rotate", "crop", "random_crop")
@@ -195,6 +195,7 @@ def test_parameters_redo_the_view(make_sample: Callable, make_settings: Callable
         )
         row = views.params._asdict()
         affine = row.pop("affine")[1].astype(np.float64)
+        row.pop("plain")
         look = Appearance(**{name: column[1].tolist() for name, column in row.items()})
         again = render(warp(sample.image, affine, 64), look).transpose(2, 0, 1)
         # float32 maps move a border pixel's interpolation by one grey level at most

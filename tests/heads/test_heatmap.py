@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from handpose.heads.heatmap import HeatmapHead, gaussian_heatmaps, soft_argmax
+from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax
+from handpose.heads.heatmap import HeatmapHead
 
 CONTRACT = dict(
     channels=(8, 12, 16, 20),

@@ -5,41 +5,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import default_collate
 
-from handpose.augment.views import make_views
-from handpose.objectives.relative import Relative, relative_map
+from handpose.objectives.relative import Relative
+from handpose.objectives.relative_map import relative_map
 from handpose.records import ViewParams
 
 CONTRACT = dict(channels=(4,), strides=(4,), embedding_dim=6, image_size=32)
-
-
-def _views(make_sample: Callable, settings: object, count: int = 6) -> object:
-    image = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
-    return default_collate(
-        [
-            make_views(
-                make_sample(image),
-                settings,
-                rng=np.random.default_rng(i),
-                size=32,
-                num_views=2,
-                identity=i,
-                index=i,
-            )
-            for i in range(count)
-        ]
-    )
+WIDTHS = dict(hidden_dim=8, num_keypoints=0, decoder_width=4)
 
 
 def test_loss_is_the_weighted_sum_of_the_standardised_parts(
-    make_sample: Callable, make_settings: Callable
+    views_of: Callable, make_settings: Callable
 ) -> None:
     settings = make_settings("rotate", "random_crop", margin_range=[1.0, 2.0])
-    objective = Relative(hidden_dim=8, augmentation=settings, **CONTRACT)
+    objective = Relative(**WIDTHS, augmentation=settings, **CONTRACT)
     with torch.no_grad():
         objective.log_variance["rotation"].fill_(0.3)
-    views, embedding = _views(make_sample, settings), torch.randn(6, 2, 6)
+    views, embedding = views_of(settings), torch.randn(6, 2, 6)
     terms = objective(((),), embedding, views)
     rotation, scale = 0.0, 0.0
     for order in ([0, 1], [1, 0]):
@@ -61,25 +43,25 @@ def test_loss_is_the_weighted_sum_of_the_standardised_parts(
     ],
 )
 def test_parts_are_those_switched_on(switch: str, part: str, make_settings: Callable) -> None:
-    objective = Relative(hidden_dim=8, augmentation=make_settings(switch), **CONTRACT)
+    objective = Relative(**WIDTHS, augmentation=make_settings(switch), **CONTRACT)
     assert set(objective.widths) == {part}
 
 
 def test_nothing_to_predict_is_refused(make_settings: Callable) -> None:
     with pytest.raises(ValueError, match="nothing to predict"):
-        Relative(hidden_dim=8, augmentation=make_settings("gaussian_blur"), **CONTRACT)
+        Relative(**WIDTHS, augmentation=make_settings("gaussian_blur"), **CONTRACT)
 
 
-def test_masked_colours_leave_no_gradient(make_sample: Callable, make_settings: Callable) -> None:
+def test_masked_colours_leave_no_gradient(views_of: Callable, make_settings: Callable) -> None:
     settings = make_settings("colour_jitter", "sobel", probability=1.0)
-    objective = Relative(hidden_dim=8, augmentation=settings, **CONTRACT)
+    objective = Relative(**WIDTHS, augmentation=settings, **CONTRACT)
     embedding = torch.randn(6, 2, 6, requires_grad=True)
-    objective(((),), embedding, _views(make_sample, settings))["loss"].backward()
+    objective(((),), embedding, views_of(settings))["loss"].backward()
     assert (embedding.grad == 0).all()
 
 
 def test_a_pair_in_order_is_not_the_pair_swapped(make_settings: Callable) -> None:
-    objective = Relative(hidden_dim=8, augmentation=make_settings("rotate"), **CONTRACT).eval()
+    objective = Relative(**WIDTHS, augmentation=make_settings("rotate"), **CONTRACT).eval()
     embedding = torch.randn(4, 2, 6)
     forth, back = objective.predict(embedding), objective.predict(embedding.flip(1))
     assert not torch.allclose(forth["rotation"], back["rotation"])

@@ -1,0 +1,40 @@
+"""From a feature pyramid to one fine map: the top-down pathway of Feature Pyramid Networks."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from handpose.records import Features
+
+
+class TopDown(nn.Module):
+    """Brings the coarse levels up to `stride` and adds them to the finer ones.
+
+    Lin et al., Feature Pyramid Networks, arXiv 1612.03144, section 3, with one smoothing layer.
+
+    Args:
+        channels: of the pyramid's levels.
+        width: channels of the result.
+        stride: of the result, also where the finest level is coarser.
+        image_size: S, the side of the crops in px.
+    """
+
+    def __init__(
+        self, *, channels: tuple[int, ...], width: int, stride: int, image_size: int
+    ) -> None:
+        super().__init__()
+        self.side = image_size // stride
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.smooth = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, features: Features) -> Tensor:
+        """(B, width, S / stride, S / stride)"""
+        level = self.lateral[-1](features[-1])
+        for lateral, finer in zip(self.lateral[-2::-1], features[-2::-1], strict=True):
+            level = lateral(finer) + F.interpolate(level, size=finer.shape[-2:], mode="bilinear")
+        if level.shape[-1] != self.side:
+            level = F.interpolate(level, size=(self.side, self.side), mode="bilinear")
+        return self.smooth(level)

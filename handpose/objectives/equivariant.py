@@ -1,0 +1,93 @@
+"""The equivariant contrastive objective: PeCLR (Spurr et al., ICCV 2021, arXiv 2106.05953).
+
+The projections of a turned and shifted view should be those of the plain crop, turned and shifted:
+each view's own map is undone in the space of the projections, read as 2D points, before NT-Xent.
+N views, K points, S crop px. A view's frame has its origin at the crop's centre and S as the unit;
+x_view = s R x_plain + b.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from handpose.geometry.affine import relative, to_unit_frame
+from handpose.objectives.contrastive import Contrastive
+from handpose.records import ViewParams, Views
+
+
+class ViewMap(NamedTuple):
+    """The map that takes the plain crop to a view, in unit frames."""
+
+    rotation: Tensor  # (N, 2, 2)
+    scale: Tensor  # (N,)
+    shift: Tensor  # (N, 2)
+
+
+def view_map(params: ViewParams, image_size: int) -> ViewMap:
+    """Of every view, from the drawn parameters (B, V, ...); N = B V, computed in float64."""
+    plain, affine = params.plain.flatten(0, 1).double(), params.affine.flatten(0, 1).double()
+    unit = to_unit_frame(relative(plain, affine), image_size).float()
+    scale = torch.linalg.det(unit[..., :2]).clamp(min=1e-12).sqrt()
+    return ViewMap(unit[..., :2] / scale[:, None, None], scale, unit[..., 2])
+
+
+def undo_on_points(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+    """Exactly: points (N, K, 2) in crop sides from the view's centre -> from the plain crop's."""
+    back = (points - view.shift[:, None]) @ view.rotation  # rows: R^T (p - b)
+    return back / view.scale[:, None, None] if with_scale else back
+
+
+def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+    """As PeCLR does: points (N, K, 2) of any unit, which only their own extent can give.
+
+    L2-normalised; the shift, in crop sides, undone in units of the points' extent along each axis,
+    which gets no gradient; turned back about the points' mean.
+    """
+    points = F.normalize(points.flatten(1), dim=1).unflatten(1, points.shape[1:])
+    extent = (points.amax(1, keepdim=True) - points.amin(1, keepdim=True)).detach()
+    points = points - view.shift[:, None] * extent
+    mean = points.mean(1, keepdim=True)
+    turned = (points - mean) @ view.rotation
+    return (turned / view.scale[:, None, None] if with_scale else turned) + mean
+
+
+def undo_on_maps(maps: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+    """Maps (N, K, h, w) of a view, warped back to the plain crop; 0 where the view did not see."""
+    linear = view.rotation * view.scale[:, None, None] if with_scale else view.rotation
+    # grid_sample's frame runs from -1 to 1 over the crop: twice the unit frame, about its centre.
+    theta = torch.cat((linear, 2 * view.shift[..., None]), dim=-1)
+    grid = F.affine_grid(theta.to(maps.dtype), list(maps.shape), align_corners=False)
+    return F.grid_sample(maps, grid, align_corners=False)
+
+
+class Equivariant(Contrastive):
+    """NT-Xent after undoing each view's rotation and shift in its projection.
+
+    Args:
+        shift: "published" undoes the shift in units of the points' extent and the rotation about
+            their mean; "exact" takes the points to be in crop sides from the crop's centre.
+            Maps are always warped exactly.
+        scale: whether the scale is undone too (not in the paper).
+        **contrastive: what `Contrastive` takes.
+    """
+
+    def __init__(self, *, shift: str, scale: bool, **contrastive: Any) -> None:
+        super().__init__(**contrastive)
+        if shift not in ("published", "exact"):
+            raise ValueError(f"objective.shift={shift}: give published or exact")
+        self.undo = undo_on_points if shift == "exact" else undo_as_published
+        self.with_scale = scale
+
+    def compared(self, projected: Tensor, views: Views) -> Tensor:
+        """The projections as those of the plain crop. Points outside autocast, in float32."""
+        with torch.autocast(projected.device.type, enabled=False):
+            flat = projected.flatten(0, 1).float()
+            view = view_map(views.params, self.image_size)
+            if flat.ndim == 4:
+                undone = undo_on_maps(flat, view, with_scale=self.with_scale)
+            else:
+                points = flat.unflatten(1, (-1, 2))
+                undone = self.undo(points, view, with_scale=self.with_scale)
+            return undone.unflatten(0, projected.shape[:2])
