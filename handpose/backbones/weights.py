@@ -1,39 +1,122 @@
 """Where a backbone starts: random, ImageNet, or a file."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-# What library models hold beyond the backbone: classifiers, and HRNet's classification modules.
-_CLASSIFIERS = ("fc.", "classifier.", "incre_modules.", "downsamp_modules.", "final_layer.")
+from handpose.backbones.foreign import MMPOSE, Translation, translate
+from handpose.backbones.misfit import describe_misfit
+from handpose.backbones.weights_file import read_state_dict
+
+_log = logging.getLogger(__name__)
+
+# Files older than PyTorch 0.4.1 lack it; BatchNorm reads it only where momentum is None.
+_COUNTER = ".num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What of a state dict went into a backbone.
+
+    Attributes:
+        translation: its names and what was left out.
+        matched: how many tensors of the backbone came from it.
+        uncounted: how many counters of batches it lacked.
+    """
+
+    translation: Translation
+    matched: int
+    uncounted: int
+
+    def lines(self) -> list[str]:
+        """The report, for people."""
+        example, dropped = self.translation.example, self.translation.dropped
+        renamed = f"renamed as {example[0]} -> {example[1]}" if example else "none renamed"
+        modules = [f"{module} ({count})" for module, count in dropped.items()]
+        lines = [
+            f"recognised as {self.translation.naming}",
+            f"matched {self.matched} tensors, {renamed}",
+            f"dropped {sum(dropped.values())}: {', '.join(modules)}" if dropped else "dropped none",
+        ]
+        if self.uncounted:
+            lines.append(f"lacks {self.uncounted} {_COUNTER[1:]}, as old files do: they stay 0")
+        if self.translation.naming.startswith(MMPOSE) and "transition1" in self.modules:
+            lines.append(
+                "some HRNets of mmpose upsample between branches bilinearly, timm's by the nearest "
+                "pixel: with such a file a start to train from, not the same features"
+            )
+        return lines
+
+    @property
+    def modules(self) -> set[str]:
+        """First parts of the backbone's names."""
+        return {name.split(".")[0] for name in self.translation.state}
 
 
 def load_weights(
     network: nn.Module, weights: str | None, *, imagenet: Callable[[], dict[str, Tensor]]
 ) -> None:
-    """Loads `weights` into `network` in place.
+    """Loads `weights` into `network` in place, and logs what matched.
 
     Args:
-        weights: None leaves the random start; "imagenet" calls `imagenet`; else the path of our
-            `backbone.pt` or of a state dict with torchvision's or timm's names. A classifier in it
-            is dropped; every other name must match.
+        weights: None leaves the random start; "imagenet" calls `imagenet`; else a path, as for
+            `load_file`.
 
     Raises:
         ValueError: the weights cannot be fetched or read, or do not fit; says what to do.
     """
     if weights is None:
         return
-    state = _fetch(imagenet) if weights == "imagenet" else _read(Path(weights))
-    state = {name: value for name, value in state.items() if not name.startswith(_CLASSIFIERS)}
     try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(
-            f"backbone.weights={weights} does not fit this backbone: {error}\n"
-            "Choose the backbone that the weights were made with."
-        ) from None
+        state = _fetch(imagenet) if weights == "imagenet" else read_state_dict(Path(weights))
+        report = fill(network, state, source=weights)
+    except ValueError as error:
+        raise ValueError(f"backbone.weights={error}") from error
+    _log.info("backbone.weights=%s: %s", weights, "; ".join(report.lines()))
+
+
+def load_file(network: nn.Module, path: Path) -> Report:
+    """Loads a file into `network` in place: our `backbone.pt`, or one of another project.
+
+    The file's names may be torchvision's or timm's, PeCLR's, MoCo's or mmpose's (see
+    `handpose.backbones.foreign`); heads and whatever else stands beside the backbone are dropped.
+    Only names, shapes and finiteness can be checked: a ResNet in Caffe's style, which strides in
+    another convolution, or one for images standardised otherwise has the same ones.
+
+    Raises:
+        ValueError: the file cannot be read, or does not fit; says what to do.
+    """
+    return fill(network, read_state_dict(path), source=str(path))
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report:
+    """Loads `state` into `network` in place, all of it or nothing.
+
+    Every tensor of the network must be there in its shape, and no other one in the backbone's
+    place. Only counters of batches may be missing.
+
+    Args:
+        source: what to call the weights in errors.
+
+    Raises:
+        ValueError: they do not fit, or are not finite; names the first tensors.
+    """
+    own = network.state_dict()
+    try:
+        translation = translate(state, own.keys())
+    except ValueError as error:
+        raise ValueError(f"{source} does not fit this backbone: {error}") from None
+    counters = {name: torch.zeros_like(own[name]) for name in own if name.endswith(_COUNTER)}
+    missing = counters.keys() - translation.state.keys()
+    complete = counters | translation.state
+    if misfit := describe_misfit(own, complete, naming=translation.naming):
+        raise ValueError(f"{source} does not fit this backbone{misfit}")
+    network.load_state_dict(complete)
+    return Report(translation, matched=len(own) - len(missing), uncounted=len(missing))
 
 
 def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -41,22 +124,9 @@ def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         return imagenet()
     except Exception as error:  # the libraries raise URLError, OSError, hub errors and more
         raise ValueError(
-            f"backbone.weights=imagenet could not be fetched ({type(error).__name__}: {error}).\n"
+            f"imagenet could not be fetched ({type(error).__name__}: {error}).\n"
             "Without a network, copy the file from a machine that has it into "
             f"{torch.hub.get_dir()}/checkpoints (ResNet) or the Hugging Face cache (HRNet), give a "
             "local file as backbone.weights=PATH, or start from random weights with "
             "backbone.weights=null."
         ) from error
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # a missing, cut or foreign file, or one that holds more than weights
-        raise ValueError(
-            f"backbone.weights={path} is no file of weights ({type(error).__name__}: {error}).\n"
-            "Give a backbone.pt of an earlier run, or a file with a plain state dict."
-        ) from error
-    return content.get("state_dict", content)

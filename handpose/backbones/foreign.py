@@ -1,0 +1,120 @@
+"""State dicts of other projects: recognised by their keys, renamed to the libraries' own."""
+
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+# Where projects keep a backbone in their state dicts. The keys were read in their code.
+_PROJECTS = {
+    "": "torchvision's or timm's own names",
+    "module.": "the library's names, saved under DataParallel",
+    "encoder.features.": "PeCLR as trained, ResNetModel.features",
+    "encoder.": "a Lightning module's encoder",
+    "backend_model.": "PeCLR's fine-tuned model, RN_25D_wMLPref",
+    "module.encoder_q.": "MoCo's query encoder",
+    "encoder_q.": "MoCo's query encoder",
+    "backbone.": "mmpose, or another of OpenMMLab",
+}
+MMPOSE = _PROJECTS["backbone."]
+# nn.Sequential(*resnet.children()): the ReLU and the pools between have no weights.
+_CHILDREN = {"0": "conv1", "1": "bn1", "9": "fc"} | {str(3 + i): f"layer{i}" for i in (1, 2, 3, 4)}
+# What stands beside the backbone under the same prefix: classifiers, projections and pose heads,
+# and HRNet's modules for classification.
+_HEADS = {
+    *("fc", "classifier", "final_layer", "final_layers", "projection_head"),
+    *("incre_modules", "downsamp_modules"),
+}
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A backbone's part of a foreign state dict, in the names of the library.
+
+    Attributes:
+        naming: what the file was recognised as.
+        state: the weights, renamed.
+        example: a name as it was and as it is now; None where all stayed as they were.
+        dropped: how many tensors were left out, by what they belong to.
+    """
+
+    naming: str
+    state: dict[str, Tensor]
+    example: tuple[str, str] | None
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def translate(state: dict[str, Tensor], wanted: Set[str]) -> Translation:
+    """Takes the backbone out of `state` by the naming that yields the most of the `wanted` names.
+
+    Raises:
+        ValueError: no known naming yields any of them, or two yield as many.
+    """
+    found = [
+        (prefix, renamed, wanted & renamed.keys())
+        for prefix in _PROJECTS
+        for renamed in (_strip(state, prefix), _strip(state, prefix, children=True))
+    ]
+    prefix, renamed, matched = max(found, key=lambda candidate: len(candidate[2]))
+    if not matched:
+        raise ValueError(_unknown(state))
+    rivals = [other for other, _, names in found if len(names) == len(matched) and other != prefix]
+    if rivals:
+        raise ValueError(
+            f"two backbones in one file, under {prefix}* and {rivals[0]}*. Keep the tensors of one."
+        )
+    kept = {
+        name: old
+        for name, old in renamed.items()
+        if name in wanted or name.split(".")[0] not in _HEADS
+    }
+    example = next(((old, name) for name, old in kept.items() if old != name), None)
+    return Translation(
+        naming=f"{_PROJECTS[prefix]} ({prefix}*)" if prefix else _PROJECTS[prefix],
+        state={name: state[old] for name, old in kept.items()},
+        example=example,
+        dropped=_count(state.keys() - set(kept.values()), prefix),
+    )
+
+
+def _strip(state: dict[str, Tensor], prefix: str, *, children: bool = False) -> dict[str, str]:
+    """Names under `prefix`, without it -> the names that they have in `state`."""
+    stripped = {name.removeprefix(prefix): name for name in state if name.startswith(prefix)}
+    if not children:
+        return stripped
+    renamed = {_rename(name): old for name, old in stripped.items()}
+    return renamed if len(renamed) == len(stripped) else {}  # no two tensors for one name
+
+
+def _rename(name: str) -> str:
+    first, dot, rest = name.partition(".")
+    return f"{_CHILDREN.get(first, first)}{dot}{rest}"
+
+
+def _count(names: Set[str], prefix: str) -> dict[str, int]:
+    """How many of `names` belong to each module: up to where they part from `prefix`."""
+
+    def module(name: str) -> str:
+        parts, common = name.split("."), 0
+        for part, other in zip(parts[:-1], prefix.split("."), strict=False):
+            if part != other:
+                break
+            common += 1
+        return ".".join(parts[: common + 1]) + (".*" if len(parts) > common + 1 else "")
+
+    return dict(sorted(Counter(map(module, names)).items()))
+
+
+def _unknown(state: dict[str, Tensor]) -> str:
+    if any("backbone.network." in name for name in state):
+        return (
+            "a whole model or a checkpoint of handpose. Give the run's backbone.pt; the fine-tuned "
+            "backbone comes out by `python scripts/weights.py export RUN --stage finetune`."
+        )
+    prefixes = ", ".join(f"{prefix}*" for prefix in _PROJECTS if prefix)
+    return (
+        f"names that no known naming explains, such as {', '.join(list(state)[:3])}. Read are the "
+        f"library's own names, bare or as {prefixes}; rename the tensors, or choose the backbone "
+        "that the weights were made with."
+    )

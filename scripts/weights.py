@@ -1,0 +1,141 @@
+"""`python scripts/weights.py export RUN [--stage pretrain|finetune] [--to FILE]`
+`python scripts/weights.py import FILE --backbone NAME [--to FILE]`
+
+export writes the encoder of a run, as it was after either stage, as a plain state dict with the
+names of torchvision (ResNet) or timm (HRNet). No classifier is in it, for a run has none; the lines
+that are printed load it strictly. import reads a file of another project (torchvision, timm, PeCLR,
+MoCo, mmpose), says what matched, and writes it as a backbone.pt for backbone.weights=FILE. Neither
+overwrites a file.
+"""
+
+import argparse
+import hashlib
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handpose.rundir import MODEL
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONF = Path(__file__).resolve().parents[1] / "conf" / "backbone"
+# File of a run, and what its encoder's names begin with.
+_STAGES = {"pretrain": ("backbone.pt", ""), "finetune": (MODEL, "backbone.network.")}
+_LOADERS = {
+    "resnet": "network = torchvision.models.{name}(); network.fc = torch.nn.Identity()",
+    "hrnet": 'network = timm.create_model("{name}", features_only=True, feature_location="")',
+}
+
+
+def main() -> None:
+    """Exits with 1 and one message if anything is wrong."""
+    arguments = _arguments()
+    try:
+        if arguments.to is not None:
+            _refuse_existing(arguments.to)
+        arguments.command(arguments)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{Path(__file__).name}: {error}") from None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="export|import")
+    export = commands.add_parser("export", help="the encoder of a run, as a plain state dict")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="after which")
+    export.add_argument("--to", type=Path, metavar="FILE", help="RUN/<backbone>-<stage>.pth")
+    export.set_defaults(command=_export)
+    foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
+    foreign.add_argument("file", type=Path, metavar="FILE")
+    names = sorted(path.stem for path in CONF.glob("*.yaml"))
+    foreign.add_argument("--backbone", choices=names, required=True, help="that it fits")
+    foreign.add_argument("--to", type=Path, metavar="FILE", help="<FILE>.backbone.pt, beside it")
+    foreign.set_defaults(command=_import)
+    return parser.parse_args()
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise ValueError(f"{path} exists, and is not overwritten: choose another by --to")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    run, stage = arguments.run, arguments.stage
+    name, prefix = _STAGES[stage]
+    if not (run / name).is_file():
+        what = (
+            f"has no {name}: its {stage} stage is not finished" if run.is_dir() else "no such run"
+        )
+        raise ValueError(f"{run}: {what}")
+    state, meta = _read_run(run / name, prefix)
+    path = arguments.to or run / f"{meta['backbone']}-{stage}.pth"
+    _write(state, path, backbone=meta["backbone"])
+    if stage == "pretrain" and meta["objective"] is None:
+        print("with objective=none it is the start of that run: nothing pre-trained it")
+    _print_loader(meta["backbone"], path)
+
+
+def _read_run(path: Path, prefix: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """The encoder in a run's file, whose names begin with `prefix` there, and its "meta"."""
+    from handpose.training import checkpoint
+
+    try:
+        content = checkpoint.load(path)
+        state, meta = content["state_dict"], content["meta"]
+    except (pickle.UnpicklingError, KeyError, TypeError):
+        raise ValueError(f"{path} is not the file of a run; nothing in it was executed") from None
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }, meta
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    file, name = arguments.file, arguments.backbone
+    path = arguments.to or file.with_name(f"{file.name}.backbone.pt")
+    _refuse_existing(path)
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from handpose.backbones.weights import load_file
+
+    backbone = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), _convert_="all")
+    report = load_file(backbone.network, file)
+    print("\n".join([f"{file}:", *(f"  {line}" for line in report.lines())]))
+    source = {"file": file.name, "sha256": _sha256(file), "naming": report.translation.naming}
+    meta = {"backbone": name, "objective": None, "head": None, "seed": None, "results": {}}
+    content = {"state_dict": backbone.network.state_dict(), "meta": meta | {"imported": source}}
+    _write(content, path, backbone=name)
+    print(f"start from it: python train.py backbone={name} backbone.weights={path}")
+
+
+def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
+    """Writes a state dict, or one with its "meta", and says how much of what is in it."""
+    from handpose.training import checkpoint
+
+    _refuse_existing(path)
+    checkpoint.save(content, path)
+    state = content.get("state_dict", content)
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    parameters = [value.numel() for key, value in state.items() if not key.endswith(statistics)]
+    print(f"wrote {path}: {backbone}, {len(state)} tensors, {sum(parameters):,} parameters")
+    print(f"sha256 {_sha256(path)}")
+
+
+def _print_loader(backbone: str, path: Path) -> None:
+    for family, loader in _LOADERS.items():
+        if backbone.startswith(family):
+            print("load it, strictly, by:")
+            print(f"  {loader.format(name=backbone)}")
+            print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
