@@ -30,11 +30,13 @@ class Evaluation(NamedTuple):
     true_uv: Tensor  # (N, J, 2)
     xyz: Tensor  # (N, J, 3) mm from the root; the true reference bone's length is granted
     true_xyz: Tensor  # (N, J, 3) mm from the root
-    camera_xyz: Tensor  # (N, J, 3) mm, camera frame, root depth solved; FreiHAND's scale granted
+    camera_xyz: Tensor  # (N, J, 3) mm, camera frame, own root depth; FreiHAND's scale granted
     true_camera_xyz: Tensor  # (N, J, 3) mm
     px_xyz: Tensor  # (N, J, 3) px of the source image, the depth too: under weak perspective
     true_px_xyz: Tensor  # (N, J, 3) px, of the sources that are labelled so
-    root_depth: Tensor  # (N,) mm, solved, reference bone granted
+    root_depth: Tensor  # (N,) mm, the one that is used: solved or refined; reference bone granted
+    solved_root_depth: Tensor  # (N,) mm, reference bone granted
+    is_refined: Tensor  # (N,) bool: `root_depth` is the refined one
     true_root_depth: Tensor  # (N,) mm
     uv_valid: Tensor  # (N, J) bool
     xyz_valid: Tensor  # (N, J) bool: labelled in 3D, with a camera to compare in
@@ -72,6 +74,8 @@ def collect(
         px_xyz=uvz_to_px(uvz, REFERENCE_BONES[reference_bone]),
         true_px_xyz=labelled,
         root_depth=prediction.root_depth.double() * bone,
+        solved_root_depth=prediction.solved_root_depth.double() * bone,
+        is_refined=prediction.is_refined,
         true_root_depth=true[:, ROOT, 2],
         uv_valid=target.uv_valid,
         xyz_valid=target.z_valid & target.K_valid[:, None],

@@ -62,6 +62,10 @@ METRICS = (
     "auc_camera_scale_granted_50mm",
     "root_depth_error_mm",
     "root_depth_error_median_mm",
+    "root_depth_error_solved_mm",
+    "root_depth_error_solved_median_mm",
+    "root_depth_error_refined_mm",
+    "root_depth_error_refined_median_mm",
     "pa_epe_weak_perspective_px",
     "pa_epe_weak_perspective_median_px",
     "mean_pose_pa_epe_mm",
@@ -78,8 +82,10 @@ def summarise(evaluation: Evaluation) -> Results:
         **finite_or_null(_in_2d(e), reason="no test sample is labelled in 2D"),
         **finite_or_null(in_3d, reason="no test sample has labels in 3D and a camera"),
         **finite_or_null(
-            _in_camera(e), reason="no test sample has the labels of its root or its scale bone"
+            {**_in_camera(e), **_root_depth(e)},
+            reason="no test sample has the labels of its root or its scale bone",
         ),
+        **finite_or_null(_refined_root_depth(e), reason=_why_not_refined(e)),
         **finite_or_null(
             _without_camera(e),
             reason="for labels in px with a relative depth and without a camera (YouTube)",
@@ -152,12 +158,34 @@ def _aligned(e: Evaluation) -> dict[str, Tensor]:
 def _in_camera(e: Evaluation) -> dict[str, Tensor]:
     errors = metrics.joint_errors(e.camera_xyz, e.true_camera_xyz)
     valid = e.xyz_valid & e.xyz_valid[:, FREIHAND_SCALE_BONE].all(1, keepdim=True)
-    depth = (e.root_depth - e.true_root_depth).abs()[:, None]
     return {
         **_mean_and_median("epe3d_camera_scale_granted", "mm", errors, valid),
         "auc_camera_scale_granted_50mm": metrics.auc(errors, valid),
-        **_mean_and_median("root_depth_error", "mm", depth, e.xyz_valid[:, [ROOT]]),
     }
+
+
+def _root_depth(e: Evaluation) -> dict[str, Tensor]:
+    """Of the depth that is used, and of the solved one, which a refined one stands beside."""
+    used, solved = (
+        (depth - e.true_root_depth).abs()[:, None] for depth in (e.root_depth, e.solved_root_depth)
+    )
+    valid = e.xyz_valid[:, [ROOT]]
+    return {
+        **_mean_and_median("root_depth_error", "mm", used, valid),
+        **_mean_and_median("root_depth_error_solved", "mm", solved, valid),
+    }
+
+
+def _refined_root_depth(e: Evaluation) -> dict[str, Tensor]:
+    error = (e.root_depth - e.true_root_depth).abs()[:, None]
+    valid = e.xyz_valid[:, [ROOT]] & e.is_refined[:, None]
+    return _mean_and_median("root_depth_error_refined", "mm", error, valid)
+
+
+def _why_not_refined(e: Evaluation) -> str:
+    if e.is_refined.any():
+        return "no test sample has its root labelled in 3D"
+    return "the root depth is solved and not refined (head.root_depth=solve)"
 
 
 def _without_camera(e: Evaluation) -> dict[str, Tensor]:

@@ -52,13 +52,17 @@ class ViewParams(NamedTuple):
 
 
 class Views(NamedTuple):
-    """A pre-training batch of one part of the objective: V views of each unlabelled image."""
+    """A pre-training batch of one part of the objective: V views that belong together.
+
+    They are of one unlabelled image, or, where positives are mined, of images of similar poses.
+    """
 
     image: Column  # (B, V, 3, S, S) uint8
     params: ViewParams  # each (B, V, ...)
-    identity: Column  # (B,) int64: equal for samples of one and the same pose
-    index: Column  # (B,) int64: the sample's place in its dataset
-    weight: Column  # (B,) float32
+    identity: Column  # (B, V) int64: equal for samples of one and the same pose
+    index: Column  # (B, V) int64: the place in its dataset of the sample that the view is of
+    pose: Column  # (B, V, P) float32: by what similarities are weighted; P = 0: they are not
+    pose_valid: Column  # (B, V) bool: the pose is known, else 0
 
 
 class Target(NamedTuple):
@@ -83,8 +87,11 @@ class Prediction(NamedTuple):
 
     uvz: Tensor  # (B, J, 3): px of the crop, px of the crop, reference bones; z of the root is 0
     xyz: Tensor  # (B, J, 3) camera frame, in units of the reference bone
-    root_depth: Tensor  # (B,) depth of the root in units of the reference bone
+    root_depth: Tensor  # (B,) depth of the root, at which xyz lies, in units of the reference bone
     heatmap: Tensor  # (B, J, h, w), each summing to 1; (B, 0) for heads without heatmaps
+    solved_root_depth: Tensor  # (B,) what the reference bone's unit length alone gives
+    is_refined: Tensor  # (B,) bool: `root_depth` is a correction of the solved one
+    own_uvz: Tensor  # (B, J, 3) as the head itself has it: with root=palm joint 0 is the palm
 
 
 Features = tuple[Tensor, ...]  # fine -> coarse: (B, channels[i], S / strides[i], S / strides[i])

@@ -35,15 +35,23 @@ def targets(make_sample: Callable, make_settings: Callable) -> tuple[list, Targe
 
 
 def _truth(target: Target) -> Prediction:
-    bone = target.bone[:, None, None]
+    depth, count = target.xyz[:, 0, 2] / target.bone, len(target.bone)
     return Prediction(
-        target.uvz, target.xyz / bone, target.xyz[:, 0, 2] / target.bone, torch.empty(6, 0)
+        uvz=target.uvz,
+        xyz=target.xyz / target.bone[:, None, None],
+        root_depth=depth,
+        heatmap=torch.empty(count, 0),
+        solved_root_depth=depth,
+        is_refined=torch.zeros(count, dtype=torch.bool),
+        own_uvz=target.uvz,
     )
 
 
-def _evaluate(target: Target, prediction: Prediction | None = None) -> Evaluation:
+def _evaluate(
+    target: Target, prediction: Prediction | None = None, *, reference_bone: str = "index"
+) -> Evaluation:
     mean_pose = torch.randn(21, 3, generator=torch.Generator().manual_seed(0)) * 0.05
-    return collect(prediction or _truth(target), target, mean_pose, reference_bone="index")
+    return collect(prediction or _truth(target), target, mean_pose, reference_bone=reference_bone)
 
 
 def test_everything_is_undone_for_both_sides(targets: tuple[list, Target]) -> None:
@@ -71,6 +79,57 @@ def test_a_known_offset_is_measured_in_millimetres(targets: tuple[list, Target])
     moved[:, 8, 0] += 0.01 / target.bone
     results = summarise(_evaluate(target, prediction._replace(xyz=moved)))
     assert results["epe3d_root_relative_mm"] == pytest.approx(10 / 21, rel=1e-3)
+
+
+def test_the_refined_root_depth_stands_beside_the_solved_one(targets: tuple[list, Target]) -> None:
+    _, target = targets
+    truth = _truth(target)
+    by_20_mm = truth._replace(root_depth=truth.root_depth + 0.02 / target.bone)
+    solved = summarise(_evaluate(target, by_20_mm._replace(solved_root_depth=by_20_mm.root_depth)))
+    for name in ("root_depth_error", "root_depth_error_solved"):
+        assert solved[f"{name}_mm"] == pytest.approx(20, rel=1e-3)
+        assert solved[f"{name}_median_mm"] == pytest.approx(20, rel=1e-3)
+    assert solved["root_depth_error_refined_mm"] is None
+    assert "head.root_depth=solve" in solved["root_depth_error_refined_mm_reason"]
+    yes = torch.ones(6, dtype=torch.bool)
+    refined = by_20_mm._replace(
+        solved_root_depth=truth.root_depth - 0.05 / target.bone, is_refined=yes
+    )
+    results = summarise(_evaluate(target, refined))
+    assert results["root_depth_error_mm"] == results["root_depth_error_refined_mm"]
+    assert results["root_depth_error_refined_median_mm"] == pytest.approx(20, rel=1e-3)
+    assert results["root_depth_error_solved_mm"] == pytest.approx(50, rel=1e-3)
+    target.z_valid[1:, 0] = False
+    one = refined._replace(root_depth=torch.cat((refined.root_depth[:1], 99 * torch.ones(5))))
+    assert summarise(_evaluate(target, one))["root_depth_error_refined_mm"] == pytest.approx(20)
+    target.z_valid[:] = False
+    nothing = summarise(_evaluate(target, refined))
+    assert "labelled" in nothing["root_depth_error_refined_mm_reason"]
+
+
+def test_either_reference_bone_is_granted_at_its_own_length(
+    make_sample: Callable, make_settings: Callable
+) -> None:
+    """The truth in lengths of the middle bone; read as if in those of the index bone it is not."""
+    options = {"size": 64, "reference_bone": "middle"}
+    samples = [make_sample(np.zeros((120, 160, 3), np.uint8), seed=seed) for seed in range(6)]
+    crops = [
+        make_target(sample, make_settings("crop"), rng=np.random.default_rng(i), index=i, **options)
+        for i, sample in enumerate(samples)
+    ]
+    target = default_collate(crops)
+    lengths = [np.linalg.norm(sample.xyz[9] - sample.xyz[0]) for sample in samples]
+    assert target.bone.numpy() == pytest.approx(np.array(lengths), rel=1e-5)
+    right = _evaluate(target, reference_bone="middle")
+    results = summarise(right)
+    for name in ("epe3d_root_relative_mm", "root_depth_error_mm", "epe3d_camera_scale_granted_mm"):
+        assert results[name] == pytest.approx(0, abs=1e-2)
+    index = (target.xyz[:, 5] - target.xyz[:, 0]).norm(dim=-1)
+    wrong = summarise(_evaluate(target._replace(bone=index), _truth(target)))
+    assert wrong["epe3d_root_relative_mm"] > 5
+    assert wrong["root_depth_error_mm"] > 50
+    in_px = _evaluate(target, reference_bone="index").px_xyz
+    assert (in_px - right.px_xyz).abs().max() > 1
 
 
 def test_missing_labels_give_null_with_a_reason_never_nan(targets: tuple[list, Target]) -> None:
@@ -113,6 +172,7 @@ def test_every_metric_is_defined_for_an_all_zero_prediction(
         assert (value is None) == (f"{name}_reason" in results), name
     everything = limit(target).z_valid.all()
     null = {name for name in METRICS if results[name] is None and everything}
+    null -= {name for name in METRICS if "refined" in name}
     camera_free = {name for name in METRICS if "weak" in name}
     assert null == (set() if not everything else camera_free if K_valid else null - camera_free)
 
@@ -193,8 +253,7 @@ def test_hands_in_px_are_compared_in_px_of_the_source(
         options = {"rng": np.random.default_rng(i), "size": 64, "reference_bone": "index"}
         crops.append(make_target(sample, make_settings("rotate", "crop"), index=i, **options))
     target = default_collate(crops)
-    zero = torch.zeros(2)
-    truth = Prediction(target.uvz, torch.zeros(2, 21, 3), zero, torch.empty(2, 0))
+    truth = _truth(target)._replace(xyz=torch.zeros(2, 21, 3))
     results = summarise(_evaluate(target, truth))
     assert results["pa_epe_weak_perspective_px"] == pytest.approx(0, abs=1e-3)
     assert results["pa_epe_mm"] is None

@@ -9,6 +9,8 @@ taken. It is the wrong one for a bone that points at the camera so strongly that
 projects nearer than a right angle to the ray: 0.03 % of FreiHAND-like hands.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -31,14 +33,26 @@ def xyz_to_uvz(xyz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
 def solve_root_depth(uvz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
     """The root's depth in reference bones (B,), from uvz (B, J, 3) and K (B, 3, 3); eq. 6 and 7.
 
-    With p_j = K^-1 (u_j, v_j, 1) and d = p_b - p_a, w = z_b p_b - z_a p_a, the bone's end points
-    differ by Z d + w, so |d|^2 Z^2 + 2 (d . w) Z + |w|^2 - 1 = 0. Clamped to ROOT_DEPTH_RANGE;
-    a negative discriminant (no such hand) counts as zero. Differentiable.
+    Clamped to ROOT_DEPTH_RANGE; see `solve_depth`.
     """
-    ends, z = uvz[:, list(bone)], uvz[:, list(bone), 2]
-    points = torch.nn.functional.pad(rays(K, ends[..., :2]), (0, 1), value=1.0)
-    d = points[:, 1] - points[:, 0]
-    w = z[:, 1, None] * points[:, 1] - z[:, 0, None] * points[:, 0]
+    return solve_depth(uvz, K, {bone[0]: -1.0, bone[1]: 1.0})
+
+
+def solve_depth(uvz: Tensor, K: Tensor, unit: Mapping[int, float]) -> Tensor:
+    """The depth Z (B,) that every z of uvz counts from, of a vector between joints of length 1.
+
+    Args:
+        uvz: (B, J, 3).
+        K: (B, 3, 3).
+        unit: joint -> weight c_j, weights that sum to 0: the vector is sum_j c_j X_j.
+
+    With p_j = K^-1 (u_j, v_j, 1), d = sum_j c_j p_j and w = sum_j c_j z_j p_j, the vector is
+    Z d + w, so |d|^2 Z^2 + 2 (d . w) Z + |w|^2 - 1 = 0. Clamped to ROOT_DEPTH_RANGE; a negative
+    discriminant (no such hand) counts as zero. Differentiable.
+    """
+    joints, weights = uvz[:, list(unit)], uvz.new_tensor(list(unit.values()))[:, None]
+    points = torch.nn.functional.pad(rays(K, joints[..., :2]), (0, 1), value=1.0)
+    d, w = (weights * points).sum(1), (weights * joints[..., 2:] * points).sum(1)
     a, b, c = (d * d).sum(-1), (d * w).sum(-1), (w * w).sum(-1) - 1
     discriminant = (b * b - a * c).clamp(min=1e-9)
     return ((discriminant.sqrt() - b) / a.clamp(min=1e-9)).clamp(*ROOT_DEPTH_RANGE)

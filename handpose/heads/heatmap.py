@@ -45,12 +45,12 @@ class HeatmapHead(Head):
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
         """The pose loss and "loss_heatmap", the cross-entropy to `gaussian_heatmaps`."""
-        terms = super().loss(prediction, target)
+        terms, own = super().loss(prediction, target), self.own_target(target)
         wanted = gaussian_heatmaps(
-            target.uvz[..., :2], prediction.heatmap.shape[-1], self.image_size, self.sigma
+            own.uvz[..., :2], prediction.heatmap.shape[-1], self.image_size, self.sigma
         )
         surprise = -(wanted * prediction.heatmap.clamp(min=1e-12).log()).sum((2, 3))
-        heatmap = masked_mean(surprise, target.uv_valid)
+        heatmap = masked_mean(surprise, own.uv_valid)
         return {
             **terms,
             "loss": terms["loss"] + self.heatmap_weight * heatmap,

@@ -47,7 +47,7 @@ def key_choices(config: Config) -> dict[str, str]:
     weights = find(config, "backbone.weights") or "random"
     rows = {
         "Objective": part_name(config, "objective"),
-        "Head": part_name(config, "head"),
+        "Head": _head(config),
         "Backbone": f"{part_name(config, 'backbone')}, from {weights} weights",
         "Dataset": _dataset(config, "dataset"),
         "Pre-training": _stage(config, "pretrain")
@@ -61,6 +61,16 @@ def key_choices(config: Config) -> dict[str, str]:
         "Seed": _plain(find(config, "seed")),
     }
     return {label: text for label, text in rows.items() if text}
+
+
+def _head(config: Config) -> str:
+    """Its name, and where it departs from a wrist whose depth is solved."""
+    parts = (
+        part_name(config, "head"),
+        "about the palm" if find(config, "head.root") == "palm" else "",
+        "root depth refined" if find(config, "head.root_depth") == "refined" else "",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _dataset(config: Config, path: str) -> str:

@@ -24,7 +24,7 @@ METRIC_WORDS = {
     ),
     "epe3d_camera_scale_granted_mm": (
         "3D error in the camera’s frame",
-        "Absolute, root depth solved; the true length of FreiHAND’s scale bone (9–10) granted.",
+        "Absolute, with its root depth; the true length of FreiHAND’s scale bone (9–10) granted.",
     ),
     "auc_camera_scale_granted_50mm": (
         "AUC of PCK in the camera’s frame",
@@ -36,7 +36,15 @@ METRIC_WORDS = {
     ),
     "root_depth_error_mm": (
         "Root depth error",
-        "Depth of the wrist, solved from the 2.5D pose; the reference bone’s true length granted.",
+        "Depth of the wrist as the 3D pose has it; the reference bone’s true length granted.",
+    ),
+    "root_depth_error_solved_mm": (
+        "Root depth error, solved",
+        "The same of the depth at which the predicted reference bone has its length.",
+    ),
+    "root_depth_error_refined_mm": (
+        "Root depth error, refined",
+        "The same of that depth corrected by an MLP, which reads the whole predicted pose.",
     ),
     "pa_epe_weak_perspective_px": (
         "Aligned 3D error, px",

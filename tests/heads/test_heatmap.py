@@ -2,18 +2,10 @@
 
 import pytest
 import torch
+from hands import CONTRACT
 
 from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax
 from handpose.heads.heatmap import HeatmapHead
-
-CONTRACT = dict(
-    channels=(8, 12, 16, 20),
-    strides=(4, 8, 16, 32),
-    embedding_dim=20,
-    image_size=64,
-    reference_bone="index",
-    depth_weight=0.1,
-)
 
 
 @pytest.mark.parametrize("image_size", [64, 128])

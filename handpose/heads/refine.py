@@ -1,0 +1,62 @@
+"""A small MLP that corrects the solved root depth. B batch, J = 21; lengths in reference bones.
+
+The solve reads one bone alone, and takes over the errors of its two ends. The other joints tell the
+scale as well: a real hand has natural proportions at the right depth only. After Spurr et al.,
+"Weakly Supervised 3D Hand Pose Estimation via Biomechanical Constraints", ECCV 2020
+(arXiv 2003.09282), whose refinement reads the 2.5D pose, as rays and relative depths, and the
+solved depth; here they are read as the hand that they make, placed at the solved depth.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, uvz_to_xyz
+from handpose.hand import NUM_JOINTS, ROOT
+
+_HIDDEN = 256
+_PAIRS = torch.triu_indices(NUM_JOINTS, NUM_JOINTS, 1)
+_MIN_LENGTH = 0.01  # of a distance between two joints, before its logarithm
+# Mean and deviation of a log distance and of a log root depth, roughly: the MLP has few steps.
+_LOG_DISTANCE = (-0.4, 0.5)
+_LOG_DEPTH = (2.0, 0.25)
+# From one end of the range to the other; an exponential of more has no finite gradient.
+_MAX_LOG_FACTOR = math.log(ROOT_DEPTH_RANGE[1] / ROOT_DEPTH_RANGE[0])
+
+
+class RootDepthRefiner(nn.Module):
+    """Predicted uvz (B, J, 3), K (B, 3, 3), solved root depth (B,) -> root depth (B,).
+
+    Read are the logarithms of the distances between all pairs of joints and of the solved depth,
+    and the joints from the root. What comes out is the logarithm of a factor on the solved depth;
+    it is 0 before training, so that training starts at the solve. Clamped to ROOT_DEPTH_RANGE.
+    In float32, so to be called outside autocast.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = _PAIRS.shape[1] + 3 * (NUM_JOINTS - 1) + 1
+        last = nn.Linear(_HIDDEN, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mlp = nn.Sequential(nn.Linear(width, _HIDDEN), nn.ReLU(inplace=True), last)
+
+    def forward(self, uvz: Tensor, K: Tensor, solved: Tensor) -> Tensor:
+        log_factor = self.mlp(_features(uvz_to_xyz(uvz, K, solved), solved)).squeeze(-1)
+        factor = log_factor.clamp(-_MAX_LOG_FACTOR, _MAX_LOG_FACTOR).exp()
+        return (solved * factor).clamp(*ROOT_DEPTH_RANGE)
+
+
+def _features(xyz: Tensor, solved: Tensor) -> Tensor:
+    """Of hands (B, J, 3) at their solved depth (B,): each of about unit size."""
+    first, second = _PAIRS
+    distance = (xyz[:, first] - xyz[:, second]).norm(dim=-1).clamp(min=_MIN_LENGTH).log()
+    depth = solved.log()[:, None]
+    joints = (xyz - xyz[:, ROOT, None])[:, ROOT + 1 :].flatten(1)
+    read = (_standard(distance, *_LOG_DISTANCE), joints, _standard(depth, *_LOG_DEPTH))
+    return torch.cat(read, dim=1)
+
+
+def _standard(values: Tensor, mean: float, deviation: float) -> Tensor:
+    return (values - mean) / deviation

@@ -1,0 +1,77 @@
+"""Natural hands before a camera, and heads that say what a test wants them to say."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from handpose.geometry.pose25d import xyz_to_uvz
+from handpose.hand import REFERENCE_BONES
+from handpose.heads.base import Head
+from handpose.records import Features, Target
+from handpose.synthetic.anatomy import sample_proportions
+from handpose.synthetic.pose import pose_skeleton, sample_pose
+
+CROP = 64
+CONTRACT = dict(
+    channels=(8, 12, 16, 20),
+    strides=(4, 8, 16, 32),
+    embedding_dim=20,
+    image_size=CROP,
+    reference_bone="index",
+    depth_weight=0.1,
+    root="wrist",
+    root_depth="solve",
+    refine_weight=1.0,
+)
+
+
+class Fixed(Head):
+    """Predicts `pose`, whatever it sees."""
+
+    def __init__(self, pose: Tensor, **contract: object) -> None:
+        super().__init__(**{**CONTRACT, **contract})
+        self.pose = nn.Parameter(pose.clone())
+
+    def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        return self.pose, self.pose.new_empty(len(self.pose), 0)
+
+
+def hands(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """xyz (N, J, 3) metres, turned at most half a radian, and K (N, 3, 3) of a crop about each."""
+    rng = np.random.default_rng(seed)
+    poses, cameras = [], []
+    for _ in range(count):
+        build = sample_proportions(rng)
+        joints = pose_skeleton(sample_pose(rng, build).angles, build).joints
+        axis = rng.uniform(-0.3, 0.3, 3)
+        skew = np.cross(np.eye(3), axis)
+        turn = np.linalg.solve(np.eye(3) + skew, np.eye(3) - skew)  # Cayley's rotation
+        xyz = joints @ turn.T + [0.0, 0.0, rng.uniform(0.45, 0.95)]
+        uv = xyz[:, :2] / xyz[:, 2:]
+        focal = 0.7 * CROP / np.ptp(uv, axis=0).max()
+        centre = CROP / 2 - focal * uv.mean(axis=0)
+        poses.append(xyz)
+        cameras.append([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+    return tuple(torch.from_numpy(np.array(array)).float() for array in (poses, cameras))
+
+
+def labelled(count: int, *, seed: int, reference_bone: str = "index") -> Target:
+    """Complete labels of `hands`."""
+    xyz, K = hands(count, seed=seed)
+    ends = REFERENCE_BONES[reference_bone]
+    bone = (xyz[:, ends[1]] - xyz[:, ends[0]]).norm(dim=-1)
+    joints = torch.ones(count, 21, dtype=torch.bool)
+    return Target(
+        image=torch.zeros(count, 3, CROP, CROP, dtype=torch.uint8),
+        uvz=xyz_to_uvz(xyz, K, ends),
+        xyz=xyz,
+        K=K,
+        bone=bone,
+        granted_scale=torch.ones(count),
+        uv_valid=joints,
+        z_valid=joints,
+        K_valid=torch.ones(count, dtype=torch.bool),
+        affine=torch.eye(2, 3).expand(count, 2, 3),
+        is_left=torch.zeros(count, dtype=torch.bool),
+        index=torch.arange(count),
+    )
