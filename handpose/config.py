@@ -11,8 +11,8 @@ from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
-class PretrainConfig:
-    """The first stage: its data, views, optimizer and length."""
+class StageConfig:
+    """What both stages have: data, views, optimizer and length."""
 
     dataset: Any = MISSING
     optimizer: Any = MISSING
@@ -25,11 +25,40 @@ class PretrainConfig:
 
 
 @dataclass
-class FinetuneConfig(PretrainConfig):
+class MiningConfig:
+    """How positives are found in other images."""
+
+    joints: str = MISSING
+    num_dims: int = MISSING
+    neighbours: int = MISSING
+    exclude: str = MISSING
+    weighted: bool = MISSING
+
+
+@dataclass
+class ProbeConfig:
+    """How labels watch over the first stage."""
+
+    samples: int | None = MISSING
+    every_n_epochs: int = MISSING
+
+
+@dataclass
+class PretrainConfig(StageConfig):
+    """The first stage, on unlabelled pairs."""
+
+    positives: str = MISSING
+    mining: MiningConfig = field(default_factory=MiningConfig)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+
+
+@dataclass
+class FinetuneConfig(StageConfig):
     """The second stage, on the labelled part."""
 
     label_fraction: float = MISSING
     freeze_backbone: bool = MISSING
+    layer_decay: float = MISSING
 
 
 @dataclass
@@ -48,6 +77,7 @@ class RunConfig:
     seed: int = MISSING
     reference_bone: str = MISSING
     sweep: str = MISSING
+    report: bool = MISSING
     paths: Any = MISSING
     trainer: Any = MISSING
     logger: Any = MISSING

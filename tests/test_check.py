@@ -93,6 +93,11 @@ def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
         ("backbone._target_=os.system", "_target_=os.system: only handpose.*"),
         ("head._target_=handpose.heads.heatmap.HeatmpHead", "did you mean HeatmapHead?"),
         ("paths.runs=${nothing}", "paths.runs"),
+        ("pretrain.positives=mind", "did you mean mined?"),
+        ("finetune.positives=mined", "did you mean pretrain.positives?"),
+        ("pretrain.mining.num_dims=43", "expected a whole number from 1 to 42"),
+        ("pretrain.mining.neighbours=0", "expected a whole number, 1 or more"),
+        ("pretrain.mining.exclude=video", "expected recording or identity or none"),
     ],
 )
 def test_one_mistake_is_named_with_its_remedy(
@@ -178,6 +183,26 @@ def test_an_empty_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:
     assert "is empty" in refused("dataset=freihand", f"dataset.root={tmp_path}")
 
 
+def test_mined_positives_ask_for_an_objective_that_takes_them(refused: Refused) -> None:
+    mined = "pretrain.positives=mined"
+    message = "pretrain.positives=mined: objective=relative needs two views of one image; choose"
+    assert message in refused("objective=relative", mined)
+    for objective in ("contrastive", "equivariant", "hybrid", "none"):
+        check_command_line([f"objective={objective}", mined])
+
+
+def test_mined_positives_ask_for_the_files_of_predictions(tmp_path: Path, refused: Refused) -> None:
+    asked = ["objective=contrastive", f"pretrain.mining.joints={tmp_path}"]
+    check_command_line(asked)  # positives=self reads none
+    asked.append("pretrain.positives=mined")
+    (tmp_path / "train.npy").touch()
+    printed = refused(*asked)
+    assert f"pretrain.mining.joints={tmp_path}: there is no val.npy" in printed
+    assert "(N, 21, 2) u, v in px of the source image" in printed
+    (tmp_path / "val.npy").touch()
+    check_command_line(asked)
+
+
 def test_nothing_to_do_is_refused(refused: Refused) -> None:
     assert "nothing to do" in refused("objective=none", "head=none")
 
@@ -252,7 +277,7 @@ finally:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["--help"], 0, "objective: contrastive, none, relative"),
+        (["--help"], 0, "objective: contrastive, equivariant, hybrid, none, relative"),
         (["--cfg", "job"], 0, "max_epochs"),
         (["objectve=relative"], 1, "did you mean objective?"),
         (["-m", "head=heatmap,heatmp"], 1, "did you mean heatmap?"),

@@ -50,7 +50,7 @@ def make_views(
     identity: int,
     index: int,
 ) -> Views:
-    """V independently augmented views of `sample`, of side `size`.
+    """V independently augmented views of `sample`, of side `size`; their pose is left out.
 
     Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box.
     """
@@ -68,10 +68,26 @@ def make_views(
     return Views(
         image=images,
         params=_stack_params(affines, plain, looks),
-        identity=np.int64(identity),
-        index=np.int64(index),
-        weight=np.float32(1.0),
+        identity=np.full(num_views, identity, dtype=np.int64),
+        index=np.full(num_views, index, dtype=np.int64),
+        pose=np.zeros((num_views, 0), dtype=np.float32),
+        pose_valid=np.zeros(num_views, dtype=bool),
     )
+
+
+def join_views(first: Views, second: Views) -> Views:
+    """The views of two samples as those of one pair: V = V1 + V2."""
+    params = ViewParams(*map(_join, first.params, second.params))
+    rest = {
+        name: _join(getattr(first, name), getattr(second, name))
+        for name in Views._fields
+        if name != "params"
+    }
+    return Views(params=params, **rest)
+
+
+def _join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.concatenate((first, second))
 
 
 def _stack_params(

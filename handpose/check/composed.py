@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
+from handpose.check.parts import parts_problems
 from handpose.check.refusal import refuse
 from handpose.check.targets import target_problems
 from handpose.check.tree import lookup
@@ -43,6 +44,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += unknown_keys(content, root, catalogue)
     values = value_problems(cfg, content, root, catalogue)
     problems += values or range_problems(cfg, content, catalogue)
+    problems += parts_problems(cfg, catalogue)
     problems += folder_problems(cfg, content, catalogue)
     if not stages(content):
         problems.append(

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from handpose.check.catalogue import REFERENCE, Catalogue
+from handpose.check.positives import positives_problems
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.targets import documented_layout
 from handpose.check.tree import lookup
@@ -23,13 +24,15 @@ def stages(content: dict[str, Any]) -> list[str]:
 
 
 def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalogue) -> list[str]:
-    """Missing data of the stages in use, missing weights, and a cache that cannot be written."""
+    """Missing data of the stages in use, missing weights, a cache that cannot be written, and
+    positives that cannot be mined."""
     labels = dict.fromkeys(_source(content, f"{stage}.dataset") for stage in stages(content))
     parts = [part for label in labels for part in _parts(cfg, label)]
     unknown = [problem for label in labels for problem in _unknown_parts(cfg, label)]
     problems = [*unknown, *(_data_problem(cfg, label, catalogue) for label in parts)]
     problems += [_file_problem(cfg, f"{label}.{key}") for label in parts for key in _FILES]
     problems += [_weights_problem(found_value(cfg, "backbone.weights"))]
+    problems += positives_problems(cfg) if "pretrain" in stages(content) else []
     cache = found_value(cfg, "paths.cache")
     problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
     return [problem for problem in problems if problem]

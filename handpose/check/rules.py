@@ -73,7 +73,17 @@ RUN: dict[str, Rule] = {
     **{
         f"{stage}.{key}": rule for stage in ("pretrain", "finetune") for key, rule in _STAGE.items()
     },
+    "pretrain.positives": one_of("self", "mined"),
+    "pretrain.mining.joints": FILLED,
+    "pretrain.mining.num_dims": Rule(
+        lambda v: is_whole(v) and 1 <= v <= 42, "a whole number from 1 to 42"
+    ),
+    "pretrain.mining.neighbours": whole(1),
+    "pretrain.mining.exclude": one_of("recording", "identity", "none"),
+    "pretrain.probe.samples": optional(whole(2)),
+    "pretrain.probe.every_n_epochs": whole(1),
     "finetune.label_fraction": number(0, 1, above=True),
+    "finetune.layer_decay": number(0, 1, above=True),
     "evaluate.batch_size": whole(1),
     "evaluate.split": one_of("test", "val"),
 }
@@ -122,7 +132,12 @@ PARTS: dict[str, dict[str, Rule]] = {
         "weights.contrastive": optional(number(0)),
         "weights.relative": optional(number(0)),
     },
-    "head": {"depth_weight": number(0)},
+    "head": {
+        "depth_weight": number(0),
+        "root": one_of("wrist", "palm"),
+        "root_depth": one_of("solve", "refined"),
+        "refine_weight": number(0),
+    },
 }
 
 

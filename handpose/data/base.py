@@ -1,7 +1,7 @@
 """The contract of a dataset: one `Sample` a hand, and what is known without pixels."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,14 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 class MissingSplitError(ValueError):
     """A source has no such split on this disk."""
+
+
+class Joints(NamedTuple):
+    """The 2D labels of all N hands of a split."""
+
+    uv: np.ndarray  # (N, J, 2) float32, px of the source images
+    valid: np.ndarray  # (N, J) bool
+    is_left: np.ndarray  # (N,) bool
 
 
 class HandDataset(ABC):
@@ -54,6 +62,20 @@ class HandDataset(ABC):
     @abstractmethod
     def identities(self) -> np.ndarray:
         """(N,) int64, equal for samples of one and the same pose; read without pixels."""
+
+    @property
+    def recordings(self) -> np.ndarray:
+        """(N,) int64, equal for samples of one video or session; without such: the identities."""
+        return self.identities
+
+    def joints(self) -> Joints:
+        """The 2D labels of all hands; by sources that know them otherwise, without pixels."""
+        samples = [self[index] for index in range(len(self))]
+        return Joints(
+            uv=np.stack([sample.uv for sample in samples]),
+            valid=np.stack([sample.uv_valid for sample in samples]),
+            is_left=np.array([sample.side == "left" for sample in samples]),
+        )
 
     @abstractmethod
     def poses(self) -> np.ndarray:

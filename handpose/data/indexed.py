@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.base import SPLITS, HandDataset, MissingSplitError
+from handpose.data.base import SPLITS, HandDataset, Joints, MissingSplitError
 from handpose.data.images import read_image
 from handpose.data.index.collector import Collector
 from handpose.data.index.problems import BrokenDataError, as_lines, read_quarantine
@@ -136,6 +136,15 @@ class IndexedDataset(HandDataset):
     @property
     def identities(self) -> np.ndarray:
         return self._arrays["identity"][self.rows]
+
+    @property
+    def recordings(self) -> np.ndarray:
+        return self._arrays["group"][self.rows]
+
+    def joints(self) -> Joints:
+        numbers = self._annotation(self.rows)
+        uv, valid = (self._arrays[name][numbers] for name in ("uv", "uv_valid"))
+        return Joints(uv, valid, self._arrays["is_left"][self.rows])
 
     def poses(self) -> np.ndarray:
         first = np.unique(self._annotation(self.rows), return_index=True)[1]

@@ -2,15 +2,16 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from handpose.augment.settings import Augmentation
-from handpose.augment.views import make_target, make_views
+from handpose.augment.views import join_views, make_target, make_views
 from handpose.data.base import HandDataset, Strata
+from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.records import Target, Views
 
@@ -18,38 +19,63 @@ _log = logging.getLogger(__name__)
 
 
 class ViewDataset(Dataset[dict[str, Views]]):
-    """(time, index) -> one `Views` for each part of the objective.
+    """(time, index) -> one `Views`, a pair, for each part of the objective.
 
     Args:
         source: where the hands come from.
         augmentations: of each part, by its name.
-        seed: with (time, index), all that the drawn parameters depend on.
+        seed: with (time, index), all that the drawn partner and parameters depend on.
+        mined: partners, one of which gives the second view; None for the sample itself.
+        mined_parts: the parts whose second view it gives.
     """
 
     def __init__(
-        self, source: HandDataset, augmentations: Mapping[str, Augmentation], *, seed: int
+        self,
+        source: HandDataset,
+        augmentations: Mapping[str, Augmentation],
+        *,
+        seed: int,
+        mined: Mined | None = None,
+        mined_parts: Collection[str] = (),
     ) -> None:
         self.source = source
         self.augmentations = augmentations
         self.seed = seed
+        self.mined = mined
+        self.mined_parts = mined_parts
         self._identities = source.identities
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Views]:
         time, index = key
         rng = sample_rng(self.seed, time, index)
-        sample = self.source[index]
-        return {
-            part: make_views(
-                sample,
+        partner = index if self.mined is None else self.mined.draw(rng, index)
+        samples = {place: self.source[place] for place in {index, partner}}
+
+        def views(place: int, settings: Augmentation, num_views: int) -> Views:
+            return make_views(
+                samples[place],
                 settings,
                 rng=rng,
                 size=self.source.image_size,
-                num_views=2,
-                identity=int(self._identities[index]),
-                index=index,
+                num_views=num_views,
+                identity=int(self._identities[place]),
+                index=place,
             )
+
+        return {
+            part: self._with_poses(
+                join_views(views(index, settings, 1), views(partner, settings, 1))
+            )
+            if part in self.mined_parts
+            else views(index, settings, 2)
             for part, settings in self.augmentations.items()
         }
+
+    def _with_poses(self, pair: Views) -> Views:
+        assert self.mined is not None, "mined_parts, and nothing was mined"
+        return pair._replace(
+            pose=self.mined.pose[pair.index], pose_valid=self.mined.pose_valid[pair.index]
+        )
 
     def __len__(self) -> int:
         return len(self.source)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.base import HandDataset, MissingSplitError, Strata
+from handpose.data.base import HandDataset, Joints, MissingSplitError, Strata
 from handpose.records import Sample
 
 _log = logging.getLogger(__name__)
@@ -98,10 +98,19 @@ class Mix(HandDataset):
 
     @property
     def identities(self) -> np.ndarray:
-        numbers = [
-            part.identities + place * _IDENTITIES for place, (part, _) in enumerate(self.parts)
-        ]
-        return np.concatenate(numbers)
+        return self._apart([part.identities for part, _ in self.parts])
+
+    @property
+    def recordings(self) -> np.ndarray:
+        return self._apart([part.recordings for part, _ in self.parts])
+
+    def _apart(self, numbers: list[np.ndarray]) -> np.ndarray:
+        """(N,) the parts' own numbers, moved so that no two parts share one."""
+        return np.concatenate([own + place * _IDENTITIES for place, own in enumerate(numbers)])
+
+    def joints(self) -> Joints:
+        parts = [part.joints() for part, _ in self.parts]
+        return Joints(*map(np.concatenate, zip(*parts, strict=True)))
 
     def poses(self) -> np.ndarray:
         return np.concatenate([part.poses() for part, _ in self.parts])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.base import HandDataset, all_valid
+from handpose.data.base import HandDataset, Joints, all_valid
 from handpose.data.renders import rendered
 from handpose.records import Sample
 
@@ -75,6 +75,10 @@ class Synthetic(HandDataset):
     @property
     def identities(self) -> np.ndarray:
         return np.arange(len(self))
+
+    def joints(self) -> Joints:
+        uv = np.array(self._hands["uv"])
+        return Joints(uv, np.ones(uv.shape[:2], dtype=bool), np.array(self._hands["is_left"]))
 
     def poses(self) -> np.ndarray:
         poses = np.array(self._hands["xyz"])

@@ -10,7 +10,7 @@ from handpose.records import Features, Views
 
 
 class Objective(nn.Module, ABC):
-    """Two views of each image -> loss. B batch, V = 2 views.
+    """Pairs of views -> loss. B batch, V = 2 views.
 
     Args:
         channels, strides, embedding_dim: of the backbone.
@@ -20,6 +20,8 @@ class Objective(nn.Module, ABC):
 
     # Whether the loss holds learned weights of its own, so that it can fall below zero.
     weighs_itself = False
+    # Whether the two views may be of different images, of hands in similar poses.
+    takes_mined_positives = False
 
     def __init__(
         self,

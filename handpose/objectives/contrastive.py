@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handpose.losses import nt_xent
+from handpose.losses import negatives, nt_xent, similarity_weights
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import build_projection
 from handpose.records import Features, Views
 
 
 class Contrastive(Objective):
-    """NT-Xent between the projections of two views.
+    """NT-Xent between the projections of two views; weighted where the views have poses.
 
     Args:
         temperature: T of NT-Xent.
@@ -23,6 +23,8 @@ class Contrastive(Objective):
         decoder_width: channels of the decoder of keypoints and maps.
         **contract: what every objective takes (see `Objective`).
     """
+
+    takes_mined_positives = True
 
     def __init__(
         self,
@@ -51,8 +53,12 @@ class Contrastive(Objective):
         levels = tuple(level.flatten(0, 1) for level in features)
         projected = self.projector(levels, embedding.flatten(0, 1)).unflatten(0, shape)
         compared = self.compared(projected, views).flatten(2)
+        is_weighted = views.pose.shape[-1] > 0
+        weights = similarity_weights(views.pose, views.pose_valid) if is_weighted else None
         return {
-            "loss": nt_xent(compared, views.identity, temperature=self.temperature),
+            "loss": nt_xent(
+                compared, views.identity, temperature=self.temperature, weights=weights
+            ),
             "top1": partner_top1(compared.detach(), views.identity),
         }
 
@@ -62,13 +68,13 @@ class Contrastive(Objective):
 
 
 def partner_top1(projections: Tensor, identity: Tensor) -> Tensor:
-    """How often a first view's nearest second view (cosine) is its own image's. () in 0..1.
+    """How often a first view's nearest second view (cosine) is its own partner. () in 0..1.
 
-    projections (B, 2, D); samples of one identity (B,) do not compete with each other.
+    projections (B, 2, D), identity (B, 2); only `negatives` compete with the partner.
     """
     z = F.normalize(projections.float(), dim=-1)
     similarity = z[:, 0] @ z[:, 1].T
-    same = identity[:, None] == identity[None]
-    same.fill_diagonal_(False)
-    nearest = similarity.masked_fill(same, -torch.inf).argmax(1)
+    left_out = ~negatives(identity)[: len(z), len(z) :]
+    left_out.fill_diagonal_(False)
+    nearest = similarity.masked_fill(left_out, -torch.inf).argmax(1)
     return (nearest == torch.arange(len(z), device=z.device)).float().mean()

@@ -20,6 +20,7 @@ _PICTURE = (_PAIR - 2 * _GAP) / 3
 _LINE = 0.17  # inches
 _HEADINGS = ("view 1", "view 2", "view 1 moved onto view 2")
 _TOP = 0.25
+_MINED = ("view 2 is another image, mined for its similar pose", INK)
 
 
 def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
@@ -35,8 +36,14 @@ def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
         left = pair % _COLUMNS * (_PAIR + _BETWEEN)
         top = _TOP + pair // _COLUMNS * (_PICTURE + _TEXT)
         headings = _HEADINGS if pair < _COLUMNS else ("", "", "")
-        _place_pictures(figure, left, top, pair_pictures(views, target, pair), headings)
-        _place_text(figure, left, top + _PICTURE, _describe(views.params, target, pair, size))
+        pictures, lines = (
+            pair_pictures(views, target, pair),
+            _describe(views.params, target, pair, size),
+        )
+        if _is_mined(views, pair):  # no map takes one image to the other
+            pictures, lines = pictures[:2], [_MINED, *lines[2:]]
+        _place_pictures(figure, left, top, pictures, headings)
+        _place_text(figure, left, top + _PICTURE, lines)
     return to_png(figure)
 
 
@@ -45,11 +52,16 @@ def _place_pictures(
 ) -> None:
     """A pair's pictures in a row, by inches from the figure's top left corner."""
     w, h = figure.get_size_inches()
-    for place, (picture, heading) in enumerate(zip(pictures, headings, strict=True)):
+    for place, (picture, heading) in enumerate(zip(pictures, headings, strict=False)):
         x = left + place * (_PICTURE + _GAP)
         axes = figure.add_axes((x / w, 1 - (top + _PICTURE) / h, _PICTURE / w, _PICTURE / h))
         axes.set_title(heading, loc="left", fontsize=SMALL, color=MUTED, pad=4)
         show_picture(axes, picture)
+
+
+def _is_mined(views: Views, pair: int) -> bool:
+    """Whether view 2 is of another image than view 1."""
+    return bool(views.index[pair, 0] != views.index[pair, 1])
 
 
 def _place_text(figure: Figure, left: float, top: float, lines: list[tuple[str, str]]) -> None:

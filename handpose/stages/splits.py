@@ -62,9 +62,22 @@ def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
             "other boxes): it is not without labels",
             train.name,
         )
+    parts = build.mined_parts(cfg)
+    if parts and cfg.pretrain.mining.joints == "given":
+        _log.warning(
+            "pre-training on %s mines its positives by joint labels (pretrain.mining.joints=given):"
+            " it is not without labels",
+            train.name,
+        )
     return {
-        "train": ViewDataset(train, augmentations, seed=cfg.seed),
-        "val": ViewDataset(val, augmentations, seed=cfg.seed),
+        split: ViewDataset(
+            source,
+            augmentations,
+            seed=cfg.seed,
+            mined=build.build_mined(cfg, source),
+            mined_parts=parts,
+        )
+        for split, source in zip(_FOR_VIEWS, (train, val), strict=True)
     }
 
 

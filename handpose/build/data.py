@@ -1,0 +1,36 @@
+"""Datasets and augmentations."""
+
+import logging
+
+from omegaconf import DictConfig
+
+from handpose.augment.settings import Augmentation
+from handpose.build.node import Caps, make
+from handpose.data.base import HandDataset, MissingSplitError, Split
+
+_log = logging.getLogger(__name__)
+
+
+def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
+    """One split; under caps another split stands in for a missing one, and the log says so.
+
+    Raises:
+        MissingSplitError: the source has no such split, and there are no caps.
+    """
+    stand_ins: dict[Split, tuple[Split, ...]] = {"val": ("train",), "test": ("val", "train")}
+    candidates: tuple[Split, ...] = (split, *(stand_ins.get(split, ()) if caps.samples else ()))
+    for candidate in candidates:
+        try:
+            dataset = make(node, split=candidate, max_samples=caps.samples)
+        except MissingSplitError as error:
+            if candidate == candidates[-1]:
+                raise
+            _log.warning("%s; taking another split for %s", error, split)
+        else:
+            return dataset
+    raise AssertionError("the last candidate returns or raises")
+
+
+def build_augmentation(node: DictConfig) -> Augmentation:
+    """The switches and ranges of a stage."""
+    return make(node)

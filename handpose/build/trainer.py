@@ -1,0 +1,50 @@
+"""Lightning's trainer of a stage."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose.build.node import build_caps, capped
+from handpose.data.loaders import default_num_workers
+from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
+
+
+def build_trainer(
+    cfg: DictConfig,
+    stage: DictConfig,
+    *,
+    folder: Path | None,
+    monitor: str | None,
+    loggers: list[Logger],
+) -> pl.Trainer:
+    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any."""
+    caps = build_caps(cfg)
+    batches: int | float = 1.0 if caps.batches is None else caps.batches
+    checkpoints = [] if folder is None else [stage_checkpoints(folder, monitor=monitor)]
+    return pl.Trainer(
+        accelerator=cfg.trainer.accelerator,
+        devices=cfg.trainer.devices,
+        precision=cfg.trainer.precision,
+        deterministic=cfg.trainer.deterministic,
+        max_epochs=capped(stage.max_epochs, caps.max_epochs),
+        accumulate_grad_batches=stage.accumulate_grad_batches,
+        limit_train_batches=batches,
+        limit_val_batches=batches,
+        logger=loggers,
+        callbacks=[RichProgressBar(), *checkpoints],
+        enable_checkpointing=folder is not None,
+        plugins=[VerifiedCheckpointIO()],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+
+
+def num_workers(cfg: DictConfig) -> int:
+    """As configured, or one for each core."""
+    configured = cfg.trainer.num_workers
+    return default_num_workers() if configured is None else int(configured)
