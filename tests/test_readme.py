@@ -12,9 +12,16 @@ def test_every_choice_stands_in_its_row() -> None:
     groups = {
         path.name: {file.stem for file in path.glob("*.yaml")}
         for path in (ROOT / "conf").iterdir()
-        if path.is_dir() and path.name not in ("paths", "hydra")
+        if path.is_dir() and path.name not in ("paths", "hydra", "experiment")
     }
     assert {group: set(re.findall(r"`(\w+)`", row)) for group, row in rows.items()} == groups
+
+
+def test_every_experiment_has_a_row_beside_its_file() -> None:
+    folder = ROOT / "conf" / "experiment"
+    named = re.findall(r"^\| `(\w+)` \|", (folder / "README.md").read_text(), flags=re.MULTILINE)
+    files = [path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("base_")]
+    assert sorted(named) == sorted(files)
 
 
 def test_no_placeholder_is_left() -> None:

@@ -1,0 +1,28 @@
+"""The keys of layer-wise decay and of the probe take what makes sense, and nothing else."""
+
+import pytest
+
+from handpose.check import check_command_line
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("finetune.layer_decay=0", "expected a number above 0 and at most 1"),
+        ("finetune.layer_decay=1.1", "expected a number above 0 and at most 1"),
+        ("pretrain.layer_decay=0.9", "did you mean finetune.layer_decay?"),
+        ("pretrain.probe.samples=1", "expected null or a whole number, 2 or more"),
+        ("pretrain.probe.every_n_epochs=0", "expected a whole number, 1 or more"),
+        ("pretrain.probe.sample=5", "did you mean pretrain.probe.samples?"),
+    ],
+)
+def test_wrong_values_are_named(
+    argument: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        check_command_line([argument])
+    assert expected in capsys.readouterr().err
+
+
+def test_right_ones_pass() -> None:
+    check_command_line(["finetune.layer_decay=0.75", "pretrain.probe.samples=512"])

@@ -1,0 +1,101 @@
+"""Every row of the paper's protocol runs, on a few hands in the official layouts."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from layouts import write_freihand, write_interhand, write_youtube
+from omegaconf import DictConfig
+
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.composed import find_problems
+from handpose.check.composer import Composer
+from handpose.config import register
+from handpose.protocols import summarise
+from handpose.stages.evaluate import evaluate
+from handpose.stages.finetune import finetune
+from handpose.stages.pretrain import pretrain
+from handpose.stages.splits import build_splits
+from handpose.training import checkpoint
+
+CATALOGUE = Catalogue()
+ROWS = sorted(
+    path.stem
+    for path in (CONF / "experiment").glob("*.yaml")
+    if not path.stem.startswith(("base_", "synthetic_"))
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the datasets that the paper trains on."""
+    folder = tmp_path_factory.mktemp("data")
+    write_freihand(folder / "freihand")
+    write_interhand(folder / "interhand")
+    write_youtube(folder / "youtube")
+    return folder
+
+
+def small(name: str, data: Path) -> list[str]:
+    """An experiment with small crops in each stage that has a dataset of its own, and without the
+    weights of ImageNet, which would have to be downloaded."""
+    content = CATALOGUE.content("experiment", name)
+    own = [stage for stage in ("pretrain", "finetune") if "dataset" in content.get(stage, {})]
+    sizes = [f"{stage}.dataset.image_size=32" for stage in own]
+    sizes += ["finetune.label_fraction=0.5"] * ("label_fraction" in content.get("finetune", {}))
+    rest = ["trainer.caps.samples=8", "backbone.weights=null", f"paths.data={data}"]
+    return [f"experiment={name}", *sizes, *rest]
+
+
+def composed(overrides: list[str]) -> DictConfig:
+    """The checked configuration, composed once; train.py does so three times."""
+    register()
+    composer = Composer(CATALOGUE, "config")
+    with composer.opened():
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        cfg, problems = composer.composed(parser.parse_overrides(overrides))
+    assert cfg is not None
+    assert problems + find_problems(cfg, CATALOGUE) == []
+    return cfg
+
+
+@pytest.fixture
+def weights_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of weights stay empty, and the weights are kept here: 65 experiments would write tens
+    of GB, and do little else."""
+    kept: dict[Path, Any] = {}
+
+    def save(content: Any, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        kept[path] = copy.deepcopy({"state_dict": content["state_dict"]})
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr(checkpoint, "load", lambda path: kept[path])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights_in_memory")
+@pytest.mark.parametrize("name", ROWS)
+def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) -> None:
+    tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
+    cfg = composed([*tiny, *small(name, data)])
+    splits = build_splits(cfg)
+    backbone, pretext = pretrain(cfg, splits, tmp_path, [])
+    is_pretrained = any(key.startswith("pretext_") for key in pretext)
+    assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))
+    model, _ = finetune(cfg, splits, tmp_path, [], backbone)
+    results = summarise(evaluate(cfg, splits, model)[0])
+    assert results["n_test"] > 0
+    assert results["pa_epe_mm"] > 0
+
+
+@pytest.mark.slow
+def test_the_program_runs_one(train: Callable[..., Path], data: Path) -> None:
+    run_dir = train(*small("cross_hybrid_to_interhand", data))
+    assert json.loads((run_dir / "results.json").read_text())["pa_epe_mm"] > 0

@@ -1,0 +1,160 @@
+"""The experiment files: one for each row of the paper's launcher, and what each says of itself.
+
+That each composes and passes the checks is shown in test_conf.py, that each runs in end_to_end/.
+"""
+
+from itertools import combinations
+from math import sqrt
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.tree import lookup
+from handpose.config import register
+
+CATALOGUE = Catalogue()
+FILES = {path.stem: path.read_text() for path in (CONF / "experiment").glob("*.yaml")}
+ROWS = sorted(name for name in FILES if not name.startswith(("base_", "synthetic_")))
+GEOMETRY_AND_COLOUR = ("rotate", "crop", "random_crop", "colour_jitter")
+APPEARANCE = ("colour_drop", "gaussian_blur", "gaussian_noise", "cut_out", "sobel")
+
+
+def header(name: str) -> list[str]:
+    """The lines of comment that a file opens with, but for Hydra's own."""
+    lines = FILES[name].splitlines()
+    assert lines[0] == "# @package _global_"
+    end = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    return [line.removeprefix("#").strip() for line in lines[1:end]]
+
+
+def body(name: str) -> str:
+    return "\n".join(line for line in FILES[name].splitlines() if not line.startswith("#"))
+
+
+def value(name: str, path: str) -> Any:
+    """What a file, or one that it builds on, sets a key to."""
+    return lookup(CATALOGUE.content("experiment", name), path)
+
+
+def rows(prefix: str) -> set[str]:
+    return {name for name in ROWS if name.startswith(prefix)}
+
+
+def composed(name: str) -> DictConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=[f"experiment={name}"])
+
+
+def test_every_row_of_the_launcher_has_a_file() -> None:
+    assert len(ROWS) == 65
+    ablated = {"contrastive": (*GEOMETRY_AND_COLOUR, *APPEARANCE), "relative": GEOMETRY_AND_COLOUR}
+    for objective, names in ablated.items():
+        assert rows(f"ablation_{objective}_") == {f"ablation_{objective}_{n}" for n in names}
+        assert len(rows(f"composition_{objective}_")) == 11
+        assert len(rows(f"cross_{objective}_to_")) == 2
+    assert len(rows("interhand_relative_")) == 4
+    assert len(rows("hybrid_")) == 6
+    assert len(rows("heatmap_")) == 6
+    assert rows("peclr_") == {"peclr_resnet50", "peclr_resnet152"}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_says_what_it_is(name: str) -> None:
+    command, question, *rest = header(name)
+    assert command == f"python train.py experiment={name} paths.data=DIR"
+    assert question.endswith(("?", "."))
+    text = " ".join(rest)
+    assert "No published number at hand." in text or "Published on" in text
+    assert "Not run here." in text
+    assert value(name, "dataset.crop_by") == "joints"
+    assert "crops by the true joints" in text.lower()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_contrastive_row_says_among_how_many_it_compares(name: str) -> None:
+    batch, times = (value(name, f"pretrain.{k}") for k in ("batch_size", "accumulate_grad_batches"))
+    said = f"negatives among {batch} pairs, {times} x {batch} accumulated"
+    is_contrastive = any(part in body_with_bases(name) for part in ("contrastive", "equivariant"))
+    is_off = value(name, "objective.weights.contrastive") == 0
+    assert (said in " ".join(header(name)).lower()) == (is_contrastive and not is_off)
+
+
+def body_with_bases(name: str) -> str:
+    """The file and those that it builds on, as text."""
+    entries = [line.strip("- ") for line in body(name).splitlines() if line.startswith("  - ")]
+    return body(name) + "".join(body_with_bases(entry) for entry in entries if entry in FILES)
+
+
+def test_no_file_is_a_copy_of_another() -> None:
+    assert len({body(name) for name in FILES}) == len(FILES)
+
+
+@pytest.mark.parametrize("objective", ["contrastive", "relative"])
+def test_switches_are_those_of_the_name(objective: str) -> None:
+    for name in rows(f"ablation_{objective}_"):
+        assert value(name, "augment") == {name.removeprefix(f"ablation_{objective}_"): True}
+    for name in rows("interhand_relative_"):
+        assert value(name, "augment") == {name.removeprefix("interhand_relative_"): True}
+    subsets = {s for size in (2, 3, 4) for s in combinations(GEOMETRY_AND_COLOUR, size)}
+    found = {tuple(value(name, "augment")) for name in rows(f"composition_{objective}_")}
+    assert found == subsets
+    for name in rows(f"composition_{objective}_") - {f"composition_{objective}_all"}:
+        assert name == f"composition_{objective}_" + "_".join(value(name, "augment"))
+
+
+@pytest.mark.parametrize("name", ["base_paper", "heatmap_relative", "peclr_resnet50"])
+def test_learning_rates_follow_the_batch(name: str) -> None:
+    pairs = value(name, "pretrain.batch_size") * value(name, "pretrain.accumulate_grad_batches")
+    assert pairs == 2048
+    assert value(name, "pretrain.optimizer.lr") == pytest.approx(1e-4 * sqrt(pairs), rel=1e-3)
+    own = value(name, "finetune.batch_size")
+    assert value(name, "finetune.optimizer.lr") == pytest.approx(4.42e-5 * sqrt(own), rel=1e-3)
+    # of a loss in px of 128 px crops
+    assert value(name, "finetune.optimizer.weight_decay") == pytest.approx(2e-4 / 128, rel=0.05)
+    assert value(name, "head.depth_weight") == pytest.approx(5 / 128, rel=0.05)
+
+
+def on(augment: DictConfig) -> set[str]:
+    return {key for key in augment if augment[key] is True}
+
+
+def test_a_row_composes_to_its_protocol() -> None:
+    cfg = composed("ablation_relative_crop")
+    assert cfg.objective._target_.endswith("Relative")
+    assert (on(cfg.pretrain.augment), on(cfg.finetune.augment)) == ({"crop"}, {"rotate", "crop"})
+    assert cfg.pretrain.augment.shift == [0, 0.14]
+    assert cfg.evaluate.augment.margin == cfg.finetune.augment.margin == 1.25
+    assert (cfg.backbone.name, cfg.backbone.weights) == ("resnet18", "imagenet")
+    assert cfg.finetune.freeze_backbone
+    assert cfg.head._target_.endswith("RegressionHead")
+    for stage in (cfg.pretrain, cfg.finetune):
+        assert stage.dataset._target_.endswith("FreiHand")
+        assert (stage.dataset.image_size, stage.dataset.crop_by) == (128, "joints")
+        assert stage.optimizer._target_ == "torch.optim.Adam"
+
+
+def test_protocols_can_be_put_together() -> None:
+    """A base's choices and values hold over those of the base that it builds on."""
+    cfg = composed("heatmap_contrastive_mix")
+    assert (cfg.backbone.name, cfg.backbone.weights) == ("hrnet_w32", None)
+    assert cfg.head._target_.endswith("HeatmapHead")
+    assert cfg.objective.projection == "keypoints"
+    assert (cfg.pretrain.batch_size, cfg.pretrain.max_epochs) == (128, 26)
+    assert (cfg.finetune.freeze_backbone, cfg.finetune.max_epochs) == (False, 100)
+    cfg = composed("cross_hybrid_to_interhand")
+    assert cfg.pretrain.dataset.sources == ["freihand", "interhand"]
+    assert cfg.finetune.dataset._target_.endswith("InterHand")
+    assert {cfg.pretrain.dataset.crop_by, cfg.finetune.dataset.crop_by} == {"joints"}
+    parts = cfg.objective.parts
+    assert on(parts.contrastive.augment) == {"colour_jitter"}
+    assert on(parts.relative.augment) == {"rotate", "crop"}
+    assert parts.relative.augment.saturation == [0.01, 1.0]
+    cfg = composed("peclr_resnet152")
+    assert (cfg.backbone.name, cfg.backbone.weights) == ("resnet152", "imagenet")
+    assert (cfg.head.root, cfg.head.root_depth, cfg.head.hidden_dim) == ("palm", "refined", 512)
+    assert on(cfg.pretrain.augment) == set(GEOMETRY_AND_COLOUR)
+    assert (cfg.pretrain.dataset.image_size, cfg.finetune.dataset.image_size) == (128, 224)
