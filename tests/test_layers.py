@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 # From the ground up; a name stands for a file or a folder of the package.
 FLOORS = (
     ("hand", "records"),
-    ("geometry",),
-    ("synthetic", "losses", "metrics"),
+    ("geometry", "ridge"),
+    ("synthetic", "losses", "metrics", "representation"),
     ("augment",),
     ("data", "backbones"),
     ("objectives", "heads"),
@@ -23,6 +23,7 @@ FLOORS = (
     ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
+    ("study",),
     ("stages",),
     ("run",),
 )

@@ -96,6 +96,8 @@ def evaluation() -> Evaluation:
         px_xyz=true,
         true_px_xyz=true,
         root_depth=true[:, 0, 2] + 5,
+        solved_root_depth=true[:, 0, 2] - 9,
+        is_refined=torch.ones(N, dtype=torch.bool),
         true_root_depth=true[:, 0, 2],
         uv_valid=valid,
         xyz_valid=valid,
@@ -379,9 +381,12 @@ def test_essence_names_the_parts():
 
 def test_terminal_names_values_and_page(report, tmp_path: Path):
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
-    print_results(report.results, run_dir=Path("runs/one"), console=console)
+    run_dir = tmp_path / "runs/one"
+    run_dir.mkdir(parents=True)
+    (run_dir / "report.html").touch()
+    print_results(report.results, run_dir=run_dir, console=console)
     text = console.export_text()
     for name in ("pa_epe_mm", "mean_pose_pa_epe_mm"):
         assert f"{report.results[name]:.2f}" in text
-    assert "runs/one/report.html" in text
+    assert "runs/one/report.html" in text.replace("\n", "")
     assert "root_depth=solve <refines nothing>" in text

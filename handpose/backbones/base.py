@@ -32,6 +32,15 @@ class Backbone(nn.Module, ABC):
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def layers(self) -> list[tuple[str, ...]]:
+        """What `network` is made of, from the input up: the names of each layer's modules.
+
+        Here each child with parameters is a layer; parameters of no child belong to the first.
+        """
+        own = tuple(name for name, _ in self.network.named_parameters(recurse=False))
+        children = [name for name, child in self.network.named_children() if [*child.parameters()]]
+        return [(*own, *children[:1]), *((name,) for name in children[1:])]
+
     @property
     @abstractmethod
     def embedding_dim(self) -> int:

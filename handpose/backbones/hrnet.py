@@ -27,6 +27,11 @@ class HRNet(Backbone):
         self.channels = tuple(self.network.feature_info.channels())
         load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
 
+    def layers(self) -> list[tuple[str, ...]]:
+        """The stem and the four stages, each with the transition that leads to it."""
+        stages = [(f"transition{stage - 1}", f"stage{stage}") for stage in (2, 3, 4)]
+        return [("conv1", "bn1", "conv2", "bn2"), ("layer1",), *stages]
+
     @property
     def embedding_dim(self) -> int:
         return sum(self.channels)

@@ -26,6 +26,10 @@ class ResNet(Backbone):
         self.channels = (width // 8, width // 4, width // 2, width)
         load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
 
+    def layers(self) -> list[tuple[str, ...]]:
+        """The stem and the four stages."""
+        return [("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)]
+
     @property
     def embedding_dim(self) -> int:
         return self.channels[-1]

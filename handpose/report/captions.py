@@ -31,6 +31,18 @@ TRAINING = (
         900,
     ),
 )
+HEALTH = (
+    Figure(
+        "health",
+        "Of the backbone’s embeddings of held-out pairs; dashed, those of the network before "
+        "training. Alignment and uniformity: Wang and Isola, 2020; rank: RankMe, Garrido et al., "
+        "2023; equivariance error: the part of the turn between two views that a regression "
+        "bilinear in them does not read. Of a hybrid objective the first part’s views, for the "
+        "turn the first that do turn. Compare runs on the same views: where views differ in "
+        "geometry alone, alignment is invariance to geometry.",
+        900,
+    ),
+)
 ACCURACY = (
     Figure(
         "pck",
@@ -66,6 +78,7 @@ PREDICTIONS = (
 # heading, style sheet's class, figures
 SECTIONS: tuple[tuple[str, str, tuple[Figure, ...]], ...] = (
     ("Training", "", TRAINING),
+    ("Health of the representation", "", HEALTH),
     ("Accuracy", "pair", ACCURACY),
     ("What pre-training sees", "", VIEWS),
     ("Predictions", "", PREDICTIONS),

@@ -18,6 +18,7 @@ from handpose.report.style import (
     tidy,
     to_png,
 )
+from handpose.representation import HEALTH
 
 _COLUMNS = 3
 _UNITS = {"deg": "degrees", "mm": "mm", "px": "px"}
@@ -27,7 +28,9 @@ _TITLES = {
     "epe2d_crop": "2D error in the crop",
     "log_scale_error": "Error of the log scale",
     "top1": "Partner found first (top 1)",
+    "probe_pa_epe": "Probe: aligned 3D error (PA)",
 }
+_PROBE, _PROBE_CHANCE = "probe_pa_epe_mm", "probe_mean_pose_pa_epe_mm"
 
 Points = list[tuple[int, float]]
 
@@ -42,22 +45,29 @@ class Panel(NamedTuple):
 
 
 def stage_panels(curves: Curves, stage: str) -> list[Panel]:
-    """The loss, then every validation metric that is no part of the loss and no chance line."""
+    """The loss, then every validation metric that is no part of the loss and no chance line.
+
+    The health of the representation has a figure of its own; the probe comes last.
+    """
     own = {
         name.removeprefix(f"{stage}/"): points
         for name, points in curves.items()
         if name.startswith(f"{stage}/")
     }
+    probe = (
+        [Panel(_PROBE, [], own.pop(_PROBE), own.pop(_PROBE_CHANCE, []))] if _PROBE in own else []
+    )
     metrics = sorted(
         name.removeprefix("val_")
         for name in own
         if name.startswith("val_") and "loss" not in name and "chance" not in name
     )
+    metrics = [name for name in metrics if name not in HEALTH]
     names = ["loss", *metrics] if {"train_loss", "val_loss"} & set(own) else metrics
     return [
         Panel(name, own.get(f"train_{name}", []), own.get(f"val_{name}", []), _chance(own, name))
         for name in names
-    ]
+    ] + probe
 
 
 def _chance(curves: Curves, name: str) -> Points:
@@ -82,10 +92,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (panel.name, "")
     title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
     tidy(axes, title=f"{title}, {unit}" if unit else title, x="epoch")
-    _line(axes, panel.chance, "best constant", color=BASELINE, linestyle=(0, (4, 2)))
-    _line(axes, panel.train, "training", color=TRUTH)
-    _line(axes, panel.val, "validation", color=MODEL)
-    _name_last(axes, panel.val)
+    draw_line(axes, panel.chance, "best constant", color=BASELINE, linestyle=(0, (4, 2)))
+    draw_line(axes, panel.train, "training", color=TRUTH)
+    draw_line(axes, panel.val, "validation", color=MODEL)
+    name_last(axes, panel.val)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0.03, y=0.12)
     if panel.name != "loss":
@@ -94,14 +104,14 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         legend(axes, loc="best")
 
 
-def _line(axes: Axes, points: Points, label: str, **style: Any) -> None:
+def draw_line(axes: Axes, points: Points, label: str, **style: Any) -> None:
     """A line, or a dot where there was one epoch."""
     if points:
         marker = "o" if len(points) == 1 else ""
         axes.plot(*zip(*points, strict=True), label=label, marker=marker, linewidth=1.6, **style)
 
 
-def _name_last(axes: Axes, points: Points) -> None:
+def name_last(axes: Axes, points: Points) -> None:
     """Writes the last value at the end of its line."""
     if points and math.isfinite(points[-1][1]):
         axes.plot(*points[-1], "o", color=MODEL, markersize=3.5)

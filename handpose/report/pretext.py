@@ -11,7 +11,13 @@ _LABELS = {
     "rotation_error_deg": "Rotation error, degrees",
     "log_scale_error": "Error of the log scale",
     "top1": "True partner ranked first",
+    "alignment": "Alignment of the two views",
+    "uniformity": "Uniformity",
+    "rank": "Rank (RankMe)",
+    "equivariance_error": "Equivariance error",
+    "probe_pa_epe_mm": "Probe: aligned 3D error (PA), mm",
 }
+_PROBE, _MEAN_POSE = "probe_pa_epe_mm", "probe_mean_pose_pa_epe_mm"
 COLUMNS = ("trained", "best constant", "untrained")
 
 
@@ -28,12 +34,23 @@ def pretext_rows(results: Results) -> list[PretextRow]:
     rows = []
     for key in results:
         term = key.removeprefix(PRETEXT)
-        if term == key or term.startswith("untrained_") or "_chance" in term:
+        if term == key or term.startswith("untrained_") or _stands_beside_another(term):
             continue
-        chance = results.get(key.replace("_error", "_chance")) if "_error" in key else None
+        chance = results.get(f"{PRETEXT}{_chance(term)}")
         values = (results[key], chance, results.get(f"{PRETEXT}untrained_{term}"))
         rows.append(PretextRow(_LABELS.get(term, term), key, values))
     return rows
+
+
+def _stands_beside_another(term: str) -> bool:
+    return "_chance" in term or term == _MEAN_POSE or term.endswith("_reason")
+
+
+def _chance(term: str) -> str | None:
+    """The name of what the best constant gets."""
+    if term == _PROBE:
+        return _MEAN_POSE
+    return term.replace("_error", "_chance") if "_error" in term else None
 
 
 def pretext_table(results: Results) -> str:

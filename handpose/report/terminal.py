@@ -21,7 +21,9 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
         console.print(_pretext_table(pretext))
     for reason, names in _reasons(rows).items():
         console.print(f"[dim]n/a: {', '.join(names)}: {escape(reason)}[/dim]", soft_wrap=True)
-    console.print(f"Report: [bold]{escape(str(run_dir / 'report.html'))}[/bold]", soft_wrap=True)
+    report = run_dir / "report.html"
+    written = f"Report: [bold]{escape(str(report))}[/bold]" if report.exists() else str(run_dir)
+    console.print(written, soft_wrap=True)
 
 
 def _table(rows: list[Row]) -> Table:

@@ -13,9 +13,11 @@ from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
 from handpose.stages.fit import fit, save_weights
+from handpose.stages.probe import build_probe
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
 from handpose.training.pretrainer import Pretrainer
+from handpose.training.probe import OnlineProbe
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ def pretrain(
     results: Results = {"pretrain_seconds": 0.0}
     folder = run_dir / "checkpoints" / "pretrain"
     if splits.views:
-        results = _train(cfg, splits.views, folder, loggers, backbone)
+        probe = build_probe(cfg)
+        results = _train(cfg, splits.views, folder, loggers, backbone, probe)
     save_weights(cfg, path, backbone.network, results, checkpoints=folder)
     return backbone, results
 
@@ -51,12 +54,14 @@ def _train(
     folder: Path,
     loggers: list[Logger],
     backbone: Backbone,
+    probe: OnlineProbe | None,
 ) -> Results:
     stage = Pretrainer(
         backbone=backbone,
         objective=build.build_objective(cfg, backbone, views["train"].augmentations),
         optimizer=build.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
+        probe=probe,
     )
     untrained = _held_out(cfg, stage, views["val"])
     seconds, _ = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
@@ -74,9 +79,13 @@ def _train(
 
 
 def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> Results:
-    """The objective's errors on the held-out pairs, in plain units: its terms that are no loss."""
+    """What is measured on the held-out pairs, in plain units.
+
+    The objective's terms that are no loss, the health of the representation, and the probe.
+    """
     trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
     (metrics,) = trainer.validate(stage, evaluation_loader(cfg, val), verbose=False)
-    terms = {name.removeprefix("pretrain/val_"): value for name, value in metrics.items()}
+    names = {name: name.removeprefix("pretrain/").removeprefix("val_") for name in metrics}
+    terms = {names[name]: value for name, value in metrics.items()}
     plain = {name: value for name, value in terms.items() if not name.startswith("loss")}
     return finite_or_null(plain, reason="not a finite number on the held-out pairs")

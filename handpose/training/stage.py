@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 from handpose.training.optim import OptimizerFactory, configure
 
@@ -44,7 +44,17 @@ class Stage(pl.LightningModule):
         total = int(self.trainer.estimated_stepping_batches)
         epochs = max(1, self.trainer.max_epochs or 1)
         warmup = round(self.warmup_epochs * total / epochs)
-        return configure(self, self.optimizer_factory, warmup_steps=warmup, total_steps=total)
+        return configure(
+            self,
+            self.optimizer_factory,
+            warmup_steps=warmup,
+            total_steps=total,
+            factors=self.rate_factors(),
+        )
+
+    def rate_factors(self) -> dict[nn.Parameter, float]:
+        """Factors on the learning rate; a parameter that is left out has 1."""
+        return {}
 
     def log_terms(self, terms: dict[str, Tensor], *, kind: str, batch_size: int) -> None:
         """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch."""
