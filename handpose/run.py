@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
-from handpose.evaluate import Results, not_applicable
+from handpose.evaluate import Evaluation, Results, not_applicable
 from handpose.protocols import METRICS, summarise
 from handpose.records import Views
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
@@ -69,14 +69,30 @@ def _stages(
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
     splits = build_splits(cfg)
     backbone, results = pretrain(cfg, splits, run_dir, loggers)
-    evaluation, images = None, {}
+    evaluation = None
     if splits.labelled:
         model, seconds = finetune(cfg, splits, run_dir, loggers, backbone)
         evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
-        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    figures = _report(cfg, config, run_dir, splits, results, evaluation) if cfg.report else {}
+    write_json(run_dir / RESULTS, results)
+    return results, figures
+
+
+def _report(
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run_dir: Path,
+    splits: Splits,
+    results: Results,
+    evaluation: Evaluation | None,
+) -> dict[str, bytes]:
+    """Writes report.html; the figures in it, by name."""
+    images = {}
+    if evaluation is not None:
+        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
     report = ReportInput(
         config=config,
         command=shlex.join(["python", *sys.argv]),
@@ -88,8 +104,7 @@ def _stages(
     )
     figures = make_figures(report)
     write_report(run_dir / "report.html", report, figures)
-    write_json(run_dir / RESULTS, results)
-    return results, figures
+    return figures
 
 
 def _views(splits: Splits) -> Views | None:

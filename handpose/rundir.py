@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 RESULTS = "results.json"
 MODEL = "model.pt"
 # What a resumed run may change without changing its result.
-_FREE = ("logger", "paths", "sweep")
+_FREE = ("logger", "paths", "sweep", "report")
 
 
 class RunRefused(SystemExit):

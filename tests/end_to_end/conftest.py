@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 ROOT = Path(__file__).resolve().parents[2]
 # The smallest hands that every backbone takes.
-TINY = ("trainer=debug", "dataset.image_size=32")
+TINY = ("trainer=debug", "dataset.image_size=32", "report=false")
 
 
 @pytest.fixture(scope="session")

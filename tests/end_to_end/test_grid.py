@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONES = ("resnet18", "hrnet_w18")
-TINY = ("trainer=debug", "dataset.image_size=32", "trainer.caps.samples=16")
+TINY = ("trainer=debug", "dataset.image_size=32", "trainer.caps.samples=16", "report=false")
 
 
 def choices(group: str, root: Path = ROOT) -> list[str]:

@@ -18,7 +18,7 @@ FILES = ("results.json", "report.html", "backbone.pt", "model.pt", "metrics.csv"
 def test_a_run_leaves_its_files_and_repeated_does_nothing(
     train: Callable[..., Path], capsys: pytest.CaptureFixture
 ) -> None:
-    settings = ("head=regression", "trainer.keep_checkpoints=true")
+    settings = ("head=regression", "trainer.keep_checkpoints=true", "report=true")
     run_dir = train(*settings)
     assert all((run_dir / name).exists() for name in (*FILES, ".hydra/config.yaml"))
     before = {path: path.stat().st_mtime_ns for path in run_dir.glob("*.pt")}

@@ -98,7 +98,9 @@ def test_stages_can_have_datasets_of_their_own(train: Callable[..., Path], data:
 
 
 def test_wandb_offline_keeps_the_run_beside_its_files(train: Callable[..., Path]) -> None:
-    run_dir = train("logger=wandb_offline", "objective=none", "logger.wandb.tags=[test]")
+    run_dir = train(
+        "logger=wandb_offline", "objective=none", "logger.wandb.tags=[test]", "report=true"
+    )
     assert (run_dir / "wandb_id").read_text()
     (folder,) = (run_dir / "wandb").glob("offline-run-*")
     assert list(folder.glob("run-*.wandb"))

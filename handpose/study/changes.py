@@ -1,0 +1,37 @@
+"""Whether a run was made by the plan as it is today."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handpose.check.study import planned_configs
+from handpose.rundir import compare
+from handpose.study.plan import Cell
+
+Saved = Mapping[str, Any]
+
+
+def differences(cells: Mapping[Cell, tuple[Saved, Sequence[str]]]) -> dict[Cell, list[str]]:
+    """How the configuration that each cell was begun with differs from what is planned now.
+
+    Args:
+        cells: (the configuration in its run directory, the overrides as planned).
+
+    Returns:
+        "key: before -> now" for each value that differs, of the cells that have any. The plan is
+        read with the cell's own `paths`, as folders may have moved; a key that only one of the two
+        has, since conf/ has grown, counts if an override sets it.
+    """
+    planned = planned_configs(
+        {cell: (lines, saved.get("paths", {})) for cell, (saved, lines) in cells.items()}
+    )
+    found = {
+        cell: [line for line in compare(dict(saved), planned[cell]) if _counts(line, lines)]
+        for cell, (saved, lines) in cells.items()
+    }
+    return {cell: lines for cell, lines in found.items() if lines}
+
+
+def _counts(difference: str, overrides: Sequence[str]) -> bool:
+    key, _, change = difference.partition(": ")
+    is_new = change.startswith("absent -> ") or change.endswith(" -> absent")
+    return not is_new or any(line.lstrip("+").startswith(f"{key}=") for line in overrides)

@@ -1,0 +1,140 @@
+"""The sections of a study's page."""
+
+from collections.abc import Callable
+from html import escape
+from typing import NamedTuple
+
+from handpose.report.html import figure, number
+from handpose.study import tables
+from handpose.study.collect import Findings
+from handpose.study.tables import Entry, Table
+from handpose.study.wording import metric_words, percent
+
+Figures = dict[str, bytes]  # name -> PNG
+
+
+class _Picture(NamedTuple):
+    name: str
+    caption: str
+    narrowest: int  # px of width below which it scrolls rather than shrinks
+
+
+_MEANS = _Picture(
+    "metric_by_labels",
+    "The mean over the seeds and its 95 % interval, by the part of the labels (log). The dashed "
+    "line is what the constant mean pose gets: above it nothing was learned that a constant does "
+    "not know.",
+    700,
+)
+_DIFFERENCES = _Picture(
+    "differences",
+    "Mean differences, paired by seed, with their 95 % intervals; filled where the corrected p is "
+    "below 5 %.",
+    900,
+)
+_SEEDS = _Picture("seeds", "Every final run; a grey line joins the runs of one seed.", 900)
+
+
+def results(findings: Findings, figures: Figures) -> str:
+    """Each arm's mean, by labels."""
+    study = findings.study
+    note = (
+        f"{metric_words(study.metric).title} ({study.metric}, {study.better} is better): mean over "
+        "the seeds ± half of its 95 % t interval; in colour the best mean of a column."
+    )
+    found = _of_each_head(findings, tables.means)
+    return f"<h2>Results</h2>{_picture(_MEANS, figures)}{found}{_note(note)}"
+
+
+def differences(findings: Findings, figures: Figures) -> str:
+    """Every comparison, and how it was tested."""
+    note = (
+        "First arm minus second, paired by seed: a seed stands for one start, one choice of the "
+        "labelled part and one order. 95 % paired t interval; p of the two-sided paired t test, "
+        f"corrected by Holm’s method over all {len(findings.comparisons)} comparisons of the study "
+        "(all pairs, heads and parts of the labels; those not known yet count as p = 1); in colour "
+        "where that is below 5 %."
+    )
+    found = _of_each_head(findings, tables.comparisons)
+    return f"<h2>Differences</h2>{_picture(_DIFFERENCES, figures)}{found}{_note(note)}"
+
+
+def seeds(findings: Findings, figures: Figures) -> str:
+    """Every single run."""
+    found = _of_each_head(findings, tables.seeds)
+    notes = "".join(
+        _note(f"{v.arm}, {v.head}, {percent(v.fraction)}, seed {v.seed}: {v.reason}")
+        for v in findings.values
+        if v.value is None
+    )
+    return (
+        f"<h2>Every seed</h2>{_picture(_SEEDS, figures)}{notes}"
+        f"<details><summary>All values</summary>{found}</details>"
+    )
+
+
+def tuning(findings: Findings) -> str:
+    """What was chosen by what; nothing where there was no choice."""
+    own = findings.study.tuning
+    if own is None:
+        return ""
+    settings = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(' '.join(lines))}</td></tr>"
+        for name, lines in own.candidates.items()
+    )
+    note = (
+        f"{own.metric} on the validation split with seed {own.seed}, which no final run has; the "
+        "test split is not looked at. In colour the chosen settings."
+    )
+    return (
+        f"<h2>Choice of settings</h2>{_of_each_head(findings, tables.tuning)}{_note(note)}"
+        f'<div class="card"><table class="facts"><tbody>{settings}</tbody></table></div>'
+    )
+
+
+def cost(findings: Findings) -> str:
+    """The time of each arm."""
+    note = "Time of training, as measured; a pre-training is shared by all that start from it."
+    return f"<h2>Cost</h2>{_table(tables.costs(findings))}{_note(note)}"
+
+
+def _of_each_head(findings: Findings, make: Callable[[Findings, str], Table]) -> str:
+    """A table a head, under its name where there are several."""
+    heads = findings.study.heads
+    return "".join(
+        f"<h3>head={escape(head)}</h3>" * (len(heads) > 1) + _table(make(findings, head))
+        for head in heads
+    )
+
+
+def _picture(picture: _Picture, figures: Figures) -> str:
+    if picture.name not in figures:
+        return ""
+    alt = picture.name.replace("_", " ")
+    png = figures[picture.name]
+    return figure(png, alt=alt, caption=picture.caption, narrowest=picture.narrowest)
+
+
+def _note(text: str) -> str:
+    return f'<p class="muted note">{escape(text)}</p>'
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th>"
+        + "".join(_entry(*pair) for pair in zip(table.head[1:], entries, strict=True))
+        + "</tr>"
+        for name, entries in table.rows
+    )
+    return (
+        '<div class="card scroll"><table class="numbers">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _entry(column: str, entry: Entry) -> str:
+    main = ' class="main"' if entry.is_main else ""
+    text = escape(entry.text) if entry.value is None else number(entry.value, text=entry.text)
+    unbroken = text.replace(", ", ",&nbsp;")  # within an interval
+    return f'<td{main} data-label="{escape(column)}">{unbroken}</td>'

@@ -1,0 +1,143 @@
+"""Runs that were made by another plan do not count, and are named with the difference."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handpose.check.study import planned_configs, runs_folder
+from handpose.study.changes import differences
+from handpose.study.commands import overrides
+from handpose.study.definition import Study, parse_study
+from handpose.study.launch import changes, unfinished
+from handpose.study.plan import Batch, Cell, pretraining_cells
+from handpose.study.progress import Progress
+
+PATHS = {"data": "/a/data", "cache": "/a/cache", "runs": "/a/runs"}
+
+
+def config(study: Study, cell: Cell) -> dict[str, Any]:
+    """What train.py would have kept, had it run the cell with other paths."""
+    return planned_configs({cell: (overrides(study, Batch.of(cell)), PATHS)})[cell]
+
+
+@pytest.fixture
+def saved(study: Study, full: Progress, tmp_path: Path) -> Progress:
+    """Some finished cells with their configurations."""
+    for cell in (full.cells("pretrain")[0], full.cells("tune")[0], full.cells("runs")[-1]):
+        path = tmp_path / cell.folder / "config.json"
+        path.write_text(json.dumps(config(study, cell)))
+    return full
+
+
+def test_a_configuration_is_the_one_of_the_run(study: Study) -> None:
+    cell = Cell("runs", "contrastive", 15, "regression", 0.05, "long")
+    found = config(study, cell)
+    assert found["finetune"]["max_epochs"] == 16
+    assert found["finetune"]["optimizer"]["lr"] == 1e-4
+    assert found["backbone"]["weights"] == (
+        "/a/runs/studies/small/pretrain/contrastive/seed-15/backbone.pt"
+    )
+    assert found["dataset"]["root"] == "/a/cache/synthetic"
+    assert "hydra" not in found
+    assert found["objective"] == {"_target_": None}
+
+
+def test_todays_plan_differs_from_itself_in_nothing_wherever_it_lies(saved: Progress) -> None:
+    saved.find_changed()
+    assert saved.changed == {}
+    assert unfinished(saved, {}) == []
+
+
+def test_another_plan_is_found_and_does_not_count(
+    saved: Progress, content: dict[str, Any], tmp_path: Path
+) -> None:
+    content["finetune"]["common"] = ["finetune.batch_size=4"]
+    content["pretrain"]["common"] = ["pretrain.max_epochs=6"]
+    other = Progress(parse_study(content), tmp_path)
+    other.find_changed()
+    assert changes(other) == [
+        "pretrain/contrastive/seed-5: pretrain.max_epochs: 3 -> 6",
+        "tune/none/short/regression/labels-0.05: finetune.batch_size: 16 -> 4",
+        "runs/contrastive/regression/labels-1.0/seed-25: finetune.batch_size: 16 -> 4",
+    ]
+    why = {failure.folder: failure.reason for failure in unfinished(other, {})}
+    assert why["pretrain/contrastive/seed-5"] == (
+        "run by another plan: pretrain.max_epochs: 3 -> 6"
+    )
+    assert not other.is_finished(next(iter(other.changed)))
+    assert "no pa_epe_mm of short" in why["runs/none/regression/labels-0.05/seed-5"]
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_what_started_from_another_backbone_does_not_count(
+    full: Progress, content: dict[str, Any], tmp_path: Path, is_missing: bool
+) -> None:
+    """Its own configuration is the same: only the pre-training's has changed, or is gone."""
+    start = full.cells("pretrain")[0]
+    run = next(c for c in full.cells("runs") if (c.arm, c.seed) == ("contrastive", 5))
+    for cell in (start, run):
+        (tmp_path / cell.folder / "config.json").write_text(json.dumps(config(full.study, cell)))
+    if is_missing:
+        (tmp_path / start.folder / "results.json").unlink()
+    else:
+        content["pretrain"]["common"] = ["pretrain.max_epochs=6"]
+    other = Progress(parse_study(content), tmp_path)
+    other.find_changed()
+    expected = ["its pretrain/contrastive/seed-5 is missing or of another plan"]
+    assert other.changed[run] == expected
+    assert len(other.changed) == (1 if is_missing else 2)
+
+
+def test_a_further_seed_or_fraction_changes_nothing(
+    saved: Progress, content: dict[str, Any], tmp_path: Path
+) -> None:
+    content["seeds"] += [35]
+    content["fractions"] += [0.5]
+    more = Progress(parse_study(content), tmp_path)
+    more.find_changed()
+    assert more.changed == {}
+
+
+def test_keys_that_conf_has_got_since_count_only_where_they_are_set(study: Study) -> None:
+    cell = pretraining_cells(study)[0]
+    lines = overrides(study, Batch.of(cell))
+    old = config(study, cell)
+    del old["pretrain"]["max_epochs"], old["evaluate"]["batch_size"]
+    old["gone"] = 3
+    assert differences({cell: (old, lines)}) == {
+        cell: ["pretrain.max_epochs: absent -> 3"]  # the study sets it
+    }
+
+
+def test_a_run_older_than_its_backbone_does_not_count(full: Progress, tmp_path: Path) -> None:
+    for cell in full.cells("runs"):
+        (tmp_path / cell.folder / "config.json").write_text(json.dumps(config(full.study, cell)))
+    full.find_changed()
+    assert full.changed == {}
+    again = tmp_path / "pretrain/contrastive/seed-15/results.json"
+    newest = max(path.stat().st_mtime_ns for path in tmp_path.rglob("results.json"))
+    os.utime(again, ns=(newest + 10**9, newest + 10**9))
+    full.find_changed()
+    assert {(c.arm, c.seed) for c in full.changed} == {("contrastive", 15)}
+    assert len(full.changed) == 2
+    assert "seed-15 was made again since" in changes(full)[0]
+
+
+@pytest.mark.parametrize("name", ["results.json", "config.json"])
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_damaged_file_is_named(full: Progress, tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / full.cells("tune")[0].folder / name
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=f"{name}: (cannot be read|expected a JSON object)"):
+        full.find_changed()
+
+
+def test_runs_lie_where_the_paths_say(finish: Callable[..., None]) -> None:
+    assert runs_folder(["trainer=debug"]) == Path("runs")
+    assert runs_folder(["paths.runs=/a/b"]) == Path("/a/b")
+    with pytest.raises(ValueError, match=r"paths\.rusn: no such key; did you mean paths\.runs"):
+        runs_folder(["paths.rusn=/a/b"])
