@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
+# Each process of the tests has a core of its own.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup train test test-all lint clean
+.PHONY: setup train test test-slow lint clean
 
 setup: $(SETUP)
 
@@ -20,10 +23,10 @@ train: setup
 	$(BIN)/python train.py $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup
-	$(BIN)/python -m pytest $(ARGS)
+test-slow: setup
+	$(PYTEST) -m slow $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

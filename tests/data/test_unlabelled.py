@@ -117,11 +117,12 @@ def mixed_batch(data: Path, make_settings: Callable) -> Target:
 CONTRACT: dict[str, Any] = dict(
     channels=(8, 16), strides=(4, 32), embedding_dim=16, image_size=64, reference_bone="index"
 )
+COMMON: dict[str, Any] = CONTRACT | dict(
+    depth_weight=0.1, root="wrist", root_depth="refined", refine_weight=1.0
+)
 HEADS: dict[str, Callable[[], Head]] = {
-    "regression": lambda: RegressionHead(hidden_dim=16, depth_weight=0.1, **CONTRACT),
-    "heatmap": lambda: HeatmapHead(
-        width=8, stride=4, sigma=1.0, heatmap_weight=0.05, depth_weight=0.1, **CONTRACT
-    ),
+    "regression": lambda: RegressionHead(hidden_dim=16, **COMMON),
+    "heatmap": lambda: HeatmapHead(width=8, stride=4, sigma=1.0, heatmap_weight=0.05, **COMMON),
 }
 
 
