@@ -16,6 +16,7 @@ from handpose.stages.fit import fit, save_weights
 from handpose.stages.probe import build_probe
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.probe import OnlineProbe
 
@@ -25,7 +26,11 @@ BACKBONE = "backbone.pt"
 
 
 def pretrain(
-    cfg: DictConfig, splits: Splits, run_dir: Path, loggers: list[Logger]
+    cfg: DictConfig,
+    splits: Splits,
+    run_dir: Path,
+    loggers: list[Logger],
+    interrupt: Interrupt,
 ) -> tuple[Backbone, Results]:
     """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
 
@@ -43,7 +48,7 @@ def pretrain(
     folder = run_dir / "checkpoints" / "pretrain"
     if splits.views:
         probe = build_probe(cfg)
-        results = _train(cfg, splits.views, folder, loggers, backbone, probe)
+        results = _train(cfg, splits.views, folder, loggers, backbone, probe, interrupt)
     save_weights(cfg, path, backbone.network, results, checkpoints=folder)
     return backbone, results
 
@@ -55,6 +60,7 @@ def _train(
     loggers: list[Logger],
     backbone: Backbone,
     probe: OnlineProbe | None,
+    interrupt: Interrupt,
 ) -> Results:
     stage = Pretrainer(
         backbone=backbone,
@@ -64,7 +70,16 @@ def _train(
         probe=probe,
     )
     untrained = _held_out(cfg, stage, views["val"])
-    seconds, _ = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
+    fitted = fit(
+        cfg,
+        cfg.pretrain,
+        stage,
+        views,
+        folder=folder,
+        loggers=loggers,
+        monitor=None,
+        interrupt=interrupt,
+    )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
         raise ValueError(
             "pre-training diverged: the backbone's weights are not finite. "
@@ -72,7 +87,8 @@ def _train(
         )
     trained = _held_out(cfg, stage, views["val"])
     return {
-        "pretrain_seconds": seconds,
+        "pretrain_seconds": fitted.seconds,
+        "pretrain_skipped_steps": fitted.skipped_steps,
         **{f"pretext_{name}": value for name, value in trained.items()},
         **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
     }
