@@ -1,5 +1,7 @@
 """A run that was killed, at any step of either stage, ends in the bits of one that never was."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from handpose.data.sampling import EpochSampler
 from handpose.training.callbacks import StepSeed
+from handpose.training.interrupt import Interrupted
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.stage import Stage
 
@@ -97,6 +100,37 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
     run_dir, cuts = train_with_cuts(train, monkeypatch, loading, steps=steps, name="cut")
     assert cuts >= STEPS // steps - 1
     assert differences(whole, bits(run_dir)) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "at_step", "code"),
+    [
+        (signal.SIGTERM, 2, 143),
+        # after an epoch's last step: it is validated and saved as ever, and then it ends
+        pytest.param(signal.SIGUSR2, 3, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 7, 130, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_told_to_stop_saves_and_goes_on_later(
+    train: Train, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, at_step: int, code: int
+) -> None:
+    rare = "trainer.checkpoint_every_n_steps=null"
+    whole = bits(train(*SETTINGS, rare, name="whole"))
+    steps = 0
+
+    def tell(stage: Stage, batch: Any, batch_idx: int) -> None:
+        nonlocal steps
+        if steps == at_step:
+            os.kill(os.getpid(), number)
+        steps += 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "on_train_batch_start", tell)
+        with pytest.raises(Interrupted) as stopped:
+            train(*SETTINGS, rare, name="told")
+    assert stopped.value.code == code
+    assert steps == at_step + 1
+    assert differences(whole, bits(train(*SETTINGS, rare, name="told"))) == []
 
 
 @pytest.mark.slow

@@ -1,0 +1,98 @@
+"""Two checkpoints of a stage are kept; whatever ends a save, one of them is whole."""
+
+import errno
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from handpose.training import checkpoint
+from handpose.training.checkpoint import LAST, PREVIOUS, newest_valid
+
+NUM_KILLS = 100
+NUM_DAMAGES = 300
+
+
+def _content(number: int) -> dict[str, Any]:
+    return {"number": number, "weights": torch.full((20_000,), float(number))}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two checkpoints, 1 and 2."""
+    for number in (1, 2):
+        checkpoint.save(_content(number), tmp_path / LAST)
+    return tmp_path
+
+
+def test_the_newer_one_is_taken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert newest_valid(tmp_path_factory.mktemp("empty")) is None
+    assert sorted(path.name for path in folder.iterdir()) == [LAST, PREVIOUS]
+    assert newest_valid(folder) == folder / LAST
+    assert checkpoint.load(folder / LAST)["number"] == 2
+    assert checkpoint.load(folder / PREVIOUS)["number"] == 1
+
+
+def test_any_flipped_bit_or_cut_is_found_and_the_older_one_taken(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = random.Random(0)
+    whole = (folder / LAST).read_bytes()
+    tensors = whole.index(_content(2)["weights"].numpy().tobytes()[:64])
+    for number in range(NUM_DAMAGES):
+        damaged = bytearray(whole)
+        if number % 3 == 0:
+            damaged = damaged[: rng.randrange(len(whole))]
+        else:
+            damaged[tensors + rng.randrange(80_000)] ^= 1 << rng.randrange(8)
+        (folder / LAST).write_bytes(damaged)
+        caplog.clear()
+        assert newest_valid(folder) == folder / PREVIOUS, number
+        assert f"{folder / LAST} (" in caplog.text
+        assert f"going on from {folder / PREVIOUS}" in caplog.text
+
+
+def test_none_is_better_than_a_damaged_one(folder: Path) -> None:
+    for name in (LAST, PREVIOUS):
+        (folder / name).write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"no checkpoint in .*last\.ckpt .*previous\.ckpt"):
+        newest_valid(folder)
+
+
+def test_a_full_disk_keeps_what_is_there_and_says_how_much_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(content: Any, file: Any) -> None:
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"80,000 bytes needed, [\d,]+ free.*last\.ckpt") as raised:
+        checkpoint.save(_content(3), folder / LAST)
+    assert raised.value.errno == errno.ENOSPC
+    assert checkpoint.load(folder / LAST)["number"] == 2
+    assert sorted(path.name for path in folder.iterdir()) == [LAST, PREVIOUS]
+
+
+def test_kill_9_at_any_time_leaves_a_whole_one_and_no_pile_of_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/dev/shm")  # another file system
+    rng = random.Random(0)
+    for _ in range(NUM_KILLS):
+        child = os.fork()
+        if child == 0:
+            while True:
+                checkpoint.save(_content(3), folder / LAST)
+        time.sleep(rng.uniform(0.0, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        path = newest_valid(folder)
+        assert path is not None
+        assert checkpoint.load(path)["number"] in (1, 2, 3)
+        assert len(list(folder.iterdir())) <= 3  # the two, and one that was being written

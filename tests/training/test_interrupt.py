@@ -1,0 +1,88 @@
+"""Signals are noted when they come, and end the run where it is safe; Slurm jobs go back."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from handpose.training.interrupt import Interrupted, interruptible
+from handpose.training.requeue import MOST, requeue_job
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR2, 143), (signal.SIGINT, 130)]
+)
+def test_a_signal_ends_the_run_at_the_next_safe_place(number: signal.Signals, code: int) -> None:
+    before = signal.getsignal(number)
+    with interruptible() as interrupt:
+        interrupt.check()
+        os.kill(os.getpid(), number)
+        assert interrupt.noted == number  # and nothing else has happened
+        with pytest.raises(Interrupted) as stopped:
+            interrupt.check()
+    assert stopped.value.code == code
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_ends_it_at_once() -> None:
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+Slurm = Callable[..., Path]
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+    """slurm(state, **environment): a scontrol that says so of job 7, and writes down its calls."""
+
+    def make(state: str, **environment: str) -> Path:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        script = tmp_path / "scontrol"
+        script.write_text(
+            f'#!/bin/sh\necho "$@" >> {calls}\necho "JobId=7 JobName=x JobState={state} Restarts=0"'
+        )
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        for name, value in {"SLURM_JOB_ID": "7", **environment}.items():
+            monkeypatch.setenv(name, value)
+        return calls
+
+    return make
+
+
+def test_a_running_job_goes_back_into_the_queue(slurm: Slurm) -> None:
+    calls = slurm("RUNNING")
+    assert requeue_job()
+    assert calls.read_text().splitlines() == ["-o show job 7", "requeue 7"]
+
+
+def test_an_element_of_an_array_goes_back_alone(slurm: Slurm) -> None:
+    calls = slurm("RUNNING", SLURM_ARRAY_JOB_ID="5", SLURM_ARRAY_TASK_ID="2")
+    assert requeue_job()
+    assert calls.read_text().splitlines()[-1] == "requeue 5_2"
+
+
+@pytest.mark.parametrize(
+    ("state", "environment"),
+    [
+        ("COMPLETING", {}),  # requeued or cancelled by Slurm itself
+        ("CANCELLED", {}),
+        ("RUNNING", {"SLURM_RESTART_COUNT": str(MOST)}),
+        ("RUNNING", {"SLURM_PROCID": "1"}),  # the first task does it
+    ],
+)
+def test_no_other_job_does(slurm: Slurm, state: str, environment: dict[str, str]) -> None:
+    calls = slurm(state, **environment)
+    assert not requeue_job()
+    assert "requeue" not in calls.read_text()
+
+
+def test_without_slurm_there_is_nothing_to_requeue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert not requeue_job()
