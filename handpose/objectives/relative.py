@@ -80,7 +80,8 @@ class Relative(Objective):
         first, second = embedding.unbind(1)
         joint = self.mlp(embedding.flatten(1)) + self.difference(second - first)
         joint = joint + self.products(self.factors[0](first) * self.factors[1](second))
-        outputs = joint.float().split(list(self.widths.values()), dim=1)
+        joint = joint.to(torch.promote_types(joint.dtype, torch.float32))
+        outputs = joint.split(list(self.widths.values()), dim=1)
         return {
             name: output * self.get_buffer(f"scale_{name}")
             for name, output in zip(self.widths, outputs, strict=True)
