@@ -47,6 +47,7 @@ class ProbeConfig:
 class PretrainConfig(StageConfig):
     """The first stage, on unlabelled pairs."""
 
+    gradient_cache_chunk: int | None = MISSING
     positives: str = MISSING
     mining: MiningConfig = field(default_factory=MiningConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)

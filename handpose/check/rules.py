@@ -73,6 +73,7 @@ RUN: dict[str, Rule] = {
     **{
         f"{stage}.{key}": rule for stage in ("pretrain", "finetune") for key, rule in _STAGE.items()
     },
+    "pretrain.gradient_cache_chunk": optional(whole(1)),
     "pretrain.positives": one_of("self", "mined"),
     "pretrain.mining.joints": FILLED,
     "pretrain.mining.num_dims": Rule(

@@ -42,6 +42,7 @@ class Contrastive(Objective):
     ) -> None:
         super().__init__(**contract)
         self.temperature = temperature
+        self.reads_features = projection != "embedding"
         widths = {name: contract[name] for name in ("channels", "strides", "embedding_dim")}
         self.projector = build_projection(
             projection,

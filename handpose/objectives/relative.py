@@ -55,6 +55,7 @@ class Relative(Objective):
             {name: nn.Parameter(torch.zeros(())) for name in scales}
         )
         self.keypoints, width = None, contract["embedding_dim"]
+        self.reads_features = num_keypoints > 0
         if num_keypoints:
             self.keypoints = KeypointProjection(
                 channels=contract["channels"],

@@ -62,6 +62,7 @@ def _train(
         optimizer=build.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
         probe=probe,
+        gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
     untrained = _held_out(cfg, stage, views["val"])
     seconds, _ = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
