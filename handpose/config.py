@@ -100,6 +100,12 @@ def cell_name(overrides: str) -> str:
     return name if len(name) <= 100 else f"{name[:80]}-{digest}"
 
 
+def num_processes(trainer: Any) -> int:
+    """W, the processes of a run: one for each device on each of its nodes."""
+    devices = trainer.devices
+    return (devices if isinstance(devices, int) else len(devices)) * trainer.num_nodes
+
+
 def register() -> None:
     """Makes the skeleton and the resolvers known to Hydra; may be called again."""
     ConfigStore.instance().store(name="run_schema", node=RunConfig)

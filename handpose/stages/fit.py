@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
-from handpose import build
+from handpose import build, ranks
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.evaluate import Results
@@ -47,7 +47,7 @@ def fit(
         stage,
         training_loader(cfg, config, datasets["train"]),
         evaluation_loader(cfg, datasets["val"]),
-        ckpt_path=last if last.exists() else None,
+        ckpt_path=last if ranks.decided(last.exists) else None,
         weights_only=True,
     )
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
@@ -58,9 +58,14 @@ def save_weights(
     cfg: DictConfig, path: Path, network: nn.Module, results: Results, *, checkpoints: Path
 ) -> None:
     """`path` marks the end of a stage: its checkpoints are of no more use, and go if so asked."""
-    checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
-    if not cfg.trainer.keep_checkpoints:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    ranks.wait()  # until nobody reads the checkpoints any more
+
+    def save() -> None:
+        checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
+        if not cfg.trainer.keep_checkpoints:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+
+    ranks.decided(save)
 
 
 def _describe(cfg: DictConfig, results: Results) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from handpose import build
+from handpose import build, ranks
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
@@ -113,7 +113,11 @@ def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
 def training_loader(
     cfg: DictConfig, stage: DictConfig, dataset: ViewDataset | TargetDataset
 ) -> DataLoader:
-    """Shuffled whole batches of a stage, `cfg.pretrain` or `cfg.finetune`, under the caps."""
+    """This process's share of the shuffled whole batches of a stage, under the caps.
+
+    Args:
+        stage: `cfg.pretrain` or `cfg.finetune`.
+    """
     return build_loader(
         dataset,
         batch_size=build.capped(stage.batch_size, build.build_caps(cfg).batch_size),
@@ -121,6 +125,8 @@ def training_loader(
         num_workers=build.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
+        rank=ranks.rank(),
+        num_ranks=ranks.world_size(),
     )
 
 
