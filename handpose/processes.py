@@ -87,16 +87,19 @@ def _end_with_parent() -> None:
 def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
     """Waits until all have ended, or until the grace is over after the first that failed."""
     failure, deadline = 0, float("inf")
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
-        if not failure and (failure := _failure(processes)):
-            deadline = time.monotonic() + _GRACE
+    while True:
+        codes = [process.poll() for process in processes]
+        failure = failure or next((_as_exit_code(code) for code in codes if code), 0)
+        if None not in codes or time.monotonic() > deadline:
+            return failure
+        if failure:
+            deadline = min(deadline, time.monotonic() + _GRACE)
         time.sleep(0.05)
-    return failure or _failure(processes)
 
 
-def _failure(processes: Sequence[subprocess.Popen]) -> int:
-    codes = (process.returncode for process in processes)
-    return next((code if code > 0 else 128 - code for code in codes if code), 0)
+def _as_exit_code(code: int) -> int:
+    """What a shell calls it: Popen has -n for signal n."""
+    return code if code > 0 else 128 - code
 
 
 @contextmanager

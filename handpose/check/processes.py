@@ -1,5 +1,6 @@
 """Several processes: whether they are there, and whether the batches can be divided among them."""
 
+import os
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -51,6 +52,9 @@ def launch_problems(cfg: DictConfig) -> list[str]:
             f"{asked}: {count} in all, and {starter.by} started {starter.num_processes} processes; "
             "make them equal"
         ]
+    if starter is not None and starter.by == "srun" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        each = count // nodes
+        return [f"{asked}: srun was not told how many on each node; add --ntasks-per-node={each}"]
     if starter is None and nodes > 1:
         separately = _SEPARATELY.format(nodes=nodes, each=count // nodes)
         return [f"{asked}: processes on other machines are not started from here; use {separately}"]
