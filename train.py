@@ -11,12 +11,16 @@ from omegaconf import DictConfig
 
 from handpose.check import check, check_command_line
 from handpose.config import register
+from handpose.launch import must_start_processes, start_processes
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     """One run, or one cell of a sweep."""
     check(cfg)
+    if must_start_processes(cfg):
+        start_processes(cfg)
+        return
     from handpose.run import run
 
     run(cfg)

@@ -47,6 +47,7 @@ class ProbeConfig:
 class PretrainConfig(StageConfig):
     """The first stage, on unlabelled pairs."""
 
+    gradient_cache_chunk: int | None = MISSING
     positives: str = MISSING
     mining: MiningConfig = field(default_factory=MiningConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
@@ -97,6 +98,12 @@ def cell_name(overrides: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._=+-]+", "_", overrides.replace("=", "-")).strip("_") or "default"
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return name if len(name) <= 100 else f"{name[:80]}-{digest}"
+
+
+def num_processes(trainer: Any) -> int:
+    """W, the processes of a run: one for each device on each of its nodes."""
+    devices = trainer.devices
+    return (devices if isinstance(devices, int) else len(devices)) * trainer.num_nodes
 
 
 def register() -> None:

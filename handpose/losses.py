@@ -10,10 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from handpose.ranks import total, world_size
+
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """The mean of `values` where `valid` (same shape); 0 with zero gradient where none is valid."""
-    return torch.where(valid, values, 0.0).sum() / valid.sum().clamp(min=1)
+    """The mean of `values` where `valid` (same shape); 0 with zero gradient where none is valid.
+
+    Of W processes each gives W times its share of the mean over all their values, so that the mean
+    over the processes, which DDP takes of gradients, is that mean.
+    """
+    share = torch.where(valid, values, 0.0).sum() * world_size()
+    return share / total(valid.sum()).clamp(min=1)
 
 
 def pose_25d_loss(

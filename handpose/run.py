@@ -4,6 +4,8 @@ import json
 import logging
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
+from handpose import build, ranks
 from handpose.evaluate import Evaluation, Results, not_applicable
 from handpose.protocols import METRICS, summarise
 from handpose.records import Views
@@ -34,14 +37,29 @@ def run(cfg: DictConfig) -> None:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    with interruptible() as interrupt, claim(run_dir, config):
-        if (run_dir / RESULTS).exists():
+    with (
+        build.joined_processes(cfg),
+        _quiet_but_first(),
+        interruptible() as interrupt,
+        claim(run_dir, config),
+    ):
+        if ranks.decided((run_dir / RESULTS).exists):
             _log.warning("%s is finished already", run_dir)
             results = json.loads((run_dir / RESULTS).read_text())
         else:
-            _keep_hydra_files(cfg, run_dir / ".hydra")
             results = _complete(cfg, config, run_dir, interrupt)
-        print_results(results, run_dir=run_dir)
+        if ranks.is_first():
+            print_results(results, run_dir=run_dir)
+
+
+@contextmanager
+def _quiet_but_first() -> Iterator[None]:
+    """Of several processes the first one tells what happens, the others errors alone."""
+    logging.disable(logging.NOTSET if ranks.is_first() else logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
@@ -56,9 +74,11 @@ def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
 def _complete(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
 ) -> Results:
-    """All stages, with W&B open around them where it is asked for."""
+    """All stages, with W&B open around them where it is asked for; the first process writes."""
+    if ranks.is_first():
+        _keep_hydra_files(cfg, run_dir / ".hydra")
     loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
-    if cfg.logger.wandb is None:
+    if cfg.logger.wandb is None or not ranks.is_first():
         return _stages(cfg, config, run_dir, loggers, interrupt)[0]
     with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
         results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt)
@@ -85,8 +105,12 @@ def _stages(
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
-    figures = _report(cfg, config, run_dir, splits, results, evaluation) if cfg.report else {}
-    write_json(run_dir / RESULTS, results)
+    figures: dict[str, bytes] = {}
+    if ranks.is_first():
+        if cfg.report:
+            figures = _report(cfg, config, run_dir, splits, results, evaluation)
+        write_json(run_dir / RESULTS, results)
+    ranks.wait()
     return results, figures
 
 

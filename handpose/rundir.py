@@ -9,6 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from handpose import ranks
+
 _log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
@@ -23,24 +25,35 @@ class RunRefused(SystemExit):
 
 @contextmanager
 def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Holds `run_dir` for this process and keeps `config` in it.
+    """Holds `run_dir` for this process, or for all of the run's, and keeps `config` in it.
 
     Raises:
-        RunRefused: another live process holds it, or it was begun with another configuration.
+        RunRefused: another live run holds it, it was begun with another configuration, or the
+            processes of this one do not agree on it.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
+    folders = sorted(set(ranks.everyones(str(run_dir))))
+    if len(folders) > 1:
+        raise RunRefused(
+            f"the processes of the run have different directories, {' and '.join(folders)}; give "
+            "all of them the same hydra.run.dir"
+        )
     lock = FileLock(run_dir / ".lock")
+    try:
+        ranks.decided(lambda: _hold(run_dir, config, lock))
+        yield
+    finally:
+        lock.release()
+
+
+def _hold(run_dir: Path, config: dict[str, Any], lock: FileLock) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise RunRefused(
             f"{run_dir} is in use by a live run. Wait for it, or choose another hydra.run.dir."
         ) from None
-    try:
-        _keep_config(run_dir / "config.json", config)
-        yield
-    finally:
-        lock.release()
+    _keep_config(run_dir / "config.json", config)
 
 
 def finished_config(run_dir: Path) -> dict[str, Any]:

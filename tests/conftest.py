@@ -1,7 +1,7 @@
 """Shared fixtures: a random sample, settings of augmentation, and a quiet environment."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,43 @@ def make_sample() -> Callable[..., object]:
             box=np.array([0.5 * width, 0.48 * height, 0.6 * width], dtype=np.float32),
             side=side,
             key="test/0#0",
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def two_ranks() -> Iterator[object]:
+    """two_ranks(function, *arguments): what two processes on gloo return, by rank."""
+    from several_ranks import Ranks
+
+    ranks = Ranks()
+    yield ranks
+    ranks.pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def views_of(make_sample: Callable) -> Callable[..., object]:
+    """views_of(settings, count, side="right"): pairs of 32 px, as data workers make them."""
+    from torch.utils.data import default_collate
+
+    from handpose.augment.views import make_views
+
+    def make(settings: object, count: int = 6, *, side: str = "right") -> object:
+        image = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+        return default_collate(
+            [
+                make_views(
+                    make_sample(image, side=side),
+                    settings,
+                    rng=np.random.default_rng(i),
+                    size=32,
+                    num_views=2,
+                    identity=i,
+                    index=i,
+                )
+                for i in range(count)
+            ]
         )
 
     return make

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 
 # From the ground up; a name stands for a file or a folder of the package.
 FLOORS = (
-    ("hand", "records"),
+    ("hand", "records", "ranks", "processes"),
     ("geometry", "ridge"),
     ("synthetic", "losses", "metrics", "representation"),
     ("augment",),
@@ -23,11 +23,11 @@ FLOORS = (
     ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
-    ("study",),
+    ("study", "launch"),
     ("stages",),
     ("run",),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "run"}
+READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "run", "launch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -9,6 +9,7 @@ from handpose.build.objective import (
     build_view_augmentations,
     mined_parts,
 )
+from handpose.build.processes import joined_processes
 from handpose.build.trainer import build_trainer, num_workers
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "build_view_augmentations",
     "capped",
     "chosen",
+    "joined_processes",
     "mined_parts",
     "num_workers",
 ]

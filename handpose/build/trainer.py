@@ -9,6 +9,8 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers.logger import Logger
 
 from handpose.build.node import build_caps, capped
+from handpose.build.processes import build_environment
+from handpose.config import num_processes
 from handpose.data.loaders import default_num_workers
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
 
@@ -29,6 +31,9 @@ def build_trainer(
     return pl.Trainer(
         accelerator=cfg.trainer.accelerator,
         devices=cfg.trainer.devices,
+        num_nodes=cfg.trainer.num_nodes,
+        strategy=_strategy(cfg),
+        sync_batchnorm=cfg.trainer.sync_batchnorm and num_processes(cfg.trainer) > 1,
         precision=cfg.trainer.precision,
         deterministic=cfg.trainer.deterministic,
         max_epochs=capped(stage.max_epochs, caps.max_epochs),
@@ -38,7 +43,7 @@ def build_trainer(
         logger=loggers,
         callbacks=[RichProgressBar(), *callbacks, *checkpoints],
         enable_checkpointing=folder is not None,
-        plugins=[VerifiedCheckpointIO()],
+        plugins=[VerifiedCheckpointIO(), build_environment()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -46,7 +51,12 @@ def build_trainer(
     )
 
 
+def _strategy(cfg: DictConfig) -> str:
+    """Lightning's name of it; with one process there is nothing to choose."""
+    return "auto" if num_processes(cfg.trainer) == 1 else cfg.trainer.strategy or "ddp"
+
+
 def num_workers(cfg: DictConfig) -> int:
-    """As configured, or one for each core."""
-    configured = cfg.trainer.num_workers
-    return default_num_workers() if configured is None else int(configured)
+    """As configured, or one for each core, shared with the other processes of this machine."""
+    configured, here = cfg.trainer.num_workers, num_processes(cfg.trainer) // cfg.trainer.num_nodes
+    return default_num_workers(here) if configured is None else int(configured)

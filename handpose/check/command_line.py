@@ -15,6 +15,7 @@ from handpose.check.composer import Composer
 from handpose.check.experiments import experiment_problems
 from handpose.check.folders import unwritable
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
+from handpose.check.processes import launch_problems, shared_folder_problems
 from handpose.check.refusal import refuse
 from handpose.check.sweep import sweep_problems
 from handpose.check.values import found_value
@@ -73,14 +74,17 @@ def _run_problems(
 ) -> list[str]:
     """Problems of the one run, or of all cells of a sweep, and of the folder to be written."""
     modes = [str(o.value()).upper() for o in overrides if o.key_or_group == "hydra.mode"]
-    if flags.multirun or "MULTIRUN" in modes:
+    multirun = flags.multirun or "MULTIRUN" in modes
+    together = shared_folder_problems(overrides, multirun=multirun)
+    if multirun:
         driver, problems = sweep_problems(overrides, composer, parser)
-        return problems + _output_problems(driver, "hydra.sweep.dir")
+        return together + problems + _output_problems(driver, "hydra.sweep.dir")
     several = [_not_a_sweep(o) for o in overrides if o.is_sweep_override()]
     cfg, problems = composer.composed([o for o in overrides if not o.is_sweep_override()])
     if cfg is None or flags.cfg:  # shown, not run
         return several + problems
     problems += find_problems(cfg, composer.catalogue)
+    problems += together if problems else together or launch_problems(cfg)
     return several + problems + _output_problems(cfg, "hydra.run.dir")
 
 

@@ -10,6 +10,7 @@ from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
 from handpose.check.parts import parts_problems
+from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
 from handpose.check.targets import target_problems
 from handpose.check.tree import lookup
@@ -18,7 +19,7 @@ from handpose.check.values import range_problems, value_problems
 
 def check(cfg: DictConfig) -> None:
     """Refuses a configuration that cannot run: prints all its problems, and exits with 1."""
-    problems = find_problems(cfg, Catalogue(_roots()))
+    problems = find_problems(cfg, Catalogue(_roots())) or launch_problems(cfg)
     if problems:
         refuse(problems)
 
@@ -44,6 +45,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += unknown_keys(content, root, catalogue)
     values = value_problems(cfg, content, root, catalogue)
     problems += values or range_problems(cfg, content, catalogue)
+    problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
     problems += folder_problems(cfg, content, catalogue)
     if not stages(content):

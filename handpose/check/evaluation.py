@@ -14,6 +14,7 @@ from handpose.check.composer import Composer
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
 from handpose.check.refusal import refuse
 from handpose.check.tree import leaves, lookup, overlay, place
+from handpose.config import num_processes
 
 # What an evaluation takes from the command line; all else belongs to the trained model.
 _REACHED = ("dataset", "evaluate", "paths", "trainer")
@@ -37,6 +38,8 @@ def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig
         right = [o for o, own in judged if not own and not _slot(o).startswith(wrong)]
         cfg, more = composer.composed(right)
     problems += more + (find_problems(cfg, composer.catalogue) if cfg is not None else [])
+    if cfg is not None and not problems and num_processes(cfg.trainer) > 1:
+        problems = [f"trainer.devices={cfg.trainer.devices}: an evaluation is of one process"]
     if problems:
         refuse(list(dict.fromkeys(problems)))
     assert cfg is not None, "without a problem there is a configuration"
@@ -54,6 +57,9 @@ class _RunComposer(Composer):
         self.base.dataset = _with_references(own, config["paths"], catalogue)
         self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
         self.base.backbone.weights = None  # model.pt has them all
+        # Trained by however many processes, it is evaluated by one.
+        one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False)
+        self.base.trainer = OmegaConf.merge(self.base.trainer, one)
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
         """The run's configuration, with its parts replaced by those that the overrides choose."""

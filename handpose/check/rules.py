@@ -47,10 +47,11 @@ def optional(rule: Rule) -> Rule:
     return Rule(lambda v: v is None or rule.holds(v), f"null or {rule.expected}")
 
 
-def _is_one_device(value: Any) -> bool:
+def _are_devices(value: Any) -> bool:
     if isinstance(value, list):
-        return len(value) == 1 and is_whole(value[0]) and value[0] >= 0
-    return is_whole(value) and value == 1
+        known = all(is_whole(index) and index >= 0 for index in value)
+        return known and 0 < len(value) == len(set(value))
+    return is_whole(value) and value >= 1
 
 
 FILLED = Rule(lambda v: isinstance(v, str) and bool(v.strip()), "a name")
@@ -73,6 +74,7 @@ RUN: dict[str, Rule] = {
     **{
         f"{stage}.{key}": rule for stage in ("pretrain", "finetune") for key, rule in _STAGE.items()
     },
+    "pretrain.gradient_cache_chunk": optional(whole(1)),
     "pretrain.positives": one_of("self", "mined"),
     "pretrain.mining.joints": FILLED,
     "pretrain.mining.num_dims": Rule(
@@ -113,9 +115,9 @@ PARTS: dict[str, dict[str, Rule]] = {
     "optimizer": {"lr": number(0, above=True), "weight_decay": number(0)},
     "trainer": {
         "accelerator": one_of("auto", "cpu", "gpu", "cuda"),
-        "devices": Rule(
-            _is_one_device, "1, or the index of one device in a list, as [0]; not several yet"
-        ),
+        "devices": Rule(_are_devices, "how many, 1 or more, or a list of their indices, as [0,3]"),
+        "num_nodes": whole(1),
+        "strategy": optional(one_of("ddp", "ddp_find_unused_parameters_true")),
         "precision": one_of("32-true", "16-mixed", "bf16-mixed"),
         "num_workers": optional(whole(0)),
         "checkpoint_every_n_steps": optional(whole(1)),

@@ -15,6 +15,8 @@ from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.records import Target, Views
 
+_LEAST_TO_NORMALISE = 2
+
 _log = logging.getLogger(__name__)
 
 
@@ -144,22 +146,39 @@ def build_loader(
     num_workers: int,
     seed: int,
     samples_per_epoch: int | None = None,
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> DataLoader:
     """Shuffled whole batches for training; every sample once and in order otherwise.
 
     With fewer samples than a batch the batch is what there is, and the log says so.
 
     Args:
+        batch_size: of training, of all processes together.
         samples_per_epoch: of training, each with augmentation of its own; None: all samples once.
+        rank, num_ranks: this process, which takes its share of every training batch, and how many
+            there are.
+
+    Raises:
+        ValueError: there are too few samples for so many processes.
     """
     # Workers are the parallelism, and OpenCV's own thread pool, kept through a fork, hangs them.
     cv2.setNumThreads(0)
     sampler = EpochSampler(
-        strata=dataset.strata, seed=seed, shuffle=training, length=samples_per_epoch
+        strata=dataset.strata,
+        seed=seed,
+        shuffle=training,
+        length=samples_per_epoch,
+        rank=rank,
+        num_ranks=num_ranks,
     )
-    if len(sampler) < batch_size:
-        _log.warning("%d samples for a batch of %d: taking what there is", len(sampler), batch_size)
-        batch_size = len(sampler)
+    if sampler.length < batch_size:
+        _log.warning(
+            "%d samples for a batch of %d: taking what there is", sampler.length, batch_size
+        )
+        batch_size = sampler.length
+    if training:
+        batch_size = _own_share(batch_size, num_ranks)
     return DataLoader(
         dataset,
         batch_size=batch_size,
@@ -170,6 +189,16 @@ def build_loader(
     )
 
 
-def default_num_workers() -> int:
-    """As many workers as cores of this process, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)))
+def _own_share(batch_size: int, num_ranks: int) -> int:
+    """What one process takes of a batch."""
+    if num_ranks > 1 and batch_size // num_ranks < _LEAST_TO_NORMALISE:
+        raise ValueError(
+            f"a batch of {batch_size} for {num_ranks} processes: BatchNorm needs "
+            f"{_LEAST_TO_NORMALISE} samples in each; take fewer trainer.devices, or more samples"
+        )
+    return batch_size // num_ranks
+
+
+def default_num_workers(num_processes: int = 1) -> int:
+    """As many workers as each of the processes here has cores, eight at most."""
+    return min(8, max(1, len(os.sched_getaffinity(0)) // num_processes))

@@ -15,6 +15,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
     goes through all its samples before it repeats one. Otherwise every index once, in order, at
     time 0, so that validation sees the same samples in every epoch.
 
+    Of W processes each takes every W-th training sample, so that batches of b are together the
+    batches of W b that one process has. The others every process goes through by itself.
+
     Lightning calls `set_epoch` before each epoch.
 
     Args:
@@ -22,12 +25,22 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: with the epoch, all that the order depends on.
         shuffle: whether this is training.
         length: of a training epoch; None for as many samples as there are.
+        rank, num_ranks: this process, and how many there are.
     """
 
     def __init__(
-        self, *, strata: Strata, seed: int, shuffle: bool, length: int | None = None
+        self,
+        *,
+        strata: Strata,
+        seed: int,
+        shuffle: bool,
+        length: int | None = None,
+        rank: int = 0,
+        num_ranks: int = 1,
     ) -> None:
         self.strata = strata
+        self.rank = rank
+        self.num_ranks = num_ranks
         self.length = (shuffle and length) or sum(count for count, _ in strata)
         self.seed = seed
         self.shuffle = shuffle
@@ -54,7 +67,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         )
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
         first = self._start[1] if self.epoch == self._start[0] else 0
-        return iter((time, index) for time, index in draws[order[first:]].tolist())
+        own = order[self.rank :: self.num_ranks][first : len(self)]
+        return iter((time, index) for time, index in draws[own].tolist())
 
     def _draws(self, place: int, quota: int) -> np.ndarray:
         """(quota, 2) of (time, index): what a stratum gives to this epoch."""
@@ -69,7 +83,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return np.stack((times, first + places), axis=1)
 
     def __len__(self) -> int:
-        return self.length
+        """The samples of this process, as many as of every other."""
+        return self.length // self.num_ranks if self.shuffle else self.length
 
 
 def quotas(strata: Strata, total: int) -> list[int]:

@@ -22,6 +22,8 @@ class Objective(nn.Module, ABC):
     weighs_itself = False
     # Whether the two views may be of different images, of hands in similar poses.
     takes_mined_positives = False
+    # Whether it reads more than the embedding; if not, no features are kept for it.
+    reads_features = True
 
     def __init__(
         self,

@@ -9,11 +9,15 @@ from torch import Tensor
 from handpose.losses import negatives, nt_xent, similarity_weights
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import build_projection
+from handpose.ranks import gather
 from handpose.records import Features, Views
 
 
 class Contrastive(Objective):
     """NT-Xent between the projections of two views; weighted where the views have poses.
+
+    In training every process takes the loss of the whole batch: all its views are negatives, and
+    the distances of all its poses weigh them. In evaluation each goes through all pairs by itself.
 
     Args:
         temperature: T of NT-Xent.
@@ -38,6 +42,7 @@ class Contrastive(Objective):
     ) -> None:
         super().__init__(**contract)
         self.temperature = temperature
+        self.reads_features = projection != "embedding"
         widths = {name: contract[name] for name in ("channels", "strides", "embedding_dim")}
         self.projector = build_projection(
             projection,
@@ -52,19 +57,23 @@ class Contrastive(Objective):
         shape = embedding.shape[:2]
         levels = tuple(level.flatten(0, 1) for level in features)
         projected = self.projector(levels, embedding.flatten(0, 1)).unflatten(0, shape)
-        compared = self.compared(projected, views).flatten(2)
-        is_weighted = views.pose.shape[-1] > 0
-        weights = similarity_weights(views.pose, views.pose_valid) if is_weighted else None
+        whole = gather if self.training else _as_it_is
+        compared = whole(self.compared(projected, views).flatten(2))
+        identity, weights = whole(views.identity), None
+        if views.pose.shape[-1] > 0:
+            weights = similarity_weights(whole(views.pose), whole(views.pose_valid))
         return {
-            "loss": nt_xent(
-                compared, views.identity, temperature=self.temperature, weights=weights
-            ),
-            "top1": partner_top1(compared.detach(), views.identity),
+            "loss": nt_xent(compared, identity, temperature=self.temperature, weights=weights),
+            "top1": partner_top1(compared.detach(), identity),
         }
 
     def compared(self, projected: Tensor, views: Views) -> Tensor:
         """What of the projections (B, V, ...) should agree between two views: all of it."""
         return projected
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def partner_top1(projections: Tensor, identity: Tensor) -> Tensor:

@@ -81,10 +81,11 @@ class Equivariant(Contrastive):
         self.with_scale = scale
 
     def compared(self, projected: Tensor, views: Views) -> Tensor:
-        """The projections as those of the plain crop. Points outside autocast, in float32."""
+        """The projections as those of the plain crop. Outside autocast, in float32 at least."""
         with torch.autocast(projected.device.type, enabled=False):
-            flat = projected.flatten(0, 1).float()
-            view = view_map(views.params, self.image_size)
+            flat = projected.flatten(0, 1)
+            flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+            view = ViewMap(*(t.to(flat.dtype) for t in view_map(views.params, self.image_size)))
             if flat.ndim == 4:
                 undone = undo_on_maps(flat, view, with_scale=self.with_scale)
             else:

@@ -47,6 +47,10 @@ class Hybrid(nn.Module):
             }
         )
 
+    def reads_features(self, name: str) -> bool:
+        """Whether this part reads more than the embedding."""
+        return self.parts[name].reads_features  # type: ignore[return-value]
+
     def forward(self, inputs: Mapping[str, tuple[Features, Tensor, Views]]) -> dict[str, Tensor]:
         """By part, what `Objective.forward` takes -> {"loss", and the parts' other terms}.
 

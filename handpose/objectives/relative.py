@@ -55,6 +55,7 @@ class Relative(Objective):
             {name: nn.Parameter(torch.zeros(())) for name in scales}
         )
         self.keypoints, width = None, contract["embedding_dim"]
+        self.reads_features = num_keypoints > 0
         if num_keypoints:
             self.keypoints = KeypointProjection(
                 channels=contract["channels"],
@@ -80,7 +81,8 @@ class Relative(Objective):
         first, second = embedding.unbind(1)
         joint = self.mlp(embedding.flatten(1)) + self.difference(second - first)
         joint = joint + self.products(self.factors[0](first) * self.factors[1](second))
-        outputs = joint.float().split(list(self.widths.values()), dim=1)
+        joint = joint.to(torch.promote_types(joint.dtype, torch.float32))
+        outputs = joint.split(list(self.widths.values()), dim=1)
         return {
             name: output * self.get_buffer(f"scale_{name}")
             for name, output in zip(self.widths, outputs, strict=True)

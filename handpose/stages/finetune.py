@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 
-from handpose import build
+from handpose import build, ranks
 from handpose.backbones.base import Backbone
 from handpose.evaluate import Results
 from handpose.rundir import MODEL
@@ -32,7 +32,7 @@ def finetune(
     pl.seed_everything(cfg.seed, verbose=False)
     stage = build_stage(cfg, backbone)
     path = run_dir / MODEL
-    if path.exists():
+    if ranks.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
         content = checkpoint.load(path)
         stage.model.load_state_dict(content["state_dict"])

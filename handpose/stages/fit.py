@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
-from handpose import build
+from handpose import build, ranks
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.evaluate import Results
@@ -63,8 +63,8 @@ def fit(
     trainer = build.build_trainer(
         cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch
     )
-    path = checkpoint.newest_valid(folder)
-    batches = 0 if path is None else checkpoint.batches_done(path)
+    path = ranks.decided(lambda: checkpoint.newest_valid(folder))
+    batches = 0 if path is None else ranks.decided(lambda: checkpoint.batches_done(path))
     trainer.fit(
         stage,
         training_loader(cfg, config, datasets["train"], batches_done=batches),
@@ -81,9 +81,14 @@ def save_weights(
     cfg: DictConfig, path: Path, network: nn.Module, results: Results, *, checkpoints: Path
 ) -> None:
     """`path` marks the end of a stage: its checkpoints are of no more use, and go if so asked."""
-    checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
-    if not cfg.trainer.keep_checkpoints:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    ranks.wait()  # until nobody reads the checkpoints any more
+
+    def save() -> None:
+        checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
+        if not cfg.trainer.keep_checkpoints:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+
+    ranks.decided(save)
 
 
 def _describe(cfg: DictConfig, results: Results) -> dict[str, Any]:

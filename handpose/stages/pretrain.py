@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 
-from handpose import build
+from handpose import build, ranks
 from handpose.backbones.base import Backbone
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
@@ -39,7 +39,7 @@ def pretrain(
     pl.seed_everything(cfg.seed, verbose=False)
     backbone = build.build_backbone(cfg)
     path = run_dir / BACKBONE
-    if path.exists():
+    if ranks.decided(path.exists):
         _log.info("pre-training is done: %s", path)
         content = checkpoint.load(path)
         backbone.network.load_state_dict(content["state_dict"])
@@ -68,6 +68,7 @@ def _train(
         optimizer=build.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
         probe=probe,
+        gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
     untrained = _held_out(cfg, stage, views["val"])
     fitted = fit(

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from handpose import build
+from handpose import build, ranks
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
@@ -118,9 +118,10 @@ def training_loader(
     *,
     batches_done: int = 0,
 ) -> DataLoader:
-    """Shuffled whole batches of a stage, `cfg.pretrain` or `cfg.finetune`, under the caps.
+    """This process's share of the shuffled whole batches of a stage, under the caps.
 
     Args:
+        stage: `cfg.pretrain` or `cfg.finetune`.
         batches_done: of all epochs so far; the loader goes on after them.
     """
     caps = build.build_caps(cfg)
@@ -131,6 +132,8 @@ def training_loader(
         num_workers=build.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
+        rank=ranks.rank(),
+        num_ranks=ranks.world_size(),
     )
     epoch, batch = divmod(batches_done, build.capped(len(loader), caps.batches))
     sampler: Any = loader.sampler

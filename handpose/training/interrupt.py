@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from handpose import ranks
 from handpose.training.requeue import requeue_job
 
 _log = logging.getLogger(__name__)
@@ -45,15 +46,18 @@ class Interrupt:
     def check(self) -> None:
         """To be called at a safe place: all that was done so far is on disk, or can be done again.
 
+        By all processes of a run together, for a signal may have reached one of them alone.
+
         Raises:
             Interrupted: a signal has come. A Slurm job that is still running is requeued first.
         """
-        if self.noted is None:
+        noted = next((one for one in ranks.everyones(self.noted) if one is not None), None)
+        if noted is None:
             return
-        if self.noted != signal.SIGINT:
+        if noted != signal.SIGINT:
             requeue_job()
-        _log.warning("stopped by %s; the same command goes on from here", self.noted.name)
-        raise Interrupted(130 if self.noted == signal.SIGINT else 143)
+        _log.warning("stopped by %s; the same command goes on from here", noted.name)
+        raise Interrupted(130 if noted == signal.SIGINT else 143)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from torch import Tensor
 from handpose.backbones.base import Backbone, normalise
 from handpose.objectives.hybrid import Hybrid
 from handpose.records import Features, Views
+from handpose.training.gradient_cache import Encoded, Images, encode_in_chunks
 from handpose.training.health import HealthPanel
 from handpose.training.optim import OptimizerFactory
 from handpose.training.probe import OnlineProbe
@@ -21,6 +22,8 @@ class Pretrainer(Stage):
         objective: its parts, by their names in the batch.
         optimizer, warmup_epochs: see `Stage`.
         probe: watches with a few labels; None for none.
+        gradient_cache_chunk: so many pairs of a training batch go through the backbone at a time
+            (see `gradient_cache`); None for all.
     """
 
     stage = "pretrain"
@@ -33,11 +36,13 @@ class Pretrainer(Stage):
         optimizer: OptimizerFactory,
         warmup_epochs: float,
         probe: OnlineProbe | None = None,
+        gradient_cache_chunk: int | None = None,
     ) -> None:
         super().__init__(optimizer=optimizer, warmup_epochs=warmup_epochs)
         self.backbone = backbone
         self.objective = objective
         self.probe = probe
+        self.gradient_cache_chunk = gradient_cache_chunk
         self.health = HealthPanel()
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
@@ -45,18 +50,30 @@ class Pretrainer(Stage):
         return self.objective(self.encode(batch))
 
     def encode(self, batch: dict[str, Views]) -> dict[str, tuple[Features, Tensor, Views]]:
-        """All parts' views through the backbone in one pass -> what each part's objective takes."""
-        images = torch.cat([views.image.flatten(0, 1) for views in batch.values()])
-        features = self.backbone(normalise(images))
+        """What each part's objective takes."""
+        images = {part: views.image for part, views in batch.items()}
+        if self.gradient_cache_chunk is None or not torch.is_grad_enabled():
+            encoded = self._encode(images)
+        else:
+            encoded = encode_in_chunks(
+                self._encode, images, chunk=self.gradient_cache_chunk, network=self.backbone
+            )
+        return {part: (*encoded[part], views) for part, views in batch.items()}
+
+    def _encode(self, images: Images) -> Encoded:
+        """All parts' views through the backbone in one pass; features only where they are read."""
+        features = self.backbone(normalise(torch.cat([i.flatten(0, 1) for i in images.values()])))
         embedding = self.backbone.embedding(features)
-        inputs, start = {}, 0
-        for part, views in batch.items():
-            shape = views.image.shape[:2]
+        encoded: Encoded = {}
+        start = 0
+        for part, image in images.items():
+            shape = image.shape[:2]
             own = slice(start, start + shape.numel())
-            levels = tuple(level[own].unflatten(0, shape) for level in features)
-            inputs[part] = (levels, embedding[own].unflatten(0, shape), views)
+            read = features if self.objective.reads_features(part) else ()
+            levels = tuple(level[own].unflatten(0, shape) for level in read)
+            encoded[part] = (levels, embedding[own].unflatten(0, shape))
             start = own.stop
-        return inputs
+        return encoded
 
     def training_step(self, batch: dict[str, Views], batch_idx: int) -> Tensor:
         terms = self(batch)

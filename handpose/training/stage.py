@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+from handpose.ranks import take_buffers_of_first
 from handpose.training.optim import OptimizerFactory, configure
 
 
@@ -39,6 +40,9 @@ class Stage(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = checkpoint["seconds"]
+
+    def on_validation_start(self) -> None:
+        take_buffers_of_first(self)  # what is measured is what will be saved
 
     def configure_optimizers(self) -> Any:
         total = int(self.trainer.estimated_stepping_batches)

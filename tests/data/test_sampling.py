@@ -1,6 +1,7 @@
 """Order, subsets and randomness are functions of seed, epoch and index alone."""
 
 import numpy as np
+import pytest
 
 from handpose.data.sampling import EpochSampler, choose_labelled, sample_rng
 
@@ -22,6 +23,37 @@ def test_validation_is_in_order_and_stays_the_same() -> None:
     sampler = EpochSampler(strata=((5, 1.0),), seed=3, shuffle=False)
     sampler.set_epoch(7)
     assert list(sampler) == [(0, index) for index in range(5)]
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3])
+def test_the_ranks_batches_are_together_those_of_one_process(num_ranks: int) -> None:
+    whole = EpochSampler(strata=((50, 2.0), (30, 1.0)), seed=3, shuffle=True, length=61)
+    shares = [
+        EpochSampler(
+            strata=whole.strata, seed=3, shuffle=True, length=61, rank=rank, num_ranks=num_ranks
+        )
+        for rank in range(num_ranks)
+    ]
+    batch = 4
+    for epoch in (0, 1):
+        for sampler in (whole, *shares):
+            sampler.set_epoch(epoch)
+        order, parts = list(whole), [list(share) for share in shares]
+        assert {len(part) for part in parts} == {len(shares[0])} == {61 // num_ranks}
+        for step in range(61 // (batch * num_ranks)):
+            own = slice(step * batch, (step + 1) * batch)
+            together = [draw for part in parts for draw in part[own]]
+            start = step * batch * num_ranks
+            assert set(together) == set(order[start : start + batch * num_ranks])
+            assert len(set(together)) == batch * num_ranks
+        alone = [draw for part in [order] * num_ranks for draw in part[:batch]]
+        assert len(set(alone)) < batch * num_ranks  # each rank with the whole order: repeated
+
+
+def test_every_rank_validates_on_every_sample() -> None:
+    sampler = EpochSampler(strata=((5, 1.0),), seed=3, shuffle=False, rank=1, num_ranks=2)
+    assert list(sampler) == [(0, index) for index in range(5)]
+    assert len(sampler) == 5
 
 
 def test_label_fractions_are_nested_and_keep_identities_whole() -> None:

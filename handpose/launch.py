@@ -1,0 +1,55 @@
+"""A run of several processes on this machine, from one that only watches over them."""
+
+import sys
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from handpose.check.catalogue import CONF
+from handpose.config import num_processes
+from handpose.processes import launched, start
+
+
+def must_start_processes(cfg: DictConfig) -> bool:
+    """Whether the run needs several processes, and nobody else has started them."""
+    return num_processes(cfg.trainer) > 1 and launched() is None
+
+
+def start_processes(cfg: DictConfig) -> None:
+    """This run, or this cell of a sweep, once more in each of its processes, until they end.
+
+    Raises:
+        SystemExit: one failed; with its exit code.
+        RuntimeError: likewise in a cell of a sweep, where the other cells go on.
+    """
+    count = num_processes(cfg.trainer)
+    code = start([sys.executable, str(CONF.parent / "train.py"), *_arguments()], count)
+    if code == 0:
+        return
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise RuntimeError(f"one of the {count} processes failed with exit code {code}; see above")
+    raise SystemExit(code)
+
+
+def _arguments() -> list[str]:
+    """The command line of this very run: its overrides, in its directory."""
+    hydra = HydraConfig.get()
+    folders = [
+        f"file://{source.path}"
+        for source in hydra.runtime.config_sources
+        if source.schema == "file" and source.provider != "main"
+    ]
+    return [
+        "--config-name",
+        str(hydra.job.config_name),
+        *hydra.overrides.task,
+        f"hydra.run.dir={_quoted(hydra.runtime.output_dir)}",
+        *([f"hydra.searchpath=[{','.join(map(_quoted, folders))}]"] if folders else []),
+    ]
+
+
+def _quoted(text: str) -> str:
+    """`text` as Hydra's grammar takes any text."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

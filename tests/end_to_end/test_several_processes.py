@@ -1,0 +1,119 @@
+"""Runs of two processes on one machine: one directory, one log, the weights of one model."""
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("trainer=debug", "dataset.image_size=32", "report=false", "trainer.devices=2")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+Process = subprocess.CompletedProcess
+
+
+@pytest.fixture
+def run_file(cache: Path) -> Callable[..., Process]:
+    """run_file(arguments of python..., overrides...): in a process of its own."""
+
+    def run(*arguments: str) -> Process:
+        return subprocess.run(
+            [sys.executable, *arguments, *TINY, f"paths.cache={cache}"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def weights(run_dir: Path, name: str) -> dict[str, torch.Tensor]:
+    return torch.load(run_dir / name, weights_only=True)["state_dict"]
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two runs ended in the same bits."""
+    pairs: list[tuple[Any, Any]] = [
+        (weights(one, name), weights(other, name)) for name in ("backbone.pt", "model.pt")
+    ]
+    return all(torch.equal(a[key], b[key]) for a, b in pairs for key in a)
+
+
+def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: Path) -> None:
+    run_dir = tmp_path / "it's [one], run=1"
+    command = (
+        "train.py",
+        "objective=hybrid",
+        "pretrain.gradient_cache_chunk=3",
+        "head=regression",
+        "hydra.run.dir='" + str(run_dir).replace("'", "\\'") + "'",
+    )
+    done = run_file(*command)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert list(tmp_path.iterdir()) == [run_dir]
+    results = json.loads((run_dir / "results.json").read_text())
+    assert math.isfinite(results["pa_epe_mm"])
+    assert results["n_test"] == 32  # all of them, once
+    assert done.stdout.count("Held-out pairs") == 1
+    with (run_dir / "metrics.csv").open(newline="") as file:
+        rows = Counter((row["name"], row["epoch"]) for row in csv.DictReader(file))
+    assert {"pretrain/train_loss", "finetune/val_pa_epe_mm"} <= {name for name, _ in rows}
+    assert set(rows.values()) == {1}
+    assert (run_dir / ".hydra" / "config.yaml").exists()
+
+    again = run_file(*command)
+    assert again.returncode == 0
+    assert again.stderr.count("is finished already") == 1
+    other = run_file(*command, "seed=6")
+    assert other.returncode == 1
+    assert other.stderr.count("seed: 5 -> 6") == 1
+
+
+@pytest.mark.slow
+def test_torchrun_does_the_same(run_file: Callable[..., Process], tmp_path: Path) -> None:
+    ours, torchruns = tmp_path / "ours", tmp_path / "torchruns"
+    for start, run_dir in ((("train.py",), ours), ((*TORCHRUN, "train.py"), torchruns)):
+        done = run_file(*start, f"hydra.run.dir={run_dir}")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert same(ours, torchruns)
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_ends_the_run_which_then_goes_on(
+    run_file: Callable[..., Process], tmp_path: Path
+) -> None:
+    """What it ends in is what a run that never failed ends in."""
+    longer = ("trainer.caps.max_epochs=3", "finetune.max_epochs=3", "head=regression")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run_file("train.py", *longer, f"hydra.run.dir={whole}").returncode == 0
+    fails = str(ROOT / "tests" / "support" / "fails_on_rank_1.py")
+    begin = time.monotonic()
+    done = run_file(*TORCHRUN, fails, *longer, f"hydra.run.dir={broken}")
+    assert time.monotonic() - begin < 120
+    assert done.returncode != 0
+    assert "process 1 broke" in done.stderr
+    assert not (broken / "model.pt").exists()
+    assert run_file("train.py", *longer, f"hydra.run.dir={broken}").returncode == 0
+    assert same(whole, broken)
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_sweep_has_processes_of_its_own(
+    run_file: Callable[..., Process], tmp_path: Path
+) -> None:
+    sweep = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    done = run_file("train.py", "-m", "objective=contrastive,equivariant", "head=none", sweep)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert len(list((tmp_path / "sweep").glob("*/results.json"))) == 2

@@ -1,0 +1,123 @@
+"""What two processes do of a test: each its share of a batch, on gloo."""
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from handpose import losses, ranks
+from handpose.objectives.hybrid import Hybrid
+from handpose.ranks import joined, rank, world_size
+
+WORLD = 2
+
+
+class Ranks:
+    """Processes that wait for work: `ranks(function, *arguments)` -> what each returns, by rank."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pool = ProcessPoolExecutor(WORLD, context)
+
+    def __call__(self, function: Callable, *arguments: Any) -> list[Any]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        calls = [
+            self.pool.submit(_joined, place, port, function, arguments) for place in range(WORLD)
+        ]
+        return [call.result(timeout=120) for call in calls]
+
+
+def _joined(place: int, port: int, function: Callable, arguments: tuple) -> Any:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with joined(rank=place, world_size=WORLD, backend="gloo"):
+        return function(*arguments)
+
+
+class Outcome(NamedTuple):
+    """A loss, and the gradients of the embeddings and of the weights."""
+
+    loss: Tensor
+    of_embeddings: dict[str, Tensor]  # (B, 2, E), this rank's rows
+    of_weights: dict[str, Tensor]
+
+
+def share(record: Any) -> Any:
+    """This rank's rows of every tensor: r, r + W, r + 2 W, ..., as the training sampler has it."""
+    if isinstance(record, Tensor):
+        return record[rank() :: world_size()]
+    if isinstance(record, dict):
+        return {name: share(part) for name, part in record.items()}
+    items = [share(item) for item in record]
+    return type(record)(*items) if hasattr(record, "_fields") else tuple(items)
+
+
+def objective_outcome(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """Of the parts' (features, embedding, views); what DDP would average is averaged."""
+    own = share(inputs)
+    leaves = {part: own[part][1].clone().requires_grad_() for part in own}
+    loss = objective({part: (own[part][0], leaves[part], own[part][2]) for part in own})["loss"]
+    loss.backward()
+    weights = {name: p.grad for name, p in objective.named_parameters()}
+    return Outcome(
+        ranks.total(loss.detach()) / world_size(),
+        {
+            part: (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) / world_size()
+            for part, leaf in leaves.items()
+        },
+        {name: ranks.total(grad) / world_size() for name, grad in weights.items()},
+    )
+
+
+def without_gradient(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """A mistake: the other ranks' views are negatives, without gradient."""
+    right = ranks._Gather.backward
+    ranks._Gather.backward = staticmethod(_own_rows)
+    try:
+        return objective_outcome(objective, inputs)
+    finally:
+        ranks._Gather.backward = right
+
+
+def _own_rows(ctx: Any, gradient: Tensor) -> Tensor:
+    return gradient.chunk(world_size())[rank()]
+
+
+def not_gathered(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """Another: each rank by itself, with fewer negatives."""
+    return objective_outcome(objective.eval(), inputs)
+
+
+def own_counts(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """Another: a masked mean divides by the count of its own rank."""
+    right = losses.total, losses.world_size
+    losses.total, losses.world_size = (lambda count: count), (lambda: 1)
+    try:
+        return objective_outcome(objective, inputs)
+    finally:
+        losses.total, losses.world_size = right
+
+
+def model_outcome(model: nn.Module, loss_of: Callable, batch: Any) -> Outcome:
+    """Of a whole model under DDP, with BatchNorm as in evaluation."""
+    wrapped = DistributedDataParallel(model) if world_size() > 1 else model
+    loss = loss_of(wrapped, share(batch))
+    loss.backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return Outcome(ranks.total(loss.detach()) / world_size(), {}, gradients)
+
+
+def freeze_statistics(model: nn.Module) -> nn.Module:
+    """BatchNorm as in evaluation, all else as in training."""
+    for module in model.train().modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    return model
