@@ -14,6 +14,7 @@ from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
 from handpose.check.experiments import experiment_problems
 from handpose.check.folders import unwritable
+from handpose.check.hydra_keys import hydra_problems
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
 from handpose.check.refusal import refuse
 from handpose.check.sweep import sweep_problems
@@ -36,6 +37,8 @@ def _problems(flags: argparse.Namespace) -> list[str]:
     with composer.opened():
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         overrides, problems = parse(flags.overrides, parser)
+        overrides, own = hydra_problems(overrides, composer)
+        problems += own
         wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
         problems += [problem for found in wrong.values() for problem in found]
         slots = tuple(f"{o.package or o.key_or_group}." for o in overrides if id(o) in wrong)

@@ -17,13 +17,33 @@ def refuse(problems: Sequence[str]) -> NoReturn:
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """The names that are spelled most like `name`, best first; three at most."""
+    """The names that are spelled most like `name`, best first; three at most.
+
+    A name that is one slip away is like it, however short the two are.
+    """
+    names = list(names)
+    slips = [other for other in names if _is_one_slip(name, other)]
+    if slips:
+        return slips[:3]
 
     def likeness(other: str) -> float:
         return difflib.SequenceMatcher(None, name, other).ratio()
 
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     return [other for other in close if likeness(other) > likeness(close[0]) - 0.1]
+
+
+def _is_one_slip(name: str, other: str) -> bool:
+    """Whether two names differ by one letter left out, added or replaced, or by two swapped."""
+    pairs = enumerate(zip(name, other, strict=False))
+    start = next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
+    one, two = name[start:], other[start:]
+    return (
+        one[1:] == two[1:]
+        or one[1:] == two
+        or one == two[1:]
+        or (one[:2] == two[1::-1] and one[2:] == two[2:])
+    )
 
 
 def did_you_mean(names: Sequence[str]) -> str:
