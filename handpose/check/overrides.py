@@ -9,12 +9,16 @@ from hydra.errors import HydraException
 
 from handpose.check.catalogue import Catalogue
 from handpose.check.refusal import did_you_mean, nearest
+from handpose.check.secrets import argument_problem
 
 
 def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
     """The overrides that can be read, and a problem for each that cannot."""
     parsed, problems = [], []
     for argument in arguments:
+        if problem := argument_problem(argument):
+            problems.append(problem)
+            continue
         try:
             parsed += parser.parse_overrides([argument])
         except HydraException as error:

@@ -5,13 +5,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
+from handpose.check.secrets import hidden
+
 
 def refuse(problems: Sequence[str]) -> NoReturn:
     """Prints all problems to stderr and ends the program with exit code 1."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     print(f"Nothing was started: the configuration has {count}.\n", file=sys.stderr)
     for problem in problems:
-        print("  - " + problem.replace("\n", "\n    "), file=sys.stderr)
+        print("  - " + hidden(problem).replace("\n", "\n    "), file=sys.stderr)
     print("\n`python train.py --help` lists the choices.", file=sys.stderr)
     raise SystemExit(1)
 
