@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.check import check, check_command_line
 from handpose.check.catalogue import CONF
-from handpose.check.targets import documented_layout
+from handpose.check.source import documented_layout
 from handpose.config import register
 
 TRAIN = CONF.parent / "train.py"

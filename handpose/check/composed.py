@@ -45,7 +45,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     if secrets := _secrets(cfg, content):
         return secrets  # whatever else there is to say might quote them
     root = catalogue.tree(content)
-    problems = target_problems(content) + _part_problems(content, catalogue)
+    problems = target_problems(cfg, content) + _part_problems(content, catalogue)
     problems += unknown_keys(content, root, catalogue)
     values = value_problems(cfg, content, root, catalogue)
     problems += values or range_problems(cfg, content, catalogue)
