@@ -9,7 +9,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from handpose.check import check, check_command_line
+from handpose.check import check, check_command_line, without_traceback
 from handpose.config import register
 
 
@@ -19,7 +19,8 @@ def main(cfg: DictConfig) -> None:
     check(cfg)
     from handpose.run import run
 
-    run(cfg)
+    with without_traceback():
+        run(cfg)
 
 
 register()

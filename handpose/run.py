@@ -67,7 +67,7 @@ def _stages(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
-    splits = build_splits(cfg)
+    splits = build_splits(cfg, run_dir)
     backbone, results = pretrain(cfg, splits, run_dir, loggers)
     evaluation = None
     if splits.labelled:
@@ -76,6 +76,7 @@ def _stages(
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    results["unreadable_pictures"] = len(splits.unreadable.names())
     figures = _report(cfg, config, run_dir, splits, results, evaluation) if cfg.report else {}
     write_json(run_dir / RESULTS, results)
     return results, figures

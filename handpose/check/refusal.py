@@ -1,9 +1,13 @@
 """How a problem is worded, and how a command is refused."""
 
 import difflib
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
+
+from hydra.errors import CompactHydraException
 
 from handpose.check.secrets import hidden
 
@@ -16,6 +20,28 @@ def refuse(problems: Sequence[str]) -> NoReturn:
         print("  - " + hidden(problem).replace("\n", "\n    "), file=sys.stderr)
     print("\n`python train.py --help` lists the choices.", file=sys.stderr)
     raise SystemExit(1)
+
+
+class UserError(CompactHydraException, ValueError):
+    """What the user can mend: Hydra prints its text alone, and the exit code is 1."""
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """A ValueError, which is a user's mistake, is told by its text alone.
+
+    Raises:
+        UserError: for a ValueError inside.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(hidden(_of_worker(str(error)))) from error
+
+
+def _of_worker(text: str) -> str:
+    """An error's text without the traceback that a data worker's error comes with."""
+    return re.sub(r"\ACaught \w+ in DataLoader worker.*^[\w.]+Error: ", "", text, flags=re.S | re.M)
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

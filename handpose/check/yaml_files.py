@@ -41,7 +41,8 @@ def _reason(events: Iterator[yaml.Event]) -> str | None:
         elif isinstance(event, yaml.AliasEvent):
             anchor, size = None, sizes.get(event.anchor, 0)
             if not size:
-                return f"line {event.start_mark.line + 1}: *{event.anchor} stands within itself, or names nothing"
+                line = event.start_mark.line + 1
+                return f"line {line}: *{event.anchor} stands within itself, or names nothing"
         elif isinstance(event, yaml.ScalarEvent):
             anchor = event.anchor
         else:
