@@ -9,7 +9,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from handpose.check import check, check_command_line
+from handpose.check import check, check_command_line, without_traceback
 from handpose.config import register
 from handpose.launch import must_start_processes, start_processes
 
@@ -23,7 +23,8 @@ def main(cfg: DictConfig) -> None:
         return
     from handpose.run import run
 
-    run(cfg)
+    with without_traceback():
+        run(cfg)
 
 
 register()

@@ -94,7 +94,7 @@ def _stages(
     interrupt: Interrupt,
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
-    splits = build_splits(cfg)
+    splits = build_splits(cfg, run_dir)
     backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt)
     interrupt.check()
     evaluation = None
@@ -105,6 +105,7 @@ def _stages(
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    results["unreadable_pictures"] = len(splits.unreadable.names())
     figures: dict[str, bytes] = {}
     if ranks.is_first():
         if cfg.report:

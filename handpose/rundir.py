@@ -15,8 +15,9 @@ _log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 MODEL = "model.pt"
+UNREADABLE = "unreadable.csv"
 # What a resumed run may change without changing its result.
-_FREE = ("logger", "paths", "sweep", "report")
+_FREE = ("logger", "paths", "sweep", "report", "trainer.max_unreadable")
 
 
 class RunRefused(SystemExit):
@@ -98,7 +99,7 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
         for key in sorted(old.keys() | new.keys())
-        if key.split(".")[0] not in _FREE and old.get(key) != new.get(key)
+        if not {key, key.split(".")[0]} & {*_FREE} and old.get(key) != new.get(key)
     ]
 
 

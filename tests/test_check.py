@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.check import check, check_command_line
 from handpose.check.catalogue import CONF
-from handpose.check.targets import documented_layout
+from handpose.check.source import documented_layout
 from handpose.config import register
 
 TRAIN = CONF.parent / "train.py"
@@ -157,7 +157,7 @@ def test_a_missing_dataset_is_named_with_its_layout(refused: Refused) -> None:
             "dataset.sources=[synthetic,freihnd]",
             "there is no source freihnd; did you mean freihand?",
         ),
-        ("dataset.parts.freihnd.root=x", "no such key; did you mean dataset.parts.freihand?"),
+        ("dataset.parts.freihnd.root=x", "no such key; did you mean dataset.parts.freihand.root?"),
         ("dataset.parts.interhand.annotations=humn", "did you mean human?"),
         ("dataset.parts.synthetic.num_train=0", "expected a whole number, 1 or more"),
         ("dataset.weights=[1,-2]", "expected null or a list of numbers above 0"),

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
-from handpose.check.targets import documented_layout
+from handpose.check.source import documented_layout
 from handpose.config import register
 
 # What the run itself hands to each part, beside the file's keys.

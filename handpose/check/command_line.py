@@ -14,19 +14,28 @@ from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
 from handpose.check.experiments import experiment_problems
 from handpose.check.folders import unwritable
+from handpose.check.hydra_keys import hydra_problems
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
 from handpose.check.processes import launch_problems, shared_folder_problems
 from handpose.check.refusal import refuse
 from handpose.check.sweep import sweep_problems
 from handpose.check.values import found_value
+from handpose.check.yaml_files import yaml_problems
+
+_REFUSED_FLAGS = (
+    "--config-path, --experimental-rerun: are not taken, since Hydra would act on a file before it "
+    "is checked; --config-dir DIR adds choices, hydra.run.dir=DIR goes on with a run"
+)
 
 
 def check_command_line(arguments: list[str]) -> None:
     """Refuses a command line that cannot run: prints all its problems, and exits with 1."""
     flags = get_args_parser().parse_args(arguments)
-    asks = flags.help or flags.hydra_help or flags.shell_completion or flags.info
-    if asks or flags.config_path or flags.experimental_rerun:
+    asks = flags.help or flags.hydra_help or flags.info
+    if flags.shell_completion or (asks and not flags.overrides):
         return
+    if flags.config_path or flags.experimental_rerun:
+        refuse([_REFUSED_FLAGS])
     problems = _problems(flags)
     if problems:
         refuse(list(dict.fromkeys(problems)))
@@ -34,9 +43,13 @@ def check_command_line(arguments: list[str]) -> None:
 
 def _problems(flags: argparse.Namespace) -> list[str]:
     composer = Composer(Catalogue((CONF, *_beside(flags))), flags.config_name or "config")
+    if harmful := yaml_problems(composer.catalogue.roots):
+        return harmful
     with composer.opened():
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         overrides, problems = parse(flags.overrides, parser)
+        overrides, own = hydra_problems(overrides, composer)
+        problems += own
         wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
         problems += [problem for found in wrong.values() for problem in found]
         slots = tuple(f"{o.package or o.key_or_group}." for o in overrides if id(o) in wrong)

@@ -12,9 +12,12 @@ from handpose.check.keys import unknown_keys
 from handpose.check.parts import parts_problems
 from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
+from handpose.check.secrets import value_problem
 from handpose.check.targets import target_problems
-from handpose.check.tree import lookup
-from handpose.check.values import range_problems, value_problems
+from handpose.check.tree import leaves, lookup
+from handpose.check.values import found_value, range_problems, value_problems
+
+_PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
 def check(cfg: DictConfig) -> None:
@@ -40,8 +43,10 @@ def as_written(cfg: DictConfig) -> dict[str, Any]:
 def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     """All that is wrong with a composed configuration, in the order of its keys."""
     content = as_written(cfg)
+    if secrets := _secrets(cfg, content):
+        return secrets  # whatever else there is to say might quote them
     root = catalogue.tree(content)
-    problems = target_problems(content) + _part_problems(content, catalogue)
+    problems = target_problems(cfg, content) + _part_problems(content, catalogue)
     problems += unknown_keys(content, root, catalogue)
     values = value_problems(cfg, content, root, catalogue)
     problems += values or range_problems(cfg, content, catalogue)
@@ -53,6 +58,13 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
             "objective=none head=none: nothing to do; choose an objective, a head, or both"
         )
     return problems
+
+
+def _secrets(cfg: DictConfig, content: dict[str, Any]) -> list[str]:
+    """A problem for each value that is a secret, in what a run keeps and in where it keeps it."""
+    written = [*leaves(content), *((path, "") for path in _PLACES)]
+    problems = [value_problem(path, str(v), str(found_value(cfg, path))) for path, v in written]
+    return [problem for problem in problems if problem]
 
 
 def _part_problems(content: dict[str, Any], catalogue: Catalogue) -> list[str]:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.positives import positives_problems
 from handpose.check.refusal import did_you_mean, nearest
-from handpose.check.targets import documented_layout
+from handpose.check.source import documented_layout
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
 

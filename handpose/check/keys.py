@@ -29,15 +29,47 @@ def _unknown(content: dict[str, Any], node: Node, prefix: str = "") -> list[str]
 
 def key_problem(path: str, root: Node, catalogue: Catalogue) -> str:
     """Says that a key is unknown, and which one was meant."""
-    parent, _, name = path.rpartition(".")
+    whole = spelled_like(path.split("."), root)
+    if whole:
+        return f"{path}: no such key{did_you_mean(whole)}"
+    missing = _up_to_missing(path, root)
+    parent, _, name = missing.rpartition(".")
     siblings = root.at(parent) if parent else root
     prefix = f"{parent}." if parent else ""
     names = [prefix + near for near in nearest(name, siblings.children if siblings else ())]
     names = names or [known for known in root.paths() if known.endswith(f".{name}")][:4]
-    owners = _owners(path, catalogue)
+    owners = _owners(missing, catalogue)
     if owners and not any(known.startswith(prefix) for known in names):
-        return f"{path}: no such key here; it belongs to {' and '.join(owners)}"
-    return f"{path}: no such key{did_you_mean(names)}"
+        return f"{missing}: no such key here; it belongs to {' and '.join(owners)}"
+    names = (
+        names if parent else names + _beside_the_keys(name, path.removeprefix(missing), catalogue)
+    )
+    return f"{missing}: no such key{did_you_mean(list(dict.fromkeys(names)))}"
+
+
+def _beside_the_keys(name: str, rest: str, catalogue: Catalogue) -> list[str]:
+    """What a first name may have meant that is no key of a run: a group, or one of Hydra's keys."""
+    near = nearest(name, [*(group for group in catalogue.choices if "/" not in group), "hydra"])
+    return [f"hydra{rest}" if other == "hydra" else other for other in near]
+
+
+def spelled_like(names: list[str], node: Node) -> list[str]:
+    """The whole paths of the tree that are spelled most like `names`; none where it goes deeper."""
+    if not names:
+        return [""]
+    known = [names[0]] if names[0] in node.children else nearest(names[0], node.children)
+    return [
+        f"{name}.{rest}".rstrip(".")
+        for name in known
+        for rest in spelled_like(names[1:], node.children[name])
+    ]
+
+
+def _up_to_missing(path: str, root: Node) -> str:
+    """A path as far as its first name that the tree does not have."""
+    names = path.split(".")
+    paths = [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
+    return next((above for above in paths if root.at(above) is None), path)
 
 
 def _owners(path: str, catalogue: Catalogue) -> list[str]:
@@ -77,7 +109,7 @@ def _first_missing(path: str, root: Node, catalogue: Catalogue) -> str | None:
         if above is None or above == Node():
             return None  # of a part that conf/ does not know
         if names[depth - 1] not in above.children:
-            return key_problem(".".join(names[:depth]), root, catalogue)
+            return key_problem(path, root, catalogue)
     return None
 
 

@@ -1,5 +1,6 @@
 """Single overrides of the command line, before anything is composed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -8,12 +9,16 @@ from hydra.errors import HydraException
 
 from handpose.check.catalogue import Catalogue
 from handpose.check.refusal import did_you_mean, nearest
+from handpose.check.secrets import argument_problem
 
 
 def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
     """The overrides that can be read, and a problem for each that cannot."""
     parsed, problems = [], []
     for argument in arguments:
+        if problem := argument_problem(argument):
+            problems.append(problem)
+            continue
         try:
             parsed += parser.parse_overrides([argument])
         except HydraException as error:
@@ -50,17 +55,22 @@ def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
         return [f"{shown}: cannot be left out; choose another {group} instead"]
     if not _has_slot(override, catalogue):
         return [_slot_problem(override, catalogue)]
-    if shown.startswith("+") and (group, override.package or group) in catalogue.selectors:
-        return [f"{override.input_line}: every run has a choice here; write it without the +"]
     if not override.is_sweep_override() and override.value() is None:
         return [f"{override.input_line}: a group takes a name on the command line; leave it out"]
+    added = shown.startswith("+") and (group, override.package or group) in catalogue.selectors
+    problems = [f"{override.input_line}: every run has a choice here; write it without the +"]
     choices = catalogue.choices[group]
-    return [
-        f"{shown}={choice}: no such choice{did_you_mean(nearest(choice, choices))} "
-        f"(there are: {', '.join(choices) or 'none'})"
+    return problems * added + [
+        f"{shown}={choice}: {no_such_choice(choice, choices)}"
         for choice in named_choices(override)
         if catalogue.file(group, choice) is None
     ]
+
+
+def no_such_choice(choice: str, choices: Sequence[str]) -> str:
+    """Says that a group has no such file, and which it has."""
+    near = did_you_mean(nearest(choice, choices))
+    return f"no such choice{near} (there are: {', '.join(choices) or 'none'})"
 
 
 def _has_slot(override: Override, catalogue: Catalogue) -> bool:

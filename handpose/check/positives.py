@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.check.targets import documented_layout, module_source
+from handpose.check.source import documented_layout, module_source
 from handpose.check.values import found_value
 
 # The class attribute of an objective (see `handpose/objectives/base.py`), read without an import.

@@ -1,9 +1,15 @@
 """How a problem is worded, and how a command is refused."""
 
 import difflib
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
+
+from hydra.errors import CompactHydraException
+
+from handpose.check.secrets import hidden
 
 
 def refuse(problems: Sequence[str]) -> NoReturn:
@@ -11,19 +17,61 @@ def refuse(problems: Sequence[str]) -> NoReturn:
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     print(f"Nothing was started: the configuration has {count}.\n", file=sys.stderr)
     for problem in problems:
-        print("  - " + problem.replace("\n", "\n    "), file=sys.stderr)
+        print("  - " + hidden(problem).replace("\n", "\n    "), file=sys.stderr)
     print("\n`python train.py --help` lists the choices.", file=sys.stderr)
     raise SystemExit(1)
 
 
+class UserError(CompactHydraException, ValueError):
+    """What the user can mend: Hydra prints its text alone, and the exit code is 1."""
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """A ValueError, which is a user's mistake, is told by its text alone.
+
+    Raises:
+        UserError: for a ValueError inside.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(hidden(_of_worker(str(error)))) from error
+
+
+def _of_worker(text: str) -> str:
+    """An error's text without the traceback that a data worker's error comes with."""
+    return re.sub(r"\ACaught \w+ in DataLoader worker.*^[\w.]+Error: ", "", text, flags=re.S | re.M)
+
+
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """The names that are spelled most like `name`, best first; three at most."""
+    """The names that are spelled most like `name`, best first; three at most.
+
+    A name that is one slip away is like it, however short the two are.
+    """
+    names = list(names)
+    slips = [other for other in names if _is_one_slip(name, other)]
+    if slips:
+        return slips[:3]
 
     def likeness(other: str) -> float:
         return difflib.SequenceMatcher(None, name, other).ratio()
 
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     return [other for other in close if likeness(other) > likeness(close[0]) - 0.1]
+
+
+def _is_one_slip(name: str, other: str) -> bool:
+    """Whether two names differ by one letter left out, added or replaced, or by two swapped."""
+    pairs = enumerate(zip(name, other, strict=False))
+    start = next((place for place, (a, b) in pairs if a != b), min(len(name), len(other)))
+    one, two = name[start:], other[start:]
+    return (
+        one[1:] == two[1:]
+        or one[1:] == two
+        or one == two[1:]
+        or (one[:2] == two[1::-1] and one[2:] == two[2:])
+    )
 
 
 def did_you_mean(names: Sequence[str]) -> str:

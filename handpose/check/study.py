@@ -16,6 +16,7 @@ from handpose.check.catalogue import Catalogue
 from handpose.check.composer import Composer
 from handpose.check.overrides import is_choice, is_hydra, parse
 from handpose.check.refusal import did_you_mean, nearest
+from handpose.check.yaml_files import yaml_problem
 
 Key = TypeVar("Key", bound=Hashable)
 _LAUNCHER = "hydra/launcher", "hydra.launcher"
@@ -31,6 +32,8 @@ def load_study(study: str, folder: Path) -> Any:
     if not path.is_file():
         near = did_you_mean(nearest(study, [file.stem for file in folder.glob("*.yaml")]))
         raise ValueError(f"{path}: no such file{near}")
+    if problem := yaml_problem(path):
+        raise ValueError(problem)
     try:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:

@@ -1,67 +1,107 @@
-"""What a `_target_` may name, and what its source says, read without importing it."""
+"""What a configuration may name to be built: an allow-list, for naming a function is calling it."""
 
-import ast
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from handpose.check.refusal import did_you_mean, nearest
+from omegaconf import DictConfig, OmegaConf
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_ALLOWED = ("handpose.", "torch.optim.", "timm.optim.")
+from handpose.check.catalogue import REFERENCE
+from handpose.check.source import missing_class
+from handpose.check.tree import leaves
+from handpose.check.values import found_value
+
+# Classes alone, and no way on through a module to what that imports.
+_PARTS = r"handpose\.(?:augment|backbones|data|heads|objectives)\.[\w.]+"
+_OPTIMIZERS = r"(?:torch\.optim|torch\.optim\.lr_scheduler|timm\.optim)\.[A-Z]\w*"
+_RUN = re.compile(f"{_PARTS}|{_OPTIMIZERS}")
+_HYDRA = re.compile(
+    r"hydra\._internal\.core_plugins\.\w+\.[A-Z]\w*"
+    r"|hydra_plugins\.\w+\.\w+\.[A-Z]\w*"
+    r"|hydra\.experimental\.callbacks\.[A-Z]\w*"
+    r"|handpose\.[\w.]+\.[A-Z]\w*"
+)
+_LOGGING = re.compile(
+    r"logging\.(?:StreamHandler|FileHandler|NullHandler|Formatter|Filter)"
+    r"|colorlog\.ColoredFormatter|rich\.logging\.RichHandler"
+)
+_STREAMS = re.compile(r"ext://sys\.(?:stdout|stderr)")
+_WORDS = {
+    _RUN: "handpose.augment, backbones, data, heads and objectives, torch.optim.*, timm.optim.*",
+    _HYDRA: "Hydra's own launchers, sweepers and callbacks",
+    _LOGGING: "the handlers and formatters of logging, colorlog and rich",
+}
+_RUN_CALLS = {"_target_": _RUN}
+_HYDRA_CALLS = {"_target_": _HYDRA, "class": _LOGGING, "()": _LOGGING, "factory": _LOGGING}
 
 
-def targets(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of each `_target_`, within lists too."""
+def target_problems(cfg: DictConfig, content: dict[str, Any]) -> list[str]:
+    """A problem for each callable that may not be built, or is ours and does not exist.
+
+    Args:
+        cfg: the configuration, perhaps with Hydra's own part, which Hydra acts on before the run.
+        content: without that, as written.
+    """
+    found = [*_forbidden(content, "", _RUN_CALLS)]
+    for path, value in _made_by_resolvers(cfg, content):
+        found += _forbidden(value, f"{path}.", _RUN_CALLS)
+    if "hydra" in cfg:
+        own: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "hydra"), resolve=False)
+        for path, value in [("hydra", own["hydra"]), *_made_by_resolvers(cfg, own)]:
+            found += _forbidden(value, f"{path}.", _HYDRA_CALLS)
+            found += _streams(value, f"{path}.")
+    return [f"{path}={why}" for path, why in found]
+
+
+def _made_by_resolvers(cfg: DictConfig, content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) where a resolver gives keys or a list: what it names is built too."""
+    for path, written in leaves(content):
+        if "${" in str(written) and not REFERENCE.fullmatch(str(written)):
+            value = found_value(cfg, path)
+            if isinstance(value, dict | list):
+                yield path, value
+
+
+def _forbidden(
+    content: Any, prefix: str, calls: dict[str, re.Pattern[str]]
+) -> Iterator[tuple[str, str]]:
+    """(dotted path, why not) of each callable that may not be built, or is ours and not there."""
+    for path, target, allowed in _called(content, prefix, calls):
+        if target is None:
+            continue
+        if not isinstance(target, str) or not allowed.fullmatch(target):
+            yield path, f"{target}: only {_WORDS[allowed]} and null are built"
+        elif target.startswith("handpose.") and (problem := missing_class(target)):
+            yield path, problem
+
+
+def _streams(content: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """The same of what the configuration of logging would import."""
+    for path, value in _texts(content, prefix):
+        if value.startswith("ext://") and not _STREAMS.fullmatch(value):
+            yield path, f"{value}: only ext://sys.stdout and ext://sys.stderr are taken"
+
+
+def _called(
+    content: Any, prefix: str, names: dict[str, re.Pattern[str]]
+) -> Iterator[tuple[str, Any, re.Pattern[str]]]:
+    """(dotted path, value, what it may be) of each key that names a callable, in lists too."""
+    for key, value in _members(content):
+        if key in names:
+            yield f"{prefix}{key}", value, names[key]
+        else:
+            yield from _called(value, f"{prefix}{key}.", names)
+
+
+def _texts(content: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in _members(content):
+        if isinstance(value, str):
+            yield f"{prefix}{key}", value
+        else:
+            yield from _texts(value, f"{prefix}{key}.")
+
+
+def _members(content: Any) -> list[tuple[str, Any]]:
     if isinstance(content, dict):
-        for key, value in content.items():
-            if key == "_target_":
-                yield f"{prefix}{key}", value
-            else:
-                yield from targets(value, f"{prefix}{key}.")
-    elif isinstance(content, list):
-        for index, value in enumerate(content):
-            yield from targets(value, f"{prefix}{index}.")
-
-
-def target_problems(content: dict[str, Any]) -> list[str]:
-    """A problem for each `_target_` that may not be built, or of ours that does not exist."""
-    found = ((path, _target_problem(value)) for path, value in targets(content))
-    return [f"{path}={lookup_text}" for path, lookup_text in found if lookup_text]
-
-
-def _target_problem(target: Any) -> str | None:
-    if target is None:
-        return None
-    if not isinstance(target, str) or not target.startswith(_ALLOWED):
-        return f"{target}: only {', '.join(f'{name}*' for name in _ALLOWED)} and null are built"
-    if not target.startswith("handpose."):
-        return None
-    module, _, name = target.rpartition(".")
-    source = module_source(module)
-    if source is None:
-        return f"{target}: there is no module {module}"
-    names = [node.name for node in source.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    if name in names:
-        return None
-    return f"{target}: {module} has no {name}{did_you_mean(nearest(name, names))}"
-
-
-def module_source(module: str) -> ast.Module | None:
-    """The syntax tree of a module of ours, or None where there is no such file."""
-    file = _PACKAGE.joinpath(*module.split(".")[1:])
-    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-    return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
-def documented_layout(target: str) -> str:
-    """The first indented block of the docstring of a target's module: a source's files on disk."""
-    source = module_source(target.rpartition(".")[0])
-    lines = (ast.get_docstring(source) or "").splitlines() if source else []
-    block: list[str] = []
-    for line in lines:
-        if line.startswith("    "):
-            block.append(line.strip())
-        elif block:
-            break
-    return "\n".join(block)
+        return [(str(key), value) for key, value in content.items()]
+    return [(str(i), value) for i, value in enumerate(content)] if isinstance(content, list) else []

@@ -1,5 +1,6 @@
 """Reading a picture from disk."""
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import simplejpeg
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -36,6 +38,8 @@ def _decode(content: bytes) -> np.ndarray:
         return _decode_jpeg(content)
     if content.startswith(_PNG) and len(content) >= 24:
         _check_size(*struct.unpack(">II", content[16:24]))
+    elif content:
+        _check_stated_size(content)
     return _decode_by_opencv(content)
 
 
@@ -71,6 +75,18 @@ def _decode_by_opencv(content: bytes) -> np.ndarray:
     if image is None:
         raise ValueError("not a picture that OpenCV can read")
     return image
+
+
+def _check_stated_size(content: bytes) -> None:
+    """Of a format of many versions, by Pillow, which reads no further than the header."""
+    try:
+        with PIL.Image.open(io.BytesIO(content)) as picture:
+            size = picture.size
+    except PIL.Image.DecompressionBombError as error:
+        raise ValueError(f"its header claims too much: {error}") from None
+    except (OSError, ValueError):
+        raise ValueError("not a picture that can be read") from None
+    _check_size(*size)
 
 
 def _check_size(width: int, height: int) -> None:

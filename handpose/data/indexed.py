@@ -11,6 +11,7 @@ from handpose.data.images import read_image
 from handpose.data.index.collector import Collector
 from handpose.data.index.problems import BrokenDataError, as_lines, read_quarantine
 from handpose.data.index.store import open_index
+from handpose.data.unreadable import UnreadableError
 from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
 
@@ -123,12 +124,23 @@ class IndexedDataset(HandDataset):
         row, name, labels = int(self.rows[index]), self.image_name(index), self.labels(index)
         box = self._arrays["box"][row] * np.array([1, 1, self.box_scale], np.float32)
         return Sample(
-            image=read_image(self.root / name),
+            image=self._read(name),
             box=self.choose_box(box, labels["uv"], labels["uv_valid"]),
             side="left" if self._arrays["is_left"][row] else "right",
             key=f"{self.name}/{name}#{self._arrays['place'][row]}",
             **labels,
         )
+
+    def _read(self, name: str) -> np.ndarray:
+        try:
+            return read_image(self.root / name)
+        except ValueError as error:
+            if not self.root.is_dir():
+                raise ValueError(
+                    f"{self.root}: the directory of {self.name} is gone. Bring it back, and repeat "
+                    "the command with the same hydra.run.dir to go on"
+                ) from error
+            raise UnreadableError(str(error), name) from error
 
     def _annotation(self, row: Any) -> Any:
         return self._arrays["annotation"][row]

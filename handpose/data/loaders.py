@@ -13,7 +13,8 @@ from handpose.augment.views import join_views, make_target, make_views
 from handpose.data.base import HandDataset, Strata
 from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
-from handpose.records import Target, Views
+from handpose.data.unreadable import UnreadableList, read_sample, substitutes
+from handpose.records import Sample, Target, Views
 
 _LEAST_TO_NORMALISE = 2
 
@@ -29,6 +30,7 @@ class ViewDataset(Dataset[dict[str, Views]]):
         seed: with (time, index), all that the drawn partner and parameters depend on.
         mined: partners, one of which gives the second view; None for the sample itself.
         mined_parts: the parts whose second view it gives.
+        unreadable: takes note of pictures that others are taken for; None: they are an error.
     """
 
     def __init__(
@@ -39,23 +41,26 @@ class ViewDataset(Dataset[dict[str, Views]]):
         seed: int,
         mined: Mined | None = None,
         mined_parts: Collection[str] = (),
+        unreadable: UnreadableList | None = None,
     ) -> None:
         self.source = source
         self.augmentations = augmentations
         self.seed = seed
         self.mined = mined
         self.mined_parts = mined_parts
+        self.unreadable = unreadable
         self._identities = source.identities
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Views]:
         time, index = key
         rng = sample_rng(self.seed, time, index)
         partner = index if self.mined is None else self.mined.draw(rng, index)
-        samples = {place: self.source[place] for place in {index, partner}}
+        found = {place: self._read(time, place) for place in {index, partner}}
 
-        def views(place: int, settings: Augmentation, num_views: int) -> Views:
+        def views(wanted: int, settings: Augmentation, num_views: int) -> Views:
+            place, sample = found[wanted]
             return make_views(
-                samples[place],
+                sample,
                 settings,
                 rng=rng,
                 size=self.source.image_size,
@@ -72,6 +77,11 @@ class ViewDataset(Dataset[dict[str, Views]]):
             else views(index, settings, 2)
             for part, settings in self.augmentations.items()
         }
+
+    def _read(self, time: int, index: int) -> tuple[int, Sample]:
+        places = np.arange(len(self.source))
+        others = substitutes(places, seed=self.seed, time=time, index=index)
+        return read_sample(self.source, index, unreadable=self.unreadable, others=others)
 
     def _with_poses(self, pair: Views) -> Views:
         assert self.mined is not None, "mined_parts, and nothing was mined"
@@ -95,6 +105,7 @@ class TargetDataset(Dataset[Target]):
         source: where the hands come from.
         augmentation: of the crop.
         indices: the samples that count as labelled; None for all.
+        unreadable: takes note of pictures that others are taken for; None: they are an error.
         reference_bone: the bone whose length is 1.
         seed: with (time, index), all that the drawn parameters depend on.
     """
@@ -107,20 +118,24 @@ class TargetDataset(Dataset[Target]):
         reference_bone: str,
         seed: int,
         indices: np.ndarray | None = None,
+        unreadable: UnreadableList | None = None,
     ) -> None:
         self.source = source
         self.augmentation = augmentation
         self.reference_bone = reference_bone
         self.seed = seed
         self.indices = np.arange(len(source)) if indices is None else indices
+        self.unreadable = unreadable
 
     def __getitem__(self, key: tuple[int, int]) -> Target:
         time, place = key
-        index = int(self.indices[place])
+        wanted = int(self.indices[place])
+        others = substitutes(self.indices, seed=self.seed, time=time, index=wanted)
+        index, sample = read_sample(self.source, wanted, unreadable=self.unreadable, others=others)
         return make_target(
-            self.source[index],
+            sample,
             self.augmentation,
-            rng=sample_rng(self.seed, time, index),
+            rng=sample_rng(self.seed, time, wanted),
             size=self.source.image_size,
             reference_bone=self.reference_bone,
             index=index,

@@ -27,7 +27,7 @@ def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.n
     file = Path(folder) / f"{source.split}.npy"
     where = f"pretrain.mining.joints={folder}: {file.name}"
     try:
-        array = np.load(file, allow_pickle=False)
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{where} cannot be read as an array of numbers ({error})") from error
     _refuse_other_shapes(array, source, where)

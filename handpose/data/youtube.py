@@ -138,7 +138,8 @@ def load_regressor(path: Path) -> np.ndarray:
     """
     try:
         if path.suffix == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            # Mapped, so that a header's claim takes no memory that the file has not.
+            matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             matrix = torch.load(path, map_location="cpu", weights_only=True).numpy()
         matrix = as_array(matrix, *_REGRESSOR)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -11,6 +12,8 @@ from handpose import build, ranks
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
+from handpose.data.unreadable import UnreadableList
+from handpose.rundir import UNREADABLE
 
 # BatchNorm has no statistics of a single sample.
 _LEAST_TO_TRAIN = 2
@@ -28,21 +31,29 @@ class Splits:
             the training ones, but are the same in every epoch.
         labelled: "train", "val" and "test" crops; empty with `head=none`, and without "test" where
             another split is evaluated.
+        unreadable: the pictures for which others were taken in training.
     """
 
     views: dict[Split, ViewDataset]
     labelled: dict[Split, TargetDataset]
+    unreadable: UnreadableList
 
 
-def build_splits(cfg: DictConfig) -> Splits:
+def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
     """Every split that the chosen stages need.
+
+    Args:
+        cfg: of the run.
+        run_dir: where pictures that become unreadable are listed.
 
     Raises:
         ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
     """
+    unreadable = UnreadableList(run_dir / UNREADABLE, limit=cfg.trainer.max_unreadable)
     splits = Splits(
-        views=_views(cfg) if build.chosen(cfg.objective) else {},
-        labelled=_labelled(cfg) if build.chosen(cfg.head) else {},
+        views=_views(cfg, unreadable) if build.chosen(cfg.objective) else {},
+        labelled=_labelled(cfg, unreadable) if build.chosen(cfg.head) else {},
+        unreadable=unreadable,
     )
     for datasets in (splits.views, splits.labelled):
         if datasets and len(datasets["train"]) < _LEAST_TO_TRAIN:
@@ -54,7 +65,7 @@ def build_splits(cfg: DictConfig) -> Splits:
     return splits
 
 
-def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
+def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDataset]:
     augmentations, caps = build.build_view_augmentations(cfg), build.build_caps(cfg)
     train, val = (build.build_dataset(cfg.pretrain.dataset, split, caps) for split in _FOR_VIEWS)
     if train.crops_by_labels:
@@ -77,18 +88,30 @@ def _views(cfg: DictConfig) -> dict[Split, ViewDataset]:
             seed=cfg.seed,
             mined=build.build_mined(cfg, source),
             mined_parts=parts,
+            unreadable=unreadable if split == "train" else None,
         )
         for split, source in zip(_FOR_VIEWS, (train, val), strict=True)
     }
 
 
-def _labelled(cfg: DictConfig) -> dict[Split, TargetDataset]:
+def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
     in_use = {"train", "val", cfg.evaluate.split}
-    return {split: labelled_split(cfg, split) for split in SPLITS if split in in_use}
+    return {
+        split: labelled_split(cfg, split, unreadable=unreadable if split == "train" else None)
+        for split in SPLITS
+        if split in in_use
+    }
 
 
-def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
+def labelled_split(
+    cfg: DictConfig, split: Split, *, unreadable: UnreadableList | None = None
+) -> TargetDataset:
     """Labelled crops: augmented and cut to the labelled part for training, plain and whole else.
+
+    Args:
+        cfg: of the run.
+        split: which.
+        unreadable: see `TargetDataset`.
 
     Raises:
         ValueError: the source has no labels at all.
@@ -108,6 +131,7 @@ def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
         reference_bone=cfg.reference_bone,
         seed=cfg.seed,
         indices=choose_labelled(source.identities, fraction=fraction, seed=cfg.seed),
+        unreadable=unreadable,
     )
 
 

@@ -86,7 +86,7 @@ def weights_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) -> None:
     tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
     cfg = composed([*tiny, *small(name, data)])
-    splits = build_splits(cfg)
+    splits = build_splits(cfg, tmp_path)
     backbone, pretext = pretrain(cfg, splits, tmp_path, [], Interrupt())
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
     assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))

@@ -56,21 +56,21 @@ def test_predictions_are_not_labels(
     for joints, count in (("given", 1), (tmp_path, 0)):
         caplog.clear()
         cfg = composed("objective=contrastive", f"pretrain.mining.joints={joints}")
-        views = build_splits(cfg).views
+        views = build_splits(cfg, tmp_path).views
         assert caplog.text.count(WARNING) == count
         partners[joints] = [int(views["train"][0, i]["contrastive"].index[1]) for i in range(16)]
     assert partners["given"] != partners[tmp_path]
 
 
-def test_only_the_contrasted_part_of_a_hybrid_is_mined(composed: Callable) -> None:
-    views = build_splits(composed("objective=hybrid")).views
+def test_only_the_contrasted_part_of_a_hybrid_is_mined(composed: Callable, tmp_path: Path) -> None:
+    views = build_splits(composed("objective=hybrid"), tmp_path).views
     for split in ("train", "val"):
         pair = views[split][0, 3]
         assert pair["contrastive"].index[0] != pair["contrastive"].index[1]
         assert pair["contrastive"].pose.shape == (2, 14)
         assert pair["relative"].index.tolist() == [3, 3]
     unweighted = composed("objective=contrastive", "pretrain.mining.weighted=false")
-    assert build_splits(unweighted).views["val"][0, 3]["contrastive"].pose.shape == (2, 0)
+    assert build_splits(unweighted, tmp_path).views["val"][0, 3]["contrastive"].pose.shape == (2, 0)
 
 
 def test_an_objective_that_takes_none_is_refused_by_its_name(composed: Callable) -> None:

@@ -8,6 +8,8 @@ import pytest
 import torch
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 
+from handpose.data.freihand import FreiHand
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -115,3 +117,30 @@ def test_crops_by_labels_are_said(train: Callable[..., Path], data: Path) -> Non
     by_box = train(*settings, "head=none", name="box")
     assert "crops by joint labels" in (by_joints / "train.log").read_text()
     assert "crops by joint labels" not in (by_box / "train.log").read_text()
+
+
+def test_a_picture_that_broke_since_is_replaced_in_training_alone(
+    train: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
+    write_freihand(tmp_path / "freihand")
+    settings = ("dataset=freihand", f"paths.data={tmp_path}", "dataset.val_fraction=0.25")
+    settings = (*settings, "head=regression", "objective=none", "trainer.num_workers=2")
+    FreiHand(
+        root=str(tmp_path / "freihand"),
+        cache=str(cache / "index"),
+        split="train",
+        image_size=32,
+        val_fraction=0.25,
+        box_side=0.7,
+    )
+    for index in (0, 1, 2, 3):  # of 32, of which training takes 16
+        (tmp_path / f"freihand/training/rgb/{index:08d}.jpg").write_bytes(b"")
+    run_dir = train(*settings, name="broken")
+    results = _results(run_dir)
+    rows = (run_dir / "unreadable.csv").read_text().splitlines()
+    assert results["unreadable_pictures"] == len(rows) - 1 > 0
+    with pytest.raises(ValueError, match=r"trainer\.max_unreadable"):
+        train(*settings, "trainer.max_unreadable=0", name="limited")
+    (tmp_path / "freihand/evaluation/rgb/00000001.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"evaluation/rgb/00000001\.jpg: "):
+        train(*settings, name="unmeasured")

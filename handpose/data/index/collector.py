@@ -65,7 +65,7 @@ class Collector:
             yield
         except KeyError as error:
             self.problem(name, f"the key {error} is missing")
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             self.problem(name, str(error))
 
     def add_annotation(self, record: str, annotation: Annotation) -> int:

@@ -159,6 +159,10 @@ class _Text:
                 if not self._read_on():
                     raise self.error(f"the file is cut short or not JSON ({error.msg})") from None
                 continue
+            except RecursionError:
+                raise self.error("nested too deeply") from None
+            except ValueError as error:  # more digits than an int may have
+                raise error if isinstance(error, JsonError) else self.error(str(error)) from None
             # A number may go on in the next block.
             if end == len(self._text) and not self._is_read:
                 self._read_on()

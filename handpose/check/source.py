@@ -1,0 +1,40 @@
+"""The program's own source, read without importing it."""
+
+import ast
+from pathlib import Path
+
+from handpose.check.refusal import did_you_mean, nearest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def missing_class(target: str) -> str | None:
+    """Why a class of ours is not there, or None."""
+    module, _, name = target.rpartition(".")
+    source = module_source(module)
+    if source is None:
+        return f"{target}: there is no module {module}"
+    names = [node.name for node in source.body if isinstance(node, ast.ClassDef)]
+    if name in names:
+        return None
+    return f"{target}: {module} has no class {name}{did_you_mean(nearest(name, names))}"
+
+
+def module_source(module: str) -> ast.Module | None:
+    """The syntax tree of a module of ours, or None where there is no such file."""
+    file = _PACKAGE.joinpath(*module.split(".")[1:])
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def documented_layout(target: str) -> str:
+    """The first indented block of the docstring of a target's module: a source's files on disk."""
+    source = module_source(target.rpartition(".")[0])
+    lines = (ast.get_docstring(source) or "").splitlines() if source else []
+    block: list[str] = []
+    for line in lines:
+        if line.startswith("    "):
+            block.append(line.strip())
+        elif block:
+            break
+    return "\n".join(block)
