@@ -11,11 +11,16 @@ from omegaconf import DictConfig
 
 from handpose.check import check, check_command_line
 from handpose.config import register
+from handpose.sweep.cell import attempt
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(cfg: DictConfig) -> None:
-    """One run, or one cell of a sweep."""
+def main(cfg: DictConfig) -> str | None:
+    """One run, or one cell of a sweep; returns why the cell failed."""
+    return attempt(_run, cfg)
+
+
+def _run(cfg: DictConfig) -> None:
     check(cfg)
     from handpose.run import run
 

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 _log = logging.getLogger(__name__)
 
+CONFIG = "config.json"
 RESULTS = "results.json"
 MODEL = "model.pt"
 # What a resumed run may change without changing its result.
@@ -37,7 +38,7 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
             f"{run_dir} is in use by a live run. Wait for it, or choose another hydra.run.dir."
         ) from None
     try:
-        _keep_config(run_dir / "config.json", config)
+        _keep_config(run_dir / CONFIG, config)
         yield
     finally:
         lock.release()
@@ -49,7 +50,7 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     Raises:
         RunRefused: there is no such run, it is not finished, or it has no model.
     """
-    path = run_dir / "config.json"
+    path = run_dir / CONFIG
     if not path.is_file():
         what = "not a run directory, without config.json" if run_dir.is_dir() else "no such run"
         raise RunRefused(f"{run_dir}: {what}")

@@ -23,11 +23,11 @@ FLOORS = (
     ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
-    ("study",),
+    ("study", "sweep"),
     ("stages",),
     ("run",),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "run"}
+READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -41,6 +41,27 @@ def train(
 
 
 @pytest.fixture
+def sweep(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, Path]]]:
+    """sweep(*overrides, name="sweep") -> the exit code of a multirun in here, and its folder."""
+
+    def run(*overrides: str, name: str = "sweep") -> tuple[int, Path]:
+        folder = tmp_path / name
+        arguments = ["-m", *TINY, f"paths.cache={cache}", f"hydra.sweep.dir={folder}", *overrides]
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0), folder
+        return 0, folder
+
+    yield run
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
 def train_process(cache: Path) -> Callable[..., subprocess.CompletedProcess]:
     """train_process(*overrides, root=ROOT): `python train.py` there, in a process of its own."""
 
