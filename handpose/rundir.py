@@ -15,7 +15,7 @@ CONFIG = "config.json"
 RESULTS = "results.json"
 MODEL = "model.pt"
 # What a resumed run may change without changing its result.
-_FREE = ("logger", "paths", "sweep", "report")
+_FREE = ("logger", "paths", "sweep", "report", "pretrain.share", "pretrain.lease_seconds")
 
 
 class RunRefused(SystemExit):
@@ -86,8 +86,12 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
         for key in sorted(old.keys() | new.keys())
-        if key.split(".")[0] not in _FREE and old.get(key) != new.get(key)
+        if not _is_free(key) and old.get(key) != new.get(key)
     ]
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

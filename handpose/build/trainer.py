@@ -1,5 +1,6 @@
 """Lightning's trainer of a stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -19,6 +20,7 @@ def build_trainer(
     folder: Path | None,
     monitor: str | None,
     loggers: list[Logger],
+    callbacks: Sequence[pl.Callback] = (),
 ) -> pl.Trainer:
     """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any."""
     caps = build_caps(cfg)
@@ -34,7 +36,7 @@ def build_trainer(
         limit_train_batches=batches,
         limit_val_batches=batches,
         logger=loggers,
-        callbacks=[RichProgressBar(), *checkpoints],
+        callbacks=[RichProgressBar(), *checkpoints, *callbacks],
         enable_checkpointing=folder is not None,
         plugins=[VerifiedCheckpointIO()],
         use_distributed_sampler=False,

@@ -1,9 +1,11 @@
 """What the two training stages do alike: fit from the last checkpoint, and describe the result."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
@@ -26,6 +28,7 @@ def fit(
     folder: Path,
     loggers: list[Logger],
     monitor: str | None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> tuple[float, float | None]:
     """Trains `stage`, from its last checkpoint in `folder` where there is one.
 
@@ -37,11 +40,14 @@ def fit(
         folder: of its checkpoints.
         loggers: where its metrics go.
         monitor: the metric that chooses `best.ckpt`; None for no choice.
+        callbacks: that watch it.
 
     Returns:
         The seconds that it took, those before an interruption included, and the lowest `monitor`.
     """
-    trainer = build.build_trainer(cfg, config, folder=folder, monitor=monitor, loggers=loggers)
+    trainer = build.build_trainer(
+        cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=callbacks
+    )
     last = folder / "last.ckpt"
     trainer.fit(
         stage,

@@ -1,6 +1,8 @@
 """Pre-training: unlabelled pairs -> `backbone.pt`."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,10 +16,10 @@ from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
 from handpose.stages.fit import fit, save_weights
 from handpose.stages.probe import build_probe
+from handpose.stages.share import find_shared, train_or_take
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.probe import OnlineProbe
 
 _log = logging.getLogger(__name__)
 
@@ -31,21 +33,29 @@ def pretrain(
 
     With `objective=none` it is the start itself.
     """
-    pl.seed_everything(cfg.seed, verbose=False)
-    backbone = build.build_backbone(cfg)
     path = run_dir / BACKBONE
     if path.exists():
         _log.info("pre-training is done: %s", path)
-        content = checkpoint.load(path)
+        content, backbone = checkpoint.load(path), _start(cfg)
         backbone.network.load_state_dict(content["state_dict"])
         return backbone, content["meta"]["results"]
-    results: Results = {"pretrain_seconds": 0.0}
     folder = run_dir / "checkpoints" / "pretrain"
-    if splits.views:
-        probe = build_probe(cfg)
-        results = _train(cfg, splits.views, folder, loggers, backbone, probe)
+    train = partial(_train, cfg, splits.views, folder, loggers)
+    if not splits.views:
+        backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
+    elif shared := find_shared(cfg, splits.views):
+        start = partial(_start, cfg)
+        backbone, results = train_or_take(shared, run_dir, folder, start=start, train=train)
+    else:
+        backbone, results = train()
     save_weights(cfg, path, backbone.network, results, checkpoints=folder)
     return backbone, results
+
+
+def _start(cfg: DictConfig) -> Backbone:
+    """The backbone before pre-training, and the seed of what follows."""
+    pl.seed_everything(cfg.seed, verbose=False)
+    return build.build_backbone(cfg)
 
 
 def _train(
@@ -53,9 +63,10 @@ def _train(
     views: dict[Split, ViewDataset],
     folder: Path,
     loggers: list[Logger],
-    backbone: Backbone,
-    probe: OnlineProbe | None,
-) -> Results:
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[Backbone, Results]:
+    backbone = _start(cfg)
+    probe = build_probe(cfg)
     stage = Pretrainer(
         backbone=backbone,
         objective=build.build_objective(cfg, backbone, views["train"].augmentations),
@@ -64,14 +75,23 @@ def _train(
         probe=probe,
     )
     untrained = _held_out(cfg, stage, views["val"])
-    seconds, _ = fit(cfg, cfg.pretrain, stage, views, folder=folder, loggers=loggers, monitor=None)
+    seconds, _ = fit(
+        cfg,
+        cfg.pretrain,
+        stage,
+        views,
+        folder=folder,
+        loggers=loggers,
+        monitor=None,
+        callbacks=callbacks,
+    )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
         raise ValueError(
             "pre-training diverged: the backbone's weights are not finite. "
             "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
         )
     trained = _held_out(cfg, stage, views["val"])
-    return {
+    return backbone, {
         "pretrain_seconds": seconds,
         **{f"pretext_{name}": value for name, value in trained.items()},
         **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
