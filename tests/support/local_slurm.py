@@ -169,6 +169,14 @@ class LocalSlurm:
             return ""
         return done.stdout
 
+    def job_of(self, pid: int) -> str | None:
+        """The job whose process this is; None for none of this Slurm's."""
+        return _environment(pid).get("SLURM_JOB_ID") if self._owns(pid) else None
+
+    def processes(self, job: str) -> list[int]:
+        """The processes of a job that run its own code, not Slurm's."""
+        return [pid for pid in self._left_over() if self.job_of(pid) == job]
+
     def jobs(self) -> list[dict[str, str]]:
         """All jobs of this Slurm's life, finished ones too, each by scontrol's own keys."""
         lines = self.ask("scontrol", "-o", "show", "job").splitlines()
@@ -225,17 +233,21 @@ class LocalSlurm:
         return done
 
     def _left_over(self) -> list[int]:
-        """Processes of this Slurm's jobs: those with its configuration in their environment."""
-        mark, found = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode(), []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                own = mark in (folder / "environ").read_bytes().split(b"\0")
-                is_job = own and b"SLURM_JOB_ID=" in (folder / "environ").read_bytes()
-            except OSError:  # gone meanwhile, or another user's
-                continue
-            if is_job and int(folder.name) != os.getpid():
-                found.append(int(folder.name))
-        return found
+        """The processes of this Slurm's jobs."""
+        pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+        return [pid for pid in pids if pid != os.getpid() and self.job_of(pid) is not None]
+
+    def _owns(self, pid: int) -> bool:
+        return _environment(pid).get("SLURM_CONF") == str(self.folder / "slurm.conf")
+
+
+def _environment(pid: int) -> dict[str, str]:
+    """Of a process; empty where it is gone, or another user's."""
+    try:
+        lines = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return {key: value for key, _, value in (line.partition("=") for line in lines)}
 
 
 def _megabytes() -> int:

@@ -91,8 +91,17 @@ def freeze(runs: Runs, holder: BaseProcess) -> None:
     os.kill(holder.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("machine", ["here", "elsewhere"])
-@pytest.mark.parametrize("disturb", [requeue, kill, freeze])
+@pytest.mark.parametrize(
+    ("disturb", "machine"),
+    [
+        (requeue, "here"),
+        (kill, "elsewhere"),
+        (freeze, "here"),
+        pytest.param(requeue, "elsewhere", marks=pytest.mark.slow),
+        pytest.param(kill, "here", marks=pytest.mark.slow),
+        pytest.param(freeze, "elsewhere", marks=pytest.mark.slow),
+    ],
+)
 def test_one_encoder_and_nobody_stuck(
     runs: Runs, disturb: Callable[[Runs, BaseProcess], None], machine: str
 ) -> None:
