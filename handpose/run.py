@@ -22,6 +22,7 @@ from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
 from handpose.stages.pretrain import pretrain
 from handpose.stages.splits import Splits, build_splits
+from handpose.training.interrupt import Interrupt, interruptible
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, wandb_logger
 
 _log = logging.getLogger(__name__)
@@ -33,13 +34,13 @@ def run(cfg: DictConfig) -> None:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    with claim(run_dir, config):
+    with interruptible() as interrupt, claim(run_dir, config):
         if (run_dir / RESULTS).exists():
             _log.warning("%s is finished already", run_dir)
             results = json.loads((run_dir / RESULTS).read_text())
         else:
             _keep_hydra_files(cfg, run_dir / ".hydra")
-            results = _complete(cfg, config, run_dir)
+            results = _complete(cfg, config, run_dir, interrupt)
         print_results(results, run_dir=run_dir)
 
 
@@ -52,26 +53,34 @@ def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
     OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / "hydra.yaml")
 
 
-def _complete(cfg: DictConfig, config: dict[str, Any], run_dir: Path) -> Results:
+def _complete(
+    cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
+) -> Results:
     """All stages, with W&B open around them where it is asked for."""
     loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
     if cfg.logger.wandb is None:
-        return _stages(cfg, config, run_dir, loggers)[0]
+        return _stages(cfg, config, run_dir, loggers, interrupt)[0]
     with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
-        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb])
+        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt)
         log_to_wandb(wandb, results, figures)
     return results
 
 
 def _stages(
-    cfg: DictConfig, config: dict[str, Any], run_dir: Path, loggers: list[Logger]
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run_dir: Path,
+    loggers: list[Logger],
+    interrupt: Interrupt,
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
     splits = build_splits(cfg)
-    backbone, results = pretrain(cfg, splits, run_dir, loggers)
+    backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt)
+    interrupt.check()
     evaluation = None
     if splits.labelled:
-        model, seconds = finetune(cfg, splits, run_dir, loggers, backbone)
+        model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt)
+        interrupt.check()
         evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:

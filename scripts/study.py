@@ -1,10 +1,10 @@
 """`python scripts/study.py STUDY [KEY=VALUE] ... [--plan | --report]`
 
-Runs a study, studies/STUDY.yaml or a YAML file of your own: pre-trains each arm, chooses settings
-on the validation split, fine-tunes, and compares the arms with intervals. KEY=VALUE goes to every
-run, as for train.py (hydra/launcher=... too). What is finished is never run again, so the same
-command goes on where it was stopped. All of it lies in runs/studies/<name>/: the runs, study.html,
-table.md, study.json. Exits with 1 while runs are missing or have failed.
+Runs a study, scripts/studies/STUDY.yaml or a YAML file of your own: pre-trains each arm, chooses
+settings on the validation split, fine-tunes, and compares the arms with intervals. KEY=VALUE goes
+to every run, as for train.py (hydra/launcher=... too). What is finished is never run again, so the
+same command goes on where it was stopped. All of it lies in runs/studies/<name>/: the runs,
+study.html, table.md, study.json. Exits with 1 while runs are missing or have failed.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("study", metavar="STUDY", help="a name in studies/, or a .yaml file")
+    parser.add_argument("study", metavar="STUDY", help="in scripts/studies/, or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of every run")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="print the commands, run nothing")
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """The exit code."""
-    plan = load_study(arguments.study, ROOT / "studies")
+    plan = load_study(arguments.study, ROOT / "scripts" / "studies")
     progress = _progress(plan, arguments)
     train = Path(os.path.relpath(ROOT / "train.py"))
     if arguments.plan:

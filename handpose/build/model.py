@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -18,8 +19,14 @@ def build_optimizer(node: DictConfig) -> OptimizerFactory:
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:
-    """The backbone with the weights it starts from."""
-    return make(cfg.backbone)
+    """The backbone with the weights it starts from, laid out in memory as the trainer asks.
+
+    Convolutions hand the layout of their weights on, so that the images need none.
+    """
+    backbone: Backbone = make(cfg.backbone)
+    if cfg.trainer.channels_last:
+        backbone.to(memory_format=torch.channels_last)
+    return backbone
 
 
 def widths(backbone: Backbone) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def build_trainer(
         limit_train_batches=batches,
         limit_val_batches=batches,
         logger=loggers,
-        callbacks=[RichProgressBar(), *checkpoints, *callbacks],
+        callbacks=[RichProgressBar(), *callbacks, *checkpoints],
         enable_checkpointing=folder is not None,
         plugins=[VerifiedCheckpointIO()],
         use_distributed_sampler=False,

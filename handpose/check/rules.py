@@ -120,6 +120,7 @@ PARTS: dict[str, dict[str, Rule]] = {
         ),
         "precision": one_of("32-true", "16-mixed", "bf16-mixed"),
         "num_workers": optional(whole(0)),
+        "checkpoint_every_n_steps": optional(whole(1)),
         "caps.max_epochs": optional(whole(1)),
         "caps.batches": optional(whole(1)),
         "caps.batch_size": optional(BATCH),

@@ -32,6 +32,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
+        self._start = (0, 0)
+
+    def start_at(self, *, epoch: int, sample: int) -> None:
+        """Leaves out the first `sample` samples of this epoch, which a resumed run has had."""
+        self._start = (epoch, sample)
+        self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the permutation of this epoch."""
@@ -47,7 +53,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
             ]
         )
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return iter((time, index) for time, index in draws[order].tolist())
+        first = self._start[1] if self.epoch == self._start[0] else 0
+        return iter((time, index) for time, index in draws[order[first:]].tolist())
 
     def _draws(self, place: int, quota: int) -> np.ndarray:
         """(quota, 2) of (time, index): what a stratum gives to this epoch."""

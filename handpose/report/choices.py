@@ -97,7 +97,7 @@ def _stage(config: Config, stage: str) -> str:
         _optimizer(own.get("optimizer")),
         "" if fraction is None else f"{100 * fraction:g} % of the labels",
         {True: "backbone frozen", False: "backbone trained"}.get(own.get("freeze_backbone"), ""),  # type: ignore[arg-type]
-        _augmentation(own.get("augment")),
+        _augmentations(config, stage),
     )
     return ", ".join(part for part in parts if part)
 
@@ -107,6 +107,14 @@ def _optimizer(node: Any) -> str:
         return ""
     rate = f" at {node['lr']:g}" if isinstance(node.get("lr"), float | int) else ""
     return node["_target_"].split(".")[-1] + rate
+
+
+def _augmentations(config: Config, stage: str) -> str:
+    """That of the stage; in pre-training that of each part of the objective, where it has parts."""
+    parts = (find(config, "objective.parts") or {}) if stage == "pretrain" else {}
+    if not parts:
+        return _augmentation(find(config, f"{stage}.augment"))
+    return ", ".join(f"{name} {_augmentation(part['augment'])}" for name, part in parts.items())
 
 
 def _augmentation(node: Any) -> str:

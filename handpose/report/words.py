@@ -59,4 +59,12 @@ METRIC_WORDS = {
         "AUC of PCK in 2D",
         "Area under the share of joints within 0 to 20 % of that side; 1 is best.",
     ),
+    "val_pa_epe_mm": (
+        "Aligned 3D error (PA), validation",
+        "Of the epoch that was kept, which was chosen by it.",
+    ),
+    "val_epe2d_crop_px": (
+        "2D error, validation",
+        "In px of the crop, of the epoch that was kept, which was chosen by it.",
+    ),
 }

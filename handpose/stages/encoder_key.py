@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-import handpose
-
 # Where things lie and who waits for whom changes no weight.
 _PLACES = ("root", "cache", "quarantine")
 _FREE_OF_STAGE = ("share", "lease_seconds", "probe")
-_FREE_OF_TRAINER = ("num_workers", "keep_checkpoints")
+_FREE_OF_TRAINER = ("num_workers", "keep_checkpoints", "checkpoint_every_n_steps")
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (
     *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
@@ -73,7 +71,7 @@ def _files(values: list[Any]) -> dict[str, str]:
 
 def _code() -> str:
     """A checksum of the code that pre-trains: encoders of another version are not reused."""
-    package, digest = Path(handpose.__file__).parent, hashlib.sha256()
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         room = file.relative_to(package).parts[0].removesuffix(".py")
         if room not in _OTHER_CODE:

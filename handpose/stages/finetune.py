@@ -15,12 +15,18 @@ from handpose.stages.fit import fit, save_weights
 from handpose.stages.splits import Splits
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
+from handpose.training.interrupt import Interrupt
 
 _log = logging.getLogger(__name__)
 
 
 def finetune(
-    cfg: DictConfig, splits: Splits, run_dir: Path, loggers: list[Logger], backbone: Backbone
+    cfg: DictConfig,
+    splits: Splits,
+    run_dir: Path,
+    loggers: list[Logger],
+    backbone: Backbone,
+    interrupt: Interrupt,
 ) -> tuple[Finetuner, Results]:
     """The model that was best on the validation split, and the seconds it took."""
     pl.seed_everything(cfg.seed, verbose=False)
@@ -34,7 +40,7 @@ def finetune(
     folder = run_dir / "checkpoints" / "finetune"
     has_depth = len(splits.labelled["val"].source.poses()) > 0
     monitor = Finetuner.monitor(has_depth=has_depth)
-    seconds, best = fit(
+    fitted = fit(
         cfg,
         cfg.finetune,
         stage,
@@ -42,9 +48,14 @@ def finetune(
         folder=folder,
         loggers=loggers,
         monitor=monitor,
+        interrupt=interrupt,
     )
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
-    results: Results = {"finetune_seconds": seconds, monitor.rpartition("/")[-1]: best}
+    results: Results = {
+        "finetune_seconds": fitted.seconds,
+        "finetune_skipped_steps": fitted.skipped_steps,
+        monitor.rpartition("/")[-1]: fitted.best,
+    }
     save_weights(cfg, path, stage.model, results, checkpoints=folder)
     return stage, results
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -16,7 +16,17 @@ from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.evaluate import Results
 from handpose.stages.splits import evaluation_loader, training_loader
 from handpose.training import checkpoint
+from handpose.training.callbacks import NonFiniteGuard, StepCheckpoint, StepSeed
+from handpose.training.interrupt import Interrupt
 from handpose.training.stage import Stage
+
+
+class Fitted(NamedTuple):
+    """What a stage's training came to."""
+
+    seconds: float  # those before an interruption included
+    skipped_steps: int  # whose gradient was not finite
+    best: float | None  # the lowest `monitor`
 
 
 def fit(
@@ -28,9 +38,13 @@ def fit(
     folder: Path,
     loggers: list[Logger],
     monitor: str | None,
+    interrupt: Interrupt,
     callbacks: Sequence[pl.Callback] = (),
-) -> tuple[float, float | None]:
-    """Trains `stage`, from its last checkpoint in `folder` where there is one.
+) -> Fitted:
+    """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
+
+    From there it goes on exactly: at the very batch, with the numbers that it would have drawn. Of
+    an epoch that was begun before, the means that are logged are over its rest.
 
     Args:
         cfg: of the run.
@@ -40,24 +54,32 @@ def fit(
         folder: of its checkpoints.
         loggers: where its metrics go.
         monitor: the metric that chooses `best.ckpt`; None for no choice.
-        callbacks: that watch it.
-
-    Returns:
-        The seconds that it took, those before an interruption included, and the lowest `monitor`.
+        interrupt: tells when to stop.
+        callbacks: of the stage's own.
     """
+    interrupt.check()
+    guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
+    watch = [
+        StepSeed(cfg.seed),
+        guard,
+        StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt),
+        *callbacks,
+    ]
     trainer = build.build_trainer(
-        cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=callbacks
+        cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch
     )
-    last = folder / "last.ckpt"
+    path = checkpoint.newest_valid(folder)
+    batches = 0 if path is None else checkpoint.batches_done(path)
     trainer.fit(
         stage,
-        training_loader(cfg, config, datasets["train"]),
+        training_loader(cfg, config, datasets["train"], batches_done=batches),
         evaluation_loader(cfg, datasets["val"]),
-        ckpt_path=last if last.exists() else None,
+        ckpt_path=path,
         weights_only=True,
     )
+    interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
-    return stage.seconds, None if best is None else float(best)
+    return Fitted(stage.seconds, guard.skipped, None if best is None else float(best))
 
 
 def save_weights(

@@ -19,6 +19,7 @@ from handpose.stages.probe import build_probe
 from handpose.stages.share import find_shared, train_or_take
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,11 @@ BACKBONE = "backbone.pt"
 
 
 def pretrain(
-    cfg: DictConfig, splits: Splits, run_dir: Path, loggers: list[Logger]
+    cfg: DictConfig,
+    splits: Splits,
+    run_dir: Path,
+    loggers: list[Logger],
+    interrupt: Interrupt,
 ) -> tuple[Backbone, Results]:
     """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
 
@@ -40,12 +45,14 @@ def pretrain(
         backbone.network.load_state_dict(content["state_dict"])
         return backbone, content["meta"]["results"]
     folder = run_dir / "checkpoints" / "pretrain"
-    train = partial(_train, cfg, splits.views, folder, loggers)
+    train = partial(_train, cfg, splits.views, folder, loggers, interrupt)
     if not splits.views:
         backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
     elif shared := find_shared(cfg, splits.views):
         start = partial(_start, cfg)
-        backbone, results = train_or_take(shared, run_dir, folder, start=start, train=train)
+        backbone, results = train_or_take(
+            shared, run_dir, folder, start=start, train=train, interrupt=interrupt
+        )
     else:
         backbone, results = train()
     save_weights(cfg, path, backbone.network, results, checkpoints=folder)
@@ -63,6 +70,7 @@ def _train(
     views: dict[Split, ViewDataset],
     folder: Path,
     loggers: list[Logger],
+    interrupt: Interrupt,
     callbacks: Sequence[pl.Callback] = (),
 ) -> tuple[Backbone, Results]:
     backbone = _start(cfg)
@@ -75,7 +83,7 @@ def _train(
         probe=probe,
     )
     untrained = _held_out(cfg, stage, views["val"])
-    seconds, _ = fit(
+    fitted = fit(
         cfg,
         cfg.pretrain,
         stage,
@@ -83,6 +91,7 @@ def _train(
         folder=folder,
         loggers=loggers,
         monitor=None,
+        interrupt=interrupt,
         callbacks=callbacks,
     )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
@@ -92,7 +101,8 @@ def _train(
         )
     trained = _held_out(cfg, stage, views["val"])
     return backbone, {
-        "pretrain_seconds": seconds,
+        "pretrain_seconds": fitted.seconds,
+        "pretrain_skipped_steps": fitted.skipped_steps,
         **{f"pretext_{name}": value for name, value in trained.items()},
         **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
     }

@@ -18,6 +18,7 @@ from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results
 from handpose.stages.encoder_key import describe
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
 from handpose.training.shared import GiveWay, LeaseLostError, SharedEncoder, go_on_from
 
@@ -60,6 +61,7 @@ def train_or_take(
     *,
     start: Callable[[], Backbone],
     train: Train,
+    interrupt: Interrupt,
 ) -> tuple[Backbone, Results]:
     """The encoder and its results, as published, by this run or another.
 
@@ -69,12 +71,13 @@ def train_or_take(
         checkpoints: where `train` keeps its own; those of a maker that died are put there.
         start: the encoder before pre-training.
         train: see `Train`.
+        interrupt: tells when to stop waiting.
 
     Raises:
         SharedFailedError: a run before this one failed, and so would this one.
     """
     curves = run_dir / "metrics.csv"
-    while (before := _alone(shared.take_turn, run_dir)) is not None:
+    while (before := _alone(shared.take_turn, run_dir, interrupt)) is not None:
         try:
             _alone(_take_over, before, run_dir, checkpoints)
             backbone, results = train([GiveWay(shared)])

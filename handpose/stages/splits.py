@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
@@ -111,17 +112,30 @@ def labelled_split(cfg: DictConfig, split: Split) -> TargetDataset:
 
 
 def training_loader(
-    cfg: DictConfig, stage: DictConfig, dataset: ViewDataset | TargetDataset
+    cfg: DictConfig,
+    stage: DictConfig,
+    dataset: ViewDataset | TargetDataset,
+    *,
+    batches_done: int = 0,
 ) -> DataLoader:
-    """Shuffled whole batches of a stage, `cfg.pretrain` or `cfg.finetune`, under the caps."""
-    return build_loader(
+    """Shuffled whole batches of a stage, `cfg.pretrain` or `cfg.finetune`, under the caps.
+
+    Args:
+        batches_done: of all epochs so far; the loader goes on after them.
+    """
+    caps = build.build_caps(cfg)
+    loader = build_loader(
         dataset,
-        batch_size=build.capped(stage.batch_size, build.build_caps(cfg).batch_size),
+        batch_size=build.capped(stage.batch_size, caps.batch_size),
         training=True,
         num_workers=build.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
     )
+    epoch, batch = divmod(batches_done, build.capped(len(loader), caps.batches))
+    sampler: Any = loader.sampler
+    sampler.start_at(epoch=epoch, sample=batch * (loader.batch_size or 1))
+    return loader
 
 
 def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:

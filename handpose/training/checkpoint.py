@@ -1,6 +1,9 @@
 """Checkpoints: written beside their place, verified, renamed; read back whole or refused."""
 
+import errno
+import logging
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,10 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
+
+_log = logging.getLogger(__name__)
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 def find_damage(path: Path) -> str | None:
@@ -24,20 +31,81 @@ def save(content: Any, path: Path) -> None:
     """`torch.save`, so that `path` holds the old content or the new, never a part of one.
 
     Raises:
-        OSError: the folder cannot be written; names the path.
+        OSError: the folder cannot be written, or the disk is full; names the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        _write(content, partial)
+        if path.name == LAST and path.exists():
+            path.replace(path.with_name(PREVIOUS))
+        partial.replace(path)
+        _sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write(content: Any, path: Path) -> None:
+    """Onto the disk, and read back."""
+    try:
+        with path.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        if damage := find_damage(partial):
-            raise OSError(f"{partial} does not read back ({damage}); is the disk full or failing?")
-        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError
+        free = shutil.disk_usage(path.parent).free
+        needed = num_bytes(content)
+        if getattr(error, "errno", None) == errno.ENOSPC or free < needed:
+            raise OSError(
+                errno.ENOSPC,
+                f"the disk is full: {needed:,} bytes needed, {free:,} free. The checkpoint before "
+                "is kept; make room and start the same command again",
+                str(path),
+            ) from error
+        raise
+    if damage := find_damage(path):
+        raise OSError(f"{path} does not read back ({damage}); is the disk failing?")
+
+
+def _sync(folder: Path) -> None:
+    """The names in a folder onto the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        partial.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def num_bytes(content: Any) -> int:
+    """What the tensors in nested dicts and lists take."""
+    if isinstance(content, torch.Tensor):
+        return content.numel() * content.element_size()
+    if isinstance(content, dict):
+        return sum(map(num_bytes, content.values()))
+    return sum(map(num_bytes, content)) if isinstance(content, list | tuple) else 0
+
+
+def newest_valid(folder: Path) -> Path | None:
+    """The newer of the two checkpoints of a stage that is whole; None where there are none yet.
+
+    Raises:
+        ValueError: there are some, and none is whole; names them.
+    """
+    damaged: list[str] = []
+    for path in (folder / LAST, folder / PREVIOUS):
+        if not path.exists():
+            continue
+        if (damage := find_damage(path)) is None:
+            if damaged:
+                _log.warning("%s is damaged; going on from %s", "; ".join(damaged), path)
+            return path
+        damaged.append(f"{path} ({damage})")
+    if damaged:
+        raise ValueError(
+            f"no checkpoint in {folder} is whole: {'; '.join(damaged)}. Delete the folder to train "
+            "this stage from its beginning"
+        )
+    return None
 
 
 def load(path: Path) -> Any:
@@ -51,12 +119,24 @@ def load(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def batches_done(path: Path) -> int:
+    """How many training batches of all epochs lie behind a checkpoint of Lightning's."""
+    progress = load(path)["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    return progress["total"]["processed"]  # `ready` may count one that was not done
+
+
 class VerifiedCheckpointIO(CheckpointIO):
-    """Lightning's checkpoints through `save` and `load`."""
+    """Lightning's checkpoints through `save` and `load`; none with weights that are not finite."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
+        for name, value in checkpoint["state_dict"].items():
+            if not value.isfinite().all():
+                raise ValueError(
+                    f"training has diverged: {name} is not finite, and {path} is not written. "
+                    "Lower the learning rate or lengthen the warm-up, in a new run directory"
+                )
         save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from handpose.training.interrupt import Interrupted
+
 PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
 _COLUMNS = ("epoch", "step", "name", "value")
 
@@ -117,6 +119,10 @@ def wandb_logger(
     )
     try:
         yield logger
+    except Interrupted as interrupted:
+        logger.experiment.mark_preempting()
+        wandb.finish(exit_code=int(interrupted.code or 1))
+        raise
     finally:
         wandb.finish()
 

@@ -24,6 +24,7 @@ import pytorch_lightning as pl
 from filelock import SoftFileLease, Timeout
 
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 from handpose.training.loggers import PRETRAINING, curves_of
 
 _log = logging.getLogger(__name__)
@@ -64,16 +65,21 @@ class SharedEncoder:
         """Whether the lease that this run took is another's by now."""
         return self._lease.compromise is not None
 
-    def take_turn(self, run_dir: Path) -> list[Path] | None:
+    def take_turn(self, run_dir: Path, interrupt: Interrupt) -> list[Path] | None:
         """Waits until the file is there, or it is for this run to make it.
+
+        Args:
+            run_dir: of this run.
+            interrupt: tells when to stop waiting.
 
         Returns:
             None where the file is there; else the run directories that began it, the last first.
 
         Raises:
             SharedFailedError: it cannot be made.
+            Interrupted: the run is to stop.
         """
-        self._wait()
+        self._wait(interrupt)
         try:
             self._refuse_if_failed()
             if self._is_there():
@@ -84,17 +90,22 @@ class SharedEncoder:
             self.release()
             raise
 
-    def _wait(self) -> None:
+    def _wait(self, interrupt: Interrupt) -> None:
         """Until the lease is this run's, or there is no more need of it."""
+        interrupt.check()
         if self._is_over():
             return
         if (self.folder / "lease").exists():
             makers = ", ".join(map(str, self.makers()[:1])) or "another run"
             _log.info("pre-training is at work in %s; waiting for %s", makers, self.path)
+
+        def is_enough() -> bool:
+            return interrupt.noted is not None or self._is_over()
+
         try:
-            self._lease.acquire(poll_interval=_POLL_SECONDS, cancel_check=self._is_over)
+            self._lease.acquire(poll_interval=_POLL_SECONDS, cancel_check=is_enough)
         except Timeout:
-            assert self._is_over(), "a wait without limit ends for a reason"
+            interrupt.check()
 
     def _begin(self, run_dir: Path) -> list[Path]:
         """Notes that it is this run's turn; returns those before it."""

@@ -22,6 +22,7 @@ from handpose.stages.finetune import finetune
 from handpose.stages.pretrain import pretrain
 from handpose.stages.splits import build_splits
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 
 CATALOGUE = Catalogue()
 ROWS = sorted(
@@ -86,10 +87,10 @@ def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) 
     tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
     cfg = composed([*tiny, *small(name, data)])
     splits = build_splits(cfg)
-    backbone, pretext = pretrain(cfg, splits, tmp_path, [])
+    backbone, pretext = pretrain(cfg, splits, tmp_path, [], Interrupt())
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
     assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))
-    model, _ = finetune(cfg, splits, tmp_path, [], backbone)
+    model, _ = finetune(cfg, splits, tmp_path, [], backbone, Interrupt())
     results = summarise(evaluate(cfg, splits, model)[0])
     assert results["n_test"] > 0
     assert results["pa_epe_mm"] > 0

@@ -30,11 +30,11 @@ class Queue:
         self.drivers: list[subprocess.Popen] = []
 
     def start(self, *overrides: str) -> subprocess.Popen:
-        name = "${hydra.runtime.choices.objective}-${hydra.runtime.choices.head}"
+        cell = "${hydra.runtime.choices.objective}-${hydra.runtime.choices.head}"
         places = (
             f"paths.cache={self.cache}",
             f"hydra.sweep.dir={self.folder}",
-            f"hydra.sweep.subdir={name}",
+            f"hydra.sweep.subdir={cell}",
         )
         driver = subprocess.Popen(
             [sys.executable, "train.py", "-m", "hydra/launcher=slurm", *SMALL, *places, *overrides],
@@ -62,15 +62,10 @@ class Queue:
         files = self.cache.glob("encoders/*/makers.txt")
         return [Path(line).name for file in files for line in file.read_text().splitlines()]
 
-    def job(self, cell: str) -> str:
-        """The id of the running job that works in a cell's folder."""
-        names = [own.name for own in sorted(self.folder.glob("*-*")) if own.is_dir()]
-        assert cell in names
-        (found,) = [
-            job["JobId"]
-            for job in self.slurm.jobs()
-            if job["JobState"] == "RUNNING" and self._works_in(job["JobId"], cell)
-        ]
+    def job(self, cell: str) -> dict[str, str]:
+        """The running job that works in a cell's folder, by scontrol's keys."""
+        running = [job for job in self.slurm.jobs() if job["JobState"] == "RUNNING"]
+        (found,) = [job for job in running if self._works_in(job["JobId"], cell)]
         return found
 
     def _works_in(self, job: str, cell: str) -> bool:
@@ -81,6 +76,11 @@ class Queue:
                 if handle.exists() and handle.resolve() == lock:
                     return True
         return False
+
+
+def name(job: dict[str, str]) -> str:
+    """What scontrol and scancel call one job of an array; by its JobId the last one is them all."""
+    return f"{job['ArrayJobId']}_{job['ArrayTaskId']}" if "ArrayJobId" in job else job["JobId"]
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -131,7 +131,7 @@ def test_a_job_that_is_cancelled_is_reported_and_does_not_come_back(queue: Queue
     before = len(queue.slurm.jobs())
     driver = queue.start("objective=none", "head=regression,heatmap", "trainer.caps.max_epochs=4")
     until(lambda: (queue.folder / "none-heatmap" / "config.json").exists())
-    queue.slurm.ask("scancel", queue.job("none-heatmap"))
+    queue.slurm.ask("scancel", name(queue.job("none-heatmap")))
     assert driver.wait(timeout=STUCK) == 1
     assert queue.status() == {"none-regression": "finished", "none-heatmap": "failed"}
     (cell,) = [cell for cell in queue.table()["cells"] if cell["status"] == "failed"]
@@ -140,20 +140,20 @@ def test_a_job_that_is_cancelled_is_reported_and_does_not_come_back(queue: Queue
     assert all(job["JobState"] != "RUNNING" for job in queue.slurm.jobs())
 
 
-def requeued(queue: Queue, job: str) -> None:
-    queue.slurm.ask("scontrol", "requeue", job)
+def requeued(queue: Queue, job: dict[str, str]) -> None:
+    queue.slurm.ask("scontrol", "requeue", name(job))
 
 
-def killed(queue: Queue, job: str) -> None:
+def killed(queue: Queue, job: dict[str, str]) -> None:
     """As by the kernel that runs out of memory."""
-    for pid in queue.slurm.processes(job):
+    for pid in queue.slurm.processes(job["JobId"]):
         if "submitit" in Path(f"/proc/{pid}/cmdline").read_text():
             os.kill(pid, signal.SIGKILL)
 
 
-def frozen(queue: Queue, job: str) -> None:
+def frozen(queue: Queue, job: dict[str, str]) -> None:
     """Until another cell has made the encoder."""
-    pids = queue.slurm.processes(job)
+    pids = queue.slurm.processes(job["JobId"])
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     until(lambda: bool(queue.encoders()))
@@ -163,7 +163,7 @@ def frozen(queue: Queue, job: str) -> None:
 
 @pytest.mark.parametrize("disturbed", [requeued, killed, frozen])
 def test_one_encoder_whatever_becomes_of_the_job_that_trains_it(
-    queue: Queue, disturbed: Callable[[Queue, str], None]
+    queue: Queue, disturbed: Callable[[Queue, dict[str, str]], None]
 ) -> None:
     driver = queue.start(
         *("objective=contrastive", "head=regression,heatmap", "pretrain.lease_seconds=4"),

@@ -10,7 +10,7 @@ from handpose.check.study import load_study
 from handpose.study.commands import samples
 from handpose.study.definition import parse_study
 
-STUDIES = Path(__file__).resolve().parents[2] / "studies"
+STUDIES = Path(__file__).resolve().parents[2] / "scripts" / "studies"
 
 
 def test_a_right_file_is_understood(content: dict[str, Any]) -> None:

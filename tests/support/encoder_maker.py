@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
 from handpose.training.shared import LeaseLostError, SharedEncoder, go_on_from
 
 STEP = 0.05  # seconds
@@ -42,7 +43,7 @@ def need(folder: Path, run_dir: Path, *, seconds: float, lease: float, machine: 
     """
     socket.gethostname = lambda: machine
     shared = SharedEncoder(folder, spec={}, lease_seconds=lease)
-    while (before := shared.take_turn(run_dir)) is not None:
+    while (before := shared.take_turn(run_dir, Interrupt())) is not None:
         try:
             make(shared, run_dir, before, seconds)
         except LeaseLostError:

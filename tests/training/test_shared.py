@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
@@ -14,6 +15,7 @@ import torch
 from encoder_maker import need
 
 from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt, Interrupted
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
 from handpose.training.shared import (
     GiveWay,
@@ -146,37 +148,49 @@ def another(shared: SharedEncoder) -> SharedEncoder:
 def test_what_would_fail_again_is_reported_until_it_is_cleared(
     shared: SharedEncoder, tmp_path: Path
 ) -> None:
-    assert shared.take_turn(tmp_path / "one") == []
+    assert shared.take_turn(tmp_path / "one", Interrupt()) == []
     shared.fail(ValueError("pre-training diverged"))
     shared.release()
     for _ in range(2):
         with pytest.raises(SharedFailedError, match="pre-training diverged") as refusal:
-            another(shared).take_turn(tmp_path / "two")
+            another(shared).take_turn(tmp_path / "two", Interrupt())
         assert f"delete {shared.folder / 'failed.txt'}" in str(refusal.value)
         assert str(tmp_path / "one") in str(refusal.value)
     (shared.folder / "failed.txt").unlink()
-    assert shared.take_turn(tmp_path / "two") == [tmp_path / "one"]
+    assert shared.take_turn(tmp_path / "two", Interrupt()) == [tmp_path / "one"]
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), RuntimeError("CUDA out of memory")])
 def test_what_may_pass_is_left_for_the_next_to_try(
     shared: SharedEncoder, tmp_path: Path, error: Exception
 ) -> None:
-    shared.take_turn(tmp_path / "one")
+    shared.take_turn(tmp_path / "one", Interrupt())
     shared.fail(error)
     shared.release()
-    assert another(shared).take_turn(tmp_path / "two") == [tmp_path / "one"]
+    assert another(shared).take_turn(tmp_path / "two", Interrupt()) == [tmp_path / "one"]
+
+
+def test_a_run_that_is_told_to_stop_waits_no_longer(runs: Runs) -> None:
+    runs.start("holder")
+    runs.until(lambda: runs.has("holder", "checkpoints/last.ckpt"))
+    interrupt = Interrupt()
+    told = threading.Timer(0.3, setattr, (interrupt, "noted", signal.SIGTERM))
+    told.start()
+    waiting = SharedEncoder(runs.root / "encoder", spec={}, lease_seconds=LEASE)
+    with pytest.raises(Interrupted):
+        waiting.take_turn(runs.root / "other", interrupt)
+    assert waiting.makers() == [runs.root / "holder"]
 
 
 def test_a_damaged_encoder_is_made_again(shared: SharedEncoder, tmp_path: Path) -> None:
-    shared.take_turn(tmp_path)
+    shared.take_turn(tmp_path, Interrupt())
     shared.publish({"weights": torch.ones(1000)}, tmp_path / "metrics.csv")
     shared.release()
-    assert another(shared).take_turn(tmp_path) is None
+    assert another(shared).take_turn(tmp_path, Interrupt()) is None
     content = bytearray(shared.path.read_bytes())
     content[len(content) // 2] ^= 1
     shared.path.write_bytes(content)
-    assert another(shared).take_turn(tmp_path) == [tmp_path]
+    assert another(shared).take_turn(tmp_path, Interrupt()) == [tmp_path]
     assert not shared.path.exists()
 
 

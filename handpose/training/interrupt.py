@@ -1,0 +1,72 @@
+"""Signals that ask a run to stop: noted when they come, acted on at the next safe place.
+
+SIGTERM (a preempted, requeued or cancelled job), SIGUSR2 (a job that is soon out of time) and
+SIGINT (Ctrl-C). A handler that saves can tear the very checkpoint that it writes, so it only notes;
+the saving is done between two steps.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from handpose.training.requeue import requeue_job
+
+_log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+
+
+class Interrupted(SystemExit):
+    """A run that was told to stop, and did at a safe place; exits with 130 (Ctrl-C) or 143."""
+
+
+class Interrupt:
+    """Which signal has come, if any.
+
+    A second Ctrl-C ends the process at once, as it always would.
+    """
+
+    def __init__(self) -> None:
+        self.noted: signal.Signals | None = None
+
+    def listen(self) -> None:
+        """Takes the signals over, from whoever has them by now."""
+        for number in SIGNALS:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.noted == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.noted = signal.Signals(number)
+
+    def check(self) -> None:
+        """To be called at a safe place: all that was done so far is on disk, or can be done again.
+
+        Raises:
+            Interrupted: a signal has come. A Slurm job that is still running is requeued first.
+        """
+        if self.noted is None:
+            return
+        if self.noted != signal.SIGINT:
+            requeue_job()
+        _log.warning("stopped by %s; the same command goes on from here", self.noted.name)
+        raise Interrupted(130 if self.noted == signal.SIGINT else 143)
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Notes signals within, in the main thread; elsewhere Python lets nobody listen."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    interrupt.listen()
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""A run that was killed, at any step of either stage, ends in the bits of one that never was."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from handpose.data.sampling import EpochSampler
+from handpose.training.callbacks import StepSeed
+from handpose.training.pretrainer import Pretrainer
+from handpose.training.stage import Stage
+
+# Two stages of two epochs of four steps.
+STEPS = 16
+SETTINGS = (
+    *("head=regression", "objective=relative"),
+    *("pretrain.max_epochs=2", "finetune.max_epochs=2", "trainer.caps.max_epochs=2"),
+    *("trainer.caps.batches=4", "trainer.caps.samples=32"),
+    *("trainer.keep_checkpoints=true", "trainer.checkpoint_every_n_steps=1"),
+)
+Train = Callable[..., Path]
+
+
+class PowerCutError(RuntimeError):
+    """The end of a process that nothing of ours gets to see."""
+
+
+def train_with_cuts(
+    train: Train, monkeypatch: pytest.MonkeyPatch, *settings: str, steps: int, name: str
+) -> tuple[Path, int]:
+    """The run, cut before its process begins one step more than `steps`, and started again.
+
+    Returns:
+        Its directory, and how often it was cut.
+    """
+    left = 0
+
+    def cut(stage: Stage, batch: Any, batch_idx: int) -> None:
+        nonlocal left
+        if left == 0:
+            raise PowerCutError
+        left -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "on_train_batch_start", cut)
+        for cuts in range(4 * STEPS):
+            left = steps
+            try:
+                return train(*SETTINGS, *settings, name=name), cuts
+            except PowerCutError:
+                continue
+    raise AssertionError("it gets no further")
+
+
+def bits(run_dir: Path) -> dict[str, Any]:
+    """All weights, and both stages' last checkpoints with their optimizers."""
+    paths = [run_dir / "backbone.pt", run_dir / "model.pt"]
+    paths += [run_dir / "checkpoints" / stage / "last.ckpt" for stage in ("pretrain", "finetune")]
+    kept = {}
+    for path in paths:
+        content = torch.load(path, weights_only=True)
+        kept[str(path.relative_to(run_dir))] = [
+            content["state_dict"],
+            content.get("optimizer_states"),
+            content.get("lr_schedulers"),
+        ]
+    return kept
+
+
+def differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Where two nested values differ."""
+    if isinstance(one, Tensor):
+        return [] if torch.equal(one, other) else [place]
+    if isinstance(one, dict | list):
+        keys = one.keys() if isinstance(one, dict) else range(len(one))
+        assert len(one) == len(other)
+        return [line for k in keys for line in differences(one[k], other[k], f"{place}/{k}")]
+    return [] if one == other else [place]
+
+
+@pytest.mark.parametrize(
+    ("workers", "steps"),
+    [
+        (0, 5),
+        pytest.param(0, 1, marks=pytest.mark.slow),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
+    train: Train, monkeypatch: pytest.MonkeyPatch, workers: int, steps: int
+) -> None:
+    loading = f"trainer.num_workers={workers}"
+    whole = bits(train(*SETTINGS, loading, name="whole"))
+    run_dir, cuts = train_with_cuts(train, monkeypatch, loading, steps=steps, name="cut")
+    assert cuts >= STEPS // steps - 1
+    assert differences(whole, bits(run_dir)) == []
+
+
+@pytest.mark.slow
+def test_with_batches_seen_twice_it_does_not(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bits(train(*SETTINGS, name="whole"))
+    monkeypatch.setattr(EpochSampler, "start_at", lambda sampler, *, epoch, sample: None)
+    run_dir, _ = train_with_cuts(train, monkeypatch, steps=3, name="cut")
+    assert "/backbone.pt/0/conv1.weight" in differences(whole, bits(run_dir))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_seeded", [True, False])
+def test_what_a_step_draws_is_drawn_again(
+    train: Train, monkeypatch: pytest.MonkeyPatch, is_seeded: bool
+) -> None:
+    step = Pretrainer.training_step
+
+    def noisy(stage: Pretrainer, batch: Any, batch_idx: int) -> Tensor:
+        return step(stage, batch, batch_idx) * torch.rand(())
+
+    monkeypatch.setattr(Pretrainer, "training_step", noisy)
+    if not is_seeded:
+        monkeypatch.delattr(StepSeed, "on_train_batch_start")
+    settings = ("head=none", "pretrain.max_epochs=1")
+    whole = torch.load(train(*SETTINGS, *settings, name="whole") / "backbone.pt", weights_only=True)
+    run_dir, _ = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
+    cut = torch.load(run_dir / "backbone.pt", weights_only=True)
+    assert (differences(whole["state_dict"], cut["state_dict"]) == []) == is_seeded
