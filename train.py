@@ -12,11 +12,16 @@ from omegaconf import DictConfig
 from handpose.check import check, check_command_line, without_traceback
 from handpose.config import register
 from handpose.launch import must_start_processes, start_processes
+from handpose.sweep.cell import attempt
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(cfg: DictConfig) -> None:
-    """One run, or one cell of a sweep."""
+def main(cfg: DictConfig) -> str | None:
+    """One run, or one cell of a sweep; returns why the cell failed."""
+    return attempt(_run, cfg)
+
+
+def _run(cfg: DictConfig) -> None:
     check(cfg)
     if must_start_processes(cfg):
         start_processes(cfg)

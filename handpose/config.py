@@ -51,6 +51,8 @@ class PretrainConfig(StageConfig):
     positives: str = MISSING
     mining: MiningConfig = field(default_factory=MiningConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    share: bool | None = MISSING
+    lease_seconds: float = MISSING
 
 
 @dataclass

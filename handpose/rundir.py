@@ -13,11 +13,16 @@ from handpose import ranks
 
 _log = logging.getLogger(__name__)
 
+CONFIG = "config.json"
 RESULTS = "results.json"
 MODEL = "model.pt"
 UNREADABLE = "unreadable.csv"
 # What a resumed run may change without changing its result.
-_FREE = ("logger", "paths", "sweep", "report", "trainer.max_unreadable")
+_FREE = (
+    *("logger", "paths", "sweep", "report"),
+    *("pretrain.share", "pretrain.lease_seconds"),
+    *("trainer.max_unreadable", "trainer.checkpoint_every_n_steps"),
+)
 
 
 class RunRefused(SystemExit):
@@ -54,7 +59,7 @@ def _hold(run_dir: Path, config: dict[str, Any], lock: FileLock) -> None:
         raise RunRefused(
             f"{run_dir} is in use by a live run. Wait for it, or choose another hydra.run.dir."
         ) from None
-    _keep_config(run_dir / "config.json", config)
+    _keep_config(run_dir / CONFIG, config)
 
 
 def finished_config(run_dir: Path) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     Raises:
         RunRefused: there is no such run, it is not finished, or it has no model.
     """
-    path = run_dir / "config.json"
+    path = run_dir / CONFIG
     if not path.is_file():
         what = "not a run directory, without config.json" if run_dir.is_dir() else "no such run"
         raise RunRefused(f"{run_dir}: {what}")
@@ -99,8 +104,12 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
         for key in sorted(old.keys() | new.keys())
-        if not {key, key.split(".")[0]} & {*_FREE} and old.get(key) != new.get(key)
+        if not _is_free(key) and old.get(key) != new.get(key)
     ]
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -23,11 +23,11 @@ FLOORS = (
     ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
-    ("study", "launch"),
+    ("study", "sweep", "launch"),
     ("stages",),
     ("run",),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "run", "launch"}
+READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run", "launch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

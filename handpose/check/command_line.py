@@ -15,6 +15,7 @@ from handpose.check.composer import Composer
 from handpose.check.experiments import experiment_problems
 from handpose.check.folders import unwritable
 from handpose.check.hydra_keys import hydra_problems
+from handpose.check.launcher import launcher_problems
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
 from handpose.check.processes import launch_problems, shared_folder_problems
 from handpose.check.refusal import refuse
@@ -52,12 +53,17 @@ def _problems(flags: argparse.Namespace) -> list[str]:
         problems += own
         wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
         problems += [problem for found in wrong.values() for problem in found]
-        slots = tuple(f"{o.package or o.key_or_group}." for o in overrides if id(o) in wrong)
+        slots = tuple(f"{_slot(o)}." for o in overrides if id(o) in wrong)
         # Keys below a part that was chosen wrongly cannot be judged.
         judged = [
             o for o in overrides if id(o) not in wrong and not o.key_or_group.startswith(slots)
         ]
         return problems + _run_problems(flags, judged, composer, parser)
+
+
+def _slot(override: Override) -> str:
+    """The key below which the chosen part lies."""
+    return override.package or override.key_or_group.replace("/", ".")
 
 
 def _beside(flags: argparse.Namespace) -> list[Path]:
@@ -73,7 +79,7 @@ def _beside(flags: argparse.Namespace) -> list[Path]:
 def _wrong_choice(override: Override, catalogue: Catalogue) -> list[str]:
     """Problems of an override that chooses a file, and of that file where it is an experiment."""
     if is_hydra(override):
-        return []
+        return launcher_problems(override)
     if is_choice(override, catalogue) or looks_like_choice(override):
         return choice_problems(override, catalogue) or experiment_problems(override, catalogue)
     return []

@@ -84,6 +84,8 @@ RUN: dict[str, Rule] = {
     "pretrain.mining.exclude": one_of("recording", "identity", "none"),
     "pretrain.probe.samples": optional(whole(2)),
     "pretrain.probe.every_n_epochs": whole(1),
+    "pretrain.share": optional(Rule(lambda v: isinstance(v, bool), "true or false")),
+    "pretrain.lease_seconds": number(1),
     "finetune.label_fraction": number(0, 1, above=True),
     "finetune.layer_decay": number(0, 1, above=True),
     "evaluate.batch_size": whole(1),

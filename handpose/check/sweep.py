@@ -24,20 +24,25 @@ def sweep_problems(
     if isinstance(driver, str):
         return None, [driver]
     try:
-        cells = _cells(overrides, driver, parser)
+        lines = cells(overrides, driver, parser)
     except HydraException as error:
         return None, [first_line(error)]
     found: Counter[str] = Counter()
-    for cell in cells:
+    for cell in lines:
         found.update(dict.fromkeys(_cell_problems(parser.parse_overrides(cell), composer), 1))
-    return driver, [_counted(problem, count, len(cells)) for problem, count in found.items()]
+    return driver, [_counted(problem, count, len(lines)) for problem, count in found.items()]
 
 
-def _cells(
+def is_grid(driver: DictConfig) -> bool:
+    """Whether the cells are all combinations of values, known beforehand."""
+    return OmegaConf.select(driver, "hydra.sweeper._target_") == _BASIC
+
+
+def cells(
     overrides: list[Override], driver: DictConfig, parser: OverridesParser
 ) -> list[list[str]]:
     """The overrides of each cell. Other sweepers choose values as they go: what is fixed alone."""
-    if OmegaConf.select(driver, "hydra.sweeper._target_") != _BASIC:
+    if not is_grid(driver):
         return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
     params = OmegaConf.select(driver, "hydra.sweeper.params") or {}
     own = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])

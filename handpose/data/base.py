@@ -82,6 +82,14 @@ class HandDataset(ABC):
         """All completely labelled poses as right hands (M, J, 3), metres; read without pixels."""
 
     @property
+    def fingerprint(self) -> str | None:
+        """Equal for splits of the same samples in the same order, and changed when they change.
+
+        None: unknown, so that nothing made from the split is taken for another run.
+        """
+        return None
+
+    @property
     def strata(self) -> Strata:
         """(samples, share of a training epoch) of each source in it: one, but in a mix."""
         return ((len(self), 1.0),)

@@ -1,5 +1,6 @@
 """A dataset on disk, opened through its index: what all real sources share."""
 
+import hashlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,11 @@ class IndexedDataset(HandDataset):
 
     def _annotation(self, row: Any) -> Any:
         return self._arrays["annotation"][row]
+
+    @property
+    def fingerprint(self) -> str:
+        rows = hashlib.sha256(self.rows.tobytes()).hexdigest()
+        return f"{self.name} {self.index.fingerprint} {rows}"
 
     @property
     def identities(self) -> np.ndarray:

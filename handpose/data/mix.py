@@ -77,6 +77,11 @@ class Mix(HandDataset):
             return None
 
     @property
+    def fingerprint(self) -> str | None:
+        found = [part.fingerprint for part, _ in self.parts]
+        return None if None in found else " ".join(map(str, found))
+
+    @property
     def strata(self) -> Strata:
         return tuple((len(part), weight) for part, weight in self.parts)
 

@@ -76,6 +76,10 @@ class Synthetic(HandDataset):
     def identities(self) -> np.ndarray:
         return np.arange(len(self))
 
+    @property
+    def fingerprint(self) -> str:
+        return self._hands.folder.name
+
     def joints(self) -> Joints:
         uv = np.array(self._hands["uv"])
         return Joints(uv, np.ones(uv.shape[:2], dtype=bool), np.array(self._hands["is_left"]))

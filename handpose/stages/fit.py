@@ -1,9 +1,11 @@
 """What the two training stages do alike: fit from the last checkpoint, and describe the result."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
@@ -37,6 +39,7 @@ def fit(
     loggers: list[Logger],
     monitor: str | None,
     interrupt: Interrupt,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> Fitted:
     """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
 
@@ -52,6 +55,7 @@ def fit(
         loggers: where its metrics go.
         monitor: the metric that chooses `best.ckpt`; None for no choice.
         interrupt: tells when to stop.
+        callbacks: of the stage's own.
     """
     interrupt.check()
     guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
@@ -59,6 +63,7 @@ def fit(
         StepSeed(cfg.seed),
         guard,
         StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt),
+        *callbacks,
     ]
     trainer = build.build_trainer(
         cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch

@@ -1,6 +1,8 @@
 """Pre-training: unlabelled pairs -> `backbone.pt`."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,11 +16,11 @@ from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
 from handpose.stages.fit import fit, save_weights
 from handpose.stages.probe import build_probe
+from handpose.stages.share import find_shared, train_or_take
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.probe import OnlineProbe
 
 _log = logging.getLogger(__name__)
 
@@ -36,21 +38,31 @@ def pretrain(
 
     With `objective=none` it is the start itself.
     """
-    pl.seed_everything(cfg.seed, verbose=False)
-    backbone = build.build_backbone(cfg)
     path = run_dir / BACKBONE
     if ranks.decided(path.exists):
         _log.info("pre-training is done: %s", path)
-        content = checkpoint.load(path)
+        content, backbone = checkpoint.load(path), _start(cfg)
         backbone.network.load_state_dict(content["state_dict"])
         return backbone, content["meta"]["results"]
-    results: Results = {"pretrain_seconds": 0.0}
     folder = run_dir / "checkpoints" / "pretrain"
-    if splits.views:
-        probe = build_probe(cfg)
-        results = _train(cfg, splits.views, folder, loggers, backbone, probe, interrupt)
+    train = partial(_train, cfg, splits.views, folder, loggers, interrupt)
+    if not splits.views:
+        backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
+    elif shared := find_shared(cfg, splits.views):
+        start = partial(_start, cfg)
+        backbone, results = train_or_take(
+            shared, run_dir, folder, start=start, train=train, interrupt=interrupt
+        )
+    else:
+        backbone, results = train()
     save_weights(cfg, path, backbone.network, results, checkpoints=folder)
     return backbone, results
+
+
+def _start(cfg: DictConfig) -> Backbone:
+    """The backbone before pre-training, and the seed of what follows."""
+    pl.seed_everything(cfg.seed, verbose=False)
+    return build.build_backbone(cfg)
 
 
 def _train(
@@ -58,10 +70,11 @@ def _train(
     views: dict[Split, ViewDataset],
     folder: Path,
     loggers: list[Logger],
-    backbone: Backbone,
-    probe: OnlineProbe | None,
     interrupt: Interrupt,
-) -> Results:
+    callbacks: Sequence[pl.Callback] = (),
+) -> tuple[Backbone, Results]:
+    backbone = _start(cfg)
+    probe = build_probe(cfg)
     stage = Pretrainer(
         backbone=backbone,
         objective=build.build_objective(cfg, backbone, views["train"].augmentations),
@@ -80,6 +93,7 @@ def _train(
         loggers=loggers,
         monitor=None,
         interrupt=interrupt,
+        callbacks=callbacks,
     )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
         raise ValueError(
@@ -87,7 +101,7 @@ def _train(
             "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
         )
     trained = _held_out(cfg, stage, views["val"])
-    return {
+    return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,
         **{f"pretext_{name}": value for name, value in trained.items()},

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from handpose.rundir import RESULTS
+from handpose.rundir import CONFIG, RESULTS
 from handpose.study.changes import differences
 from handpose.study.commands import overrides
 from handpose.study.definition import Study
@@ -19,8 +19,6 @@ from handpose.study.plan import (
     tuning_cells,
 )
 from handpose.study.results import number, read_json
-
-CONFIG = "config.json"
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from handpose.training.interrupt import Interrupted
 
+PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
 _COLUMNS = ("epoch", "step", "name", "value")
 
 
@@ -55,14 +56,40 @@ class CsvLog(Logger):
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
     """metrics.csv -> {name: [(epoch, value), ...]}; of a repeated epoch the last value."""
     curves: dict[str, dict[int, float]] = {}
-    if not path.exists():
-        return {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            # A process that is killed while it writes leaves half a row.
-            if row["epoch"] and row["value"]:
-                curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
+    for row in _rows(path):
+        if row["epoch"]:
+            curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
     return {name: sorted(values.items()) for name, values in curves.items()}
+
+
+def curves_of(path: Path, stage: str) -> str:
+    """The rows of metrics.csv whose names begin with `stage`, as CSV with its head."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for row in _rows(path) if row["name"].startswith(stage))
+    return text.getvalue()
+
+
+def add_curves(text: str, path: Path) -> None:
+    """Adds rows (as `curves_of` gives them) to metrics.csv, but for those that it has already."""
+    known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(path)}
+    rows = csv.DictReader(io.StringIO(text))
+    new = [row for row in rows if tuple(row[c] for c in _COLUMNS[:-1]) not in known]
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        if is_new:
+            writer.writeheader()
+        writer.writerows(new)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The whole rows of metrics.csv: a process that is killed while it writes leaves half a one."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["value"]]
 
 
 @contextmanager

@@ -5,10 +5,12 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from local_slurm import LocalSlurm, SlurmFailedError
 
 ROOT = Path(__file__).resolve().parents[2]
 # The smallest hands that every backbone takes.
@@ -38,6 +40,44 @@ def train(
 
     yield run
     GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def sweep(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, Path]]]:
+    """sweep(*overrides, name="sweep") -> the exit code of a multirun in here, and its folder."""
+
+    def run(*overrides: str, name: str = "sweep") -> tuple[int, Path]:
+        folder = tmp_path / name
+        arguments = ["-m", *TINY, f"paths.cache={cache}", f"hydra.sweep.dir={folder}", *overrides]
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0), folder
+        return 0, folder
+
+    yield run
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
+    """A Slurm of two nodes with two cores each, of this session's own."""
+    if missing := LocalSlurm.missing():
+        pytest.skip(
+            f"no Slurm here, {', '.join(missing)} missing "
+            "(Debian: apt-get install slurmctld slurmd slurm-client)"
+        )
+    with ExitStack() as stack:
+        own = LocalSlurm(tmp_path_factory.mktemp("slurm") / "slurm", nodes=2, cpus=2)
+        try:
+            running = stack.enter_context(own)
+        except SlurmFailedError as error:
+            pytest.skip(f"Slurm is installed, and does not start: {error}")
+        yield running
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Index(NamedTuple):
     """A dataset root as arrays, and what was found on the way."""
 
     arrays: ArrayFolder
+    fingerprint: str  # of the source's annotations and pictures, and of the code that read them
     layout: str
     counts: dict[str, int]
     problems: list[Problem]
@@ -76,7 +77,9 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 def _opened(folder: Path, summary: dict[str, Any]) -> Index:
     problems = [Problem(*problem) for problem in summary["problems"]]
-    return Index(ArrayFolder(folder), summary["layout"], summary["counts"], problems)
+    return Index(
+        ArrayFolder(folder), summary["fingerprint"], summary["layout"], summary["counts"], problems
+    )
 
 
 def _fingerprint(read: Reader, watched: list[Path]) -> str:

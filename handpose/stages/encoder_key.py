@@ -1,0 +1,79 @@
+"""What decides a pre-trained encoder: two runs for which it is equal can share one."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+# Where things lie and who waits for whom changes no weight.
+_PLACES = ("root", "cache", "quarantine")
+_FREE_OF_STAGE = ("share", "lease_seconds", "probe")
+_FREE_OF_TRAINER = ("num_workers", "keep_checkpoints", "checkpoint_every_n_steps")
+# Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
+_OTHER_CODE = (
+    *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
+    *("study", "submission", "sweep", "synthetic"),
+)
+
+
+def describe(cfg: DictConfig, data: dict[Any, str | None]) -> dict[str, Any]:
+    """All on which the encoder and what is measured on it depend, in plain values.
+
+    Args:
+        cfg: of the run.
+        data: the fingerprint of each split.
+    """
+    whole: Any = OmegaConf.to_container(cfg, resolve=True)
+    stage = {k: v for k, v in whole["pretrain"].items() if k not in _FREE_OF_STAGE}
+    spec = {
+        "seed": cfg.seed,
+        "backbone": whole["backbone"],
+        "objective": whole["objective"],
+        "pretrain": stage | {"dataset": _without_places(stage["dataset"])},
+        "trainer": {k: v for k, v in whole["trainer"].items() if k not in _FREE_OF_TRAINER},
+        "held_out_batch": cfg.evaluate.batch_size,
+        "data": data,
+        "files": _files([cfg.backbone.get("weights"), cfg.pretrain.mining.joints]),
+        "code": _code(),
+        "torch": torch.__version__,
+    }
+    return spec | ({"probe": _probe(whole)} if cfg.pretrain.probe.samples is not None else {})
+
+
+def _probe(whole: dict[str, Any]) -> dict[str, Any]:
+    """What the online probe's numbers depend on."""
+    return {
+        "pretrain.probe": whole["pretrain"]["probe"],
+        "dataset": _without_places(whole["finetune"]["dataset"]),
+        "label_fraction": whole["finetune"]["label_fraction"],
+        "augment": whole["evaluate"]["augment"],
+        "reference_bone": whole["reference_bone"],
+    }
+
+
+def _without_places(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {k: _without_places(v) for k, v in node.items() if k not in _PLACES}
+    return [_without_places(item) for item in node] if isinstance(node, list) else node
+
+
+def _files(values: list[Any]) -> dict[str, str]:
+    """The content of each value that is a file or a folder of files."""
+    found = {}
+    for path in [Path(value) for value in values if isinstance(value, str)]:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in filter(Path.is_file, files):
+            found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def _code() -> str:
+    """A checksum of the code that pre-trains: encoders of another version are not reused."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        room = file.relative_to(package).parts[0].removesuffix(".py")
+        if room not in _OTHER_CODE:
+            digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()

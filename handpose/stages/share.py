@@ -1,0 +1,111 @@
+"""Runs that differ only downstream pre-train one encoder: the first does, the others wait."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from handpose.backbones.base import Backbone
+from handpose.data.base import Split
+from handpose.data.loaders import ViewDataset
+from handpose.evaluate import Results
+from handpose.stages.encoder_key import describe
+from handpose.training import checkpoint
+from handpose.training.interrupt import Interrupt
+from handpose.training.loggers import PRETRAINING, add_curves, curves_of
+from handpose.training.shared import GiveWay, LeaseLostError, SharedEncoder, go_on_from
+
+T = TypeVar("T")
+# Pre-trains in the run's own folders, watched by the callbacks: the encoder, and its results.
+Train = Callable[[Sequence[pl.Callback]], tuple[Backbone, Results]]
+
+_log = logging.getLogger(__name__)
+
+
+def is_shared(cfg: DictConfig) -> bool:
+    """Whether this run looks for, and leaves, an encoder in the cache: by default in a sweep."""
+    if cfg.pretrain.share is not None:
+        return bool(cfg.pretrain.share)
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def find_shared(cfg: DictConfig, views: dict[Split, ViewDataset]) -> SharedEncoder | None:
+    """The place of the encoder that this run needs; None where it is the run's own affair."""
+    if not is_shared(cfg):
+        return None
+    spec = describe(cfg, {split: dataset.source.fingerprint for split, dataset in views.items()})
+    if None in spec["data"].values():
+        source = views["train"].source.name
+        _log.warning("dataset=%s has no fingerprint: its pre-training is not shared", source)
+        return None
+    text = json.dumps(spec, sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return SharedEncoder(
+        Path(cfg.paths.cache) / "encoders" / key,
+        spec=spec,
+        lease_seconds=cfg.pretrain.lease_seconds,
+    )
+
+
+def train_or_take(
+    shared: SharedEncoder,
+    run_dir: Path,
+    checkpoints: Path,
+    *,
+    start: Callable[[], Backbone],
+    train: Train,
+    interrupt: Interrupt,
+) -> tuple[Backbone, Results]:
+    """The encoder and its results, as published, by this run or another.
+
+    Args:
+        shared: where it is to be found.
+        run_dir: of this run; its metrics.csv gets the curves, whoever drew them.
+        checkpoints: where `train` keeps its own; those of a maker that died are put there.
+        start: the encoder before pre-training.
+        train: see `Train`.
+        interrupt: tells when to stop waiting.
+
+    Raises:
+        SharedFailedError: a run before this one failed, and so would this one.
+    """
+    curves = run_dir / "metrics.csv"
+    while (before := _alone(shared.take_turn, run_dir, interrupt)) is not None:
+        try:
+            _alone(_take_over, before, run_dir, checkpoints)
+            backbone, results = train([GiveWay(shared)])
+            content = {"state_dict": backbone.network.state_dict(), "results": results}
+            _alone(shared.publish, content, curves)
+        except LeaseLostError as lost:
+            _log.warning("%s; waiting for its encoder", lost)
+        except Exception as error:
+            _alone(shared.fail, error)
+            raise
+        finally:
+            _alone(shared.release)
+    _log.info("pre-training is done: %s", shared.path)
+    _alone(add_curves, shared.curves.read_text(), curves)
+    content, backbone = checkpoint.load(shared.path), start()
+    backbone.network.load_state_dict(content["state_dict"])
+    return backbone, content["results"]
+
+
+def _alone(action: Callable[..., T], *arguments: Any) -> T:
+    """What one process does for all that train together, and what comes of it."""
+    return action(*arguments)
+
+
+def _take_over(makers: list[Path], run_dir: Path, checkpoints: Path) -> None:
+    """Checkpoints and curves of the runs that began the encoder before this one."""
+    others = [folder for folder in makers if folder != run_dir.absolute()]
+    place = checkpoints.relative_to(run_dir)
+    go_on_from([folder / place for folder in others], checkpoints)
+    for folder in reversed(others):
+        add_curves(curves_of(folder / "metrics.csv", PRETRAINING), run_dir / "metrics.csv")

@@ -1,0 +1,54 @@
+"""What Hydra calls at the beginning and the end of a sweep, in the process that was started."""
+
+import atexit
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from handpose.sweep.grid import Cell, grid
+
+_log = logging.getLogger(__name__)
+
+
+class SweepTable(Callback):
+    """Writes and prints what became of every cell; where one has no results, the exit code is 1.
+
+    It reads the cells' folders, so that it is the same under any launcher. Whatever else ends the
+    sweep, Ctrl-C or a launcher's own error, the table is written on the way out.
+    """
+
+    def __init__(self) -> None:
+        self._cells: list[Cell] = []
+        self._folder, self._name = Path(), ""
+
+    def __reduce__(self) -> tuple[type["SweepTable"], tuple[()]]:
+        return SweepTable, ()  # the jobs of a sweep need nothing of it
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._cells = grid(config, GlobalHydra.instance().config_loader())
+        self._folder, self._name = Path(config.hydra.sweep.dir).absolute(), config.sweep
+        if self._cells:
+            atexit.register(self._write)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        atexit.unregister(self._write)
+        if self._cells and not self._write():
+            raise SystemExit(1)
+
+    def _write(self) -> bool:
+        """Whether every cell is finished."""
+        # Here, since every run imports this file, and most are no sweep.
+        from handpose.sweep.table import counts, print_table, read_rows, write_table
+
+        rows = read_rows(self._cells)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        command = shlex.join(["python", *sys.argv])
+        write_table(self._folder, rows, sweep=self._name, command=command)
+        print_table(self._folder, rows)
+        return counts(rows)["finished"] == len(rows)

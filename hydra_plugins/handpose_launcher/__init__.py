@@ -1,0 +1,1 @@
+"""Launchers of our own, here since Hydra takes plugins from `hydra_plugins` alone."""

@@ -1,0 +1,95 @@
+"""Sweeps without a cluster: one failing cell, the table, and the same sweep again."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+CELLS = ("objective=none", "head=regression,heatmap", "trainer.caps.samples=16")
+
+
+def cell_folder(sweep: Path, head: str) -> Path:
+    (found,) = sweep.glob(f"*head-{head}*")
+    return found
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When the results of a cell were written."""
+    return {name: (folder / name).stat().st_mtime_ns for name in ("results.json", "model.pt")}
+
+
+def test_a_failed_cell_hides_no_other_and_the_same_sweep_finishes_it(
+    sweep: Callable[..., tuple[int, Path]], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, folder = sweep(*CELLS)
+    assert code == 0
+    blocked, other = cell_folder(folder, "regression"), cell_folder(folder, "heatmap")
+    before = times(other)
+    (blocked / "results.json").unlink()
+
+    with FileLock(blocked / ".lock"):  # the first cell: what comes after it must run all the same
+        code, _ = sweep(*CELLS)
+    assert code == 1
+    table = json.loads((folder / "sweep.json").read_text())
+    assert table["counts"] == {"cells": 2, "finished": 1, "failed": 1, "unfinished": 0}
+    assert [cell["status"] for cell in table["cells"]] == ["failed", "finished"]
+    assert "in use by a live run" in table["cells"][0]["reason"]
+    assert "in use by a live run" in (blocked / "failure.txt").read_text()
+    assert "Traceback" in (blocked / "train.log").read_text()
+    assert "Traceback" not in (other / "train.log").read_text()
+    assert times(other) == before
+    assert "1 of 2 cells finished, 1 failed" in capsys.readouterr().out
+
+    assert sweep(*CELLS)[0] == 0
+    assert not (blocked / "failure.txt").exists()
+    assert times(other) == before
+    lines = (folder / "sweep.md").read_text().splitlines()
+    results = json.loads((blocked / "results.json").read_text())
+    (row,) = [line for line in lines if "head=regression" in line and line.startswith("|")]
+    assert f"{results['pa_epe_mm']:.4g}" in row
+    assert "| finished |" in row
+
+
+def test_without_the_package_of_a_launcher_it_is_named_and_the_rest_is_judged(
+    sweep: Callable[..., tuple[int, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr("handpose.check.launcher.find_spec", lambda name: None)
+    for launcher, package in (("slurm", "submitit"), ("joblib", "joblib")):
+        assert sweep(f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=5", "seed=-1")[0] == 1
+        said = capsys.readouterr().err
+        assert f"hydra/launcher={launcher}: needs hydra-{package}-launcher" in said
+        assert 'pip install -e ".[sweep]"' in said
+        assert "seed" in said
+        assert "2 problems" in said
+
+
+def test_without_sbatch_slurm_is_refused_before_any_work(
+    sweep: Callable[..., tuple[int, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr("handpose.check.launcher.shutil.which", lambda name: None)
+    assert sweep("hydra/launcher=slurm")[0] == 1
+    assert "there is no sbatch on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_cells_in_processes_of_their_own(
+    train_process: Callable[..., subprocess.CompletedProcess], tmp_path: Path
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    folder = tmp_path / "sweep"
+    small = ("trainer=debug", "dataset.image_size=32", "report=false", f"hydra.sweep.dir={folder}")
+    parallel = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"no weights")
+    done = train_process(*parallel, *small, *CELLS[:1], f"backbone.weights=null,{weights}")
+    assert done.returncode == 1, done.stderr[-3000:]
+    table = json.loads((folder / "sweep.json").read_text())
+    assert [cell["status"] for cell in table["cells"]] == ["finished", "failed"]
+    assert str(weights) in table["cells"][1]["reason"]
