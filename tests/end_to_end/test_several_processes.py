@@ -73,13 +73,6 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
     assert set(rows.values()) == {1}
     assert (run_dir / ".hydra" / "config.yaml").exists()
 
-    again = run_file(*command)
-    assert again.returncode == 0
-    assert again.stderr.count("is finished already") == 1
-    other = run_file(*command, "seed=6")
-    assert other.returncode == 1
-    assert other.stderr.count("seed: 5 -> 6") == 1
-
 
 @pytest.mark.slow
 def test_torchrun_does_the_same(run_file: Callable[..., Process], tmp_path: Path) -> None:
@@ -88,6 +81,12 @@ def test_torchrun_does_the_same(run_file: Callable[..., Process], tmp_path: Path
         done = run_file(*start, f"hydra.run.dir={run_dir}")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert same(ours, torchruns)
+    again = run_file("train.py", f"hydra.run.dir={ours}")
+    assert again.returncode == 0
+    assert (again.stdout + again.stderr).count("is finished already") == 1
+    other = run_file("train.py", f"hydra.run.dir={ours}", "seed=6")
+    assert other.returncode == 1
+    assert other.stderr.count("seed: 5 -> 6") == 1
 
 
 @pytest.mark.slow
