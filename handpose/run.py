@@ -24,6 +24,7 @@ from handpose.rundir import RESULTS, claim, write_json
 from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
 from handpose.stages.pretrain import pretrain
+from handpose.stages.space import check_space
 from handpose.stages.splits import Splits, build_splits
 from handpose.training.interrupt import Interrupt, interruptible
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, wandb_logger
@@ -94,6 +95,7 @@ def _stages(
     interrupt: Interrupt,
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
+    check_space(cfg, run_dir)
     splits = build_splits(cfg, run_dir)
     backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt)
     interrupt.check()

@@ -219,6 +219,17 @@ def test_a_folder_that_cannot_be_made_is_refused(
     assert "is a file, not a directory" in printed
 
 
+@pytest.mark.parametrize("key", ["paths.runs", "paths.cache", "hydra.run.dir"])
+def test_a_folder_that_cannot_be_written_is_refused(key: str, refused: Refused) -> None:
+    printed = refused(f"{key}=/proc/handpose")  # not even root writes there
+    assert f"{key}=/proc/handpose: /proc cannot be written (" in printed
+
+
+def test_nothing_is_left_of_the_attempt_to_write(tmp_path: Path) -> None:
+    check_command_line([f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_cells_of_a_sweep_are_checked(refused: Refused) -> None:
     printed = refused("-m", "objective=none,relative", "head=none,heatmap", "seed=1,2,-3")
     assert "nothing to do; choose an objective, a head, or both [in 3 of 12 cells]" in printed

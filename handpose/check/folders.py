@@ -1,7 +1,7 @@
 """Files and folders that a run needs: what the user brings, and what it may write."""
 
-import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from omegaconf import DictConfig
@@ -114,6 +114,9 @@ def unwritable(key: str, folder: str) -> str | None:
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     if not existing.is_dir():
         return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return f"{key}={folder}: {existing} cannot be written; choose a place that can"
-    return None
+    try:
+        with TemporaryDirectory(prefix=".handpose-", dir=existing):
+            return None
+    except OSError as error:  # permissions, a mount that is only read, a quota, a full disk
+        reason = error.strerror or error
+        return f"{key}={folder}: {existing} cannot be written ({reason}); choose a place that can"
