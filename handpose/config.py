@@ -2,12 +2,16 @@
 
 import hashlib
 import re
+import sys
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+PLUGINS = str(Path(__file__).parent / "plugins")
 
 
 @dataclass
@@ -109,7 +113,9 @@ def num_processes(trainer: Any) -> int:
 
 
 def register() -> None:
-    """Makes the skeleton and the resolvers known to Hydra; may be called again."""
+    """Makes the skeleton, the resolvers and our plugins known to Hydra; may be called again."""
+    if PLUGINS not in sys.path:  # Hydra looks through the package hydra_plugins, wherever it lies
+        sys.path.append(PLUGINS)
     ConfigStore.instance().store(name="run_schema", node=RunConfig)
     OmegaConf.register_new_resolver("cell_name", cell_name, replace=True)
     OmegaConf.register_new_resolver(

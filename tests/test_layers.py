@@ -24,6 +24,7 @@ FLOORS = (
     ("config",),
     ("check", "build", "rundir"),
     ("study", "sweep", "launch"),
+    ("plugins",),
     ("stages",),
     ("run",),
 )

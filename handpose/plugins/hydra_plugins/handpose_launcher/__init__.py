@@ -1,0 +1,1 @@
+"""Launchers of our own. `handpose.config.register` shows Hydra the way here."""
