@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from handpose import ranks
 from handpose.backbones.base import Backbone
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
@@ -99,7 +100,7 @@ def train_or_take(
 
 def _alone(action: Callable[..., T], *arguments: Any) -> T:
     """What one process does for all that train together, and what comes of it."""
-    return action(*arguments)
+    return ranks.decided(lambda: action(*arguments))
 
 
 def _take_over(makers: list[Path], run_dir: Path, checkpoints: Path) -> None:

@@ -51,13 +51,24 @@ class Interrupt:
         Raises:
             Interrupted: a signal has come. A Slurm job that is still running is requeued first.
         """
-        noted = next((one for one in ranks.everyones(self.noted) if one is not None), None)
-        if noted is None:
-            return
-        if noted != signal.SIGINT:
-            requeue_job()
-        _log.warning("stopped by %s; the same command goes on from here", noted.name)
-        raise Interrupted(130 if noted == signal.SIGINT else 143)
+        _stop(next((one for one in ranks.everyones(self.noted) if one is not None), None))
+
+    def check_alone(self) -> None:
+        """The same where this process does something alone that the others wait for.
+
+        Raises:
+            Interrupted: see `check`.
+        """
+        _stop(self.noted)
+
+
+def _stop(noted: signal.Signals | None) -> None:
+    if noted is None:
+        return
+    if noted != signal.SIGINT:
+        requeue_job()
+    _log.warning("stopped by %s; the same command goes on from here", noted.name)
+    raise Interrupted(130 if noted == signal.SIGINT else 143)
 
 
 @contextmanager

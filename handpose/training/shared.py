@@ -92,7 +92,7 @@ class SharedEncoder:
 
     def _wait(self, interrupt: Interrupt) -> None:
         """Until the lease is this run's, or there is no more need of it."""
-        interrupt.check()
+        interrupt.check_alone()
         if self._is_over():
             return
         if (self.folder / "lease").exists():
@@ -105,7 +105,7 @@ class SharedEncoder:
         try:
             self._lease.acquire(poll_interval=_POLL_SECONDS, cancel_check=is_enough)
         except Timeout:
-            interrupt.check()
+            interrupt.check_alone()
 
     def _begin(self, run_dir: Path) -> list[Path]:
         """Notes that it is this run's turn; returns those before it."""
