@@ -72,7 +72,8 @@ def test_chunks_have_the_gradients_of_the_whole_batch(
     for size in (None, chunk):
         model, batch = model_and_batch(name, size)
         outcomes.append(model_outcome(freeze_statistics(model), loss_of, batch))
-    assert max(float(g.abs().max()) for g in outcomes[0].of_weights.values()) > 1e-3
+    gradients = outcomes[0].of_weights
+    assert all(gradients[name].abs().max() > 1e-4 for name in gradients if "backbone" in name)
     found = difference(outcomes[0], outcomes[1:])
     print(f"{name}, in chunks of {chunk} and whole: gradients differ by {found:.1e}")
     assert found < 1e-10
