@@ -47,3 +47,15 @@ def test_an_index_is_compared_with_lists(bench: object, capsys: pytest.CaptureFi
     assert all(set(results[name]) == {"first_s", "open_ms", "growth_MB"} for name in FORMATS)
     assert results["YouTube"]["growth_MB"] >= 0
     assert all(name in printed for name in results)
+
+
+@pytest.mark.slow
+def test_gradient_caching_is_compared_with_the_whole_batch(
+    bench: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--pairs", "48", "--chunk", "4", "--image-size", "32")
+    results = bench("bench_gradient_cache.py", *options)
+    printed = capsys.readouterr().out
+    assert list(results) == ["all 48 pairs at once", "4 pairs at a time"]
+    assert all(set(values) == {"MB", "seconds", "loss"} for values in results.values())
+    assert all(way in printed for way in results)

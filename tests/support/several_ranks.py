@@ -77,6 +77,18 @@ def objective_outcome(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
     )
 
 
+def difference(one: Outcome, several: list[Outcome]) -> float:
+    """The greatest difference between one process and several, of the loss and of any gradient."""
+    pairs = [(one.loss, outcome.loss) for outcome in several]
+    for part, gradient in one.of_embeddings.items():
+        rows = [outcome.of_embeddings[part] for outcome in several]
+        pairs.append((gradient, torch.stack(rows, dim=1).flatten(0, 1)))
+    for outcome in several:
+        assert one.of_weights.keys() == outcome.of_weights.keys()
+        pairs += [(one.of_weights[name], outcome.of_weights[name]) for name in one.of_weights]
+    return max(float((a - b).abs().max()) for a, b in pairs)
+
+
 def without_gradient(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
     """A mistake: the other ranks' views are negatives, without gradient."""
     right = ranks._Gather.backward

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from several_ranks import Outcome, freeze_statistics, model_outcome
+from several_ranks import Outcome, difference, freeze_statistics, model_outcome
 from tiny_backbone import TinyBackbone
 from torch import Tensor, nn
 
@@ -63,12 +63,6 @@ def loss_of(model: nn.Module, batch: Any) -> Tensor:
     return model(batch)["loss"]
 
 
-def difference(one: Outcome, other: Outcome) -> float:
-    assert one.of_weights.keys() == other.of_weights.keys()
-    gradients = [(one.of_weights[name], other.of_weights[name]) for name in one.of_weights]
-    return max(float((a - b).abs().max()) for a, b in [(one.loss, other.loss), *gradients])
-
-
 @pytest.mark.parametrize("chunk", [1, 3, 8])
 @pytest.mark.parametrize("name", MAKERS)
 def test_chunks_have_the_gradients_of_the_whole_batch(
@@ -78,8 +72,11 @@ def test_chunks_have_the_gradients_of_the_whole_batch(
     for size in (None, chunk):
         model, batch = model_and_batch(name, size)
         outcomes.append(model_outcome(freeze_statistics(model), loss_of, batch))
-    assert max(float(g.abs().max()) for g in outcomes[0].of_weights.values()) > 1e-3
-    assert difference(*outcomes) < 1e-10
+    gradients = outcomes[0].of_weights
+    assert all(gradients[name].abs().max() > 1e-4 for name in gradients if "backbone" in name)
+    found = difference(outcomes[0], outcomes[1:])
+    print(f"{name}, in chunks of {chunk} and whole: gradients differ by {found:.1e}")
+    assert found < 1e-10
 
 
 def test_accumulated_small_batches_have_others(model_and_batch: Callable) -> None:
@@ -92,7 +89,9 @@ def test_accumulated_small_batches_have_others(model_and_batch: Callable) -> Non
     loss = torch.stack([loss_of(model, half) for half in halves]).mean()
     loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    assert difference(whole, Outcome(loss.detach(), {}, gradients)) > 1e-2
+    found = difference(whole, [Outcome(loss.detach(), {}, gradients)])
+    print(f"accumulated and whole: gradients differ by {found:.1e}")
+    assert found > 1e-2
 
 
 def _rows(record: Any, rows: slice) -> Any:
@@ -125,7 +124,7 @@ def test_in_training_a_chunk_has_statistics_and_random_numbers_of_its_own_once(
     cached, buffers = trained()
     monkeypatch.setattr("handpose.training.pretrainer.encode_in_chunks", in_chunks_with_graph)
     slow, expected = trained()
-    assert difference(slow, cached) < 1e-10
+    assert difference(slow, [cached]) < 1e-10
     assert all(torch.equal(buffers[key], expected[key]) for key in expected)
     assert int(expected["network.0.1.num_batches_tracked"]) == PAIRS // 2
 
@@ -146,7 +145,9 @@ def test_two_ranks_in_chunks_and_one_without_have_the_same_gradients(
     several = two_ranks(model_outcome, freeze_statistics(model), loss_of, batch)
     model, batch = model_and_batch("hybrid", None)
     one = model_outcome(freeze_statistics(model), loss_of, batch)
-    assert max(difference(one, rank) for rank in several) < 1e-6
+    found = difference(one, several)
+    print(f"two ranks in chunks and one without: gradients differ by {found:.1e}")
+    assert found < 1e-6
 
 
 def test_only_a_chunk_is_held(model_and_batch: Callable) -> None:

@@ -1,0 +1,123 @@
+"""`python scripts/bench_gradient_cache.py [--pairs 256] [--chunk 16] [--json OUT.json]`
+
+What a contrastive training step of so many pairs takes on the CPU, with and without gradient
+caching: memory above that of the model, and seconds. Each way runs in a process of its own.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+from rich.table import Table
+from torch.utils.data import default_collate
+
+from handpose import build
+from handpose.augment.views import make_views
+from handpose.config import register
+from handpose.hand import NUM_JOINTS
+from handpose.records import Sample, Views
+from handpose.training.pretrainer import Pretrainer
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def build_stage(chunk: int | None, size: int, backbone_name: str) -> Pretrainer:
+    """A backbone under the contrastive objective, in training."""
+    register()
+    overrides = [f"backbone={backbone_name}", "objective=contrastive", f"dataset.image_size={size}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=overrides)
+    backbone = build.build_backbone(cfg)
+    stage = Pretrainer(
+        backbone=backbone,
+        objective=build.build_objective(cfg, backbone, build.build_view_augmentations(cfg)),
+        optimizer=torch.optim.SGD,
+        warmup_epochs=0,
+        gradient_cache_chunk=chunk,
+    )
+    return stage.train()
+
+
+def make_batch(stage: Pretrainer, pairs: int, size: int) -> dict[str, Views]:
+    """Views of noise: what is in the pictures does not matter."""
+    (settings,) = (part.augmentation for part in stage.objective.parts.values())
+    rng = np.random.default_rng(0)
+    noise = Sample(
+        image=rng.integers(0, 256, (2 * size, 2 * size, 3), dtype=np.uint8),
+        uv=np.zeros((NUM_JOINTS, 2), np.float32),
+        xyz=np.zeros((NUM_JOINTS, 3), np.float32),
+        K=np.eye(3, dtype=np.float32),
+        uv_valid=np.zeros(NUM_JOINTS, bool),
+        xyz_valid=np.zeros(NUM_JOINTS, bool),
+        box=np.array([size, size, size], np.float32),
+        side="right",
+        key="noise",
+    )
+    views = [
+        make_views(noise, settings, rng=rng, size=size, num_views=2, identity=i, index=i)  # type: ignore[arg-type]
+        for i in range(pairs)
+    ]
+    return {"contrastive": default_collate(views)}
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(chunk: int | None, pairs: int, size: int, backbone: str) -> dict[str, float]:
+    """One step: its memory above what lay there before, and its seconds."""
+    stage = build_stage(chunk, size, backbone)
+    batch = make_batch(stage, pairs, size)
+    before, start = peak_mb(), time.perf_counter()
+    loss = stage(batch)["loss"]
+    loss.backward()
+    seconds = time.perf_counter() - start
+    return {"MB": peak_mb() - before, "seconds": seconds, "loss": float(loss.detach())}
+
+
+def compare(pairs: int, chunk: int, size: int, backbone: str) -> dict[str, dict[str, float]]:
+    """By the way that the batch goes through the backbone."""
+    ways = {f"all {pairs} pairs at once": None, f"{chunk} pairs at a time": chunk}
+    found = {}
+    for way, own in ways.items():
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            found[way] = pool.submit(measure, own, pairs, size, backbone).result()
+    return found
+
+
+def print_table(found: dict[str, dict[str, float]]) -> None:
+    """A row for each way."""
+    table = Table("the backbone takes", "memory, MB", "seconds", "loss")
+    for way, values in found.items():
+        table.add_row(
+            way, f"{values['MB']:.0f}", f"{values['seconds']:.1f}", f"{values['loss']:.4f}"
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    """Measures, prints, and keeps the numbers where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=256)
+    parser.add_argument("--chunk", type=int, default=16)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    options = parser.parse_args()
+    found = compare(options.pairs, options.chunk, options.image_size, options.backbone)
+    print_table(found)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
