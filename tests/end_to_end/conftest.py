@@ -72,7 +72,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
             "(Debian: apt-get install slurmctld slurmd slurm-client)"
         )
     with ExitStack() as stack:
-        own = LocalSlurm(tmp_path_factory.mktemp("slurm") / "slurm", nodes=2, cpus=2)
+        own = LocalSlurm(tmp_path_factory.mktemp("slurm") / "slurm", nodes=2, cpus=2, grace=20)
         try:
             running = stack.enter_context(own)
         except SlurmFailedError as error:
