@@ -6,7 +6,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from handpose.augment.settings import Augmentation
-from handpose.check.catalogue import Catalogue
+from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.refusal import did_you_mean, first_line, nearest
 from handpose.check.rules import PARTS, RUN, Rule, rule_of
 from handpose.check.tree import Node, leaves, lookup
@@ -73,7 +73,7 @@ def _value_problem(cfg: DictConfig, path: str, written: Any, rule: Rule | None) 
     except UnresolvedError as error:
         # Known only once Hydra runs the job.
         return None if "${hydra:" in str(written) else f"{path}={written}: {error}"
-    if isinstance(value, dict) and value and isinstance(written, str):
+    if isinstance(value, dict) and value and REFERENCE.fullmatch(str(written)):
         return None  # a reference to a part, which is checked where it lies
     if rule is None or rule.holds(value):
         return None

@@ -29,7 +29,7 @@ class ArrayFolder(Mapping[str, np.ndarray]):
         if name not in self._names:
             raise KeyError(name)
         if name not in self._opened:
-            self._opened[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+            self._opened[name] = _mapped(self.folder / f"{name}.npy")
         return self._opened[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -40,6 +40,16 @@ class ArrayFolder(Mapping[str, np.ndarray]):
 
     def __reduce__(self) -> tuple[type["ArrayFolder"], tuple[Path]]:
         return ArrayFolder, (self.folder,)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """Raises ValueError where it is no plain array; names the file."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path}: no plain array ({error}); delete its folder, which is made again"
+        ) from error
 
 
 def is_complete(folder: Path) -> bool:

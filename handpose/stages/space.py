@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from handpose import build
 
@@ -36,7 +36,7 @@ def check_space(cfg: DictConfig, run_dir: Path) -> None:
 def count_parameters(cfg: DictConfig) -> int:
     """Of backbone and head, which are not made for it: no memory, no time, no weights read."""
     plain = cfg.copy()
-    OmegaConf.update(plain, "backbone.weights", None)
+    plain.backbone.weights = None
     with torch.device("meta"):
         backbone = build.build_backbone(plain)
         model = build.build_model(plain, backbone) if build.chosen(cfg.head) else backbone

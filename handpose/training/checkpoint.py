@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -112,11 +113,19 @@ def load(path: Path) -> Any:
     """Tensors and plain values from `path`, onto the CPU; nothing in the file is executed.
 
     Raises:
-        ValueError: the file is damaged or missing; names it.
+        ValueError: the file is damaged or missing, or holds what would have to be executed; names
+            it.
     """
     if damage := find_damage(path):
         raise ValueError(f"{path} is damaged or missing ({damage})")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        objects = ", ".join(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path)))
+        raise ValueError(
+            f"{path} is refused: beside tensors it holds {objects}, and reading that could run any "
+            "code. None was run. No run of this program writes such a file; take it away"
+        ) from None
 
 
 def batches_done(path: Path) -> int:
