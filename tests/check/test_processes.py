@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from handpose.check import check_command_line
-from handpose.config import register
+from handpose.check.catalogue import CONF
+from handpose.check.evaluation import check_evaluation
+from handpose.config import num_processes, register
 
 Refused = Callable[..., str]
 TORCHRUN = dict(RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
@@ -91,3 +95,18 @@ def test_what_holds_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     for name, value in {**TORCHRUN, "WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
     check_command_line(["trainer.devices=2", "trainer.num_nodes=2", "hydra.run.dir=run"])
+
+
+def test_an_evaluation_is_of_one_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register()
+    monkeypatch.chdir(tmp_path)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=["trainer.devices=2", "trainer.num_nodes=2"])
+    trained = OmegaConf.to_container(cfg, resolve=True)
+    assert num_processes(cfg.trainer) == 4
+    assert num_processes(check_evaluation(trained, []).trainer) == 1
+    with pytest.raises(SystemExit):
+        check_evaluation(trained, ["trainer.devices=2"])
+    assert "an evaluation is of one process" in capsys.readouterr().err
