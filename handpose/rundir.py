@@ -9,8 +9,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from handpose import ranks
-
 _log = logging.getLogger(__name__)
 
 CONFIG = "config.json"
@@ -37,6 +35,8 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
         RunRefused: another live run holds it, it was begun with another configuration, or the
             processes of this one do not agree on it.
     """
+    from handpose import ranks  # here: what only reads a directory needs no torch
+
     folders = sorted(set(ranks.everyones(str(run_dir))))
     if len(folders) > 1:
         raise RunRefused(

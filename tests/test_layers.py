@@ -28,7 +28,7 @@ FLOORS = (
     ("stages",),
     ("run",),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run", "launch"}
+READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run", "launch", "plugins"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

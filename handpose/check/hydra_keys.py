@@ -13,6 +13,8 @@ from handpose.check.overrides import is_hydra, named_choices, no_such_choice
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.tree import Node
 
+_OPEN = ("hydra.callbacks",)  # has names of anyone's choice
+
 
 def hydra_problems(
     overrides: Sequence[Override], composer: Composer
@@ -50,8 +52,9 @@ def _key_problems(override: Override, cfg: DictConfig | str) -> list[str]:
     content: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "hydra"), resolve=False)
     root = Node.of(content)
     node, names = root, override.key_or_group.split(".")
-    for name in names:
-        if not node.children:  # anything may be set here, as in hydra.job.env_set
+    for place, name in enumerate(names):
+        # anything may be set here, as in hydra.job.env_set
+        if not node.children or ".".join(names[:place]) in _OPEN:
             return []
         if name not in node.children:
             near = did_you_mean(spelled_like(names, root))

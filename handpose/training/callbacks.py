@@ -76,8 +76,11 @@ class StepCheckpoint(pl.Callback):
         if is_told:
             self.interrupt.check()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The checkpoint of this epoch lies there already."""
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The checkpoint of the epoch before lies there already.
+
+        Not at its end, where the first process's progress bar asks for means over all of them.
+        """
         if _any_rank(trainer, self.interrupt.noted is not None):
             self.interrupt.check()
 

@@ -59,8 +59,9 @@ def test_without_the_package_of_a_launcher_it_is_named_and_the_rest_is_judged(
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setattr("handpose.check.launcher.find_spec", lambda name: None)
-    for launcher, package in (("slurm", "submitit"), ("joblib", "joblib")):
-        assert sweep(f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=5", "seed=-1")[0] == 1
+    launchers = (("slurm", "submitit", "partition=gpu"), ("joblib", "joblib", "n_jobs=5"))
+    for launcher, package, own in launchers:
+        assert sweep(f"hydra/launcher={launcher}", f"hydra.launcher.{own}", "seed=-1")[0] == 1
         said = capsys.readouterr().err
         assert f"hydra/launcher={launcher}: needs hydra-{package}-launcher" in said
         assert 'pip install -e ".[sweep]"' in said
