@@ -90,7 +90,7 @@ def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
         ("augment.angle=[30,-30]", "expected a range [from, to]"),
         ("augment.probability=2", "augment.probability"),
         ("backbone.weights=imagnet", "did you mean imagenet?"),
-        ("backbone._target_=os.system", "_target_=os.system: only handpose.*"),
+        ("backbone._target_=os.system", "_target_=os.system: only handpose.augment, backbones"),
         ("head._target_=handpose.heads.heatmap.HeatmpHead", "did you mean HeatmapHead?"),
         ("paths.runs=${nothing}", "paths.runs"),
         ("pretrain.positives=mind", "did you mean mined?"),

@@ -49,8 +49,8 @@ def evil_array(path: Path, canary: Path) -> None:
 @contextmanager
 def harmless(canary: Path) -> Iterator[None]:
     """Asserts that what is inside is over soon and does not carry out anything."""
-    start = time.monotonic()
+    start = time.process_time()  # not of the clock: other processes may be busy
     yield
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     assert not canary.exists(), "the attack was carried out"
     assert seconds < SECONDS, f"it took {seconds:.1f} s"
