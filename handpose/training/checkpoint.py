@@ -5,7 +5,6 @@ import logging
 import os
 import pickle
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ import torch
 from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from handpose.training.checksum import find_damage, save_with_checksum
+
 _log = logging.getLogger(__name__)
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-
-
-def find_damage(path: Path) -> str | None:
-    """None if every record of the file has its CRC-32, else what is wrong, in one line."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = archive.testzip()
-        return name and f"checksum of {name}"
-    except (OSError, zipfile.BadZipFile) as error:
-        return f"{type(error).__name__}: {error}"
+_DAMAGED = "damaged.ckpt"
 
 
 def save(content: Any, path: Path) -> None:
@@ -50,11 +42,12 @@ def _write(content: Any, path: Path) -> None:
     """Onto the disk, and read back."""
     try:
         with path.open("wb") as file:
-            torch.save(content, file)
+            save_with_checksum(content, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError
-        free = shutil.disk_usage(path.parent).free
+        written = path.stat().st_size if path.exists() else 0
+        free = shutil.disk_usage(path.parent).free + written
         needed = num_bytes(content)
         if getattr(error, "errno", None) == errno.ENOSPC or free < needed:
             raise OSError(
@@ -89,6 +82,8 @@ def num_bytes(content: Any) -> int:
 def newest_valid(folder: Path) -> Path | None:
     """The newer of the two checkpoints of a stage that is whole; None where there are none yet.
 
+    A damaged newer one is renamed: the next save would put it in the place of the whole one.
+
     Raises:
         ValueError: there are some, and none is whole; names them.
     """
@@ -99,6 +94,7 @@ def newest_valid(folder: Path) -> Path | None:
         if (damage := find_damage(path)) is None:
             if damaged:
                 _log.warning("%s is damaged; going on from %s", "; ".join(damaged), path)
+                (folder / LAST).replace(folder / _DAMAGED)
             return path
         damaged.append(f"{path} ({damage})")
     if damaged:

@@ -4,7 +4,9 @@ import errno
 import os
 import random
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +45,25 @@ def test_any_flipped_bit_or_cut_is_found_and_the_older_one_taken(
 ) -> None:
     rng = random.Random(0)
     whole = (folder / LAST).read_bytes()
-    tensors = whole.index(_content(2)["weights"].numpy().tobytes()[:64])
     for number in range(NUM_DAMAGES):
         damaged = bytearray(whole)
         if number % 3 == 0:
             damaged = damaged[: rng.randrange(len(whole))]
         else:
-            damaged[tensors + rng.randrange(80_000)] ^= 1 << rng.randrange(8)
+            damaged[rng.randrange(len(whole) - 16)] ^= 1 << rng.randrange(8)
         (folder / LAST).write_bytes(damaged)
         caplog.clear()
         assert newest_valid(folder) == folder / PREVIOUS, number
         assert f"{folder / LAST} (" in caplog.text
         assert f"going on from {folder / PREVIOUS}" in caplog.text
+
+
+def test_a_damaged_one_never_takes_the_place_of_the_whole_one(folder: Path) -> None:
+    (folder / LAST).write_bytes(b"PK")
+    newest_valid(folder)
+    checkpoint.save(_content(3), folder / LAST)
+    assert checkpoint.load(folder / LAST)["number"] == 3
+    assert checkpoint.load(folder / PREVIOUS)["number"] == 1
 
 
 def test_none_is_better_than_a_damaged_one(folder: Path) -> None:
@@ -77,6 +86,29 @@ def test_a_full_disk_keeps_what_is_there_and_says_how_much_is_missing(
     assert raised.value.errno == errno.ENOSPC
     assert checkpoint.load(folder / LAST)["number"] == 2
     assert sorted(path.name for path in folder.iterdir()) == [LAST, PREVIOUS]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ("-t", "tmpfs", "-o", "size=2M", "none", str(disk))
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_on_a_disk_that_is_full_indeed(small_disk: Path) -> None:
+    weights = torch.zeros(200_000)
+    for number in (1, 2):
+        checkpoint.save({"number": number, "weights": weights}, small_disk / LAST)
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"800,000 bytes needed, [4-5]\d\d,\d{3} free"):
+            checkpoint.save({"number": 3, "weights": weights}, small_disk / LAST)
+    assert sorted(path.name for path in small_disk.iterdir()) == [LAST, PREVIOUS]
+    assert checkpoint.load(small_disk / LAST)["number"] == 2
 
 
 def test_kill_9_at_any_time_leaves_a_whole_one_and_no_pile_of_files(
