@@ -26,7 +26,8 @@ test: setup
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m "slow and not slurm" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
