@@ -26,8 +26,8 @@ test: setup
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup
-	$(PYTEST) -m "slow and not slurm" $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm $(ARGS)
+	$(PYTEST) -m "slow and not serial" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m serial $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from filelock import FileLock
 from local_slurm import LocalSlurm
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("trainer=debug", "dataset.image_size=32", "trainer.caps.samples=16", "report=false")

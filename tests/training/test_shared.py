@@ -25,8 +25,8 @@ from handpose.training.shared import (
     go_on_from,
 )
 
-LEASE = 1.5  # seconds
-MAKING = 2.5  # seconds: longer than the lease, so that only its renewal keeps it
+LEASE = 4.0  # seconds
+MAKING = 6.0  # seconds: longer than the lease, so that only its renewal keeps it
 STUCK = 60  # seconds after which a process counts as stuck
 # All that a run needs is imported here: a process starts within milliseconds.
 PROCESSES = multiprocessing.get_context("fork")
@@ -93,17 +93,10 @@ def freeze(runs: Runs, holder: BaseProcess) -> None:
     os.kill(holder.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize(
-    ("disturb", "machine"),
-    [
-        (requeue, "here"),
-        (kill, "elsewhere"),
-        (freeze, "here"),
-        pytest.param(requeue, "elsewhere", marks=pytest.mark.slow),
-        pytest.param(kill, "here", marks=pytest.mark.slow),
-        pytest.param(freeze, "elsewhere", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.serial
+@pytest.mark.parametrize("disturb", [requeue, kill, freeze])
+@pytest.mark.parametrize("machine", ["here", "elsewhere"])
 def test_one_encoder_and_nobody_stuck(
     runs: Runs, disturb: Callable[[Runs, BaseProcess], None], machine: str
 ) -> None:
@@ -124,6 +117,8 @@ def test_one_encoder_and_nobody_stuck(
     assert not list((runs.root / "encoder").glob(".*partial"))
 
 
+@pytest.mark.slow
+@pytest.mark.serial
 def test_work_that_outlasts_the_lease_is_not_taken_for_dead(runs: Runs) -> None:
     names = ("one", "two", "three")
     for name in names:
