@@ -32,7 +32,7 @@ def run_file(cache: Path) -> Callable[..., Process]:
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
 
@@ -100,7 +100,7 @@ def test_a_process_that_fails_ends_the_run_which_then_goes_on(
     fails = str(ROOT / "tests" / "support" / "fails_on_rank_1.py")
     begin = time.monotonic()
     done = run_file(*TORCHRUN, fails, *longer, f"hydra.run.dir={broken}")
-    assert time.monotonic() - begin < 120
+    assert time.monotonic() - begin < 600  # not the patience of the waiting ones
     assert done.returncode != 0
     assert "process 1 broke" in done.stderr
     assert not (broken / "model.pt").exists()
