@@ -101,7 +101,8 @@ def test_an_array_that_claims_a_terabyte(tmp_path: Path, canary: Path) -> None:
     header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
     bomb = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
     (tmp_path / "regressor.npy").write_bytes(bomb)
-    with pytest.raises(MemoryError):
+    # Which it is depends on whether the system promises memory that it has not.
+    with pytest.raises((MemoryError, ValueError)):
         np.load(tmp_path / "regressor.npy")
     with harmless(canary), pytest.raises(ValueError, match="cannot be read"):
         load_regressor(tmp_path / "regressor.npy")
