@@ -59,12 +59,8 @@ def fit(
     """
     interrupt.check()
     guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
-    watch = [
-        StepSeed(cfg.seed),
-        guard,
-        StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt),
-        *callbacks,
-    ]
+    saver = StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt)
+    watch = [StepSeed(cfg.seed), guard, saver, *callbacks]
     trainer = build.build_trainer(
         cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch
     )
