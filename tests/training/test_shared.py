@@ -25,8 +25,8 @@ from handpose.training.shared import (
     go_on_from,
 )
 
-LEASE = 4.0  # seconds
-MAKING = 6.0  # seconds: longer than the lease, so that only its renewal keeps it
+LEASE = 1.5  # seconds
+MAKING = 2.5  # seconds: longer than the lease, so that only its renewal keeps it
 STUCK = 60  # seconds after which a process counts as stuck
 # All that a run needs is imported here: a process starts within milliseconds.
 PROCESSES = multiprocessing.get_context("fork")
