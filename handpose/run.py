@@ -97,13 +97,14 @@ def _stages(
     """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
     check_space(cfg, run_dir)
     splits = build_splits(cfg, run_dir)
+    interrupt.check()
     backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt)
     interrupt.check()
     evaluation = None
     if splits.labelled:
         model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt)
         interrupt.check()
-        evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model)
+        evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model, interrupt)
         results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
     else:
         results |= not_applicable(METRICS, "head=none: the run stops after pre-training")

@@ -10,7 +10,7 @@ from handpose.build.objective import (
     mined_parts,
 )
 from handpose.build.processes import joined_processes
-from handpose.build.trainer import build_trainer, num_workers
+from handpose.build.trainer import build_evaluator, build_trainer, num_workers
 
 __all__ = [
     "Caps",
@@ -18,6 +18,7 @@ __all__ = [
     "build_backbone",
     "build_caps",
     "build_dataset",
+    "build_evaluator",
     "build_mined",
     "build_model",
     "build_objective",

@@ -28,7 +28,7 @@ def build_trainer(
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
     checkpoints = [] if folder is None else [stage_checkpoints(folder, monitor=monitor)]
-    return pl.Trainer(
+    trainer = pl.Trainer(
         accelerator=cfg.trainer.accelerator,
         devices=cfg.trainer.devices,
         num_nodes=cfg.trainer.num_nodes,
@@ -49,6 +49,16 @@ def build_trainer(
         enable_model_summary=False,
         log_every_n_steps=1,
     )
+    # The run listens by itself. Lightning would end an evaluation half-way, with exit code 0.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def build_evaluator(
+    cfg: DictConfig, stage: DictConfig, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """Lightning's trainer to evaluate with, which writes nothing."""
+    return build_trainer(cfg, stage, folder=None, monitor=None, loggers=[], callbacks=callbacks)
 
 
 def _strategy(cfg: DictConfig) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Collection, Mapping
 
 import cv2
@@ -200,8 +201,15 @@ def build_loader(
         sampler=sampler,
         drop_last=training,
         num_workers=num_workers,
+        worker_init_fn=_leave_signals_to_the_run,
         persistent_workers=num_workers > 0,
     )
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Slurm, or Ctrl-C, tells every process of a job to stop; a worker that did would be missed."""
+    for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:

@@ -1,9 +1,11 @@
 """Evaluation: a model and the test split -> predictions beside the truth."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
@@ -18,7 +20,9 @@ from handpose.rundir import MODEL
 from handpose.stages.finetune import build_stage
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
+from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner, Scored
+from handpose.training.interrupt import Interrupt
 
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
 
@@ -34,20 +38,26 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
     return stage
 
 
-def evaluate(cfg: DictConfig, splits: Splits, stage: Finetuner) -> tuple[Evaluation, float]:
+def evaluate(
+    cfg: DictConfig, splits: Splits, stage: Finetuner, interrupt: Interrupt
+) -> tuple[Evaluation, float]:
     """All predictions of the split in question beside the truth, and the seconds."""
     start = time.monotonic()
     mean = mean_pose(splits.labelled["train"].source.poses())
-    return evaluate_on(
-        cfg, splits.labelled[cfg.evaluate.split], stage, mean
-    ), time.monotonic() - start
+    dataset, stop = splits.labelled[cfg.evaluate.split], EvaluationStop(interrupt)
+    evaluation = evaluate_on(cfg, dataset, stage, mean, [stop])
+    return evaluation, time.monotonic() - start
 
 
 def evaluate_on(
-    cfg: DictConfig, dataset: TargetDataset, stage: Finetuner, mean: torch.Tensor
+    cfg: DictConfig,
+    dataset: TargetDataset,
+    stage: Finetuner,
+    mean: torch.Tensor,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> Evaluation:
     """All predictions of `dataset` beside the truth and `mean` (J, 3), metres, or (0, 3)."""
-    trainer = build.build_trainer(cfg, cfg.finetune, folder=None, monitor=None, loggers=[])
+    trainer = build.build_evaluator(cfg, cfg.finetune, callbacks)
     batches = evaluation_loader(cfg, dataset)
     scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
     prediction = Prediction(*map(torch.cat, zip(*(s.prediction for s in scored), strict=True)))

@@ -43,8 +43,8 @@ def fit(
 ) -> Fitted:
     """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
 
-    From there it goes on exactly: at the very batch, with the numbers that it would have drawn. Of
-    an epoch that was begun before, the means that are logged are over its rest.
+    From there it goes on exactly: at the very batch, with the numbers that it would have drawn, and
+    with the means of the epoch so far.
 
     Args:
         cfg: of the run.

@@ -19,6 +19,7 @@ from handpose.stages.probe import build_probe
 from handpose.stages.share import find_shared, train_or_take
 from handpose.stages.splits import Splits, evaluation_loader
 from handpose.training import checkpoint
+from handpose.training.callbacks import EvaluationStop
 from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
 
@@ -83,7 +84,7 @@ def _train(
         probe=probe,
         gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
-    untrained = _held_out(cfg, stage, views["val"])
+    untrained = _held_out(cfg, stage, views["val"], interrupt)
     fitted = fit(
         cfg,
         cfg.pretrain,
@@ -100,7 +101,7 @@ def _train(
             "pre-training diverged: the backbone's weights are not finite. "
             "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
         )
-    trained = _held_out(cfg, stage, views["val"])
+    trained = _held_out(cfg, stage, views["val"], interrupt)
     return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,
@@ -109,12 +110,14 @@ def _train(
     }
 
 
-def _held_out(cfg: DictConfig, stage: Pretrainer, val: ViewDataset) -> Results:
+def _held_out(
+    cfg: DictConfig, stage: Pretrainer, val: ViewDataset, interrupt: Interrupt
+) -> Results:
     """What is measured on the held-out pairs, in plain units.
 
     The objective's terms that are no loss, the health of the representation, and the probe.
     """
-    trainer = build.build_trainer(cfg, cfg.pretrain, folder=None, monitor=None, loggers=[])
+    trainer = build.build_evaluator(cfg, cfg.pretrain, [EvaluationStop(interrupt)])
     (metrics,) = trainer.validate(stage, evaluation_loader(cfg, val), verbose=False)
     names = {name: name.removeprefix("pretrain/").removeprefix("val_") for name in metrics}
     terms = {names[name]: value for name, value in metrics.items()}

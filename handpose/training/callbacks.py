@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from handpose.training.checkpoint import LAST
@@ -56,9 +57,6 @@ class StepCheckpoint(pl.Callback):
         self.every_n_steps = every_n_steps
         self.interrupt = interrupt
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.interrupt.listen()  # again: Lightning has handlers of its own by now
-
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
@@ -85,12 +83,32 @@ class StepCheckpoint(pl.Callback):
             self.interrupt.check()
 
 
+class EvaluationStop(pl.Callback):
+    """Ends an evaluation between two batches; it is done again when the run goes on.
+
+    Args:
+        interrupt: tells when to stop.
+    """
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self.interrupt = interrupt
+
+    def on_validation_batch_end(self, *args: Any) -> None:
+        self.interrupt.check()
+
+    def on_predict_batch_end(self, *args: Any) -> None:
+        self.interrupt.check()
+
+
 def _any_rank(trainer: pl.Trainer, value: bool) -> bool:
     return trainer.strategy.reduce_boolean_decision(value, all=False)
 
 
 class NonFiniteGuard(pl.Callback):
-    """A step whose gradient is not finite is left out, exactly: no weight, no momentum changes.
+    """A step whose gradient is not finite is left out, exactly.
+
+    No weight changes, no momentum, and no running statistic: in 16 bits those of an overflow would
+    never be finite again.
 
     `PATIENCE` of them in a row stop the run.
     """
@@ -98,13 +116,17 @@ class NonFiniteGuard(pl.Callback):
     def __init__(self) -> None:
         self.skipped = 0
         self._in_a_row = 0
-        self._index: list[int] = []
+        self._index: list[Tensor] = []  # of each batch of the step
+        self._buffers: list[Tensor] = []  # as before the step
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._index = []
+            self._buffers = [buffer.clone() for buffer in pl_module.buffers()]
         part = next(iter(batch.values())) if isinstance(batch, dict) else batch
-        self._index = part.index.flatten().unique().tolist()
+        self._index.append(part.index.flatten())
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
@@ -114,9 +136,14 @@ class NonFiniteGuard(pl.Callback):
             self._in_a_row = 0
             return
         optimizer.zero_grad(set_to_none=True)  # a gradient of 0 would still move the momentum
+        for buffer, before in zip(pl_module.buffers(), self._buffers, strict=True):
+            buffer.copy_(before)
         self.skipped += 1
         self._in_a_row += 1
-        stage, samples = getattr(pl_module, "stage", "training"), _keys(trainer, self._index)
+        stage, samples = (
+            getattr(pl_module, "stage", "training"),
+            _keys(trainer, torch.cat(self._index).unique().tolist()),
+        )
         _log.warning(
             "%s, step %d: the gradient is not finite; left out (of %s)",
             *(stage, trainer.global_step, samples),

@@ -18,10 +18,20 @@ from handpose.training.requeue import requeue_job
 _log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+_CTRL_C, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class Interrupted(SystemExit):
-    """A run that was told to stop, and did at a safe place; exits with 130 (Ctrl-C) or 143."""
+    """A run that was told to stop, and did at a safe place.
+
+    Args:
+        code: the exit code, 130 (Ctrl-C) or 143.
+        together: whether it is raised in all processes of the run.
+    """
+
+    def __init__(self, code: int, *, together: bool) -> None:
+        super().__init__(code)
+        self.together = together
 
 
 class Interrupt:
@@ -33,12 +43,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.noted: signal.Signals | None = None
 
-    def listen(self) -> None:
-        """Takes the signals over, from whoever has them by now."""
-        for number in SIGNALS:
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.noted == signal.SIGINT:
             raise KeyboardInterrupt
         self.noted = signal.Signals(number)
@@ -49,9 +54,10 @@ class Interrupt:
         By all processes of a run together, for a signal may have reached one of them alone.
 
         Raises:
-            Interrupted: a signal has come. A Slurm job that is still running is requeued first.
+            Interrupted: a signal has come.
         """
-        _stop(next((one for one in ranks.everyones(self.noted) if one is not None), None))
+        first = next((one for one in ranks.everyones(self.noted) if one is not None), None)
+        _stop(first, together=True)
 
     def check_alone(self) -> None:
         """The same where this process does something alone that the others wait for.
@@ -59,29 +65,37 @@ class Interrupt:
         Raises:
             Interrupted: see `check`.
         """
-        _stop(self.noted)
+        _stop(self.noted, together=False)
 
 
-def _stop(noted: signal.Signals | None) -> None:
+def _stop(noted: signal.Signals | None, *, together: bool) -> None:
     if noted is None:
         return
-    if noted != signal.SIGINT:
-        requeue_job()
     _log.warning("stopped by %s; the same command goes on from here", noted.name)
-    raise Interrupted(130 if noted == signal.SIGINT else 143)
+    raise Interrupted(_CTRL_C if noted == signal.SIGINT else _TERMINATED, together=together)
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Notes signals within, in the main thread; elsewhere Python lets nobody listen."""
+    """Notes signals within, in the main thread; elsewhere Python lets nobody listen.
+
+    When the run has stopped, and closed what it had open, its Slurm job is requeued: nothing of it
+    is in the way of the next, which may begin at once.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    interrupt.listen()
+    # Over the handlers of whoever began this process, such as submitit's
+    before = {number: signal.signal(number, interrupt.note) for number in SIGNALS}
     try:
         yield interrupt
+    except Interrupted as interrupted:
+        if interrupted.code == _TERMINATED:
+            requeue_job()
+        if interrupted.together:
+            ranks.wait()  # a process that leaves first may take the others with it
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

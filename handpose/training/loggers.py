@@ -3,7 +3,7 @@
 import csv
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from handpose.training.interrupt import Interrupted
 
 PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
 _COLUMNS = ("epoch", "step", "name", "value")
+_LONGEST_ROW = 1000  # bytes, and more than any
 
 
 class CsvLog(Logger):
@@ -39,15 +40,9 @@ class CsvLog(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        is_new = not self.path.exists()
         epoch = metrics.get("epoch")
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(_COLUMNS)
-            writer.writerows(
-                (epoch, step, name, value) for name, value in metrics.items() if name != "epoch"
-            )
+        rows = ((epoch, step, name, value) for name, value in metrics.items() if name != "epoch")
+        _append(rows, self.path)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """The configuration lies in the run directory already."""
@@ -74,18 +69,26 @@ def curves_of(path: Path, stage: str) -> str:
 def add_curves(text: str, path: Path) -> None:
     """Adds rows (as `curves_of` gives them) to metrics.csv, but for those that it has already."""
     known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(path)}
-    rows = csv.DictReader(io.StringIO(text))
-    new = [row for row in rows if tuple(row[c] for c in _COLUMNS[:-1]) not in known]
-    is_new = not path.exists()
+    rows = (tuple(row[c] for c in _COLUMNS) for row in csv.DictReader(io.StringIO(text)))
+    _append((row for row in rows if row[:-1] not in known), path)
+
+
+def _append(rows: Iterable[Sequence[Any]], path: Path) -> None:
+    """Adds rows to metrics.csv, in the place of half a one that a killed process has left."""
+    with path.open("a+b") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _LONGEST_ROW))
+        size -= len(file.read().rpartition(b"\n")[2])
+        file.truncate(size)
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerows(new)
+        writer = csv.writer(file)
+        if size == 0:
+            writer.writerow(_COLUMNS)
+        writer.writerows(rows)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The whole rows of metrics.csv: a process that is killed while it writes leaves half a one."""
+    """The whole rows of metrics.csv."""
     if not path.exists():
         return []
     with path.open(newline="") as file:

@@ -88,6 +88,7 @@ class Pretrainer(Stage):
         self.health.add(inputs, num_batches=int(count))
 
     def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
         values = {f"val_{name}": value for name, value in self.health.compute().items()}
         if self.probe is not None and self._probe_is_due(self.probe):
             values |= self.probe.measure(self.backbone)

@@ -6,6 +6,7 @@ import subprocess
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE = 60  # seconds, for Slurm to answer
 MOST = 20  # times; a job that never gets far enough to save would be requeued for ever
 
 
@@ -22,17 +23,10 @@ def requeue_job() -> bool:
     if (restarts := int(os.environ.get("SLURM_RESTART_COUNT", "0"))) >= MOST:
         _log.error("requeued %d times already; start the same command again to go on", restarts)
         return False
-    # In a session of its own: the SIGTERM that comes of it must not end it half-way.
-    done = subprocess.run(
-        ["scontrol", "requeue", _name(job)],
-        start_new_session=True,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        _log.error("scontrol requeue %s: %s", _name(job), done.stderr.strip())
-    return done.returncode == 0
+    error = _scontrol("requeue", _name(job))[1]
+    if error:
+        _log.error("scontrol requeue %s: %s", _name(job), error)
+    return not error
 
 
 def _name(job: str) -> str:
@@ -42,12 +36,29 @@ def _name(job: str) -> str:
 
 
 def _state(job: str) -> str:
-    done = subprocess.run(
-        ["scontrol", "-o", "show", "job", job],
-        start_new_session=True,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    words = (word.partition("=") for word in done.stdout.split())
+    answer, error = _scontrol("-o", "show", "job", job)
+    if error:
+        _log.error(
+            "whether job %s is to be requeued is not known, for scontrol says: %s", job, error
+        )
+    words = (word.partition("=") for word in answer.split())
     return next((value for key, _, value in words if key == "JobState"), "")
+
+
+def _scontrol(*arguments: str) -> tuple[str, str]:
+    """Its answer, and its error, "" where there is none.
+
+    In a session of its own: the SIGTERM that comes of a requeue must not end it half-way.
+    """
+    try:
+        done = subprocess.run(
+            ["scontrol", *arguments],
+            start_new_session=True,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:  # not installed in a container
+        return "", str(error)
+    return done.stdout, (done.stderr.strip() or "failed") if done.returncode else ""

@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from handpose.ranks import take_buffers_of_first
+from handpose.training.means import EpochMeans
 from handpose.training.optim import OptimizerFactory, configure
 
 
@@ -24,6 +26,7 @@ class Stage(pl.LightningModule):
         super().__init__()
         self.optimizer_factory = optimizer
         self.warmup_epochs = warmup_epochs
+        self._means = EpochMeans()
         self._before = 0.0  # seconds, of the processes before this one
         self._start = time.monotonic()
 
@@ -37,12 +40,19 @@ class Stage(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds
+        checkpoint["means"] = self._means.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = checkpoint["seconds"]
+        self._means.load_state_dict(checkpoint["means"])
 
     def on_validation_start(self) -> None:
         take_buffers_of_first(self)  # what is measured is what will be saved
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs what was trained before it: what is logged here is so before the checkpoint."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.log_dict(self._means.take())
 
     def configure_optimizers(self) -> Any:
         total = int(self.trainer.estimated_stepping_batches)
@@ -61,7 +71,16 @@ class Stage(pl.LightningModule):
         return {}
 
     def log_terms(self, terms: dict[str, Tensor], *, kind: str, batch_size: int) -> None:
-        """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch."""
+        """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch.
+
+        Args:
+            kind: "train" or "val".
+        """
         named = {f"{self.stage}/{kind}_{name}": value.detach() for name, value in terms.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
+        if kind == "train":
+            self._means.add(named, weight=batch_size)
+        else:
+            self.log_dict(
+                named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True
+            )
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False, batch_size=batch_size)

@@ -83,6 +83,44 @@ def test_no_other_job_does(slurm: Slurm, state: str, environment: dict[str, str]
     assert "requeue" not in calls.read_text()
 
 
+def _stopped_by(number: signal.Signals, clean_up: Callable[[], None] = lambda: None) -> int:
+    """The exit code of a run."""
+    try:
+        with interruptible() as interrupt:
+            os.kill(os.getpid(), number)
+            try:
+                interrupt.check()
+            finally:
+                clean_up()
+    except Interrupted as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+def test_the_job_goes_back_when_all_else_is_closed(slurm: Slurm) -> None:
+    """The next one may begin at once, and finds nothing in its way."""
+    calls = slurm("RUNNING")
+    seen = []
+    assert _stopped_by(signal.SIGUSR2, lambda: seen.append(calls.read_text())) == 143
+    assert seen == [""]
+    assert calls.read_text().splitlines()[-1] == "requeue 7"
+
+
+def test_who_presses_ctrl_c_wants_no_other_job(slurm: Slurm) -> None:
+    calls = slurm("RUNNING")
+    assert _stopped_by(signal.SIGINT) == 130
+    assert calls.read_text() == ""
+
+
+def test_where_slurm_does_not_answer_the_run_stops_all_the_same(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    slurm("RUNNING")
+    monkeypatch.setenv("PATH", "")
+    assert _stopped_by(signal.SIGTERM) == 143
+    assert "scontrol" in caplog.text
+
+
 def test_without_slurm_there_is_nothing_to_requeue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert not requeue_job()

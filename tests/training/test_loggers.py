@@ -27,5 +27,22 @@ def test_half_a_row_is_left_out(tmp_path: Path) -> None:
     assert read_curves(path) == {"loss": [(0, 2.0)]}
 
 
+def test_half_a_row_is_replaced_and_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    whole = CsvLog(tmp_path / "whole.csv")
+    for log in (whole, CsvLog(path)):
+        log.log_metrics({"epoch": 0, "loss": 2.0}, step=9)
+    whole.log_metrics({"epoch": 1, "loss": 1.25}, step=19)
+    added = (tmp_path / "whole.csv").read_bytes()[path.stat().st_size :]
+    before = path.read_bytes()
+    for cut in range(len(added)):
+        path.write_bytes(before + added[:cut])
+        CsvLog(path).log_metrics({"epoch": 1, "loss": 1.25}, step=19)
+        assert read_curves(path) == read_curves(tmp_path / "whole.csv"), cut
+    path.write_bytes(b"epoch,st")
+    CsvLog(path).log_metrics({"epoch": 1, "loss": 1.25}, step=19)
+    assert read_curves(path) == {"loss": [(1, 1.25)]}
+
+
 def test_no_log_is_no_curve(tmp_path: Path) -> None:
     assert read_curves(tmp_path / "metrics.csv") == {}

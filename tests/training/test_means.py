@@ -1,0 +1,38 @@
+"""Means over an epoch, whatever interrupts it."""
+
+import pytest
+import torch
+
+from handpose.training.means import EpochMeans
+
+VALUES = (3.0, -1.0, torch.nan, 0.5, torch.inf, 7.25)
+WEIGHTS = (8, 8, 8, 8, 8, 3)
+
+
+def _added(means: EpochMeans, *places: int) -> EpochMeans:
+    for place in places:
+        values = {"loss": torch.tensor(VALUES[place]), "other": torch.tensor(1.0)}
+        means.add(values, weight=WEIGHTS[place])
+    return means
+
+
+def test_they_are_weighted_and_of_finite_values() -> None:
+    means = _added(EpochMeans(), *range(6)).take()
+    known = [place for place in range(6) if place not in (2, 4)]
+    expected = sum(VALUES[p] * WEIGHTS[p] for p in known) / sum(WEIGHTS[p] for p in known)
+    assert float(means["loss"]) == pytest.approx(expected)
+    assert float(means["other"]) == 1.0
+
+
+def test_what_was_taken_is_not_counted_again() -> None:
+    means = _added(EpochMeans(), 0, 1)
+    means.take()
+    assert float(_added(means, 5).take()["loss"]) == VALUES[5]
+
+
+def test_they_go_on_from_what_was_saved_bit_for_bit() -> None:
+    whole = _added(EpochMeans(), 0, 1, 3, 5).take()
+    for cut in range(5):
+        resumed = EpochMeans()
+        resumed.load_state_dict(_added(EpochMeans(), *(0, 1, 3, 5)[:cut]).state_dict())
+        assert _added(resumed, *(0, 1, 3, 5)[cut:]).take() == whole
