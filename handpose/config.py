@@ -66,6 +66,7 @@ class FinetuneConfig(StageConfig):
     label_fraction: float = MISSING
     freeze_backbone: bool = MISSING
     layer_decay: float = MISSING
+    transfer_decoder: bool = MISSING
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The contract of a backbone, and the normalisation of its input."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,10 +26,12 @@ class Backbone(nn.Module, ABC):
 
     Level i has `channels[i]` channels and `strides[i]`: (B, channels[i], S / strides[i], ...).
     `network` is the library's model without its classifier; its state dict bears the library's
-    own key names, so that weights go in and out strictly.
+    own key names, so that weights go in and out strictly. `decoder` is the state of the `TopDown`
+    that an objective read latent keypoints through, if one did: a heatmap head can go on with it.
     """
 
     network: Any
+    decoder: Mapping[str, Tensor] | None = None
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 

@@ -12,6 +12,8 @@ from handpose.backbones.foreign import MMPOSE, Translation, translate
 from handpose.backbones.misfit import describe_misfit
 from handpose.backbones.weights_file import read_state_dict
 
+IMAGENET = "imagenet"  # as a value of backbone.weights
+
 _log = logging.getLogger(__name__)
 
 # Files older than PyTorch 0.4.1 lack it; BatchNorm reads it only where momentum is None.
@@ -72,7 +74,7 @@ def load_weights(
     if weights is None:
         return
     try:
-        state = _fetch(imagenet) if weights == "imagenet" else read_state_dict(Path(weights))
+        state = _fetch(imagenet) if weights == IMAGENET else read_state_dict(Path(weights))
         report = fill(network, state, source=weights)
     except ValueError as error:
         raise ValueError(f"backbone.weights={error}") from error

@@ -40,6 +40,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _state_dict(content, path)
 
 
+def read_decoder(path: Path) -> dict[str, Tensor] | None:
+    """State of the decoder that our own pre-training left beside the backbone; None without one.
+
+    Args:
+        path: a file that `read_state_dict` has read.
+    """
+    content = {} if path.suffix == ".safetensors" else _load(path)
+    return content.get("decoder") if isinstance(content, dict) and "meta" in content else None
+
+
 def _load(path: Path) -> Any:
     if zipfile.is_zipfile(path):  # older files are none; torch itself does not look at the sums
         with zipfile.ZipFile(path) as archive:

@@ -1,5 +1,6 @@
 """The backbone, the model that it is part of, and their optimizer."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from handpose.backbones.base import Backbone
+from handpose.backbones.weights import IMAGENET
+from handpose.backbones.weights_file import read_decoder
 from handpose.build.node import make
 from handpose.heads.base import Head
 from handpose.model import PoseModel
@@ -24,6 +27,8 @@ def build_backbone(cfg: DictConfig) -> Backbone:
     Convolutions hand the layout of their weights on, so that the images need none.
     """
     backbone: Backbone = make(cfg.backbone)
+    if cfg.backbone.weights not in (None, IMAGENET):
+        backbone.decoder = read_decoder(Path(cfg.backbone.weights))
     if cfg.trainer.channels_last:
         backbone.to(memory_format=torch.channels_last)
     return backbone
@@ -38,11 +43,17 @@ def widths(backbone: Backbone) -> dict[str, Any]:
 
 
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:
-    """The backbone under the head."""
+    """The backbone under the head, which goes on with the decoder that was pre-trained with it.
+
+    Raises:
+        ValueError: that decoder is of another shape than the head's.
+    """
     head: Head = make(
         cfg.head,
         **widths(backbone),
         image_size=cfg.finetune.dataset.image_size,
         reference_bone=cfg.reference_bone,
     )
+    if cfg.finetune.transfer_decoder and backbone.decoder is not None:
+        head.take_decoder(backbone.decoder)
     return PoseModel(backbone=backbone, head=head, freeze_backbone=cfg.finetune.freeze_backbone)

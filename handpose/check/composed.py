@@ -7,6 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.decoder import decoder_problems
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
 from handpose.check.parts import parts_problems
@@ -52,6 +53,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += values or range_problems(cfg, content, catalogue)
     problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
+    problems += [] if values else decoder_problems(cfg)
     problems += folder_problems(cfg, content, catalogue)
     if not stages(content):
         problems.append(

@@ -1,6 +1,7 @@
 """The contract of a head, and the way from its 2.5D pose to a metric one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,13 @@ class Head(nn.Module, ABC):
         with torch.random.fork_rng(devices=[]):  # with and without it the rest starts the same
             self.refiner = RootDepthRefiner() if is_refined else None
         self.refine_weight = refine_weight
+
+    def take_decoder(self, state: Mapping[str, Tensor]) -> None:
+        """Starts from a `TopDown` that was pre-trained with the backbone, if there is use for it.
+
+        Raises:
+            ValueError: it is of another shape; says what to do.
+        """
 
     @abstractmethod
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,13 @@ the coordinates. Beside that they may be pulled towards Gaussians about the join
 (Nibali et al., arXiv 1801.07372, section 4.3).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from handpose.backbones.misfit import describe_misfit
 from handpose.backbones.top_down import TopDown
 from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax, spatial_softmax
 from handpose.hand import NUM_JOINTS
@@ -42,6 +44,15 @@ class HeatmapHead(Head):
             image_size=contract["image_size"],
         )
         self.maps = nn.Conv2d(width, 2 * NUM_JOINTS, 1)
+
+    def take_decoder(self, state: Mapping[str, Tensor]) -> None:
+        own = self.decoder.state_dict()
+        if misfit := describe_misfit(own, state, naming="the decoder of an objective"):
+            raise ValueError(
+                "The decoder that was pre-trained does not fit head=heatmap: set head.width to its "
+                f"objective's decoder_width, or finetune.transfer_decoder=false{misfit}"
+            )
+        self.decoder.load_state_dict(state)
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
         """The pose loss and "loss_heatmap", the cross-entropy to `gaussian_heatmaps`."""

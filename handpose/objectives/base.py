@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from handpose.augment.settings import Augmentation
+from handpose.backbones.top_down import TopDown
 from handpose.records import Features, Views
 
 
@@ -37,6 +38,11 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.image_size = image_size
         self.augmentation = augmentation
+
+    @property
+    def decoder(self) -> TopDown | None:
+        """What latent keypoints are read through; None where the embedding is."""
+        return None
 
     @abstractmethod
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:

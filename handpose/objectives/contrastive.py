@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from handpose.backbones.top_down import TopDown
 from handpose.losses import negatives, nt_xent, similarity_weights
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import build_projection
@@ -66,6 +67,10 @@ class Contrastive(Objective):
             "loss": nt_xent(compared, identity, temperature=self.temperature, weights=weights),
             "top1": partner_top1(compared.detach(), identity),
         }
+
+    @property
+    def decoder(self) -> TopDown | None:
+        return getattr(self.projector, "decoder", None)
 
     def compared(self, projected: Tensor, views: Views) -> Tensor:
         """What of the projections (B, V, ...) should agree between two views: all of it."""

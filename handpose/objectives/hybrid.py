@@ -2,10 +2,12 @@
 relative (PMLR 148:255-271, section 3.3)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from handpose.backbones.top_down import TopDown
 from handpose.objectives.base import Objective
 from handpose.records import Features, Views
 
@@ -50,6 +52,12 @@ class Hybrid(nn.Module):
     def reads_features(self, name: str) -> bool:
         """Whether this part reads more than the embedding."""
         return self.parts[name].reads_features  # type: ignore[return-value]
+
+    @property
+    def decoder(self) -> TopDown | None:
+        """That of the last part that has one."""
+        parts: list[Any] = list(self.parts.values())
+        return next((part.decoder for part in reversed(parts) if part.decoder is not None), None)
 
     def forward(self, inputs: Mapping[str, tuple[Features, Tensor, Views]]) -> dict[str, Tensor]:
         """By part, what `Objective.forward` takes -> {"loss", and the parts' other terms}.

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from handpose.backbones.top_down import TopDown
 from handpose.losses import masked_mean
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import KeypointProjection
@@ -75,6 +76,10 @@ class Relative(Objective):
             nn.ReLU(inplace=True),
             nn.Linear(hidden_dim, outputs),
         )
+
+    @property
+    def decoder(self) -> TopDown | None:
+        return None if self.keypoints is None else self.keypoints.decoder
 
     def predict(self, embedding: Tensor) -> dict[str, Tensor]:
         """embedding (B, 2, E), in order -> each part in its own units."""

@@ -56,7 +56,7 @@ def finetune(
         "finetune_skipped_steps": fitted.skipped_steps,
         monitor.rpartition("/")[-1]: fitted.best,
     }
-    save_weights(cfg, path, stage.model, results, checkpoints=folder)
+    save_weights(cfg, path, {"state_dict": stage.model.state_dict()}, results, checkpoints=folder)
     return stage, results
 
 

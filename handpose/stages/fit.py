@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
-from torch import nn
 
 from handpose import build, ranks
 from handpose.data.base import Split
@@ -79,13 +78,13 @@ def fit(
 
 
 def save_weights(
-    cfg: DictConfig, path: Path, network: nn.Module, results: Results, *, checkpoints: Path
+    cfg: DictConfig, path: Path, content: dict[str, Any], results: Results, *, checkpoints: Path
 ) -> None:
     """`path` marks the end of a stage: its checkpoints are of no more use, and go if so asked."""
     ranks.wait()  # until nobody reads the checkpoints any more
 
     def save() -> None:
-        checkpoint.save({"state_dict": network.state_dict(), "meta": _describe(cfg, results)}, path)
+        checkpoint.save({**content, "meta": _describe(cfg, results)}, path)
         if not cfg.trainer.keep_checkpoints:
             shutil.rmtree(checkpoints, ignore_errors=True)
 

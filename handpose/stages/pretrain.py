@@ -44,6 +44,7 @@ def pretrain(
         _log.info("pre-training is done: %s", path)
         content, backbone = checkpoint.load(path), _start(cfg)
         backbone.network.load_state_dict(content["state_dict"])
+        backbone.decoder = content["decoder"]
         return backbone, content["meta"]["results"]
     folder = run_dir / "checkpoints" / "pretrain"
     train = partial(_train, cfg, splits.views, folder, loggers, interrupt)
@@ -56,7 +57,8 @@ def pretrain(
         )
     else:
         backbone, results = train()
-    save_weights(cfg, path, backbone.network, results, checkpoints=folder)
+    content = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
+    save_weights(cfg, path, content, results, checkpoints=folder)
     return backbone, results
 
 
@@ -101,6 +103,8 @@ def _train(
             "pre-training diverged: the backbone's weights are not finite. "
             "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
         )
+    decoder = stage.objective.decoder
+    backbone.decoder = None if decoder is None else decoder.state_dict()
     trained = _held_out(cfg, stage, views["val"], interrupt)
     return backbone, {
         "pretrain_seconds": fitted.seconds,

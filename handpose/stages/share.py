@@ -82,8 +82,8 @@ def train_or_take(
         try:
             _alone(_take_over, before, run_dir, checkpoints)
             backbone, results = train([GiveWay(shared)])
-            content = {"state_dict": backbone.network.state_dict(), "results": results}
-            _alone(shared.publish, content, curves)
+            state = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
+            _alone(shared.publish, state | {"results": results}, curves)
         except LeaseLostError as lost:
             _log.warning("%s; waiting for its encoder", lost)
         except Exception as error:
@@ -95,6 +95,7 @@ def train_or_take(
     _alone(add_curves, shared.curves.read_text(), curves)
     content, backbone = checkpoint.load(shared.path), start()
     backbone.network.load_state_dict(content["state_dict"])
+    backbone.decoder = content["decoder"]
     return backbone, content["results"]
 
 

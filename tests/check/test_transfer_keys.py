@@ -24,5 +24,32 @@ def test_wrong_values_are_named(
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["objective=relative", "objective.num_keypoints=8"],
+        ["objective=equivariant", "objective.projection=keypoints"],
+    ],
+)
+def test_a_decoder_that_the_head_could_not_take_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = [*arguments, "head=heatmap", "head.width=32"]
+    for instead in ("objective.decoder_width=32", "finetune.transfer_decoder=false"):
+        check_command_line([*narrow, instead])
+    with pytest.raises(SystemExit):
+        check_command_line(narrow)
+    expected = "objective.decoder_width=64: the head goes on with that decoder"
+    assert expected in capsys.readouterr().err
+
+
+def test_of_several_parts_it_is_the_last_decoder(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["objective=hybrid", "objective.parts.relative.num_keypoints=8"]
+    check_command_line(arguments)
+    with pytest.raises(SystemExit):
+        check_command_line([*arguments, "objective.parts.relative.decoder_width=32"])
+    assert "objective.parts.relative.decoder_width=32" in capsys.readouterr().err
+
+
 def test_right_ones_pass() -> None:
     check_command_line(["finetune.layer_decay=0.75", "pretrain.probe.samples=512"])
