@@ -82,7 +82,7 @@ def _render_into(
 def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
     """The hands of all jobs in order; a pool where there is more than a moment's work."""
     cores = len(os.sched_getaffinity(0))
-    if len(jobs) < 8 or cores == 1:
+    if len(jobs) < 8 or cores == 1 or _is_of_foreign_pool():
         yield from chain.from_iterable(map(_render_chunk, jobs))
         return
     context = multiprocessing.get_context("spawn")
@@ -90,6 +90,15 @@ def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
         with _one_blas_thread():
             chunks = pool.map(_render_chunk, jobs)  # starts the workers
         yield from chain.from_iterable(chunks)
+
+
+def _is_of_foreign_pool() -> bool:
+    """Whether this is a process of joblib's, say: its children would not know how it was started.
+
+    The other processes of that pool have the other cores, too.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    return method is not None and method not in multiprocessing.get_all_start_methods()
 
 
 @contextmanager

@@ -76,3 +76,13 @@ def test_cache_is_reused_and_a_damaged_one_made_again(
     assert np.array_equal(_hands(root)[0].image, before)
     assert len(rendered) == 6
     assert not list(root.glob(".*.partial"))
+
+
+def test_cells_of_a_joblib_sweep_render_too(tmp_path: Path) -> None:
+    """Enough hands for processes of its own, which a process of joblib's cannot start."""
+    joblib = pytest.importorskip("joblib")
+    many = 8 * renders._CHUNK
+    jobs = [joblib.delayed(_hands)(tmp_path / str(i), num_train=many) for i in range(2)]
+    one, other = joblib.Parallel(n_jobs=2)(jobs)
+    assert len(one) == len(other) == many
+    assert np.array_equal(one[many - 1].image, other[many - 1].image)
