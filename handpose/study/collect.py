@@ -143,7 +143,12 @@ def _comparisons(study: Study, values: list[Value]) -> list[Comparison]:
 
 def _scores(progress: Progress) -> list[Score]:
     study = progress.study
-    final = [cell for cell in progress.cells("runs") if cell.seed == study.seeds[0]]
+    tried = study.tuning.fractions if study.tuning else ()
+    final = [
+        cell
+        for cell in progress.cells("runs")
+        if cell.seed == study.seeds[0] and cell.fraction in tried
+    ]
     return [
         Score(*_place(cell), name, score, name == cell.candidate)
         for cell in final

@@ -72,9 +72,10 @@ def samples(study: Study, extra: Sequence[str] = ()) -> list[list[str]]:
     Every pre-training, head and candidate is in them. The seeds and fractions are not, which are
     judged already; nor are the backbones, which do not exist yet.
     """
-    seed, fraction, arm = study.seeds[0], study.fractions[0], next(iter(study.arms))
+    seed, arm = study.seeds[0], next(iter(study.arms))
     starts = [cell for cell in pretraining_cells(study) if cell.seed == seed]
     every = tuning_cells(study) or [cell for cell in final_cells(study) if cell.seed == seed]
+    fraction = every[0].fraction
     ends = [cell for cell in every if (cell.arm, cell.fraction) == (arm, fraction)]
     to_come = f"backbone.weights={_root(study)}/"
     return [

@@ -6,6 +6,7 @@ backbone is then fine-tuned with every head on every fraction of the labels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 from handpose.study.fields import Fields, as_fraction, as_name, as_whole
@@ -47,12 +48,18 @@ class Tuning:
 
     Attributes:
         metric: a number of results.json, computed on the validation split.
+        fractions: of the labels, at which they are tried.
         candidates: name -> overrides.
     """
 
     seed: int
     metric: str
+    fractions: tuple[float, ...]
     candidates: Mapping[str, tuple[str, ...]]
+
+    def nearest(self, fraction: float) -> float:
+        """The one of `fractions` whose choice holds for this one: the nearest by ratio."""
+        return min(self.fractions, key=lambda tried: abs(log(tried / fraction)))
 
 
 @dataclass(frozen=True)
@@ -158,10 +165,23 @@ def _compare(top: Fields, arms: Mapping[str, object]) -> tuple[Pair, ...]:
 def _tuning(top: Fields) -> Tuning | None:
     if top.content.get("tune") is None:
         return None
-    tune = top.level("tune", ("seed", "metric", "candidates"))
+    tune = top.level("tune", ("seed", "metric", "fractions", "candidates"))
     level = tune.level("candidates", ())
     return Tuning(
         seed=tune.whole("seed"),
         metric=tune.text("metric", default=str(top.content.get("metric"))),
+        fractions=_tried(top, tune),
         candidates={name: level.overrides(name, FINETUNING) for name in level.names(least=2)},
     )
+
+
+def _tried(top: Fields, tune: Fields) -> tuple[float, ...]:
+    """The fractions that settings are tried at: all of the study's, unless it names some."""
+    known = top.content.get("fractions")
+    if tune.content.get("fractions") is None:
+        return tuple(map(float, filter(as_fraction, known))) if isinstance(known, list) else ()
+
+    def one_of_them(value: Any) -> float | None:
+        return as_fraction(value) if isinstance(known, list) and value in known else None
+
+    return tune.each("fractions", one_of_them, "fractions of the study")

@@ -82,12 +82,13 @@ def pretraining_cells(study: Study) -> list[Cell]:
 
 
 def tuning_cells(study: Study) -> list[Cell]:
-    """One a candidate, arm, head and fraction; none where nothing is to be chosen."""
+    """One a candidate, arm, head and fraction that is tried; none where nothing is to be chosen."""
     if study.tuning is None:
         return []
-    every = product(study.arms, study.tuning.candidates, study.heads, study.fractions)
+    tuning = study.tuning
+    every = product(study.arms, tuning.candidates, study.heads, tuning.fractions)
     return [
-        Cell("tune", arm, study.tuning.seed, head, fraction, candidate)
+        Cell("tune", arm, tuning.seed, head, fraction, candidate)
         for arm, candidate, head, fraction in every
     ]
 

@@ -62,12 +62,10 @@ class Progress:
     def scores(self, cell: Cell) -> dict[str, float | None]:
         """Candidate -> its number on the validation split, for what `cell` is of; None: not yet."""
         tuning = self.study.tuning
-        if tuning is None:
+        if tuning is None or cell.fraction is None:
             return {}
-        tried = {
-            name: replace(cell, stage="tune", seed=tuning.seed, candidate=name)
-            for name in tuning.candidates
-        }
+        own = replace(cell, stage="tune", seed=tuning.seed, fraction=tuning.nearest(cell.fraction))
+        tried = {name: replace(own, candidate=name) for name in tuning.candidates}
         return {
             name: self.number(one, tuning.metric)[0] if self.is_finished(one) else None
             for name, one in tried.items()

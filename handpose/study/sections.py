@@ -82,9 +82,11 @@ def tuning(findings: Findings) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(' '.join(lines))}</td></tr>"
         for name, lines in own.candidates.items()
     )
+    is_partial = len(own.fractions) < len(findings.study.fractions)
     note = (
         f"{own.metric} on the validation split with seed {own.seed}, which no final run has; the "
-        "test split is not looked at. In colour the chosen settings."
+        "test split is not looked at. In colour the chosen settings"
+        + (", for other fractions those of the nearest." if is_partial else ".")
     )
     return (
         f"<h2>Choice of settings</h2>{_of_each_head(findings, tables.tuning)}{_note(note)}"

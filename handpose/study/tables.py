@@ -131,7 +131,7 @@ def tuning(findings: Findings, head: str) -> Table:
     assert study.tuning is not None, "there was no choice"
     unit, rows = metric_words(study.tuning.metric).unit, []
     for arm in study.arms:
-        for fraction in study.fractions:
+        for fraction in study.tuning.fractions:
             own = [s for s in findings.scores if s[:3] == (arm, head, fraction)]
             entries = [_plain(s.value, unit)._replace(is_main=s.is_chosen) for s in own]
             rows.append((f"{arm}, {percent(fraction)}", entries))

@@ -82,7 +82,8 @@ def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("tune.candidates", {"one": []}, "tune.candidates: expected at least 2"),
         ("tune.candidates.long", ["evaluate.split=test"], "evaluate.split is set by tune"),
         ("tune.seed", "x", "tune.seed: expected a whole number, not 'x'"),
-        ("tune", 5, "tune: expected the keys seed, metric, candidates"),
+        ("tune", 5, "tune: expected the keys seed, metric, fractions, candidates"),
+        ("tune.fractions", [0.5], "tune.fractions: 0.5: expected fractions of the study"),
     ],
 )
 def test_a_wrong_file_is_refused(

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
-from handpose.study.definition import Study
+from handpose.study.collect import collect
+from handpose.study.definition import Study, parse_study
 from handpose.study.launch import describe_plan, hold, run_study, start_process
 from handpose.study.progress import Progress
 
@@ -228,3 +230,16 @@ def test_what_ends_the_study_ends_its_command(tmp_path: Path) -> None:
     assert process.wait(timeout=30) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+def test_the_choice_at_one_fraction_is_taken_at_the_others(
+    content: dict[str, Any], tmp_path: Path, finish: Finish
+) -> None:
+    content["tune"]["fractions"] = [0.05]
+    progress = Progress(parse_study(content), tmp_path)
+    for cell in progress.cells("tune"):
+        finish(cell, pa_epe_mm=9.0 if cell.candidate == "long" else 11.0)
+    final = progress.cells("runs")
+    assert {(c.fraction, c.candidate) for c in final} == {(0.05, "long"), (1.0, "long")}
+    shown = {(s.fraction, s.is_chosen) for s in collect(progress, []).scores}
+    assert shown == {(0.05, True), (0.05, False)}

@@ -146,3 +146,15 @@ def test_what_is_checked_first_needs_no_backbone_and_takes_every_setting(study: 
     assert {"objective=contrastive", "finetune.max_epochs=4", "optimizer.lr=1.0e-4"} <= {
         line for command in found for line in command
     }
+
+
+def test_settings_tried_at_one_fraction_hold_for_the_nearest_others(
+    content: dict[str, Any],
+) -> None:
+    content["fractions"] = [0.01, 0.05, 0.1, 1.0]
+    content["tune"]["fractions"] = [0.05, 1.0]
+    study = parse_study(content)
+    assert study.tuning is not None
+    assert [study.tuning.nearest(fraction) for fraction in study.fractions] == [0.05] * 3 + [1.0]
+    assert {cell.fraction for cell in tuning_cells(study)} == {0.05, 1.0}
+    assert samples(study)[-1][-1].startswith("hydra.sweep.subdir=")
