@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
+from handpose.check.labels import labels_problems
 from handpose.check.parts import parts_problems
 from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
@@ -52,7 +53,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += values or range_problems(cfg, content, catalogue)
     problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
-    problems += folder_problems(cfg, content, catalogue)
+    problems += folder_problems(cfg, content, catalogue) + labels_problems(cfg, content)
     if not stages(content):
         problems.append(
             "objective=none head=none: nothing to do; choose an objective, a head, or both"
