@@ -151,7 +151,7 @@ def _some(owners: list[str], having: list[str]) -> str:
 
 
 def _row(path: str, value: Any, meaning: str, owners: str = "") -> str:
-    text = f"{owners}{meaning}".strip().replace("|", "\\|")
+    text = f"{owners}{meaning}".strip().replace("|", "\\|").replace("<", "&lt;")
     return f"| `{path}` | `{_shown(value)}` | {text} |"
 
 

@@ -22,7 +22,9 @@ def find_pictures(collector: Collector, root: Path, *, apart_from: str | None) -
         root: where to look, at any depth.
         apart_from: a file that is known, and no picture.
     """
-    names, others, counts = [], Counter[str](), collector.counts
+    names: list[str] = []
+    others: Counter[str] = Counter()
+    counts = collector.counts
     for folder, files in _walk(collector, root):
         for file in files:
             name, suffix = (folder / file).as_posix(), Path(file).suffix.lower()
