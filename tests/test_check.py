@@ -181,6 +181,19 @@ def test_files_that_a_source_names_must_be_there(tmp_path: Path, refused: Refuse
     assert all(f"{file}: no such file" in printed for file in files)
 
 
+def test_a_head_asks_for_joints(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "hand.jpg").touch()
+    folder = ["dataset=folder", f"dataset.root={tmp_path}"]
+    printed = refused(*folder)
+    assert "folder has no joints to fine-tune a head on" in printed
+    assert "dataset@pretrain.dataset=folder pretrain.dataset.root=DIR" in printed
+    mix = ["dataset=mix", "dataset.sources=[folder]", f"dataset.parts.folder.root={tmp_path}"]
+    assert "no joints to fine-tune" in refused(*mix)
+    check_command_line([*folder, "head=none"])
+    check_command_line(["dataset@pretrain.dataset=folder", f"pretrain.dataset.root={tmp_path}"])
+    check_command_line([*mix[:1], "dataset.sources=[folder,synthetic]", mix[2]])
+
+
 def test_an_empty_dataset_is_refused(tmp_path: Path, refused: Refused) -> None:
     assert "is empty" in refused("dataset=freihand", f"dataset.root={tmp_path}")
 

@@ -1,20 +1,42 @@
-"""The README names every choice that conf/ holds, and no other; its files exist."""
+"""The documentation says what conf/ holds; its links and the commands in its text are right."""
 
 import re
+import runpy
+import shlex
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+import pytest
+from documents import DOCUMENTS, ROOT, Shown, inline_commands
+
+from handpose.check import check_command_line
+from handpose.config import register
+
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "override_table.py"))
+TABLES = [ROOT / "README.md", ROOT / "conf" / "README.md"]
+INLINE = [shown for document in DOCUMENTS for shown in inline_commands(document)]
 
 
-def test_every_choice_stands_in_its_row() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", README, flags=re.MULTILINE))
-    groups = {
-        path.name: {file.stem for file in path.glob("*.yaml")}
-        for path in (ROOT / "conf").iterdir()
-        if path.is_dir() and path.name not in ("paths", "hydra", "experiment")
-    }
-    assert {group: set(re.findall(r"`(\w+)`", row)) for group, row in rows.items()} == groups
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
+def test_the_tables_of_overrides_are_those_that_conf_makes(path: Path) -> None:
+    text = path.read_text()
+    assert "made by scripts/override_table.py" in text
+    assert SCRIPT["with_tables"](text) == text, "python scripts/override_table.py --write"
+
+
+def test_another_table_would_be_seen() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "`freihand`, " in text
+    wrong = text.replace("`freihand`, ", "")
+    assert SCRIPT["with_tables"](wrong) == text
+
+
+def test_every_key_has_a_meaning() -> None:
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| `.*?` \|(.*)\|$", (ROOT / "conf/README.md").read_text(), re.M
+    )
+    assert len(rows) > 80
+    without = [key for key, text in rows if not re.sub(r"^\s*\(.*?\)", "", text).strip()]
+    assert without == [], "write a comment behind the key in its YAML file"
 
 
 def test_every_experiment_has_a_row_beside_its_file() -> None:
@@ -25,10 +47,32 @@ def test_every_experiment_has_a_row_beside_its_file() -> None:
 
 
 def test_no_placeholder_is_left() -> None:
-    assert not re.findall(r"^(?:RESULTS|TODO|TBD)\b", README, flags=re.MULTILINE)
+    assert not re.findall(r"^(?:RESULTS|TODO|TBD)\b", (ROOT / "README.md").read_text(), re.M)
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links
-    assert all((ROOT / link).exists() for link in links)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("shown", INLINE, ids=lambda shown: f"{shown.place} {shown.text[:40]}")
+def test_commands_in_the_text_are_right(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at, not run: that overrides pass the checks, and files and targets are there."""
+    program, *arguments = shlex.split(shown.text.removeprefix("python "))
+    if program == "train.py":
+        register()
+        monkeypatch.chdir(tmp_path)
+        for source in (ROOT / "conf" / "dataset").glob("*.yaml"):
+            (tmp_path / "DIR" / source.stem / "something").mkdir(parents=True)
+        check_command_line([word.replace("=NAME", "=synthetic_full") for word in arguments])
+    elif program == "make":
+        assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif program.startswith("scripts/"):
+        assert (ROOT / program).is_file()
+    elif program == "pytest":
+        assert all((ROOT / word).exists() for word in arguments if not word.startswith("-"))
+    else:
+        assert program in ("pip", "python", "torchrun"), "say here how this is looked at"

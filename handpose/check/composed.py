@@ -10,6 +10,7 @@ from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.decoder import decoder_problems
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
+from handpose.check.labels import labels_problems
 from handpose.check.parts import parts_problems
 from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
@@ -54,7 +55,7 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
     problems += [] if values else decoder_problems(cfg)
-    problems += folder_problems(cfg, content, catalogue)
+    problems += folder_problems(cfg, content, catalogue) + labels_problems(cfg, content)
     if not stages(content):
         problems.append(
             "objective=none head=none: nothing to do; choose an objective, a head, or both"

@@ -1,12 +1,11 @@
 """Mined positives: an objective that takes them, and the joints by which they are found."""
 
-import ast
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.check.source import documented_layout, module_source
+from handpose.check.source import class_flag, documented_layout
 from handpose.check.values import found_value
 
 # The class attribute of an objective (see `handpose/objectives/base.py`), read without an import.
@@ -24,35 +23,13 @@ def positives_problems(cfg: DictConfig) -> list[str]:
 def _objective_problems(cfg: DictConfig) -> list[str]:
     parts = found_value(cfg, "objective.parts") or {"": found_value(cfg, "objective")}
     targets = [part.get("_target_") for part in parts.values() if isinstance(part, dict)]
-    if any(_is_true(target) for target in targets):
+    if any(class_flag(target, _FLAG) for target in targets):
         return []
     names = " and ".join(str(target).rpartition(".")[2].lower() for target in targets)
     return [
         f"pretrain.positives=mined: objective={names} needs two views of one image; choose "
         "objective=contrastive, equivariant or hybrid, or pretrain.positives=self"
     ]
-
-
-def _is_true(target: Any) -> bool:
-    """Whether a class, or the nearest of its bases that says anything of the flag, sets it."""
-    module, _, name = str(target).rpartition(".")
-    source = module_source(module) if module else None
-    found = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)] if source else []
-    for node in (node for node in found if node.name == name):
-        for statement in node.body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == _FLAG:
-                return ast.literal_eval(statement.value)
-        return any(_is_true(_full_name(base, module, source)) for base in node.bases)
-    return False
-
-
-def _full_name(base: ast.expr, module: str, source: ast.Module | None) -> str:
-    """Where the base class of a module comes from: another module of ours, or the same."""
-    name = ast.unparse(base)
-    for node in ast.walk(source) if source else ():
-        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            return f"{node.module}.{name}"
-    return f"{module}.{name}"
 
 
 def _joints_problems(joints: Any) -> list[str]:

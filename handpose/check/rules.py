@@ -107,6 +107,9 @@ PARTS: dict[str, dict[str, Rule]] = {
         "quarantine": optional(FILLED),
         "joint_regressor": optional(FILLED),
         "file": FILLED,
+        "boxes": optional(FILLED),
+        "min_side": whole(1),
+        "max_left_out": number(0, 1),
         "weights": optional(
             Rule(
                 lambda v: isinstance(v, list) and all(is_number(w) and w > 0 for w in v),

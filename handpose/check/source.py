@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 from handpose.check.refusal import did_you_mean, nearest
 
@@ -38,3 +39,30 @@ def documented_layout(target: str) -> str:
         elif block:
             break
     return "\n".join(block)
+
+
+def class_flag(target: Any, flag: str) -> bool:
+    """Whether a class of ours, or the nearest of its bases that says anything of it, sets a flag.
+
+    Args:
+        target: the full name of the class.
+        flag: an attribute of the class, True or False.
+    """
+    module, _, name = str(target).rpartition(".")
+    source = module_source(module) if module else None
+    found = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)] if source else []
+    for node in (node for node in found if node.name == name):
+        for statement in node.body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == flag:
+                return ast.literal_eval(statement.value)
+        return any(class_flag(_full_name(base, module, source), flag) for base in node.bases)
+    return False
+
+
+def _full_name(base: ast.expr, module: str, source: ast.Module | None) -> str:
+    """Where the base class of a module comes from: another module of ours, or the same."""
+    name = ast.unparse(base)
+    for node in ast.walk(source) if source else ():
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return f"{node.module}.{name}"
+    return f"{module}.{name}"

@@ -39,6 +39,8 @@ class HandDataset(ABC):
     name: str
     # Whether the boxes come from the joints, as the source has no others.
     box_from_joints = False
+    # Whether no hand of it ever has joints; the checks of the configuration read it in the source.
+    is_never_labelled = False
 
     def __init__(
         self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None
@@ -97,7 +99,7 @@ class HandDataset(ABC):
     @property
     def is_labelled(self) -> bool:
         """Whether any hand has joints, and so whether fine-tuning on the source makes sense."""
-        return True
+        return not self.is_never_labelled
 
     @property
     def crops_by_labels(self) -> bool:

@@ -14,10 +14,18 @@ import simplejpeg
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 # No picture of a hand comes near; a header that says more would have gigabytes set aside for it.
 _MOST_PIXELS = 100_000_000
+_ORIENTATION = 0x0112  # EXIF's tag
+_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_UPRIGHT = cv2.IMREAD_COLOR_RGB
 
 
-def read_image(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, in the file's own orientation (labels do not follow EXIF).
+def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8 RGB; greyscale as three equal channels, the colours beneath transparency.
+
+    Args:
+        path: of the file.
+        upright: turned as its EXIF says, as people see it; else as it is stored, for the labels of
+            datasets do not follow EXIF.
 
     Raises:
         ValueError: missing, empty, cut, damaged, absurdly large or not a picture; names the file.
@@ -27,23 +35,23 @@ def read_image(path: Path) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        return _decode(content)
+        return _decode(content, _UPRIGHT if upright else _AS_STORED)
     except ValueError as error:
         raise ValueError(f"{path}: {error} ({len(content)} bytes)") from error
 
 
-def _decode(content: bytes) -> np.ndarray:
+def _decode(content: bytes, flags: int) -> np.ndarray:
     """Raises ValueError with what is wrong with the picture."""
     if content.startswith(_JPEG):
-        return _decode_jpeg(content)
+        return _decode_jpeg(content, flags)
     if content.startswith(_PNG) and len(content) >= 24:
         _check_size(*struct.unpack(">II", content[16:24]))
     elif content:
         _check_stated_size(content)
-    return _decode_by_opencv(content)
+    return _decode_by_opencv(content, flags)
 
 
-def _decode_jpeg(content: bytes) -> np.ndarray:
+def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     """By simplejpeg: OpenCV's pixels, faster, and it says when a file ends too early.
 
     OpenCV decodes the lower part of a cut JPEG as grey without a word, so what is left to it
@@ -52,10 +60,21 @@ def _decode_jpeg(content: bytes) -> np.ndarray:
     height, width, colours, _ = _strictly(simplejpeg.decode_jpeg_header, content)
     _check_size(width, height)
     if colours in ("YCbCr", "RGB"):
-        return _strictly(simplejpeg.decode_jpeg, content)
+        image = _strictly(simplejpeg.decode_jpeg, content)
+        turned = flags == _UPRIGHT and _is_turned(content)
+        return _decode_by_opencv(content, flags) if turned else image
     if b"\xff\xd9" not in content[-64:]:
         raise ValueError("the JPEG is cut short: it has no end marker")
-    return _decode_by_opencv(content)
+    return _decode_by_opencv(content, flags)
+
+
+def _is_turned(content: bytes) -> bool:
+    """Whether the header says so; Pillow reads no further."""
+    try:
+        with PIL.Image.open(io.BytesIO(content)) as picture:
+            return picture.getexif().get(_ORIENTATION, 1) != 1
+    except (OSError, ValueError, SyntaxError):  # a header that is not as it should be
+        return False
 
 
 def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
@@ -65,9 +84,8 @@ def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
         raise ValueError(f"the JPEG is cut short or damaged: {error}") from error
 
 
-def _decode_by_opencv(content: bytes) -> np.ndarray:
+def _decode_by_opencv(content: bytes, flags: int) -> np.ndarray:
     """OpenCV answers None to most of what it cannot read, and raises at absurd sizes."""
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:

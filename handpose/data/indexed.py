@@ -10,7 +10,7 @@ import numpy as np
 from handpose.data.base import SPLITS, HandDataset, Joints, MissingSplitError
 from handpose.data.images import read_image
 from handpose.data.index.collector import Collector
-from handpose.data.index.problems import BrokenDataError, as_lines, read_quarantine
+from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
 from handpose.data.index.store import open_index
 from handpose.data.unreadable import UnreadableError
 from handpose.hand import NUM_JOINTS
@@ -61,6 +61,7 @@ class IndexedDataset(HandDataset):
             self.root,
             Path(cache),
             read=self.read,
+            read_picture=self.read_picture,
             watched=self.watched(),
             options=self.options(),
         )
@@ -82,13 +83,25 @@ class IndexedDataset(HandDataset):
         """Plain values on which the index depends, beside the root."""
         return None
 
+    def read_picture(self, path: Path) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. ValueError: it cannot be used; names the path first, then why."""
+        return read_image(path)
+
+    def goes_without(self, problem: Problem) -> bool:
+        """Whether a training goes on without a bad file or record unasked."""
+        return False
+
     def relative(self, path: Path) -> str:
         """A path below the root as the index and the table of problems have it."""
         return path.relative_to(self.root).as_posix()
 
     def _refuse_unless_known(self, quarantine: str | None) -> None:
         known = read_quarantine(Path(quarantine)) if quarantine else set()
-        unknown = [problem for problem in self.index.problems if problem.file not in known]
+        unknown = [
+            problem
+            for problem in self.index.problems
+            if problem.file not in known and not self.goes_without(problem)
+        ]
         if unknown:
             raise BrokenDataError(
                 f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
@@ -123,18 +136,25 @@ class IndexedDataset(HandDataset):
 
     def __getitem__(self, index: int) -> Sample:
         row, name, labels = int(self.rows[index]), self.image_name(index), self.labels(index)
-        box = self._arrays["box"][row] * np.array([1, 1, self.box_scale], np.float32)
         return Sample(
             image=self._read(name),
-            box=self.choose_box(box, labels["uv"], labels["uv_valid"]),
+            box=self.choose_box(self._box(row), labels["uv"], labels["uv_valid"]),
             side="left" if self._arrays["is_left"][row] else "right",
             key=f"{self.name}/{name}#{self._arrays['place'][row]}",
             **labels,
         )
 
+    def _box(self, row: int) -> np.ndarray:
+        """The stated box (3,), or the largest square in the middle of the picture."""
+        box = self._arrays["box"][row]
+        if np.isnan(box).any():
+            width, height = self._arrays["size"][self._arrays["image"][row]]
+            box = np.array([(width - 1) / 2, (height - 1) / 2, min(width, height)], np.float32)
+        return box * np.array([1, 1, self.box_scale], np.float32)
+
     def _read(self, name: str) -> np.ndarray:
         try:
-            return read_image(self.root / name)
+            return self.read_picture(self.root / name)
         except ValueError as error:
             if not self.root.is_dir():
                 raise ValueError(

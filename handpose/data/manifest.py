@@ -13,11 +13,8 @@ fx, fy, cx, cy, box_u, box_v, box_side, split, group; an empty cell is a missing
 Without a box it is that of the joints. Without any "val" row the validation cut is ours.
 """
 
-import csv
-import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ import numpy as np
 from handpose.data.base import SPLITS, joint_box
 from handpose.data.index.annotation import Annotation, as_array
 from handpose.data.index.collector import Collector, Hand
+from handpose.data.index.rows import SUFFIXES, listed_rows
 from handpose.data.indexed import IndexedDataset
 from handpose.hand import NUM_JOINTS
 
@@ -44,7 +42,7 @@ class Manifest(IndexedDataset):
     name = "manifest"
 
     def __init__(self, *, file: str, **contract: Any) -> None:
-        if Path(file).suffix not in (".csv", ".jsonl"):
+        if Path(file).suffix not in SUFFIXES:
             raise ValueError(f"dataset.file={file}: give a .csv or a .jsonl file")
         self.file = file
         super().__init__(**contract)
@@ -64,20 +62,10 @@ class Manifest(IndexedDataset):
             collector.problem(self.file, "missing: the list of hands", fatal=True)
             return
         places: Counter[str] = Counter()
-        rows = _csv_rows if self.file.endswith(".csv") else _json_rows
-        for number, row in rows(collector, self.root / self.file, self.file):
-            name = f"{self.file}#{number}"
+        is_csv = self.file.endswith(".csv")
+        for name, row in listed_rows(collector, self.root / self.file, self.file):
             with collector.record(name):
-                _add(collector, name, row, places)
-
-
-def _csv_rows(collector: Collector, path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, row) in the form of the JSON lines."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            with collector.record(f"{name}#{reader.line_num}"):
-                yield reader.line_num, _from_csv(row)
+                _add(collector, name, _from_csv(row) if is_csv else row, places)
 
 
 def _from_csv(row: dict[str, str]) -> dict[str, Any]:
@@ -99,14 +87,6 @@ def _cells(row: dict[str, str], names: list[str], width: int) -> list[list[float
         return None
     values = [float(row[name]) if row.get(name) else None for name in names]
     return [values[i : i + width] for i in range(0, len(values), width)]
-
-
-def _json_rows(collector: Collector, path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                with collector.record(f"{name}#{number}"):
-                    yield number, json.loads(line)
 
 
 def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[str]) -> None:

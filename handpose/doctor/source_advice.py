@@ -50,7 +50,9 @@ def _on_bad_files(source: SourceFacts, request: Request) -> list[Advice]:
     known = len(source.findings) - len(source.refused)
     advice = []
     if known:
-        text = f"are left out knowingly, by {source.key}.quarantine"
+        text = "are left out, and a training goes on without them"
+        if source.settings.get("quarantine") is not None:
+            text = f"are left out knowingly, by {source.key}.quarantine"
         advice.append(Advice(False, f"{source.name}: {_bad(known)} {text}."))
     if source.refused:
         advice.append(_on_refused(source, request))

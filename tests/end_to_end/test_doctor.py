@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from layouts import write_freihand
+from layouts import write_folder, write_freihand
 
 from handpose.check import check_command_line
 
@@ -135,6 +135,24 @@ def test_stages_with_datasets_of_their_own(
     own = ["dataset@pretrain.dataset=freihand", f"pretrain.dataset.root={freihand}"]
     assert doctor(*few, *own) == 0
     assert set(content()["datasets"]) == {"dataset", "pretrain.dataset"}
+
+
+def test_a_folder_of_pictures(
+    doctor: Callable, content: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "hands")
+    (tmp_path / "hands" / "day0" / "bad.jpg").write_bytes(b"")
+    data = ["dataset=folder", f"dataset.root={tmp_path / 'hands'}", "head=none"]
+    assert doctor(*data) == 0  # what is bad is left out unasked
+    shown = capsys.readouterr().out
+    assert "day0/bad.jpg" in shown
+    assert "1 bad file or record are left out, and a training goes on without them" in shown
+    assert "pictures found: 25" in shown
+    (source,) = content()["datasets"]["dataset"].values()
+    assert sum(split["hands"] for split in source["splits"]) == 24
+    (tmp_path / "hands" / "boxes.csv").write_text("image\nnowhere.jpg\n")
+    assert doctor(*data, "dataset.boxes=boxes.csv") == 1
+    assert "there is no picture nowhere.jpg" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
+from layouts import (
+    write_folder,
+    write_freihand,
+    write_interhand,
+    write_manifest,
+    write_mpii,
+    write_youtube,
+)
 
 from handpose.data.freihand import FreiHand
 
@@ -20,6 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_mpii(folder / "mpii")
     write_youtube(folder / "youtube")
     write_manifest(folder / "manifest")
+    write_folder(folder / "folder")
     return folder
 
 
@@ -65,6 +73,28 @@ def test_a_source_without_labels_pre_trains_only(train: Callable[..., Path], dat
     results = _results(train(*settings, "head=regression", "dataset.val_fraction=0.25"))
     assert results["pa_epe_mm"] > 0
     assert results["pretext_rotation_error_deg"] > 0
+
+
+def test_a_folder_of_pictures_pre_trains_and_says_what_it_left_out(
+    train: Callable[..., Path], tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "hands")
+    (tmp_path / "hands/day0/cut.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "hands/notes.txt").write_text("hello")
+    own = ("dataset@pretrain.dataset=folder", f"pretrain.dataset.root={tmp_path / 'hands'}")
+    run_dir = train(*own, "pretrain.dataset.image_size=32", "head=regression")
+    results = _results(run_dir)
+    assert results["pretext_rotation_error_deg"] > 0
+    assert results["pa_epe_mm"] > 0
+    log = (run_dir / "train.log").read_text()
+    assert "files that are no pictures (.txt), left out: 1" in log
+    assert "day0/cut.jpg: the JPEG is cut short" in log
+
+
+def test_a_folder_takes_part_in_a_mix(train: Callable[..., Path], data: Path) -> None:
+    mix = ("dataset@pretrain.dataset=mix", "pretrain.dataset.sources=[folder,mpii]")
+    run_dir = train(*mix, f"paths.data={data}", "head=none", "pretrain.dataset.image_size=32")
+    assert _results(run_dir)["pretext_rotation_error_deg"] > 0
 
 
 def test_a_mix_names_the_folder_of_each_source_that_is_not_there(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from handpose.hand import INTERHAND_ORDER, MANO_ORDER, MANO_TIP_VERTICES
 from handpose.synthetic.render import render_right_hand
@@ -237,3 +238,30 @@ def write_manifest(root: Path, *, train: int = 6, test: int = 3) -> None:
             row["box"] = [47.5, 47.5, 80.0]
         lines.append(json.dumps(row))
     (root / "labels.jsonl").write_text("\n".join(lines))
+
+
+# Suffix and mode of each picture of a plain folder, by turns.
+FOLDER_KINDS = (
+    (".jpg", "RGB"),
+    (".PNG", "RGB"),
+    (".webp", "RGB"),
+    (".bmp", "RGB"),
+    (".tiff", "RGB"),
+    (".jpeg", "L"),
+    (".png", "RGBA"),
+    (".tif", "L"),
+)
+
+
+def write_folder(root: Path, *, folders: int = 12, each: int = 2) -> list[str]:
+    """Pictures of several kinds and sizes, `each` of them in each folder; their paths."""
+    names = []
+    for number in range(folders * each):
+        suffix, mode = FOLDER_KINDS[number % len(FOLDER_KINDS)]
+        hand = rendered(800 + number, 64 + 16 * (number % 3))
+        name = f"day{number // each // 4}/clip{number // each}/frame_{number % each:04d}{suffix}"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        picture = PIL.Image.fromarray(hand.image[: 60 + number]).convert(mode)
+        picture.save(root / name)
+        names.append(name)
+    return names

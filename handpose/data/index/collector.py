@@ -25,6 +25,8 @@ HAND: Schema = {
 }
 IMAGE: Schema = {"name": (np.uint8, ()), "name_end": (np.int64, ()), "size": (np.int32, (2,))}
 
+_IN_THE_MIDDLE = np.full(3, np.nan)  # of a picture whose size is not known yet
+
 
 class Hand(NamedTuple):
     """One hand in one picture."""
@@ -32,7 +34,9 @@ class Hand(NamedTuple):
     image: str  # path relative to the root
     annotation: int  # as `Collector.add_annotation` numbered it
     split: Split
-    box: np.ndarray  # (3,) centre u, centre v, side in px; not from joint labels where possible
+    # (3,) centre u, centre v, side in px, not from joint labels where possible; None: the largest
+    # square in the middle of the picture
+    box: np.ndarray | None
     is_left: bool
     identity: int  # equal for one and the same pose
     group: int  # what a cut between training and validation must not divide
@@ -82,8 +86,9 @@ class Collector:
 
     def add_hand(self, hand: Hand) -> None:
         """One more hand; its picture is looked at later."""
-        if not (np.isfinite(hand.box).all() and hand.box[2] > 0):
-            self.problem(hand.image, f"hand {hand.place}: the box {list(hand.box)} is no square")
+        box = hand.box
+        if box is not None and not (np.isfinite(box).all() and box[2] > 0):
+            self.problem(hand.image, f"hand {hand.place}: the box {list(box)} is no square")
             return
         self.columns.append(
             image=self.add_picture(hand.image, hand.size),
@@ -91,7 +96,7 @@ class Collector:
             split=SPLITS.index(hand.split),
             group=hand.group,
             identity=hand.identity,
-            box=hand.box,
+            box=_IN_THE_MIDDLE if box is None else box,
             is_left=hand.is_left,
             place=hand.place,
         )

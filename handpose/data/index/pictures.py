@@ -1,23 +1,23 @@
 """Every picture of a dataset decoded once, on all cores."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.progress import track
-
-from handpose.data.images import read_image
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress bar
 
 Picture = tuple[str, tuple[int, int]]
+ReadPicture = Callable[[Path], np.ndarray]
 
 
 def look_at(
-    root: Path, pictures: Iterable[Picture], *, total: int
+    root: Path, pictures: Iterable[Picture], *, total: int, read: ReadPicture
 ) -> Iterator[tuple[tuple[int, int], str | None]]:
     """Yields ((width, height), None) for each good picture and ((0, 0), reason) for each bad one.
 
@@ -25,11 +25,12 @@ def look_at(
         root: what their paths are relative to.
         pictures: (path, (width, height) that the source states, 0 for not stated).
         total: how many there are.
+        read: a path -> (H, W, 3); a ValueError says, after the path, why not.
     """
     shown = track(pictures, description="Checking pictures", total=total, disable=total < _QUIET)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         for chunk in _chunks(shown):
-            yield from threads.map(lambda picture: _look(root, *picture), chunk)
+            yield from threads.map(lambda picture: _look(read, root, *picture), chunk)
 
 
 def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
@@ -43,9 +44,11 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
     yield chunk
 
 
-def _look(root: Path, name: str, stated: tuple[int, int]) -> tuple[tuple[int, int], str | None]:
+def _look(
+    read: ReadPicture, root: Path, name: str, stated: tuple[int, int]
+) -> tuple[tuple[int, int], str | None]:
     try:
-        height, width = read_image(root / name).shape[:2]
+        height, width = read(root / name).shape[:2]
     except ValueError as error:
         return (0, 0), str(error).removeprefix(f"{root / name}: ")
     if any(stated) and (width, height) != tuple(stated):

@@ -17,7 +17,7 @@ from handpose.data.base import SPLITS
 from handpose.data.index.annotation import ANNOTATION
 from handpose.data.index.collector import HAND, IMAGE, Collector
 from handpose.data.index.columns import Columns
-from handpose.data.index.pictures import look_at
+from handpose.data.index.pictures import ReadPicture, look_at
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,14 @@ class Index(NamedTuple):
 
 
 def open_index(
-    name: str, root: Path, folder: Path, *, read: Reader, watched: list[Path], options: Any = None
+    name: str,
+    root: Path,
+    folder: Path,
+    *,
+    read: Reader,
+    read_picture: ReadPicture,
+    watched: list[Path],
+    options: Any = None,
 ) -> Index:
     """The index of a root; built first where there is none, or where the source has changed.
 
@@ -48,6 +55,7 @@ def open_index(
         root: the dataset, only read.
         folder: of all indexes.
         read: goes through the annotations.
+        read_picture: as in `look_at`.
         watched: files and folders whose size and time tell a change.
         options: plain values on which the index depends.
 
@@ -63,7 +71,7 @@ def open_index(
         named = [root / problem[0].split("#")[0] for problem in summary.get("problems", [])]
         if summary.get("fingerprint") != fingerprint or summary["bad_files"] != _states(named):
             _log.info("%s: reading the annotations and pictures of %s, once", name, root)
-            summary = _build(root, own, read, fingerprint)
+            summary = _build(root, own, read, read_picture, fingerprint)
         return _opened(own, summary)
 
 
@@ -105,11 +113,13 @@ def _code(reader: Path) -> bytes:
     return b"".join(path.read_bytes() for path in files)
 
 
-def _build(root: Path, folder: Path, read: Reader, fingerprint: str) -> dict[str, Any]:
+def _build(
+    root: Path, folder: Path, read: Reader, read_picture: ReadPicture, fingerprint: str
+) -> dict[str, Any]:
     with Columns(ANNOTATION | HAND | IMAGE, beside=folder.parent) as columns:
         collector = Collector(columns)
         read(collector)
-        bad_images = _look_at_pictures(root, collector)
+        bad_images = _look_at_pictures(root, collector, read_picture)
         bad = np.isin(columns.read("annotation"), list(collector.bad_annotations))
         bad |= np.isin(columns.read("image"), bad_images)
         bad |= _outside(collector, ~bad)
@@ -135,12 +145,12 @@ def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     return BrokenDataError(message, problems, is_fatal=True)
 
 
-def _look_at_pictures(root: Path, collector: Collector) -> list[int]:
+def _look_at_pictures(root: Path, collector: Collector, read: ReadPicture) -> list[int]:
     """Decodes every picture, fills in the names and sizes, and returns the bad ones' numbers."""
     columns, bad, end = collector.columns, [], 0
     stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
     pictures = zip(collector.images, stated, strict=True)
-    seen = look_at(root, pictures, total=len(collector.images))
+    seen = look_at(root, pictures, total=len(collector.images), read=read)
     for number, (name, (size, reason)) in enumerate(zip(collector.images, seen, strict=True)):
         encoded = name.encode()
         end += len(encoded)

@@ -1,0 +1,182 @@
+"""Every command in a block of the documentation, run as a reader would, on small data.
+
+A new command is found by itself. What stands for the reader's own is put in by `_OWN`, and what
+would take hours is made small by `_smaller`; a program that neither knows fails. Commands run in a
+copy of the checkout to which the files that CONTRIBUTING.md shows were added.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import documents
+import pytest
+import torch
+import torchvision
+import yaml
+from documents import DOCUMENTS, ROOT, Shown, commands
+from layouts import write_folder, write_freihand, write_interhand, write_youtube
+
+COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
+_COPIED = ("handpose", "conf", "scripts", "tests", "train.py", "Makefile")
+_COPIED = (*_COPIED, "pyproject.toml", "README.md", "LICENSE")
+# Flags with which a command trains nothing, and programs that never do.
+_AT_ONCE = ("--help", "--cfg", "--plan", "make ", "pip ", "scripts/override_table.py")
+
+
+class Place(NamedTuple):
+    """A checkout, and what a reader would have beside it."""
+
+    root: Path
+    data: Path  # of all datasets
+    pictures: Path  # a plain folder
+    run: Path  # a finished run
+
+
+# What stands for the reader's own, by the words around it.
+_OWN = {
+    r"paths\.data=DIR": "paths.data={place.data}",
+    r"dataset\.root=DIR": "dataset.root={place.pictures}",
+    r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
+    r"\bFILE\b": "{place.data}/foreign.pth",
+    r"\bRUN\b": "{place.run}",
+    r"\bNEW\b": "{place.root}/new",
+}
+
+
+def _slow(shown: Shown) -> bool:
+    return not any(words in shown.text for words in _AT_ONCE)
+
+
+def _smaller(words: list[str]) -> list[str]:
+    """The same in little: every training is of `trainer=debug`, a GPU is a CPU, and so on."""
+    text = " ".join(words)
+    if "--help" in words or "--cfg" in words:
+        return words
+    if words[0] == "make":
+        return ["make", "--dry-run", *words[1:]]
+    if "pip" in words:
+        return [*words, "--dry-run", "--no-deps", "--no-build-isolation", "--quiet"]
+    if "pytest" in words:
+        return [*words, "--collect-only", "-p", "no:cacheprovider"]
+    if "--submission" in words:
+        words = [*words, "--any-length"]  # FreiHAND's own has 3,960 pictures
+    if "train.py" in text:
+        kept = ("trainer=", "hydra.launcher.gpus_per_node=", "hydra.launcher.partition=")
+        return [*(word for word in words if not word.startswith(kept)), "trainer=debug"]
+    return words
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with CONTRIBUTING's two files, and studies of two arms, one seed and all labels."""
+    root = tmp_path_factory.mktemp("documentation") / "checkout"
+    root.mkdir()
+    for name in _COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+    for path, content in documents.files(ROOT / "CONTRIBUTING.md").items():
+        (root / path).write_text(content)
+    for path in (root / "scripts" / "studies").glob("*.yaml"):
+        study = yaml.safe_load(path.read_text())
+        study["seeds"], study["fractions"] = study["seeds"][:1], study["fractions"][-1:]
+        study["pretrain"]["arms"] = dict(list(study["pretrain"]["arms"].items())[:2])
+        study["common"].append("trainer=debug")
+        small = {key: value for key, value in study.items() if key not in ("tune", "compare")}
+        path.write_text(yaml.safe_dump(small))
+    return root
+
+
+@pytest.fixture(scope="session")
+def place(checkout: Path) -> Place:
+    """Small datasets, a folder of pictures with the boxes that are documented, weights, a run."""
+    folder = checkout.parent
+    place = Place(checkout, folder / "data", folder / "pictures", folder / "run")
+    write_freihand(place.data / "freihand", annotations=40, versions=1)
+    write_interhand(place.data / "interhand")
+    write_youtube(place.data / "youtube")
+    (place.data / "none.csv").write_text("file,reason\n")
+    torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
+    names = write_folder(place.pictures)
+    (table,) = (
+        b for _, kind, b in documents.blocks(ROOT / "handpose/data/README.md") if kind == "csv"
+    )
+    rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in names]
+    (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
+    run(f"python train.py trainer=debug hydra.run.dir={place.run}", checkout, dict(os.environ))
+    return place
+
+
+def run(command: str, root: Path, environment: dict[str, str]) -> str:
+    """What a command prints; it must end well."""
+    words = shlex.split(command)
+    while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        name, _, value = words.pop(0).partition("=")
+        environment = environment | {name: value}
+    programs = {
+        "python": [sys.executable],
+        "pip": [sys.executable, "-m", "pip"],
+        "torchrun": [sys.executable, "-m", "torch.distributed.run", "--standalone"],
+        "make": ["make"],
+    }
+    assert words[0] in programs, f"{words[0]}: say in this file how it is run"
+    done = subprocess.run(
+        [*programs[words[0]], *words[1:]],
+        cwd=root,
+        env=environment | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def test_there_are_commands_for_every_reader() -> None:
+    texts = [shown.text for shown in COMMANDS]
+    for words in ("make train", "dataset=freihand", "dataset=folder", "launcher=slurm", "shrink"):
+        assert any(words in text for text in texts)
+    assert not [text for text in texts if "..." in text], "write it out whole"
+
+
+def _parameters() -> list[object]:
+    """The commands; of those that are the same in little, the first."""
+    found = {tuple(_smaller(shlex.split(s.text))): s for s in reversed(COMMANDS)}
+    marks = {True: [pytest.mark.slow], False: []}
+    return [
+        pytest.param(shown, marks=marks[_slow(shown)], id=f"{shown.place} {shown.text[:60]}")
+        for shown in reversed(found.values())
+    ]
+
+
+@pytest.mark.parametrize("shown", _parameters())
+def test_a_command_does_what_it_says(
+    shown: Shown, checkout: Path, request: pytest.FixtureRequest
+) -> None:
+    environment, command = dict(os.environ), shown.text
+    if "launcher=slurm" in command:
+        pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+        environment = request.getfixturevalue("slurm").env
+    if "launcher=joblib" in command:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    if any(re.search(own, command) for own in _OWN):
+        place = request.getfixturevalue("place")
+        for own, found in _OWN.items():
+            command = re.sub(own, found.format(place=place), command)
+    output = run(shlex.join(_smaller(shlex.split(command))), checkout, environment)
+    assert "does not provide the extra" not in output
+
+
+@pytest.mark.slow
+def test_a_command_that_is_wrong_fails(checkout: Path) -> None:
+    for wrong in ("python train.py objectve=relative", "make tset", "python scripts/nothing.py"):
+        with pytest.raises(AssertionError):
+            run(shlex.join(_smaller(wrong.split())), checkout, dict(os.environ))
+    with pytest.raises(AssertionError, match="say in this file how it is run"):
+        run("conda install handpose", checkout, dict(os.environ))
