@@ -7,7 +7,7 @@ import numpy as np
 from handpose.check.prediction import given_problems
 from handpose.hand import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES
 from handpose.records import Sample, Side
-from handpose.synthetic.anatomy import MEAN_BASES
+from handpose.synthetic.anatomy import mean_reach
 
 _LEAST_SIDE = 16  # px of a picture
 
@@ -66,8 +66,7 @@ def as_sample(image: np.ndarray, given: Given) -> Sample:
 
 def mean_bone(reference_bone: str) -> float:
     """Length in metres of the reference bone of a mean adult: that of the synthetic hands."""
-    chain = {"index": 1, "middle": 2}[reference_bone]  # the bone starts at the wrist, the origin
-    return float(np.linalg.norm(MEAN_BASES[chain]))
+    return mean_reach(REFERENCE_BONES[reference_bone][1])
 
 
 def assumptions(given: Given, *, reference_bone: str, box: str) -> list[str]:

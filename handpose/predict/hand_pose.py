@@ -15,8 +15,6 @@ from torch.utils.data import default_collate
 from handpose import build
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target
-from handpose.check.evaluation import check_model
-from handpose.config import register
 from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
 from handpose.evaluate import Evaluation, collect
@@ -26,8 +24,7 @@ from handpose.model import PoseModel
 from handpose.predict.given import NOTHING, Given, as_sample, assumptions, check_given, mean_bone
 from handpose.predict.result import Hand
 from handpose.records import Prediction, Sample, Target
-from handpose.rundir import CONFIG, RunRefused, finished_config
-from handpose.stages.evaluate import open_model
+from handpose.stages.finished import open_finished
 
 _MIN_LENGTH = 1e-3  # px: a collapsed hand stays one
 _NO_MEAN_POSE = torch.empty(0, 3)
@@ -69,15 +66,7 @@ class HandPose:
                 configuration names what must not be built), or there is no such device.
         """
         place = find_device(device)
-        register()
-        try:
-            config = finished_config(Path(run_dir))
-        except RunRefused as refusal:
-            raise ValueError(str(refusal)) from None
-        try:
-            cfg = check_model(config)
-        except ValueError as error:
-            raise ValueError(f"{Path(run_dir) / CONFIG}: {error}") from None
+        cfg, model = open_finished(Path(run_dir))
         dataset = cfg.finetune.dataset
         crop = Crop(
             augmentation=build.build_augmentation(cfg.evaluate.augment),
@@ -85,7 +74,7 @@ class HandPose:
             reference_bone=cfg.reference_bone,
             by_joints=dataset.crop_by == "joints",
         )
-        return cls(open_model(cfg, Path(run_dir)).model, crop, place)
+        return cls(model, crop, place)
 
     def predict(
         self, images: Sequence[np.ndarray], given: Given | Sequence[Given] = NOTHING

@@ -1,0 +1,84 @@
+"""The pose model as one ONNX graph, from bytes to the pose. B batch, J = 21, S side of the crop.
+
+image       (B, 3, S, S) uint8   RGB crops of right hands; the normalisation is in the graph
+K           (B, 3, 3) float32    the crops' intrinsics; the identity where there is no camera
+uvz         (B, J, 3) float32    px of the crop, px of the crop, reference bones from the wrist
+xyz         (B, J, 3) float32    camera frame, reference bones; of no meaning without K
+root_depth  (B,) float32         the wrist's depth in it, reference bones
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from handpose.hand import JOINT_NAMES
+from handpose.model import PoseModel
+
+INPUTS = ("image", "K")
+OUTPUTS = ("uvz", "xyz", "root_depth")
+OPSET = 18  # of onnxruntime 1.14 and later
+_TRACED_BATCH = 2  # one of 1 would be taken for a constant
+
+
+class ExportedModel(nn.Module):
+    """What the graph computes: soft-argmax, root depth and metric pose included, heatmaps not."""
+
+    def __init__(self, model: PoseModel) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, image: Tensor, K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        prediction = self.model(image, K)
+        return prediction.uvz, prediction.xyz, prediction.root_depth
+
+
+def write_graph(
+    model: ExportedModel, path: Path, *, image_size: int, notes: dict[str, str]
+) -> None:
+    """Writes the graph with a free batch size, and `notes` in its metadata.
+
+    Raises:
+        OSError: `path` cannot be written.
+    """
+    import onnx
+
+    image = torch.zeros(_TRACED_BATCH, 3, image_size, image_size, dtype=torch.uint8)
+    K = torch.eye(3).repeat(_TRACED_BATCH, 1, 1)
+    batch = torch.export.Dim("batch", min=1)
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            (image, K),
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes={name: {0: batch} for name in INPUTS},
+            opset_version=OPSET,
+        )
+    assert program is not None
+    proto = program.model_proto
+    proto.doc_string = (__doc__ or "").strip()
+    onnx.helper.set_model_props(proto, {"joints": ", ".join(JOINT_NAMES), **notes})
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter tells of its steps; its errors are raised all the same."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
