@@ -37,7 +37,7 @@ def main() -> None:
     print(f"{exported.graph}: {size / 1e6:.1f} MB")
     print(
         f"on {a.crops} random crops within {a.px:.1e} px and {a.mm:.1e} mm of PyTorch "
-        f"(the wrist's depth {a.depth_mm:.1e} mm)"
+        f"({a.camera:.1e} of the distance in the camera)"
     )
     print(f"{exported.card}: what it is, how to call it, and the terms of its data")
 

@@ -59,7 +59,7 @@ def main() -> None:
         done = job.run(found, limit=arguments.frames)
     except (ValueError, OSError) as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None
-    what = "pictures" if found.kind == "pictures" else "frames"
+    what = ("picture" if found.kind == "pictures" else "frame") + "s" * (done.written != 1)
     others = f", {found.left_out} other files" if found.left_out else ""
     console.print(
         f"{arguments.to}: {done.written} {what}, {done.left_out} left out{others}",

@@ -65,8 +65,9 @@ def _use(card: Card) -> list[str]:
         "- cx), and the result back (u' = width - 1 - u, x' = -x).",
         "",
         f"Checked on export: on {a.crops} random crops the graph differs from PyTorch by at most "
-        f"{a.px:.1e} px, {a.mm:.1e} mm from the wrist and {a.depth_mm:.1e} mm in the wrist's "
-        "depth, for a hand of the mean adult's size.",
+        f"{a.px:.1e} px in u and v and {a.mm:.1e} mm in the depth from the wrist, for a hand of "
+        f"the mean adult's size; in the camera by {a.camera:.1e} of the distance, and by "
+        f"{a.xyz_mm:.1e} mm from the wrist.",
     ]
 
 

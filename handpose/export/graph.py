@@ -53,13 +53,15 @@ def write_graph(
     K = torch.eye(3).repeat(_TRACED_BATCH, 1, 1)
     batch = torch.export.Dim("batch", min=1)
     with _quiet():
+        # By itself: torch.onnx.export, where a batch size is fixed, goes on and fixes it.
+        captured = torch.export.export(
+            model, (image, K), dynamic_shapes={name: {0: batch} for name in INPUTS}
+        )
         program = torch.onnx.export(
-            model,
-            (image, K),
+            captured,
             dynamo=True,
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_shapes={name: {0: batch} for name in INPUTS},
             opset_version=OPSET,
         )
     assert program is not None

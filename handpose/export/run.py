@@ -68,6 +68,7 @@ def disagreement(agreement: Agreement, tolerance: float) -> str:
     a = agreement
     return (
         f"the ONNX graph is refused, and was not kept: on {a.crops} random crops it differs from "
-        f"PyTorch by up to {a.px:.1e} px and {a.mm:.1e} mm, where {tolerance:.0e} is allowed. "
+        f"PyTorch by up to {a.px:.1e} px and {a.mm:.1e} mm, where {tolerance:.0e} is allowed, and "
+        f"by {a.camera:.1e} of the distance in the camera. "
         "Another version of torch, onnx or onnxruntime may do better"
     )

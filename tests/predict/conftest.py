@@ -32,7 +32,7 @@ def make_hand_pose(make_settings: Callable) -> Callable[..., HandPose]:
         model = PoseModel(backbone=TinyBackbone(), head=head, freeze_backbone=False)
         if pose is None:
             with torch.no_grad():
-                head.maps.weight *= 30  # heatmaps with peaks, not all of them in the middle
+                head.maps.weight[: len(head.maps.weight) // 2] *= 30  # heatmaps with peaks
         return HandPose(
             model, Crop(make_settings(margin=1.1), CROP, "index", by_joints), torch.device("cpu")
         )
