@@ -13,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,10 +67,22 @@ def write_graph(
         )
     assert program is not None
     proto = program.model_proto
+    _name_batch(proto)
     proto.doc_string = (__doc__ or "").strip()
     onnx.helper.set_model_props(proto, {"joints": ", ".join(JOINT_NAMES), **notes})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+def _name_batch(proto: Any) -> None:
+    """Calls the batch's axis "batch" throughout, which the exporter gives a number."""
+    graph = proto.graph
+    number = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert number, "the batch size is fixed"
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = axis.dim_param.replace(number, "batch")
 
 
 @contextlib.contextmanager
