@@ -1,6 +1,6 @@
 """Configuration -> parts: the one place where plain values leave the config."""
 
-from handpose.build.data import build_augmentation, build_dataset
+from handpose.build.data import build_augmentation, build_dataset, build_terms
 from handpose.build.model import build_backbone, build_model, build_optimizer
 from handpose.build.node import Caps, build_caps, capped, chosen
 from handpose.build.objective import (
@@ -23,6 +23,7 @@ __all__ = [
     "build_model",
     "build_objective",
     "build_optimizer",
+    "build_terms",
     "build_trainer",
     "build_view_augmentations",
     "capped",

@@ -2,10 +2,11 @@
 
 import logging
 
+from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from handpose.augment.settings import Augmentation
-from handpose.build.node import Caps, make
+from handpose.build.node import Caps, chosen, make
 from handpose.data.base import HandDataset, MissingSplitError, Split
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,21 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
         else:
             return dataset
     raise AssertionError("the last candidate returns or raises")
+
+
+def build_terms(cfg: DictConfig) -> dict[str, dict[str, str]]:
+    """Stage -> source -> its terms of use, of the stages that ran; its files need not be here."""
+    ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}
+    return {stage: _terms(cfg[stage].dataset) for stage in ran if ran[stage]}
+
+
+def _terms(node: DictConfig) -> dict[str, str]:
+    """Of the source, or of each in a mix."""
+    if "sources" in node:
+        parts = (_terms(node.parts[name]) for name in node.sources)
+        return {name: terms for part in parts for name, terms in part.items()}
+    kind: type[HandDataset] = get_class(node._target_)
+    return {kind.name: kind.terms}
 
 
 def build_augmentation(node: DictConfig) -> Augmentation:

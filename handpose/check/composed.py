@@ -42,8 +42,13 @@ def as_written(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in content.items() if key != "hydra"}
 
 
-def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
-    """All that is wrong with a composed configuration, in the order of its keys."""
+def find_problems(cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True) -> list[str]:
+    """All that is wrong with a composed configuration, in the order of its keys.
+
+    Args:
+        cfg, catalogue: what is checked, and what there is.
+        on_disk: whether its data and folders have to be there.
+    """
     content = as_written(cfg)
     if secrets := _secrets(cfg, content):
         return secrets  # whatever else there is to say might quote them
@@ -55,7 +60,8 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue) -> list[str]:
     problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
     problems += [] if values else decoder_problems(cfg)
-    problems += folder_problems(cfg, content, catalogue) + labels_problems(cfg, content)
+    problems += folder_problems(cfg, content, catalogue) if on_disk else []
+    problems += labels_problems(cfg, content)
     if not stages(content):
         problems.append(
             "objective=none head=none: nothing to do; choose an objective, a head, or both"

@@ -7,12 +7,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from handpose.check.catalogue import Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
 from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
-from handpose.check.refusal import refuse
+from handpose.check.refusal import first_line, refuse
+from handpose.check.secrets import hidden
 from handpose.check.tree import leaves, lookup, overlay, place
 from handpose.config import num_processes
 
@@ -43,6 +45,22 @@ def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig
     if problems:
         refuse(list(dict.fromkeys(problems)))
     assert cfg is not None, "without a problem there is a configuration"
+    return cfg
+
+
+def check_model(config: dict[str, Any]) -> DictConfig:
+    """The finished run's `config` for its model alone, whose data may be on another machine.
+
+    Raises:
+        ValueError: it is no configuration of a run, or names what must not be built; all problems.
+    """
+    catalogue = Catalogue()
+    try:
+        cfg = _RunComposer(catalogue, config).base
+    except (KeyError, TypeError, AttributeError, OmegaConfBaseException) as error:
+        raise ValueError(f"not the configuration of a run ({first_line(error)})") from None
+    if problems := find_problems(cfg, catalogue, on_disk=False):
+        raise ValueError("\n".join(hidden(problem) for problem in problems))
     return cfg
 
 

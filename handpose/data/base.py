@@ -37,6 +37,8 @@ class HandDataset(ABC):
     """
 
     name: str
+    # What its authors let others do with it, for those who pass a trained model on.
+    terms = "not known to this program; ask those who made the data"
     # Whether the boxes come from the joints, as the source has no others.
     box_from_joints = False
     # Whether no hand of it ever has joints; the checks of the configuration read it in the source.

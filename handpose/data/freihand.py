@@ -40,6 +40,7 @@ class FreiHand(IndexedDataset):
     """
 
     name = "freihand"
+    terms = "research only, any commercial use is prohibited, to be cited (its toolbox's README)"
 
     def __init__(self, *, box_side: float, **contract: Any) -> None:
         super().__init__(**contract)

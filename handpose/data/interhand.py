@@ -39,6 +39,7 @@ class InterHand(IndexedDataset):
     """
 
     name = "interhand"
+    terms = "CC BY-NC 4.0 (its repository's README)"
 
     def __init__(self, *, annotations: str, **contract: Any) -> None:
         if annotations not in _FOLDERS_V0:

@@ -29,8 +29,7 @@ class Recropped(HandDataset):
         return len(self.source)
 
     def __getitem__(self, index: int) -> Sample:
-        sample, box = self.source[index], self.boxes[index]
-        return sample._replace(box=box) if is_usable(box, sample) else sample
+        return recrop(self.source[index], self.boxes[index])
 
     @property
     def identities(self) -> np.ndarray:
@@ -38,6 +37,11 @@ class Recropped(HandDataset):
 
     def poses(self) -> np.ndarray:
         return self.source.poses()
+
+
+def recrop(sample: Sample, box: np.ndarray) -> Sample:
+    """`sample` with `box` (3,), where that is usable."""
+    return sample._replace(box=box) if is_usable(box, sample) else sample
 
 
 def is_usable(box: np.ndarray, sample: Sample) -> bool:

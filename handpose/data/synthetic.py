@@ -27,6 +27,7 @@ class Synthetic(HandDataset):
     """
 
     name = "synthetic"
+    terms = "rendered by this program, under its own licence (MIT)"
 
     def __init__(
         self,

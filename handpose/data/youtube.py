@@ -43,6 +43,7 @@ class YouTube3D(IndexedDataset):
     """
 
     name = "youtube"
+    terms = "for researchers of academic institutions, research only (its repository's LICENSE)"
 
     def __init__(self, *, joint_regressor: str | None, **contract: Any) -> None:
         self.regressor_path = joint_regressor

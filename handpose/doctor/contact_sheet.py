@@ -6,13 +6,10 @@ import cv2
 import numpy as np
 
 from handpose.geometry import affine as maps
-from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
-from handpose.report.drawing import draw_skeleton, enlarge, rgb
-from handpose.report.style import joint_colour
+from handpose.report.drawing import box_corners, draw_box, draw_skeleton, enlarge, joint_colours
 
 _QUALITY = 82
-_RIM, _BOX = (15, 18, 24), (255, 255, 255)
 
 
 def tile(sample: Sample, *, size: int, plain: bool = False) -> np.ndarray:
@@ -20,33 +17,19 @@ def tile(sample: Sample, *, size: int, plain: bool = False) -> np.ndarray:
 
     Over it the box in white and the joints in their fingers' colours, unless `plain`.
     """
-    corners = _corners(sample.box)
+    corners = box_corners(sample.box)
     labelled = sample.uv[sample.uv_valid]
     picture, to_picture = enlarge(sample.image, np.concatenate((corners, labelled)), size=size)
     if plain:
         return picture
-    picture = _draw_box(picture, maps.apply(to_picture, corners))
+    picture = draw_box(picture, maps.apply(to_picture, corners))
     return draw_skeleton(
         picture,
         maps.apply(to_picture, sample.uv),
         sample.uv_valid,
-        colours=[rgb(joint_colour(joint)) for joint in range(NUM_JOINTS)],
+        colours=joint_colours(),
         thickness=max(2, size // 150),
     )
-
-
-def _corners(box: np.ndarray) -> np.ndarray:
-    """(4, 2) px, clockwise from the upper left."""
-    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    return box[:2] + signs * box[2] / 2
-
-
-def _draw_box(picture: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """A white frame on a dark rim, so that it shows on any background."""
-    drawn, points = picture.copy(), [np.rint(corners).astype(np.int32)]
-    cv2.polylines(drawn, points, True, _RIM, 4, cv2.LINE_AA)
-    cv2.polylines(drawn, points, True, _BOX, 2, cv2.LINE_AA)
-    return drawn
 
 
 def grid(tiles: list[np.ndarray], *, columns: int) -> np.ndarray:

@@ -31,4 +31,4 @@ class RegressionHead(Head):
         pose = self.mlp(embedding).float().unflatten(1, (NUM_JOINTS, 3))
         scale = pose.new_tensor([self.image_size, self.image_size, 1.0])
         offset = pose.new_tensor([(self.image_size - 1) / 2, (self.image_size - 1) / 2, 0.0])
-        return pose * scale + offset, pose.new_empty(len(pose), 0)
+        return pose * scale + offset, pose.new_empty(pose.shape[0], 0)

@@ -10,6 +10,7 @@ from handpose.report.style import joint_colour
 
 _SUBPIXEL_BITS = 4  # cv2 takes px in sixteenths
 _PAD = 244  # grey level beyond the image's border
+_RIM, _BOX = (15, 18, 24), (255, 255, 255)
 
 Colour = tuple[int, int, int]
 
@@ -21,11 +22,10 @@ def overlay(
     and the truth thin and white. Joints where `valid` (J,) is False are not drawn.
     """
     picture, to_picture = enlarge(image, true_uv[valid], size=size)
-    coloured = [rgb(joint_colour(joint)) for joint in range(NUM_JOINTS)]
     white = [(255, 255, 255)] * NUM_JOINTS
     thick = max(2, round(size / 110))
     predicted, true = maps.apply(to_picture, uv), maps.apply(to_picture, true_uv)
-    picture = draw_skeleton(picture, predicted, valid, colours=coloured, thickness=thick)
+    picture = draw_skeleton(picture, predicted, valid, colours=joint_colours(), thickness=thick)
     return draw_skeleton(picture, true, valid, colours=white, thickness=max(1, thick // 3))
 
 
@@ -64,7 +64,7 @@ def draw_skeleton(
     valid = valid & np.isfinite(uv).all(axis=1)
     # Far outside it only has to be outside: cv2 overflows on what a failed model may say.
     points = np.clip(np.where(valid[:, None], uv, 0), -4 * len(picture), 5 * len(picture))
-    rim = _strokes(picture, points, valid, [(15, 18, 24)] * NUM_JOINTS, thickness + 2)
+    rim = _strokes(picture, points, valid, [_RIM] * NUM_JOINTS, thickness + 2)
     softened = cv2.addWeighted(picture, 0.45, rim, 0.55, 0)
     return _strokes(softened, points, valid, colours, thickness)
 
@@ -91,6 +91,25 @@ def _strokes(
             picture, fine[joint], radius, colours[joint], cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS
         )
     return picture
+
+
+def box_corners(box: np.ndarray) -> np.ndarray:
+    """Of a box (3,), centre and side: (4, 2) px, clockwise from the upper left."""
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    return box[:2] + signs * box[2] / 2
+
+
+def draw_box(picture: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """A white frame (4, 2) on a dark rim, so that it shows on any background."""
+    drawn, points = picture.copy(), [np.rint(corners).astype(np.int32)]
+    cv2.polylines(drawn, points, True, _RIM, 4, cv2.LINE_AA)
+    cv2.polylines(drawn, points, True, _BOX, 2, cv2.LINE_AA)
+    return drawn
+
+
+def joint_colours() -> list[Colour]:
+    """The colour of each joint's finger."""
+    return [rgb(joint_colour(joint)) for joint in range(NUM_JOINTS)]
 
 
 def rgb(colour: str) -> Colour:

@@ -1,4 +1,4 @@
-"""A finished run on the test split of its own dataset, or of another one."""
+"""A finished run: its model, and that on the test split of its own dataset or of another one."""
 
 import time
 from pathlib import Path
@@ -8,17 +8,37 @@ import torch
 from omegaconf import DictConfig
 
 from handpose import build
+from handpose.check.evaluation import check_model
+from handpose.config import register
 from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
 from handpose.evaluate import Evaluation, Results
+from handpose.model import PoseModel
 from handpose.protocols import summarise_passes
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
-from handpose.rundir import write_json
+from handpose.rundir import CONFIG, RunRefused, finished_config, write_json
 from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_pass
 from handpose.stages.splits import labelled_split
 from handpose.submission import check_submission, write_submission
 
 EVALUATIONS = "evaluations"
+
+
+def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
+    """The configuration and the model of a finished run, whose data need not be here.
+
+    Raises:
+        ValueError: there is no such run, it is not finished or damaged, or its configuration names
+            what must not be built.
+    """
+    register()
+    try:
+        cfg = check_model(finished_config(run_dir))
+    except RunRefused as refusal:
+        raise ValueError(str(refusal)) from None
+    except ValueError as error:
+        raise ValueError(f"{run_dir / CONFIG}: {error}") from None
+    return cfg, open_model(cfg, run_dir).model
 
 
 def evaluate_finished(

@@ -57,6 +57,11 @@ def sample_proportions(rng: np.random.Generator) -> Proportions:
     return Proportions(bases, lengths, thickness, stoutness * rng.uniform(0.95, 1.05), size)
 
 
+def mean_reach(joint: int) -> float:
+    """Metres from the wrist of the mean hand to a chain's base: joint 1, 5, 9, 13 or 17."""
+    return float(np.linalg.norm(MEAN_BASES[(joint - 1) // 4]))
+
+
 def rotation_x(angle: np.ndarray | float) -> np.ndarray:
     """(..., 3, 3) right-handed rotations about x by `angle` (...) radians: y turns to z."""
     return _rotation(angle, 0)

@@ -1,0 +1,99 @@
+"""The pose model as one ONNX graph, from bytes to the pose. B batch, J = 21, S side of the crop.
+
+image       (B, 3, S, S) uint8   RGB crops of right hands; the normalisation is in the graph
+K           (B, 3, 3) float32    the crops' intrinsics; the identity where there is no camera
+uvz         (B, J, 3) float32    px of the crop, px of the crop, reference bones from the wrist
+xyz         (B, J, 3) float32    camera frame, reference bones; of no meaning without K
+root_depth  (B,) float32         the wrist's depth in it, reference bones
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handpose.hand import JOINT_NAMES
+from handpose.model import PoseModel
+
+INPUTS = ("image", "K")
+OUTPUTS = ("uvz", "xyz", "root_depth")
+OPSET = 18  # of onnxruntime 1.14 and later
+_TRACED_BATCH = 2  # one of 1 would be taken for a constant
+
+
+class ExportedModel(nn.Module):
+    """What the graph computes: soft-argmax, root depth and metric pose included, heatmaps not."""
+
+    def __init__(self, model: PoseModel) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, image: Tensor, K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        prediction = self.model(image, K)
+        return prediction.uvz, prediction.xyz, prediction.root_depth
+
+
+def write_graph(
+    model: ExportedModel, path: Path, *, image_size: int, notes: dict[str, str]
+) -> None:
+    """Writes the graph with a free batch size, and `notes` in its metadata.
+
+    Raises:
+        OSError: `path` cannot be written.
+    """
+    import onnx
+
+    image = torch.zeros(_TRACED_BATCH, 3, image_size, image_size, dtype=torch.uint8)
+    K = torch.eye(3).repeat(_TRACED_BATCH, 1, 1)
+    batch = torch.export.Dim("batch", min=1)
+    with _quiet():
+        # By itself: torch.onnx.export, where a batch size is fixed, goes on and fixes it.
+        captured = torch.export.export(
+            model, (image, K), dynamic_shapes={name: {0: batch} for name in INPUTS}
+        )
+        program = torch.onnx.export(
+            captured,
+            dynamo=True,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _name_batch(proto)
+    proto.doc_string = (__doc__ or "").strip()
+    onnx.helper.set_model_props(proto, {"joints": ", ".join(JOINT_NAMES), **notes})
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+def _name_batch(proto: Any) -> None:
+    """Calls the batch's axis "batch" throughout, which the exporter gives a number."""
+    graph = proto.graph
+    number = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert number, "the batch size is fixed"
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = axis.dim_param.replace(number, "batch")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter tells of its steps; its errors are raised all the same."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

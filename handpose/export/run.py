@@ -1,0 +1,74 @@
+"""A finished run -> `model.onnx` and `MODEL_CARD.md` in a folder."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from handpose import build
+from handpose.export.agreement import Agreement, measure
+from handpose.export.card import Card, write_card
+from handpose.export.graph import ExportedModel, write_graph
+from handpose.hand import REFERENCE_BONES
+from handpose.report.choices import essence
+from handpose.rundir import RESULTS, finished_config
+from handpose.stages.finished import open_finished
+from handpose.synthetic.anatomy import mean_reach
+
+TOLERANCE = 1e-4  # px, and mm
+GRAPH, CARD = "model.onnx", "MODEL_CARD.md"
+
+
+class ExportedRun(NamedTuple):
+    """What was written, and how well it agrees with PyTorch."""
+
+    graph: Path
+    card: Path
+    agreement: Agreement
+
+
+def export_run(run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE) -> ExportedRun:
+    """Writes the graph, once it is known to agree with the model, and its card.
+
+    Args:
+        run_dir: a finished run.
+        folder: made where it is missing; what an earlier export left there is replaced.
+        tolerance: px and mm by which the two may differ on random crops.
+
+    Raises:
+        ValueError: there is no such run, or the graph disagrees; no graph is left then.
+        OSError: the folder cannot be written.
+    """
+    cfg, pose_model = open_finished(run_dir)
+    config = finished_config(run_dir)
+    model, size = ExportedModel(pose_model), cfg.finetune.dataset.image_size
+    notes = {"model": essence(config), "image_size": str(size), "bone": cfg.reference_bone}
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{GRAPH}.partial"
+    try:
+        write_graph(model, partial, image_size=size, notes=notes)
+        bone = mean_reach(REFERENCE_BONES[cfg.reference_bone][1])
+        agreement = measure(model, partial, image_size=size, bone=bone)
+        if not agreement.holds(tolerance):
+            raise ValueError(disagreement(agreement, tolerance))
+        partial.replace(folder / GRAPH)
+    finally:
+        partial.unlink(missing_ok=True)
+    card = Card(
+        config=config,
+        results=json.loads((run_dir / RESULTS).read_text()),
+        terms=build.build_terms(cfg),
+        agreement=agreement,
+    )
+    write_card(folder / CARD, card)
+    return ExportedRun(folder / GRAPH, folder / CARD, agreement)
+
+
+def disagreement(agreement: Agreement, tolerance: float) -> str:
+    """What is said when the graph is refused."""
+    a = agreement
+    return (
+        f"the ONNX graph is refused, and was not kept: on {a.crops} random crops it differs from "
+        f"PyTorch by up to {a.px:.1e} px and {a.mm:.1e} mm, where {tolerance:.0e} is allowed, and "
+        f"by {a.camera:.1e} of the distance in the camera. "
+        "Another version of torch, onnx or onnxruntime may do better"
+    )

@@ -1,0 +1,102 @@
+"""Pictures one after the other: of files, of a video, of a camera. H, W of each."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from handpose.data.images import read_image
+
+_ORIENTATION = 0x0112  # the EXIF tag
+# What turns a stored picture (H, W, 3) upright, by that tag: mirrored, then transposed.
+_TURNS: dict[int, tuple[tuple[slice, ...], bool]] = {
+    2: ((slice(None), slice(None, None, -1)), False),
+    3: ((slice(None, None, -1), slice(None, None, -1)), False),
+    4: ((slice(None, None, -1),), False),
+    5: ((), True),
+    6: ((slice(None, None, -1),), True),
+    7: ((slice(None, None, -1), slice(None, None, -1)), True),
+    8: ((slice(None), slice(None, None, -1)), True),
+}
+_USUAL_RATE = 25.0  # frames per second, where a video or camera does not say
+
+
+class Frame(NamedTuple):
+    """A picture to look at."""
+
+    source: str  # the file's name, or the camera's
+    number: int | None  # from 0, of a video or camera
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+
+
+def read_pictures(paths: Sequence[Path]) -> Iterator[Frame | ValueError]:
+    """A frame for each file, turned upright as its EXIF says, or the reason why there is none."""
+    for path in paths:
+        try:
+            yield Frame(path.name, None, _upright(read_image(path), _orientation(path)))
+        except ValueError as error:
+            yield error
+
+
+def _orientation(path: Path) -> int:
+    """What the picture's EXIF says, 1 where it says nothing or nothing that can be read."""
+    try:
+        with PIL.Image.open(path) as picture:
+            return int(picture.getexif().get(_ORIENTATION, 1))
+    except (OSError, ValueError, TypeError, SyntaxError, struct.error):
+        return 1
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    places, transposed = _TURNS.get(orientation, ((), False))
+    turned = image[places]
+    return np.ascontiguousarray(turned.swapaxes(0, 1) if transposed else turned)
+
+
+class Video(NamedTuple):
+    """A video or camera that is open."""
+
+    name: str
+    rate: float  # frames per second
+    total: int | None  # frames as its header has it; None where that is not known
+    frames: Iterator[Frame]
+
+
+@contextmanager
+def opened(place: Path | int, *, limit: int | None = None) -> Iterator[Video]:
+    """A video's file, or a camera by its number; its first `limit` frames.
+
+    Raises:
+        ValueError: it cannot be opened, or gives no frame.
+    """
+    name = f"camera:{place}" if isinstance(place, int) else place.name
+    capture = cv2.VideoCapture(place if isinstance(place, int) else str(place))
+    try:
+        is_there, first = capture.read() if capture.isOpened() else (False, None)
+        if not is_there:
+            what = name if isinstance(place, int) else str(place)
+            raise ValueError(f"{what}: cannot be opened, or gives no frame")
+        rate, total = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
+        count = int(total) if isinstance(place, Path) and total > 0 else None
+        frames = islice(_frames(capture, first, name), limit)
+        yield Video(name, rate if 1 <= rate <= 1000 else _USUAL_RATE, _least(count, limit), frames)
+    finally:
+        capture.release()
+
+
+def _frames(capture: cv2.VideoCapture, first: np.ndarray, name: str) -> Iterator[Frame]:
+    number, bgr = 0, first
+    while bgr is not None:
+        yield Frame(name, number, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        is_there, bgr = capture.read()
+        number, bgr = number + 1, bgr if is_there else None
+
+
+def _least(*counts: int | None) -> int | None:
+    return min((count for count in counts if count is not None), default=None)

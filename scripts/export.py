@@ -1,0 +1,46 @@
+"""`python scripts/export.py RUN [--to DIR]`
+
+Writes the model of a finished run as model.onnx, with normalisation, soft-argmax and root depth
+inside and a free batch size, and MODEL_CARD.md beside it. The graph is kept only if it agrees with
+PyTorch on 100 random crops. Needs the extra `export`: pip install -e ".[export]".
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from handpose.rundir import finished_config
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+
+
+def main() -> None:
+    """Exits with 1 and one message if anything is wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="directory of a finished run")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="RUN/export")
+    arguments = parser.parse_args()
+    finished_config(arguments.run)  # refuses what is no finished run
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise SystemExit(
+            f'{Path(__file__).name}: {", ".join(missing)} missing; pip install -e ".[export]"'
+        )
+    from handpose.export import export_run
+
+    try:
+        exported = export_run(arguments.run, arguments.to or arguments.run / "export")
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{Path(__file__).name}: {error}") from None
+    a, size = exported.agreement, exported.graph.stat().st_size
+    print(f"{exported.graph}: {size / 1e6:.1f} MB")
+    print(
+        f"on {a.crops} random crops within {a.px:.1e} px and {a.mm:.1e} mm of PyTorch "
+        f"({a.camera:.1e} of the distance in the camera)"
+    )
+    print(f"{exported.card}: what it is, how to call it, and the terms of its data")
+
+
+if __name__ == "__main__":
+    main()

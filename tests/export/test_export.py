@@ -1,0 +1,128 @@
+"""ONNX graphs beside PyTorch, a graph that is wrong, and the card."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hands import CONTRACT
+from tiny_backbone import TinyBackbone
+
+from handpose.backbones.base import Backbone
+from handpose.backbones.hrnet import HRNet
+from handpose.backbones.resnet import ResNet
+from handpose.export.agreement import BATCHES, Agreement, measure, random_crops
+from handpose.export.card import Card, write_card
+from handpose.export.graph import INPUTS, OUTPUTS, ExportedModel, write_graph
+from handpose.heads.heatmap import HeatmapHead
+from handpose.heads.regression import RegressionHead
+from handpose.model import PoseModel
+
+SIZE, BONE = 64, 0.09
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "tiny": TinyBackbone,
+    "resnet18": lambda: ResNet(name="resnet18"),
+    "hrnet_w18": lambda: HRNet(name="hrnet_w18"),
+}
+
+
+def make_model(backbone: str, head: str, **changed: str) -> ExportedModel:
+    """Random weights, and heads that do not place all joints upon each other."""
+    torch.manual_seed(0)
+    body = BACKBONES[backbone]()
+    widths = dict(channels=body.channels, strides=body.strides, embedding_dim=body.embedding_dim)
+    contract = {**CONTRACT, **widths, **changed}
+    if head == "heatmap":
+        top = HeatmapHead(width=16, stride=4, sigma=1.0, heatmap_weight=0.0, **contract)
+    else:
+        top = RegressionHead(hidden_dim=32, **contract)
+    last = top.maps if head == "heatmap" else top.mlp[-1]
+    torch.nn.init.normal_(last.bias, std=0.3)
+    return ExportedModel(PoseModel(backbone=body, head=top, freeze_backbone=False))
+
+
+def exported(model: ExportedModel, path: Path) -> Agreement:
+    write_graph(model, path, image_size=SIZE, notes={"model": "a test"})
+    return measure(model, path, image_size=SIZE, bone=BONE)
+
+
+def test_the_crops_are_a_hundred_in_batches_of_one_and_of_seven() -> None:
+    batches = list(random_crops(SIZE))
+    assert sum(len(image) for image, _ in batches) == sum(BATCHES) == 100
+    assert {len(image) for image, _ in batches} == {1, 7}
+    image, K = batches[0]
+    assert image.dtype == torch.uint8
+    assert image.float().std() > 30
+    assert K[:, 2].tolist() == [[0, 0, 1]] * 7
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head", "changed"),
+    [
+        ("tiny", "heatmap", {}),
+        ("tiny", "regression", {"root": "palm", "root_depth": "refined"}),
+        *(
+            pytest.param(backbone, head, {}, marks=pytest.mark.slow)
+            for backbone in ("resnet18", "hrnet_w18")
+            for head in ("heatmap", "regression")
+        ),
+    ],
+)
+def test_onnxruntime_says_what_pytorch_says(
+    tmp_path: Path, backbone: str, head: str, changed: dict[str, str]
+) -> None:
+    model, path = make_model(backbone, head, **changed), tmp_path / "model.onnx"
+    agreement = exported(model, path)
+    print(f"{backbone} x {head}: {agreement}")
+    assert agreement.crops == 100
+    assert agreement.holds(1e-4), agreement
+    graph = onnx.load(path)
+    assert [entry.name for entry in graph.graph.input] == list(INPUTS)
+    assert [entry.name for entry in graph.graph.output] == list(OUTPUTS)
+    assert graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    assert graph.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert {prop.key for prop in graph.metadata_props} >= {"model", "joints"}
+
+    with torch.no_grad():  # the wrong case: a graph of another model
+        last = model.model.head.maps if head == "heatmap" else model.model.head.mlp[-1]
+        last.bias += 0.01 * torch.randn_like(last.bias)
+    assert not measure(model, path, image_size=SIZE, bone=BONE).holds(1e-4)
+
+
+def test_agreement_is_of_px_and_of_mm() -> None:
+    good = Agreement(crops=100, px=1e-5, mm=1e-5, camera=1e-6, xyz_mm=1e-3)
+    assert good.holds(1e-4)
+    for wrong in ({"px": 1e-3}, {"mm": 1e-3}, {"camera": 1e-3}, {"px": np.nan}, {"camera": np.nan}):
+        assert not good._replace(**wrong).holds(1e-4), wrong
+
+
+def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
+    config = {
+        "reference_bone": "middle",
+        "evaluate": {"split": "test", "augment": {"margin": 1.1}},
+        "finetune": {"dataset": {"_target_": "handpose.data.freihand.FreiHand", "image_size": 128}},
+        "backbone": {"name": "resnet50", "weights": "imagenet"},
+    }
+    results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}
+    terms = {"pretrain": {"synthetic": "MIT"}, "finetune": {"freihand": "research only"}}
+    write_card(
+        tmp_path / "card.md", Card(config, results, terms, Agreement(100, 1e-5, 2e-5, 1e-6, 0.1))
+    )
+    text = (tmp_path / "card.md").read_text()
+    for said in (
+        "freihand; terms: research only",
+        "pre-training, without labels: synthetic; terms: MIT",
+        "ImageNet weights; terms: non-commercial research",
+        "from the wrist to the middle MCP",
+        "| `pa_epe_mm` | 11.25 |  | 16.84 |",
+        "test split of freihand, 3960 hands",
+        "(B, 3, 128, 128) uint8",
+        "1.0e-05 px in u and v and 2.0e-05 mm",
+    ):
+        assert said in text, said
+    assert "rendered hands alone" not in text
+    alone = Card(config, results, {"finetune": {"synthetic": "MIT"}}, Agreement(100, 0, 0, 0, 0))
+    write_card(tmp_path / "card.md", alone)
+    assert "rendered hands alone" in (tmp_path / "card.md").read_text()

@@ -1,0 +1,141 @@
+"""Predictions on whole pictures: crops, mirrors, scales, and what was assumed."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hands import CROP, hands
+
+from handpose.data.base import joint_box
+from handpose.geometry.camera import mirror_intrinsics, project
+from handpose.geometry.pose25d import xyz_to_uvz
+from handpose.predict import Given
+from handpose.predict.hand_pose import find_device
+
+K = np.array([[150.0, 0.0, 61.0], [0.0, 160.0, 44.0], [0.0, 0.0, 1.0]])
+BOX = (63.0, 40.0, 50.0)
+EVERYTHING = Given(box=BOX, K=K, side="right", scale=0.09)
+
+
+def test_nothing_is_assumed_where_everything_is_given(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    (hand,) = make_hand_pose().predict([picture], EVERYTHING)
+    assert hand.assumed == []
+    assert tuple(hand.box) == BOX
+
+
+def test_the_metric_hand_projects_onto_its_joints_and_has_the_given_size(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    (hand,) = make_hand_pose().predict([picture], EVERYTHING)
+    assert np.ptp(hand.uv, axis=0).min() > 2, "no collapsed hand"
+    assert np.abs(project(K, hand.camera_xyz) - hand.uv).max() < 1e-3
+    assert np.allclose(hand.camera_xyz - hand.camera_xyz[0], hand.xyz, atol=1e-6)
+    depth = hand.camera_xyz[0, 2] / 0.09
+    assert 4 < depth < 50, "not clamped"
+    assert np.linalg.norm(hand.xyz[5] - hand.xyz[0]) == pytest.approx(0.09, rel=1e-4)
+
+
+def test_a_left_hand_is_the_mirrored_right_one(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    hand_pose, width = make_hand_pose(), picture.shape[1]
+    mirrored = np.ascontiguousarray(picture[:, ::-1])
+    other = Given((width - 1 - BOX[0], *BOX[1:]), mirror_intrinsics(K, width), "left", 0.09)
+    right, left = hand_pose.predict([picture, mirrored], [EVERYTHING, other])
+    assert np.allclose(left.uv, [width - 1, 0] + right.uv * [-1, 1], atol=0.02)
+    for name in ("xyz", "camera_xyz"):
+        assert np.allclose(getattr(left, name), getattr(right, name) * [-1, 1, 1], atol=1e-4)
+    assert np.abs(left.uv - right.uv).max() > 1, "the wrong case"
+
+
+def test_without_a_box_the_first_pass_sets_the_second(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    hand_pose = make_hand_pose()
+    known = EVERYTHING._replace(box=None)
+    (first,) = hand_pose.predict([picture], EVERYTHING._replace(box=(59.5, 44.5, 90.0)))
+    box = tuple(map(float, joint_box(first.uv)))
+    (second,) = hand_pose.predict([picture], EVERYTHING._replace(box=box))
+    (found,) = hand_pose.predict([picture], known)
+    assert np.allclose(found.box, box, atol=1e-4)
+    assert np.allclose(found.uv, second.uv, atol=1e-3)
+    assert np.abs(found.uv - first.uv).max() > 0.1
+    assert found.assumed == ["box: about the joints that a first pass over the centre square found"]
+
+
+def test_a_first_pass_without_a_hand_leaves_the_centre(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    collapsed = torch.full((1, 21, 3), 30.0)
+    (hand,) = make_hand_pose(collapsed).predict([picture])
+    assert tuple(hand.box) == (59.5, 44.5, 90.0)
+    assert any("found no hand" in text for text in hand.assumed)
+    assert np.isfinite(hand.xyz).all()
+
+
+def test_boxes_of_another_kind_than_in_training_are_warned_of(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    (hand,) = make_hand_pose(by_joints=False).predict([picture])
+    assert any(text.endswith("trained on boxes of another kind") for text in hand.assumed)
+
+
+def test_weak_perspective_is_exact_for_a_camera_far_away(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    xyz, near = hands(1, seed=4)
+    far = 1000.0
+    xyz = xyz - xyz[:, :1] + torch.tensor([0.0, 0.0, far])
+    near[:, :2, :2] *= far
+    pose = xyz_to_uvz(xyz.double(), near.double(), (0, 5)).float()
+    length = float((xyz[0, 5] - xyz[0, 0]).norm())
+    box = Given(box=(CROP / 2, CROP / 2, float(CROP)), side="right", scale=length)
+    (hand,) = make_hand_pose(pose).predict([picture], box)
+    assert np.abs(hand.xyz - (xyz - xyz[:, :1])[0].numpy()).max() < 2e-4
+    assert hand.camera_xyz is None
+    assert len(hand.assumed) == 1
+    assert hand.assumed[0].startswith("camera: weak perspective")
+
+
+@pytest.mark.parametrize(("bone", "length"), [("index", 0.0915), ("middle", 0.0901)])
+def test_the_assumed_size_is_a_mean_adult_s(
+    make_hand_pose: Callable, picture: np.ndarray, bone: str, length: float
+) -> None:
+    hand_pose = make_hand_pose()
+    hand_pose.crop = hand_pose.crop._replace(reference_bone=bone)
+    (hand,) = hand_pose.predict([picture])
+    assert hand.scale == pytest.approx(length, abs=1e-4)
+    assert [text.partition(":")[0] for text in hand.assumed] == ["side", "box", "camera", "scale"]
+    assert f"{1000 * length:.1f} mm from the wrist to the {bone} MCP" in hand.assumed[3]
+    joint = {"index": 5, "middle": 9}[bone]
+    assert np.linalg.norm(hand.xyz[joint]) == pytest.approx(hand.scale, rel=1e-4)
+
+
+def test_a_batch_gives_what_each_picture_alone_gives(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    hand_pose = make_hand_pose()
+    pictures = [picture, picture[:, ::-1], picture[10:70, 20:]]
+    together = hand_pose.predict(pictures)
+    for image, hand in zip(pictures, together, strict=True):
+        (alone,) = hand_pose.predict([image])
+        assert np.allclose(alone.uv, hand.uv, atol=0.02), "but for rounding, in two passes"
+    assert hand_pose.predict([]) == []
+
+
+def test_what_cannot_be_is_refused_in_words(make_hand_pose: Callable, picture: np.ndarray) -> None:
+    hand_pose = make_hand_pose()
+    for images, given, said in (
+        ([picture[:8]], Given(), "too small, 120 x 8 px"),
+        ([picture], Given(box=(500.0, 0.0, 20.0)), "beside the picture, 120 x 90 px"),
+        ([picture], Given(box=(5.0, 5.0, 0.0), scale=90.0), "side in px, at least 1; scale 90"),
+        ([picture], Given(K=np.eye(3)), "focal lengths"),
+        ([picture], Given(side="both"), "side both"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            hand_pose.predict(images, given)
+    with pytest.raises(ValueError, match="device gpu: "):
+        find_device("gpu")

@@ -1,0 +1,161 @@
+"""Whole inputs: what is written, what is left out, and what is said of it."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+from rich.console import Console
+
+from handpose.check.prediction import find_input
+from handpose.predict import Given
+from handpose.predict.files import PictureWriter
+from handpose.predict.frames import Frame
+from handpose.predict.job import Done, Job
+from handpose.predict.result import SCHEMA, as_record
+
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+GIVEN = Given(box=(60.0, 45.0, 60.0), K=np.array([[150, 0, 60], [0, 150, 45], [0, 0, 1]]))
+
+
+@pytest.fixture
+def job(make_hand_pose: Callable, tmp_path: Path) -> Callable[..., tuple[Job, io.StringIO]]:
+    """job(given, batch_size) -> it and what it says."""
+
+    def make(given: Given = GIVEN, batch_size: int = 2) -> tuple[Job, io.StringIO]:
+        said = io.StringIO()
+        console = Console(file=said, width=100, force_terminal=True, color_system=None)
+        folder = tmp_path / "out"
+        return Job(make_hand_pose(), given, folder, batch_size=batch_size, console=console), said
+
+    return make
+
+
+def read(path: Path) -> dict[str, Any]:
+    record = json.loads(path.read_text())
+    VALIDATOR.validate(record)
+    return record
+
+
+def test_the_schema_is_one_and_refuses_what_is_none(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    VALIDATOR.check_schema(VALIDATOR.schema)
+    (hand,) = make_hand_pose().predict([picture], GIVEN)
+    record = json.loads(as_record(hand, "a.png", size=(120, 90), frame=None))
+    assert VALIDATOR.is_valid(record)
+    for change in (
+        {"uv_px": record["uv_px"][1:]},
+        {"xyz_m": record["uv_px"]},
+        {"side": "both"},
+        {"assumed": ["something"]},
+        {"extra": 1},
+        {"camera_xyz_m": 0},
+    ):
+        assert not VALIDATOR.is_valid({**record, **change}), change
+    assert not VALIDATOR.is_valid({k: v for k, v in record.items() if k != "assumed"})
+    with pytest.raises(ValueError, match="JSON"):
+        as_record(hand._replace(xyz=hand.xyz * np.nan), "a.png", size=(1, 1), frame=None)
+
+
+def test_a_folder_goes_on_past_a_corrupt_and_a_tiny_picture(
+    job: Callable, picture: np.ndarray, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "c.jpg", "e.webp", "same.png", "same.jpg"):
+        cv2.imwrite(str(folder / name), picture[..., ::-1])
+    (folder / "b_corrupt.jpg").write_bytes((folder / "c.jpg").read_bytes()[:300])
+    cv2.imwrite(str(folder / "d_tiny.png"), picture[:3, :3])
+    (folder / "notes.txt").write_text("not a picture")
+    made, said = job()
+    found = find_input(str(folder))
+    assert found.left_out == 1
+    assert made.run(found) == Done(written=5, left_out=2)
+    told = [line for line in said.getvalue().splitlines() if "left out" in line]
+    assert len(told) == 2
+    assert "b_corrupt.jpg: the JPEG is cut short" in told[0]
+    assert "d_tiny.png: too small, 3 x 3 px" in told[1]
+    assert "7/7" in said.getvalue(), "a progress bar"
+    stems = ("a", "c", "e", "same.png", "same.jpg")
+    assert {path.name for path in made.folder.iterdir()} == {
+        f"{stem}.{kind}" for stem in stems for kind in ("jpg", "json")
+    }
+    record = read(made.folder / "a.json")
+    (hand,) = made.hand_pose.predict([picture], GIVEN)
+    assert record["source"] == "a.png"
+    assert np.allclose(record["uv_px"], hand.uv, atol=1e-3)
+    assert np.allclose(record["xyz_m"], hand.xyz, atol=1e-5)
+    assert record["camera_xyz_m"] is None, "the scale was not given"
+
+
+def test_the_drawn_picture_shows_the_joints_where_they_are(
+    make_hand_pose: Callable, picture: np.ndarray, tmp_path: Path
+) -> None:
+    (hand,) = make_hand_pose().predict([picture], GIVEN)
+    PictureWriter(tmp_path, ["a.png"])(Frame("a.png", None, picture), hand)
+    drawn = cv2.imread(str(tmp_path / "a.jpg")).astype(int)
+    assert drawn.shape == (5 * 90, 5 * 120, 3), "enlarged to 512 px and more"
+    plain = cv2.resize(picture, (600, 450), interpolation=cv2.INTER_CUBIC)[..., ::-1].astype(int)
+    changed = np.abs(drawn - plain).max(2) > 60
+    for u, v in (5 * hand.uv + 2).round().astype(int):
+        assert changed[max(v - 3, 0) : v + 4, max(u - 3, 0) : u + 4].any()
+    assert changed.mean() < 0.5
+
+
+def test_a_video_becomes_a_video_and_a_line_a_frame(
+    job: Callable, picture: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.avi"
+    movie = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.0, (120, 90))
+    for shift in range(5):
+        movie.write(np.ascontiguousarray(np.roll(picture, shift, axis=1)[..., ::-1]))
+    movie.release()
+    made, said = job()
+    assert made.run(find_input(str(path))) == Done(written=5, left_out=0)
+    lines = (made.folder / "clip.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    for number, record in enumerate(records):
+        VALIDATOR.validate(record)
+        assert (record["frame"], record["source"]) == (number, "clip.avi")
+    drawn = cv2.VideoCapture(str(made.folder / "clip.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
+    assert "5/5" in said.getvalue()
+    assert "frames/s" in said.getvalue()
+
+
+def test_a_camera_ends_by_ctrl_c_and_keeps_what_was_seen(
+    job: Callable, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Camera:
+        def __init__(self, place: int) -> None:
+            self.left = 4
+
+        def isOpened(self) -> bool:  # noqa: N802
+            return True
+
+        def read(self) -> tuple[bool, np.ndarray]:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return True, picture[:-1, :-1]  # of odd size
+
+        def get(self, key: int) -> float:
+            return 0.0
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    made, said = job(batch_size=16)
+    done = made.run(find_input("camera:0"))
+    assert done.left_out == 0
+    assert len((made.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
+    assert "stopped" in said.getvalue()
+    assert "frames/s" in said.getvalue()
