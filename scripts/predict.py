@@ -8,7 +8,9 @@ expected in each picture: without --box one that fills most of its middle.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from handpose.check.prediction import (
     Input,
@@ -70,14 +72,15 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[Input, dict]:
+def _checked(arguments: argparse.Namespace) -> tuple[Input, dict[str, Any]]:
     """The input, and the box and K that are given. Refuses with all that is wrong."""
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         "input": find_input,
         "box": lambda text: tuple(numbers(text, (3,))),
         "camera_matrix": camera_matrix,
     }
-    read, problems = {}, []
+    read: dict[str, Any] = {}
+    problems: list[str] = []
     for name, reader in readers.items():
         text = getattr(arguments, name)
         try:
@@ -95,7 +98,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[Input, dict]:
         problems.append(f"--to {arguments.to}: what was drawn would lie among the pictures")
     if problems:
         raise SystemExit("\n".join(f"{Path(__file__).name}: {problem}" for problem in problems))
-    return found, {"box": read["box"], "K": read["camera_matrix"]}
+    return read["input"], {"box": read["box"], "K": read["camera_matrix"]}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -90,7 +90,8 @@ def opened(place: Path | int, *, limit: int | None = None) -> Iterator[Video]:
         capture.release()
 
 
-def _frames(capture: cv2.VideoCapture, first: np.ndarray, name: str) -> Iterator[Frame]:
+def _frames(capture: cv2.VideoCapture, first: Any, name: str) -> Iterator[Frame]:
+    """The first one, which was read already, and the others, until there is none."""
     number, bgr = 0, first
     while bgr is not None:
         yield Frame(name, number, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))

@@ -1,6 +1,6 @@
 """A whole input, picture by picture: read, predict in batches, write, and say what was left out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -80,14 +80,18 @@ class Job:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if found.kind == "pictures":
-            write = PictureWriter(self.folder, [path.name for path in found.paths])
-            frames = read_pictures(found.paths)
-            with self._progress(visible=len(found.paths) >= _SHOWN_FROM) as progress:
-                return self._go(frames, write, progress, len(found.paths), self.batch_size)
+            return self._run_pictures(found.paths)
+        return self._run_video(found, limit)
+
+    def _run_pictures(self, paths: Sequence[Path]) -> Done:
+        write = PictureWriter(self.folder, [path.name for path in paths])
+        with self._progress(visible=len(paths) >= _SHOWN_FROM) as progress:
+            return self._go(read_pictures(paths), write, progress, len(paths), self.batch_size)
+
+    def _run_video(self, found: Input, limit: int | None) -> Done:
         is_camera = found.kind == "camera"
-        place = found.camera if is_camera else found.paths[0]
-        with opened(place, limit=limit) as video:
-            name = f"camera-{place}" if is_camera else Path(video.name).stem
+        with opened(found.camera if is_camera else found.paths[0], limit=limit) as video:
+            name = f"camera-{found.camera}" if is_camera else found.paths[0].stem
             with (
                 video_writer(self.folder, name, video.rate) as write,
                 self._progress(visible=True) as progress,
