@@ -34,32 +34,13 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
             draw = gr.Slider(0, _DRAWS, 0, step=1, label="draw: other random numbers")
             joints = gr.Checkbox(True, label="joints")
             switches, sliders = _controls(source.settings)
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=2, min_width=300, elem_classes="shown"):
             shown = gr.HTML(elem_id="pair")
             parameters = gr.HTML(elem_id="parameters")
             command = gr.HTML(elem_id="command")
 
-    def show(split: Split, index: float, draw: float, joints: bool, *rest: Any) -> tuple[str, ...]:
-        switched, values = rest[: len(CONTROLS)], rest[len(CONTROLS) :]
-        try:
-            settings = changed(source.settings, switched, values)
-            dataset = source.open(split)
-            place = min(int(index), len(dataset) - 1)
-            pair = make_pair(
-                dataset[place],
-                settings,
-                size=dataset.image_size,
-                seed=source.seed,
-                time=int(draw),
-                index=place,
-            )
-        except (ValueError, OSError) as error:
-            return f'<p class="error">{escape(str(error))}</p>', "", ""
-        return (
-            pictures_html(pair, joints=joints),
-            parameters_html(pair, size=dataset.image_size),
-            _command(overrides(settings, source.settings)),
-        )
+    def show(*values: Any) -> tuple[str, ...]:
+        return _shown(source, *values)
 
     inputs = [split, index, draw, joints, *switches, *sliders]
     outputs = [shown, parameters, command]
@@ -70,6 +51,22 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
     chosen = split.change(lambda name: gr.Slider(maximum=_last(source, name)), split, index)
     chosen.then(show, inputs, outputs, **settings)
     blocks.load(show, inputs, outputs, show_progress="hidden")
+
+
+def _shown(
+    source: Source, split: Split, index: float, draw: float, joints: bool, *rest: Any
+) -> tuple[str, str, str]:
+    """Pictures, parameters and command, or what is wrong with the controls in `rest`."""
+    try:
+        settings = changed(source.settings, rest[: len(CONTROLS)], rest[len(CONTROLS) :])
+        dataset = source.open(split)
+        place, size = min(int(index), len(dataset) - 1), dataset.image_size
+        sample = dataset[place]
+        pair = make_pair(sample, settings, size=size, seed=source.seed, time=int(draw), index=place)
+    except (ValueError, OSError) as error:
+        return f'<p class="error">{escape(str(error))}</p>', "", ""
+    command = _command(overrides(settings, source.settings))
+    return pictures_html(pair, joints=joints), parameters_html(pair, size=size), command
 
 
 def _last(source: Source, split: Split) -> int:

@@ -22,10 +22,11 @@ from handpose.report.accuracy import (
 )
 from handpose.report.choices import essence, find
 from handpose.report.rows import metric_rows, shown
-from handpose.report.style import FINGER_COLOURS, MODEL, legend, new_figure, tidy, to_png
+from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
 from handpose.study.wording import Metric, metric_words, percent
 
-_COLOURS = (MODEL, "#d07a1f", *FINGER_COLOURS.values())
+# None is the baseline's, which is drawn dashed.
+_COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
 _MARKERS = "osD^vPX"
 
 
@@ -81,7 +82,7 @@ def _row(name: str, chosen: Sequence[Shown]) -> str:
     known = [float(value) for value in values if isinstance(value, int | float)]
     best = max(known) if not words.unit else min(known)  # AUC and PCK have no unit
     cells = "".join(
-        f"<td{' class=best' if value == best and len(known) > 1 else ''}>"
+        f"<td{' class=best' if value == best and len(set(known)) > 1 else ''}>"
         f"{escape(shown(value, unit=words.unit))}</td>"
         for value in values
     )

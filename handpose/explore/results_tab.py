@@ -1,8 +1,9 @@
 """The tab of the results: runs side by side, and their samples once they are evaluated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -21,7 +22,7 @@ Evaluate = Callable[[Run], Evaluated]
 
 def add_results_tab(root: Path, evaluate: Evaluate) -> None:
     """Builds the tab inside the page that is open; runs are looked for below `root`."""
-    found = find_runs(root)
+    answers, found = _Answers(root, evaluate), find_runs(root)
     note = gr.HTML(_note(found), elem_id="found")
     with gr.Row(equal_height=False):
         chosen = gr.Dropdown(
@@ -34,21 +35,55 @@ def add_results_tab(root: Path, evaluate: Evaluate) -> None:
     fractions = gr.HTML(elem_id="fractions")
     start = gr.Button("Evaluate: PCK, joints, samples", variant="primary", elem_id="evaluate")
     curves = gr.HTML(elem_id="curves")
+    inputs, overlay = _sample_controls()
+
+    again.click(answers.look_again, None, [note, chosen])
+    compared = chosen.change(answers.compare, chosen, [table, metric])
+    compared.then(answers.by_labels, [chosen, metric], fractions)
+    metric.input(answers.by_labels, [chosen, metric], fractions)
+    evaluated = start.click(answers.evaluate_all, chosen, [curves, *inputs])
+    evaluated.then(answers.sample, inputs, overlay)
+    for control in inputs:
+        control.input(
+            answers.sample, inputs, overlay, show_progress="hidden", trigger_mode="always_last"
+        )
+
+
+def _sample_controls() -> tuple[list[Any], gr.HTML]:
+    """Which sample to show, from where, and the place to show it; hidden until there are some."""
     with gr.Row(equal_height=False):
         which = gr.Dropdown([], label="samples of", visible=False, elem_id="which")
         order = gr.Radio(samples.ORDERS, value=samples.ORDERS[0], label="order", visible=False)
-    rank = gr.Slider(0, 1, 0, step=1, label="place in the order", visible=False, elem_id="rank")
-    overlay = gr.HTML(elem_id="overlay")
     with gr.Row(equal_height=False):
-        turn = gr.Slider(-180, 180, 0, step=5, label="turn", visible=False, elem_id="turn")
-        tilt = gr.Slider(-90, 90, 0, step=5, label="tilt", visible=False, elem_id="tilt")
+        rank = _slider("place in the order", 0, 1, 1, "rank")
+        turn = _slider("turn", -180, 180, 5, "turn")
+        tilt = _slider("tilt", -90, 90, 5, "tilt")
+    return [which, order, rank, turn, tilt], gr.HTML(elem_id="overlay")
 
-    def look_again() -> tuple[str, gr.Dropdown]:
-        now = find_runs(root)
-        return _note(now), gr.Dropdown(_choices(now), value=[])
 
-    def compare(names: list[str]) -> tuple[str, gr.Dropdown]:
-        shown = comparison.lettered(_runs(find_runs(root), names))
+def _slider(label: str, low: int, high: int, step: int, identity: str) -> gr.Slider:
+    return gr.Slider(
+        low, high, 0, step=step, label=label, visible=False, elem_id=identity, min_width=200
+    )
+
+
+class _Answers:
+    """What the tab's controls are answered with; the folder is read anew each time."""
+
+    def __init__(self, root: Path, evaluate: Evaluate) -> None:
+        self.root = root
+        self.evaluate = evaluate
+
+    def look_again(self) -> tuple[str, gr.Dropdown]:
+        found = find_runs(self.root)
+        return _note(found), gr.Dropdown(_choices(found), value=[])
+
+    def chosen(self, names: list[str]) -> list[comparison.Shown]:
+        return comparison.lettered(_runs(find_runs(self.root), names))
+
+    def compare(self, names: list[str]) -> tuple[str, gr.Dropdown]:
+        """The tables, and the metrics to plot."""
+        shown = self.chosen(names)
         if not shown:
             return "", gr.Dropdown([], value=None, visible=False)
         words = comparison.metric_names([one.run for one in shown])
@@ -57,52 +92,55 @@ def add_results_tab(root: Path, evaluate: Evaluate) -> None:
         )
         return comparison.key_table(shown) + comparison.metrics_table(shown), choice
 
-    def by_labels(names: list[str], name: str | None) -> str:
-        png = comparison.draw_fractions(_runs(find_runs(root), names), name) if name else None
-        return _figures({"metric by labels": png})
+    def by_labels(self, names: list[str], name: str | None) -> str:
+        runs = [one.run for one in self.chosen(names)]
+        return _figures({"metric by labels": comparison.draw_fractions(runs, name or "")})
 
     def evaluate_all(
+        self,
         names: list[str],
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio's way
-    ) -> tuple[str, gr.Dropdown, gr.Radio, gr.Slider, gr.Slider, gr.Slider]:
-        shown = comparison.lettered(_runs(find_runs(root), names))
-        done: dict[str, Evaluation] = {}
-        refused = [] if shown else ["choose a run first"]
+    ) -> tuple[Any, ...]:
+        """The figures, and the controls of the samples."""
+        shown, done = self.chosen(names), {}
+        refused = [] if shown else ["Choose a run first."]
         for place, one in enumerate(shown):
             progress((place, len(shown)), desc=f"evaluating {one.letter}", unit="runs")
             try:
-                done[one.letter] = evaluate(one.run).evaluation
+                done[one.letter] = self.evaluate(one.run).evaluation
             except (ValueError, OSError) as error:
                 refused.append(str(error))
-        colours = {one.letter: one.colour for one in shown}
-        figures = {
+        errors = "".join(f'<p class="error">{escape(line)}</p>' for line in refused)
+        return errors + _compared(shown, done), *_updated_controls(shown, done)
+
+    def sample(self, name: str | None, order: str, rank: float, turn: float, tilt: float) -> str:
+        run = find_runs(self.root).runs.get(name or "")
+        return _sample(self.evaluate(run), order, int(rank), turn, tilt) if run else ""
+
+
+def _compared(shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation]) -> str:
+    colours = {one.letter: one.colour for one in shown}
+    return _figures(
+        {
             "PCK": comparison.draw_pck_of(done, colours),
             "error per joint": comparison.draw_joints_of(done, colours),
         }
-        options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
-        visible = bool(done)
-        first = options[0][1] if options else None
-        return (
-            "".join(f'<p class="error">{escape(line)}</p>' for line in refused) + _figures(figures),
-            gr.Dropdown(options, value=first, visible=visible),
-            gr.Radio(visible=visible),
-            gr.Slider(0, _last(next(iter(done.values()), None)), 0, visible=visible),
-            gr.Slider(visible=visible),
-            gr.Slider(visible=visible),
-        )
+    )
 
-    def show(name: str | None, order: str, rank: float, turn: float, tilt: float) -> str:
-        run = find_runs(root).runs.get(name or "")
-        return _sample(evaluate(run), order, int(rank), turn, tilt) if run else ""
 
-    again.click(look_again, None, [note, chosen])
-    chosen.change(compare, chosen, [table, metric]).then(by_labels, [chosen, metric], fractions)
-    metric.input(by_labels, [chosen, metric], fractions)
-    inputs = [which, order, rank, turn, tilt]
-    evaluated = start.click(evaluate_all, chosen, [curves, which, order, rank, turn, tilt])
-    evaluated.then(show, inputs, overlay)
-    for control in inputs:
-        control.input(show, inputs, overlay, show_progress="hidden", trigger_mode="always_last")
+def _updated_controls(
+    shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation]
+) -> tuple[Any, ...]:
+    """Those of `_sample_controls`, for the runs that were evaluated."""
+    options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
+    visible, most = bool(done), max((_last(e) for e in done.values()), default=1)
+    return (
+        gr.Dropdown(options, value=options[0][1] if options else None, visible=visible),
+        gr.Radio(visible=visible),
+        gr.Slider(0, most, 0, visible=visible),
+        gr.Slider(visible=visible),
+        gr.Slider(visible=visible),
+    )
 
 
 def _note(found: Found) -> str:
@@ -135,8 +173,8 @@ def _figures(figures: dict[str, bytes | None]) -> str:
     return f'<div class="cards two">{drawn}</div>' if drawn else ""
 
 
-def _last(evaluation: Evaluation | None) -> int:
-    return max(1, len(samples.ranked(evaluation, samples.ORDERS[0])) - 1) if evaluation else 1
+def _last(evaluation: Evaluation) -> int:
+    return max(1, len(samples.ranked(evaluation, samples.ORDERS[0])) - 1)
 
 
 def _sample(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: float) -> str:
