@@ -26,7 +26,7 @@ FLOORS = (
     ("study", "sweep", "launch"),
     ("plugins",),
     ("stages",),
-    ("run", "predict", "export"),
+    ("run", "predict", "export", "explore"),
 )
 READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run", "launch", "plugins"}
 FILES = sorted(PACKAGE.rglob("*.py"))

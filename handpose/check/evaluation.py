@@ -1,6 +1,8 @@
 """The configuration of an evaluation: that of a finished run, and what the command line changes."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -23,15 +25,26 @@ _REACHED = ("dataset", "evaluate", "paths", "trainer")
 
 
 def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig:
+    """What `evaluation_problems` composes; prints all its problems, and exits with 1, if any."""
+    cfg, problems = evaluation_problems(config, arguments)
+    if problems:
+        refuse(problems)
+    assert cfg is not None, "without a problem there is a configuration"
+    return cfg
+
+
+def evaluation_problems(
+    config: dict[str, Any], arguments: Sequence[str]
+) -> tuple[DictConfig | None, list[str]]:
     """The finished run's `config` with the overrides on top: one dataset, and no weights to load.
 
     `dataset=NAME` takes the place of the run's own, at the size of crops that the run was trained
-    on. Refuses what cannot run: prints all problems, and exits with 1.
+    on. Beside it all that is wrong with it.
     """
     composer = _RunComposer(Catalogue(), config)
     with composer.opened():
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        overrides, problems = parse(arguments, parser)
+        overrides, problems = parse(list(arguments), parser)
         found = [_problems(override, composer) for override in overrides]
         problems += [problem for own in found for problem in own]
         judged = list(zip(overrides, found, strict=True))
@@ -42,10 +55,24 @@ def check_evaluation(config: dict[str, Any], arguments: list[str]) -> DictConfig
     problems += more + (find_problems(cfg, composer.catalogue) if cfg is not None else [])
     if cfg is not None and not problems and num_processes(cfg.trainer) > 1:
         problems = [f"trainer.devices={cfg.trainer.devices}: an evaluation is of one process"]
-    if problems:
-        refuse(list(dict.fromkeys(problems)))
-    assert cfg is not None, "without a problem there is a configuration"
-    return cfg
+    return cfg, list(dict.fromkeys(problems))
+
+
+def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
+    """A problem for each file or folder of `cfg.dataset` that lies in none of `folders`.
+
+    A text that is no path does not exist as one, and what does not exist is not read.
+    """
+    content: Any = OmegaConf.to_container(cfg.dataset, resolve=True)
+    allowed = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100
+    problems = []
+    for key, value in leaves(content):
+        if isinstance(value, str) and value and Path(value).exists():
+            path = Path(os.path.abspath(value))  # noqa: PTH100  # a dataset may be a link
+            if not any(path.is_relative_to(folder) for folder in allowed):
+                names = ", ".join(map(str, allowed))
+                problems.append(f"dataset.{key}={value}: outside of the given folders ({names})")
+    return problems
 
 
 def check_model(config: dict[str, Any]) -> DictConfig:

@@ -1,5 +1,8 @@
 """How accurate the predictions are: the PCK curve, and the error of each joint. J = 21 joints."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -23,15 +26,24 @@ from handpose.report.style import (
 )
 
 
+class PckLine(NamedTuple):
+    """A curve of `draw_pck_lines`."""
+
+    label: str
+    colour: str
+    errors: Tensor  # (N, J)
+    valid: Tensor  # (N, J) bool
+
+
 def draw_pck(evaluation: Evaluation) -> bytes | None:
     """The share of joints within each threshold after alignment; None without 3D labels."""
     e = evaluation
     if not e.xyz_valid.any():
         return None
-    lines = {"this model": (pa_errors(e), MODEL)}
+    lines = [PckLine("this model", MODEL, pa_errors(e), e.xyz_valid)]
     if len(e.mean_pose):
-        lines = {"mean pose": (mean_pose_errors(e), BASELINE), **lines}
-    return _draw_pck(lines, e.xyz_valid, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
+        lines.insert(0, PckLine("mean pose", BASELINE, mean_pose_errors(e), e.xyz_valid))
+    return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
 
 
 def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
@@ -39,23 +51,20 @@ def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
     e = evaluation
     if e.xyz_valid.any() or not e.uv_valid.any():
         return None
-    return _draw_pck(
-        {"this model": (100 * box_errors(e), MODEL)},
-        e.uv_valid,
+    return draw_pck_lines(
+        [PckLine("this model", MODEL, 100 * box_errors(e), e.uv_valid)],
         x="2D error, % of the side of the box about the joints",
         maximum=100 * PCK_2D_MAX,
     )
 
 
-def _draw_pck(
-    lines: dict[str, tuple[Tensor, str]], valid: Tensor, *, x: str, maximum: float
-) -> bytes:
-    """A curve for each label: errors (N, J) and a colour."""
+def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes:
+    """A curve for each line, `x` being what the errors are."""
     figure = new_figure(5.0, 3.6)
     axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
     tidy(axes, title="Joints within a distance of the truth", x=x)
     thresholds = metrics.pck_thresholds(maximum)
-    for label, (errors, colour) in lines.items():
+    for label, colour, errors, valid in lines:
         axes.plot(
             thresholds,
             metrics.pck_curve(errors, valid, thresholds),
@@ -81,15 +90,15 @@ def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
     axes = figure.add_axes((0.09, 0.23, 0.89, 0.66))
     unit = "aligned (PA), mm" if in_3d else "px of the source image"
     tidy(axes, title=f"Error of each joint, {unit}", x="")
-    places = _places()
+    places = joint_places()
     axes.bar(
         places,
-        _per_joint(errors, valid),
+        per_joint(errors, valid),
         width=0.78,
         color=[joint_colour(joint) for joint in range(NUM_JOINTS)],
     )
     if in_3d and len(evaluation.mean_pose):
-        baseline = _per_joint(mean_pose_errors(evaluation), valid)
+        baseline = per_joint(mean_pose_errors(evaluation), valid)
         axes.plot(
             places,
             baseline,
@@ -103,22 +112,22 @@ def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
         )
         axes.set_ylim(0, 1.22 * max(np.nanmax(baseline), axes.get_ylim()[1] / 1.05))
         legend(axes, loc="upper right", borderaxespad=0)
-    _name_joints(axes, places)
+    name_joints(axes, places)
     return to_png(figure)
 
 
-def _per_joint(errors: Tensor, valid: Tensor) -> np.ndarray:
+def per_joint(errors: Tensor, valid: Tensor) -> np.ndarray:
     """(N, J) -> (J,), NaN where a joint is never labelled."""
     return (torch.where(valid, errors, 0.0).sum(0) / valid.sum(0)).numpy()
 
 
-def _places() -> np.ndarray:
+def joint_places() -> np.ndarray:
     """Where each joint's bar stands: a gap before every finger."""
     joints = np.arange(NUM_JOINTS)
     return joints + 0.9 * np.ceil(joints / 4)
 
 
-def _name_joints(axes: Axes, places: np.ndarray) -> None:
+def name_joints(axes: Axes, places: np.ndarray) -> None:
     """The knuckle under each bar, the finger under each group."""
     names = ["", *(name.split()[-1] for name in JOINT_NAMES[1:])]
     axes.set_xticks(places, names, rotation=90, fontsize=NORMAL)

@@ -105,11 +105,11 @@ def _describe(
     sin, cos = target.rotation[pair].tolist()
     across, down = (100 * target.shift[pair]).tolist()
     geometry = (
-        f"rotation {_signed(math.degrees(math.atan2(sin, cos)), 0)}°   "
+        f"rotation {signed(math.degrees(math.atan2(sin, cos)), 0)}°   "
         f"scale ×{math.exp(float(target.log_scale[pair])):.2f}   "
-        f"shift {_signed(across, 0)} %, {_signed(down, 0)} % of the side"
+        f"shift {signed(across, 0)} %, {signed(down, 0)} % of the side"
     )
-    looks = [(f"view {view + 1}: {_look(params, pair, view, size)}", MUTED) for view in (0, 1)]
+    looks = [(f"view {view + 1}: {look(params, pair, view, size)}", MUTED) for view in (0, 1)]
     return [(geometry, INK), (_colours(target, pair), INK), *looks]
 
 
@@ -117,16 +117,16 @@ def _colours(target: RelativeMap, pair: int) -> str:
     """The colour map; a part that grey or Sobel took away is left out."""
     hue, saturation, gain, bias = target.colour[pair].tolist()
     parts = (
-        f"hue {_signed(math.degrees(hue), 0)}°",
+        f"hue {signed(math.degrees(hue), 0)}°",
         f"saturation ×{math.exp(saturation):.2f}",
         f"gain ×{math.exp(gain):.2f}",
-        f"bias {_signed(bias, 0)}",
+        f"bias {signed(bias, 0)}",
     )
     seen = [part for part, on in zip(parts, target.colour_valid[pair].tolist(), strict=True) if on]
     return "   ".join(seen) or "colour not to be seen"
 
 
-def _look(params: ViewParams, pair: int, view: int, size: int) -> str:
+def look(params: ViewParams, pair: int, view: int, size: int) -> str:
     """What a view has that no map undoes."""
     grey, blur, noise, cutout, sobel = (
         field[pair, view]
@@ -144,7 +144,7 @@ def _look(params: ViewParams, pair: int, view: int, size: int) -> str:
     return ", ".join(text for text, on in parts if on) or "plain"
 
 
-def _signed(value: float, digits: int) -> str:
+def signed(value: float, digits: int) -> str:
     """With a sign, a true minus, and no negative zero."""
     text = f"{value:+.{digits}f}"
     return "0" if float(text) == 0 else text.replace("-", "−")

@@ -1,0 +1,172 @@
+"""Several runs side by side: letters, the table of metrics, and the figures. J = 21 joints."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from statistics import mean
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from handpose import metrics
+from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
+from handpose.explore.runs import Run
+from handpose.hand import NUM_JOINTS
+from handpose.protocols import PCK_2D_MAX, box_errors
+from handpose.report.accuracy import (
+    PckLine,
+    draw_pck_lines,
+    joint_places,
+    name_joints,
+    per_joint,
+)
+from handpose.report.choices import essence, find
+from handpose.report.rows import metric_rows, shown
+from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
+from handpose.study.wording import Metric, metric_words, percent
+
+# None is the baseline's, which is drawn dashed.
+_COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
+_MARKERS = "osD^vPX"
+
+
+class Shown(NamedTuple):
+    """A chosen run, as the table and the figures call it."""
+
+    letter: str
+    colour: str
+    run: Run
+
+
+def lettered(runs: Sequence[Run]) -> list[Shown]:
+    """A, B, ... Z, A1, ...: names are too long for columns and legends."""
+    return [
+        Shown(
+            chr(65 + i % 26) + (str(i // 26) if i >= 26 else ""), _COLOURS[i % len(_COLOURS)], run
+        )
+        for i, run in enumerate(runs)
+    ]
+
+
+def metric_names(runs: Sequence[Run]) -> dict[str, str]:
+    """In words -> the name of each metric that some run has a number for."""
+    rows = [row for run in runs for row in metric_rows(run.results) if row.mean.value is not None]
+    return {metric_words(row.mean.key).title: row.mean.key for row in rows}
+
+
+def key_table(chosen: Sequence[Shown]) -> str:
+    """What the letters stand for."""
+    body = "".join(
+        f'<tr><th><i style="background:{one.colour}"></i>{one.letter}</th><td>'
+        f"<b>{escape(essence(one.run.config))}</b>, {percent(_fraction(one.run) or 1.0)} of the "
+        f"labels, seed {escape(str(one.run.config.get('seed')))}"
+        f"<br><code>{escape(one.run.name)}</code></td></tr>"
+        for one in chosen
+    )
+    return f'<table class="key">{body}</table>'
+
+
+def metrics_table(chosen: Sequence[Shown]) -> str:
+    """A row a metric, a column a run; the best of each row is bold."""
+    names = metric_names([one.run for one in chosen])
+    head = "".join(f"<th>{one.letter}</th>" for one in chosen)
+    body = "".join(_row(name, chosen) for name in names.values())
+    return (
+        f'<div class="scroll"><table class="numbers"><thead><tr><th>metric</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(name: str, chosen: Sequence[Shown]) -> str:
+    words, values = metric_words(name), [one.run.results.get(name) for one in chosen]
+    known = [float(value) for value in values if isinstance(value, int | float)]
+    best = max(known) if not words.unit else min(known)  # AUC and PCK have no unit
+    cells = "".join(
+        f"<td{' class=best' if value == best and len(set(known)) > 1 else ''}>"
+        f"{escape(shown(value, unit=words.unit))}</td>"
+        for value in values
+    )
+    return f"<tr><th>{escape(words.title)}<code>{escape(name)}</code></th>{cells}</tr>"
+
+
+def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str]) -> bytes | None:
+    """A curve for each run: aligned in 3D where all are labelled so, else in 2D; None if neither.
+
+    Args:
+        evaluations, colours: by letter.
+    """
+    es = evaluations
+    if not es:
+        return None
+    if all(e.xyz_valid.any() for e in es.values()):
+        lines = [PckLine(a, colours[a], pa_errors(e), e.xyz_valid) for a, e in es.items()]
+        return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
+    if all(e.uv_valid.any() for e in es.values()):
+        lines = [PckLine(a, colours[a], 100 * box_errors(e), e.uv_valid) for a, e in es.items()]
+        return draw_pck_lines(
+            lines, x="2D error, % of the side of the joints’ box", maximum=100 * PCK_2D_MAX
+        )
+    return None
+
+
+def draw_joints_of(
+    evaluations: Mapping[str, Evaluation], colours: Mapping[str, str]
+) -> bytes | None:
+    """A dot for each run and joint, the runs of a joint beside each other; None without labels."""
+    es = evaluations
+    in_3d = all(e.xyz_valid.any() for e in es.values())
+    if not es or not (in_3d or all(e.uv_valid.any() for e in es.values())):
+        return None
+    figure = new_figure(5.0, 3.6)
+    axes = figure.add_axes((0.09, 0.23, 0.89, 0.66))
+    unit = "aligned (PA), mm" if in_3d else "px of the source image"
+    tidy(axes, title=f"Error of each joint, {unit}", x="")
+    places, step = joint_places(), 0.7 / len(es)
+    for order, (letter, e) in enumerate(es.items()):
+        errors, valid = (pa_errors(e), e.xyz_valid) if in_3d else (errors_in_2d(e), e.uv_valid)
+        values = per_joint(errors, valid)
+        assert values.shape == (NUM_JOINTS,)
+        shift = (order - (len(es) - 1) / 2) * step
+        axes.bar(places + shift, values, width=step, color=colours[letter], label=letter)
+    axes.set_ylim(0, 1.2 * axes.get_ylim()[1] / 1.05)
+    legend(axes, loc="upper right", ncols=6, borderaxespad=0)
+    name_joints(axes, places)
+    return to_png(figure)
+
+
+def draw_fractions(runs: Sequence[Run], name: str) -> bytes | None:
+    """A metric over the share of labels, a line for each choice of parts: the seeds' mean, and a
+    dot a run. None where no run has both."""
+    points: dict[str, dict[float, list[float]]] = {}
+    for run in runs:
+        value, fraction = run.results.get(name), _fraction(run)
+        if isinstance(value, int | float) and fraction:
+            points.setdefault(essence(run.config), {}).setdefault(fraction, []).append(value)
+    if not points:
+        return None
+    figure = new_figure(5.0, 3.6)
+    axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
+    words: Metric = metric_words(name)
+    tidy(axes, title=f"{words.title}, by labels", x="share of the labels")
+    for place, (label, own) in enumerate(points.items()):
+        colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
+        fractions = sorted(own)
+        means = [mean(own[fraction]) for fraction in fractions]
+        axes.plot(fractions, means, color=colour, marker=marker, linewidth=1.8, label=label)
+        for fraction in fractions:
+            axes.plot([fraction] * len(own[fraction]), own[fraction], ".", color=colour, alpha=0.5)
+    every = np.unique([fraction for own in points.values() for fraction in own])
+    axes.set_xscale("log")
+    axes.set_xticks(every, [percent(float(fraction)) for fraction in every])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(every[0] / 1.3, every[-1] * 1.3)
+    axes.margins(y=0.25)
+    legend(axes, loc="best")
+    return to_png(figure)
+
+
+def _fraction(run: Run) -> float | None:
+    """The share of labels that it was fine-tuned on."""
+    value = find(run.config, "finetune.label_fraction")
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,65 @@
+"""The page: its two tabs and its look. Nothing in it comes from another machine."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from handpose.explore.augmentations_tab import Source, add_augmentations_tab
+from handpose.explore.results_tab import Evaluate, add_results_tab
+
+_FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+_CSS = """
+.gradio-container { max-width: 1240px !important; }
+.cards { display: grid; gap: 12px; }
+.cards.three { grid-template-columns: repeat(3, 1fr); }
+.cards.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 580px)); }
+.cards.six { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); margin-top: 12px; }
+.cards figure { margin: 0; }
+.cards img { display: block; width: 100%; height: auto; border-radius: 8px; }
+.cards .plot { background: #fff; border-radius: 8px; padding: 8px; }
+.cards figcaption, .note { font-size: 13px; opacity: .8; margin: 6px 0 0; }
+.error { color: #b3261e; font-size: 14px; margin: 8px 0; }
+.scroll { overflow-x: auto; }
+.gradio-container :is(table.numbers, table.key) { border-collapse: collapse; width: 100%;
+  font-size: 14px; font-variant-numeric: tabular-nums; margin: 10px 0; border: 0; }
+.gradio-container :is(table.numbers, table.key) :is(th, td) { padding: 6px 10px; border: 0;
+  vertical-align: top; text-align: left; border-top: 1px solid var(--border-color-primary); }
+.gradio-container table.numbers td, .gradio-container table.numbers thead th + th {
+  text-align: right; }
+.gradio-container table.numbers thead th { border-top: 0; }
+table.numbers th code { display: block; font-size: 11px; font-weight: 400; opacity: .7; }
+table.numbers td.best { font-weight: 700; }
+table.key i { display: inline-block; width: 10px; height: 10px; border-radius: 3px;
+  margin-right: 6px; }
+table.key code { font-size: 11.5px; overflow-wrap: anywhere; opacity: .8; }
+code { overflow-wrap: anywhere; }
+@media (max-width: 700px) {
+  .shown { order: -1; } .cards { gap: 6px; } .cards figcaption { font-size: 12px; }
+  .gradio-container :is(table.numbers, table.key) :is(th, td) { padding: 6px 5px; }
+  .gradio-container table.numbers { font-size: 13px; } }
+"""
+
+
+def look() -> dict[str, Any]:
+    """Theme and style sheet, with the fonts that the reader has."""
+    theme = gr.themes.Base(font=_FONT, font_mono=["ui-monospace", "Menlo", "monospace"])
+    return {"theme": theme, "css": _CSS}
+
+
+def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
+    """Both tabs.
+
+    Args:
+        source: of the augmentations.
+        runs: the folder of all runs.
+        evaluate: gives a run's predictions.
+    """
+    with gr.Blocks(title="handpose explore", analytics_enabled=False) as blocks:
+        gr.HTML("<h1>handpose</h1>")
+        with gr.Tab("Augmentations"):
+            add_augmentations_tab(blocks, source)
+        with gr.Tab("Results"):
+            add_results_tab(runs, evaluate)
+    # One at a time: Hydra, Lightning and the renders' cache know one thread.
+    return blocks.queue(default_concurrency_limit=1, api_open=False)

@@ -1,0 +1,80 @@
+"""`python scripts/explore.py [GROUP=CHOICE] [KEY=VALUE] ... [--runs DIR] [--host H] [--port P]`
+
+A page on this machine that shows what the augmentations do to the data that train.py would use with
+the same overrides, and the results of finished runs. Needs `pip install -e ".[explore]"`.
+"""
+
+import argparse
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from handpose.check import check_command_line
+from handpose.config import register
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def main() -> None:
+    """Refuses a wrong command line as train.py does, before anything heavy is imported."""
+    arguments = _arguments()
+    register()
+    check_command_line(arguments.overrides)
+    if find_spec("gradio") is None:
+        raise SystemExit('The page needs Gradio: pip install -e ".[explore]"')
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=arguments.overrides, return_hydra_config=True)
+    runs = arguments.runs or Path(cfg.paths.runs)
+    if arguments.runs is None:
+        runs.mkdir(parents=True, exist_ok=True)  # train.py would make it
+    try:
+        _serve(cfg, runs, arguments.host, arguments.port)
+    except ValueError as error:
+        raise SystemExit(f"{Path(__file__).name}: {error}") from None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
+    add("--runs", type=Path, metavar="DIR", help="folder of finished runs; paths.runs")
+    add("--host", default="127.0.0.1", help="0.0.0.0 lets others in, without a password")
+    add("--port", type=int, default=7860, help="0: any that is free")
+    return parser.parse_intermixed_args()
+
+
+def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
+    from handpose import explore  # noqa: F401  # before Gradio, which it keeps from reporting
+    from handpose.build import build_augmentation, build_caps, build_dataset
+    from handpose.data.base import HandDataset, Split
+    from handpose.explore.augmentations_tab import Source
+    from handpose.explore.evaluations import evaluator
+    from handpose.explore.page import look, make_page
+    from handpose.explore.server import bind, is_loopback, make_app, serve
+
+    @cache
+    def open_split(split: Split) -> HandDataset:
+        return build_dataset(cfg.pretrain.dataset, split, build_caps(cfg))
+
+    name = cfg.hydra.runtime.choices["dataset"]
+    source = Source(name, open_split, build_augmentation(cfg.pretrain.augment), cfg.seed)
+    folders = [Path(cfg.paths.data), Path(cfg.paths.cache), runs]
+    folders += [Path(cfg.dataset.root)] if cfg.dataset.get("root") else []
+    places = [f"paths.{key}='{Path(cfg.paths[key]).absolute()}'" for key in ("data", "cache")]
+    evaluate = evaluator(runs, folders, places)
+    listener = bind(host, port)
+    app = make_app(make_page(source, runs=runs, evaluate=evaluate), host=host, **look())
+    shown = f"[{host}]" if ":" in host else host
+    if not is_loopback(host):
+        print(f"Whoever reaches {host} can use the page: it has no password.", flush=True)
+    print(f"http://{shown}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+    serve(app, listener)
+
+
+if __name__ == "__main__":
+    main()
