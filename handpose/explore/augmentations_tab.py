@@ -42,7 +42,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
     def show(*values: Any) -> tuple[str, ...]:
         return _shown(source, *values)
 
-    inputs = [split, index, draw, joints, *switches, *sliders]
+    inputs: list[Any] = [split, index, draw, joints, *switches, *sliders]
     outputs = [shown, parameters, command]
     # Of a slider that is drawn, only the place where it is now matters.
     settings: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
