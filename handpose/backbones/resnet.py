@@ -8,23 +8,10 @@ from handpose.backbones.weights import load_weights
 from handpose.records import Features
 
 
-class ResNet(Backbone):
-    """torchvision's `name` (resnet18 ... resnet152) without its classifier.
-
-    Args:
-        name: torchvision's name of the model.
-        weights: null, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
-    """
+class ResNetPyramid(Backbone):
+    """The features of a `network` whose modules bear torchvision's names."""
 
     strides = (4, 8, 16, 32)
-
-    def __init__(self, *, name: str, weights: str | None = None) -> None:
-        super().__init__()
-        self.network = torchvision.models.get_model(name, weights=None)
-        width = self.network.fc.in_features
-        self.network.fc = nn.Identity()
-        self.channels = (width // 8, width // 4, width // 2, width)
-        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
 
     def layers(self) -> list[tuple[str, ...]]:
         """The stem and the four stages."""
@@ -46,6 +33,23 @@ class ResNet(Backbone):
     def embedding(self, features: Features) -> Tensor:
         """The average pool of the coarsest level, as torchvision's classifier reads it."""
         return features[-1].mean((2, 3))
+
+
+class ResNet(ResNetPyramid):
+    """torchvision's `name` (resnet18 ... resnet152) without its classifier.
+
+    Args:
+        name: torchvision's name of the model.
+        weights: null, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
+    """
+
+    def __init__(self, *, name: str, weights: str | None = None) -> None:
+        super().__init__()
+        self.network = torchvision.models.get_model(name, weights=None)
+        width = self.network.fc.in_features
+        self.network.fc = nn.Identity()
+        self.channels = (width // 8, width // 4, width // 2, width)
+        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
 
 
 def _imagenet(name: str) -> dict[str, Tensor]:

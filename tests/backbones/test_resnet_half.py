@@ -1,0 +1,27 @@
+"""Half the width is torchvision's ResNet-18 with every number of channels halved."""
+
+import torch
+import torchvision
+
+from handpose.backbones.resnet_half import HalfResNet
+
+
+def test_every_tensor_has_half_the_channels() -> None:
+    own = HalfResNet(name="resnet18").network.state_dict()
+    whole = torchvision.models.resnet18().state_dict()
+    whole = {name: value for name, value in whole.items() if not name.startswith("fc.")}
+    assert own.keys() == whole.keys()
+    for name, value in whole.items():
+        channels = [n if n == 3 else n // 2 for n in value.shape[:2]]
+        assert list(own[name].shape) == [*channels, *value.shape[2:]], name
+
+
+def test_features_and_embedding_are_what_it_says() -> None:
+    backbone = HalfResNet(name="resnet18").eval()
+    features = backbone(torch.randn(2, 3, 64, 64))
+    sides = [level.shape[-1] for level in features]
+    assert sides == [64 // stride for stride in backbone.strides]
+    assert tuple(level.shape[1] for level in features) == backbone.channels
+    expected = backbone.network(torch.zeros(2, 3, 64, 64))  # timm's own way to the pooled features
+    found = backbone.embedding(backbone(torch.zeros(2, 3, 64, 64)))
+    assert torch.allclose(found, expected, atol=1e-6)
