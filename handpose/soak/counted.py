@@ -25,7 +25,7 @@ def note_steps(path: Path) -> None:
         done = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx
         os.write(file, Step(os.getpid(), stage.stage, done).as_line().encode())
 
-    Stage.on_train_batch_start = note  # type: ignore[method-assign]
+    Stage.on_train_batch_start = note  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":
