@@ -1,5 +1,6 @@
 """A run of several processes on this machine, from one that only watches over them."""
 
+import signal
 import sys
 
 from hydra.core.hydra_config import HydraConfig
@@ -9,6 +10,9 @@ from omegaconf import DictConfig
 from handpose.check.catalogue import CONF
 from handpose.config import num_processes
 from handpose.processes import launched, start
+
+# A run that was told to stop, and did: no failure of a cell, and the end of the whole sweep.
+_TOLD_TO_STOP = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def must_start_processes(cfg: DictConfig) -> bool:
@@ -20,14 +24,14 @@ def start_processes(cfg: DictConfig) -> None:
     """This run, or this cell of a sweep, once more in each of its processes, until they end.
 
     Raises:
-        SystemExit: one failed; with its exit code.
-        RuntimeError: likewise in a cell of a sweep, where the other cells go on.
+        SystemExit: one failed, or all were told to stop; with the exit code.
+        RuntimeError: one failed in a cell of a sweep, where the other cells go on.
     """
     count = num_processes(cfg.trainer)
     code = start([sys.executable, str(CONF.parent / "train.py"), *_arguments()], count)
     if code == 0:
         return
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    if HydraConfig.get().mode == RunMode.MULTIRUN and code not in _TOLD_TO_STOP:
         raise RuntimeError(f"one of the {count} processes failed with exit code {code}; see above")
     raise SystemExit(code)
 

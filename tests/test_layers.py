@@ -23,7 +23,7 @@ FLOORS = (
     ("doctor",),
     ("config",),
     ("check", "build", "rundir"),
-    ("study", "sweep", "launch"),
+    ("study", "sweep", "launch", "soak"),
     ("plugins",),
     ("stages",),
     ("run", "predict", "export", "explore"),

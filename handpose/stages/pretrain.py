@@ -51,9 +51,14 @@ def pretrain(
     if not splits.views:
         backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
     elif shared := find_shared(cfg, splits.views):
-        start = partial(_start, cfg)
         backbone, results = train_or_take(
-            shared, run_dir, folder, start=start, train=train, interrupt=interrupt
+            shared,
+            run_dir,
+            folder,
+            loggers=loggers,
+            start=partial(_start, cfg),
+            train=train,
+            interrupt=interrupt,
         )
     else:
         backbone, results = train()

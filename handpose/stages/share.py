@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
 
 from handpose import ranks
 from handpose.backbones.base import Backbone
@@ -60,6 +61,7 @@ def train_or_take(
     run_dir: Path,
     checkpoints: Path,
     *,
+    loggers: Sequence[Logger],
     start: Callable[[], Backbone],
     train: Train,
     interrupt: Interrupt,
@@ -70,6 +72,7 @@ def train_or_take(
         shared: where it is to be found.
         run_dir: of this run; its metrics.csv gets the curves, whoever drew them.
         checkpoints: where `train` keeps its own; those of a maker that died are put there.
+        loggers: of the run; they get the curves too.
         start: the encoder before pre-training.
         train: see `Train`.
         interrupt: tells when to stop waiting.
@@ -80,7 +83,7 @@ def train_or_take(
     curves = run_dir / "metrics.csv"
     while (before := _alone(shared.take_turn, run_dir, interrupt)) is not None:
         try:
-            _alone(_take_over, before, run_dir, checkpoints)
+            _alone(_take_over, before, run_dir, checkpoints, loggers)
             backbone, results = train([GiveWay(shared)])
             state = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
             _alone(shared.publish, state | {"results": results}, curves)
@@ -92,7 +95,7 @@ def train_or_take(
         finally:
             _alone(shared.release)
     _log.info("pre-training is done: %s", shared.path)
-    _alone(add_curves, shared.curves.read_text(), curves)
+    _alone(lambda: add_curves(shared.curves.read_text(), curves, loggers))
     content, backbone = checkpoint.load(shared.path), start()
     backbone.network.load_state_dict(content["state_dict"])
     backbone.decoder = content["decoder"]
@@ -104,10 +107,13 @@ def _alone(action: Callable[..., T], *arguments: Any) -> T:
     return ranks.decided(lambda: action(*arguments))
 
 
-def _take_over(makers: list[Path], run_dir: Path, checkpoints: Path) -> None:
+def _take_over(
+    makers: list[Path], run_dir: Path, checkpoints: Path, loggers: Sequence[Logger]
+) -> None:
     """Checkpoints and curves of the runs that began the encoder before this one."""
     others = [folder for folder in makers if folder != run_dir.absolute()]
     place = checkpoints.relative_to(run_dir)
     go_on_from([folder / place for folder in others], checkpoints)
     for folder in reversed(others):
-        add_curves(curves_of(folder / "metrics.csv", PRETRAINING), run_dir / "metrics.csv")
+        theirs = curves_of(folder / "metrics.csv", PRETRAINING)
+        add_curves(theirs, run_dir / "metrics.csv", loggers)

@@ -91,7 +91,8 @@ def interruptible() -> Iterator[Interrupt]:
     try:
         yield interrupt
     except Interrupted as interrupted:
-        if interrupted.code == _TERMINATED:
+        # The first process of one task that has several; of several tasks, that of the first.
+        if interrupted.code == _TERMINATED and ranks.is_first():
             requeue_job()
         if interrupted.together:
             ranks.wait()  # a process that leaves first may take the others with it

@@ -5,6 +5,7 @@ import io
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,29 @@ def curves_of(path: Path, stage: str) -> str:
     return text.getvalue()
 
 
-def add_curves(text: str, path: Path) -> None:
-    """Adds rows (as `curves_of` gives them) to metrics.csv, but for those that it has already."""
+def add_curves(text: str, path: Path, loggers: Iterable[Logger] = ()) -> None:
+    """Adds rows (as `curves_of` gives them) to metrics.csv, but for those that it has already.
+
+    Args:
+        text: the rows.
+        path: the metrics.csv.
+        loggers: of the run; those beside the CSV file are told what is added to that.
+    """
     known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(path)}
     rows = (tuple(row[c] for c in _COLUMNS) for row in csv.DictReader(io.StringIO(text)))
-    _append((row for row in rows if row[:-1] not in known), path)
+    added = [row for row in rows if row[:-1] not in known]
+    _append(added, path)
+    for logger in loggers:
+        if not isinstance(logger, CsvLog):
+            _tell(logger, added)
+
+
+def _tell(logger: Logger, rows: Iterable[tuple[str, ...]]) -> None:
+    """Logs rows of metrics.csv as they were logged first: those of a step together."""
+    for (epoch, step), group in groupby(rows, key=lambda row: row[:2]):
+        metrics = {name: float(value) for *_, name, value in group}
+        metrics |= {"epoch": float(epoch)} if epoch else {}
+        logger.log_metrics(metrics, step=int(step) if step else None)
 
 
 def _append(rows: Iterable[Sequence[Any]], path: Path) -> None:

@@ -26,14 +26,17 @@ class EpochMeans:
 
     def take(self) -> dict[str, Tensor]:
         """The means () so far, NaN without any value, and a new beginning."""
-        sums = self.state_dict()
+        sums = {name: ranks.total(pair) for name, pair in self._sums.items()}
         self._sums = {}
         return {name: pair[0] / pair[1] for name, pair in sums.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """By all processes together."""
-        return {name: ranks.total(pair) for name, pair in self._sums.items()}
+        """The sums (W, 2) of each process, by all of them together.
+
+        Not their total: added up in another order, they would be rounded otherwise.
+        """
+        return {name: ranks.gather(pair[None]) for name, pair in self._sums.items()}
 
     def load_state_dict(self, sums: dict[str, Tensor]) -> None:
-        """What all processes had so far, which the first one goes on from."""
-        self._sums = {name: pair * ranks.is_first() for name, pair in sums.items()}
+        """Goes on from this process's own."""
+        self._sums = {name: pairs[ranks.rank()] for name, pairs in sums.items()}

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from filelock import FileLock
 from local_slurm import LocalSlurm
+
+from handpose.soak.compare import differences
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
@@ -21,7 +23,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.serial]
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("trainer=debug", "dataset.image_size=32", "trainer.caps.samples=16", "report=false")
 CELL = "${hydra.runtime.choices.objective}-${hydra.runtime.choices.head}"
-STUCK = 300  # seconds
+# How a job gets its processes: what the run is told, and what the launcher.
+ONE_TASK = ()
+OF_ITS_OWN = ("trainer.devices=2",)  # one task, which starts two processes itself
+TWO_TASKS = ("trainer.devices=2", "hydra.launcher.tasks_per_node=2")
+TWO_NODES = ("trainer.num_nodes=2", "hydra.launcher.nodes=2")
+STUCK = 600  # seconds
 
 
 class Queue:
@@ -130,8 +137,10 @@ def test_six_cells_two_pre_trainings_and_one_failure(queue: Queue) -> None:
 
 
 def test_a_job_that_is_cancelled_is_reported_and_does_not_come_back(queue: Queue) -> None:
+    """Of two tasks, both of which are told."""
     before = len(queue.slurm.jobs())
-    driver = queue.start("objective=none", "head=regression,heatmap", "trainer.caps.max_epochs=4")
+    grid = ("objective=none", "head=regression,heatmap")
+    driver = queue.start(*grid, "trainer.caps.max_epochs=4", *TWO_TASKS)
     until(lambda: (queue.folder / "none-heatmap" / "config.json").exists())
     queue.slurm.ask("scancel", name(queue.job("none-heatmap")))
     assert driver.wait(timeout=STUCK) == 1
@@ -156,58 +165,112 @@ def frozen(queue: Queue, job: dict[str, str]) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("disturbed", [requeued, frozen])
-def test_one_encoder_whatever_becomes_of_the_job_that_trains_it(
-    queue: Queue, disturbed: Callable[[Queue, dict[str, str]], None]
-) -> None:
-    driver = queue.start(
-        *("objective=contrastive", "head=regression,heatmap", "pretrain.lease_seconds=4"),
-        *("pretrain.max_epochs=12", "trainer.caps.max_epochs=12", "finetune.max_epochs=1"),
-    )
-    until(lambda: len(list(queue.folder.glob("*/config.json"))) == 2)
-    until(lambda: any(queue.folder.glob("*/checkpoints/pretrain/last.ckpt")))
-    (maker,) = queue.makers()
-    disturbed(queue, queue.job(maker))
-    assert driver.wait(timeout=STUCK) == 0
-    assert set(queue.status().values()) == {"finished"}
-    assert len(queue.encoders()) == 1
-    assert len(queue.makers()) == 2
-
-
 def soon_out_of_time(queue: Queue, job: dict[str, str]) -> None:
     """What --signal=USR2@SECONDS sends, without a wait of minutes."""
     queue.slurm.ask("scancel", "--signal=USR2", name(job))
 
 
 def preempted(queue: Queue, job: dict[str, str]) -> None:
-    """By a job of a partition that goes first, and wants all of the node."""
-    urgent = ("sbatch", "-p", "high", "-n", "2", "-w", job["NodeList"], "-o", "/dev/null")
-    assert "Submitted" in queue.slurm.ask(*urgent, "--wrap", "sleep 1")
+    """By a job of a partition that goes first, and wants all of the job's nodes."""
+    nodes = ("-N", job["NumNodes"], "--ntasks-per-node", "2", "-w", job["NodeList"])
+    urgent = queue.slurm.ask("sbatch", "-p", "high", *nodes, "-o", "/dev/null", "--wrap", "sleep 1")
+    assert "Submitted" in urgent
 
 
-@pytest.mark.parametrize("disturbed", [soon_out_of_time, preempted])
-def test_a_job_that_must_leave_comes_back_and_ends_in_the_same_bits(
-    queue: Queue, disturbed: Callable[[Queue, dict[str, str]], None]
+@pytest.mark.parametrize(
+    ("layout", "lease", "disturbances"),
+    [(OF_ITS_OWN, 60, (requeued, preempted)), (ONE_TASK, 4, (frozen,))],
+    ids=["requeued-and-preempted", "frozen"],
+)
+def test_one_encoder_whatever_becomes_of_the_jobs_that_train_it(
+    queue: Queue,
+    layout: tuple[str, ...],
+    lease: int,
+    disturbances: tuple[Callable[[Queue, dict[str, str]], None], ...],
 ) -> None:
-    """Two cells with the same result, of which one is disturbed; each has a node of its own."""
+    """Each befalls the job that is at it then, and another goes on; each has its own node."""
     driver = queue.start(
-        *("objective=none", "head=regression", "trainer.num_workers=0,1", "logger=wandb_offline"),
-        *("finetune.max_epochs=12", "trainer.caps.max_epochs=12", "hydra.launcher.cpus_per_task=2"),
-        cell="workers-${trainer.num_workers}",
+        *("objective=contrastive", "head=regression,heatmap", f"pretrain.lease_seconds={lease}"),
+        *("pretrain.max_epochs=20", "trainer.caps.max_epochs=20", "finetune.max_epochs=1"),
+        *("hydra.launcher.cpus_per_task=2", *layout),
     )
-    cell = queue.folder / "workers-0"
-    until(lambda: (cell / "checkpoints" / "finetune" / "last.ckpt").exists())
-    job = queue.job(cell.name)
-    disturbed(queue, job)
+    until(lambda: len(list(queue.folder.glob("*/config.json"))) == 2)
+    for count, disturbed in enumerate(disturbances, start=1):
+        until(lambda count=count: len(queue.makers()) == count)
+        maker = queue.makers()[-1]
+        until((queue.folder / maker / "checkpoints" / "pretrain" / "last.ckpt").exists)
+        disturbed(queue, queue.job(maker))
     assert driver.wait(timeout=STUCK) == 0
-    assert queue.status() == {"workers-0": "finished", "workers-1": "finished"}
+    assert set(queue.status().values()) == {"finished"}
+    assert len(queue.encoders()) == 1
+    assert len(queue.makers()) == 1 + len(disturbances)
+
+
+LONG = ("objective=none", "head=regression", "finetune.max_epochs=24", "trainer.caps.max_epochs=24")
+
+
+@pytest.fixture(scope="module")
+def in_peace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """in_peace(processes): the directory of a run LONG that no Slurm has to do with."""
+    root = tmp_path_factory.mktemp("in_peace")
+
+    @cache
+    def run(processes: int) -> Path:
+        run_dir = root / str(processes)
+        places = (f"paths.cache={root / 'cache'}", f"hydra.run.dir={run_dir}")
+        subprocess.run(
+            [sys.executable, "train.py", *SMALL, *LONG, *places, f"trainer.devices={processes}"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            check=True,
+            timeout=STUCK,
+        )
+        return run_dir
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("layout", "disturbances"),
+    [
+        (ONE_TASK, (soon_out_of_time, requeued, preempted)),
+        (TWO_TASKS, (soon_out_of_time, requeued, preempted)),
+        (TWO_NODES, (soon_out_of_time, requeued, preempted)),
+    ],
+    ids=["one-task", "two-tasks", "two-nodes"],
+)
+def test_a_job_that_must_leave_comes_back_and_ends_in_the_same_bits(
+    queue: Queue,
+    in_peace: Callable[[int], Path],
+    layout: tuple[str, ...],
+    disturbances: tuple[Callable[[Queue, dict[str, str]], None], ...],
+) -> None:
+    """Each time into its directory and its W&B run, to the step that it had come to."""
+    whole = in_peace(2 if layout else 1)
+    driver = queue.start(*LONG, *layout, "logger=wandb_offline", cell="cell")
+    cell = queue.folder / "cell"
+    for restarts, disturbed in enumerate(disturbances):
+        job = at_work(queue, cell, restarts)
+        disturbed(queue, job)
+    assert driver.wait(timeout=STUCK) == 0
+    assert queue.status() == {"cell": "finished"}
     (after,) = [own for own in queue.slurm.jobs() if own["JobId"] == job["JobId"]]
-    assert int(after["Restarts"]) == 1
+    assert int(after["Restarts"]) == len(disturbances)
     assert "goes on from here" in (cell / "train.log").read_text()
-    ours, theirs = (
-        torch.load(queue.folder / name / "model.pt", weights_only=True)["state_dict"]
-        for name in ("workers-0", "workers-1")
-    )
-    assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+    assert differences(whole, cell) == []
     parts = [path.name.rpartition("-")[2] for path in (cell / "wandb").glob("offline-run-*")]
-    assert (len(parts), len(set(parts))) == (2, 1)  # before and after, of one W&B run
+    assert (len(parts), len(set(parts))) == (1 + len(disturbances), 1)  # one W&B run
+
+
+def at_work(queue: Queue, cell: Path, restarts: int) -> dict[str, str]:
+    """The job of the cell, once it has been started so often again and has saved since then."""
+    last = cell / "checkpoints" / "finetune" / "last.ckpt"
+
+    def runs_again() -> bool:
+        own = [job for job in queue.slurm.jobs() if job["JobState"] == "RUNNING"]
+        return any(int(job["Restarts"]) == restarts for job in own if job["Partition"] == "debug")
+
+    until(runs_again)
+    before = last.stat().st_mtime_ns if last.exists() else 0
+    until(lambda: last.exists() and last.stat().st_mtime_ns > before)
+    return queue.job(cell.name)

@@ -79,6 +79,21 @@ def test_without_sbatch_slurm_is_refused_before_any_work(
     assert "there is no sbatch on this machine" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("code", "expected", "failed"), [(143, 143, 0), (137, 1, 2)])
+def test_a_cell_of_several_processes_that_is_told_to_stop_has_not_failed(
+    sweep: Callable[..., tuple[int, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    expected: int,
+    failed: int,
+) -> None:
+    """It ends the sweep, and a Slurm job that goes back into the queue, without an error."""
+    monkeypatch.setattr("handpose.launch.start", lambda command, count: code)
+    end, folder = sweep(*CELLS, "trainer.devices=2")
+    assert end == expected
+    assert len(list(folder.glob("*/failure.txt"))) == failed
+
+
 @pytest.mark.slow
 def test_cells_in_processes_of_their_own(
     train_process: Callable[..., subprocess.CompletedProcess], tmp_path: Path

@@ -21,7 +21,8 @@ from types import TracebackType
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 _PROGRAMS = ("slurmctld", "slurmd", "scontrol", "sbatch", "srun", "scancel", "sinfo")
-_SECONDS = 30  # to start or to stop
+_SECONDS = 120  # to start or to stop
+_ANSWER = 60  # seconds in which a daemon answers, even where the machine is busy
 _CONF = """\
 ClusterName=local
 SlurmctldHost={host}(127.0.0.1)
@@ -49,6 +50,7 @@ SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0
 ReturnToService=2
 MinJobAge=86400
+MessageTimeout={answer}
 KillWait=5
 UnkillableStepTimeout=30
 InactiveLimit=0
@@ -163,7 +165,7 @@ class LocalSlurm:
         """What a command says on stdout; nothing where it does not answer."""
         try:
             done = subprocess.run(
-                command, env=self.env, capture_output=True, text=True, timeout=10, check=False
+                command, env=self.env, capture_output=True, text=True, timeout=_ANSWER, check=False
             )
         except subprocess.TimeoutExpired:
             return ""
@@ -197,7 +199,12 @@ class LocalSlurm:
             for i, own in enumerate(ports)
         ]
         conf = _CONF.format(
-            host=host, user=getpass.getuser(), port=port, folder=self.folder, grace=self.grace
+            host=host,
+            user=getpass.getuser(),
+            port=port,
+            folder=self.folder,
+            grace=self.grace,
+            answer=_ANSWER,
         )
         (self.folder / "slurm.conf").write_text("\n".join([*nodes, conf]))
         sacct = self.folder / "bin" / "sacct"

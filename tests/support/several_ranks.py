@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from handpose import losses, ranks
 from handpose.objectives.hybrid import Hybrid
 from handpose.ranks import joined, rank, world_size
+from handpose.training.means import EpochMeans
 
 WORLD = 2
 
@@ -133,3 +135,15 @@ def freeze_statistics(model: nn.Module) -> nn.Module:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
     return model
+
+
+def mean_of_an_epoch(losses: Tensor, cut: int | None) -> Tensor:
+    """The mean () of (steps, W), of which each rank has a column, saved and loaded before `cut`."""
+    means = EpochMeans()
+    for step, row in enumerate(losses):
+        if step == cut:
+            saved = means.state_dict()
+            means = EpochMeans()
+            means.load_state_dict(ranks.decided(partial(dict, saved)))  # all read one file
+        means.add({"loss": row[rank()]}, weight=1)
+    return means.take()["loss"]

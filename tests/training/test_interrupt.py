@@ -106,6 +106,16 @@ def test_the_job_goes_back_when_all_else_is_closed(slurm: Slurm) -> None:
     assert calls.read_text().splitlines()[-1] == "requeue 7"
 
 
+def test_of_several_processes_in_one_task_the_first_alone_asks(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm gives all of them the number of the task."""
+    calls = slurm("RUNNING", SLURM_PROCID="0")
+    monkeypatch.setattr("handpose.ranks.is_first", lambda: False)
+    assert _stopped_by(signal.SIGTERM) == 143
+    assert calls.read_text() == ""
+
+
 def test_who_presses_ctrl_c_wants_no_other_job(slurm: Slurm) -> None:
     calls = slurm("RUNNING")
     assert _stopped_by(signal.SIGINT) == 130

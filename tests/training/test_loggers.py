@@ -1,8 +1,11 @@
 """The CSV log: appended to by every process of a run, and read back for the report."""
 
 from pathlib import Path
+from typing import Any
 
-from handpose.training.loggers import CsvLog, read_curves
+from pytorch_lightning.loggers.logger import DummyLogger
+
+from handpose.training.loggers import CsvLog, add_curves, curves_of, read_curves
 
 
 def test_curves_come_back(tmp_path: Path) -> None:
@@ -46,3 +49,30 @@ def test_half_a_row_is_replaced_and_not_gone_on_with(tmp_path: Path) -> None:
 
 def test_no_log_is_no_curve(tmp_path: Path) -> None:
     assert read_curves(tmp_path / "metrics.csv") == {}
+
+
+class Told(DummyLogger):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[dict[str, Any], int | None]] = []
+
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:  # type: ignore[override]
+        self.calls.append((metrics, step))
+
+
+def test_curves_of_another_run_are_told_to_the_other_loggers_too(tmp_path: Path) -> None:
+    """As they were told to the other run's, and each once."""
+    theirs, own = CsvLog(tmp_path / "theirs.csv"), CsvLog(tmp_path / "own.csv")
+    first, second = {"pretrain/loss": 2.0, "pretrain/rank": 5.0}, {"pretrain/loss": 1.5}
+    theirs.log_metrics({"epoch": 0, **first}, step=9)
+    theirs.log_metrics({"epoch": 1, **second}, step=19)
+    own.log_metrics({"epoch": 0, **first}, step=9)
+    told = Told()
+    for _ in range(2):
+        add_curves(curves_of(theirs.path, "pretrain/"), own.path, [own, told])
+    assert told.calls == [({"epoch": 1.0, **second}, 19)]
+    assert read_curves(own.path) == read_curves(theirs.path)
+    add_curves(curves_of(theirs.path, "pretrain/"), tmp_path / "new.csv", [told])
+    assert told.calls[1:] == [({"epoch": 0.0, **first}, 9), ({"epoch": 1.0, **second}, 19)]

@@ -1,7 +1,10 @@
 """Means over an epoch, whatever interrupts it."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from several_ranks import WORLD, mean_of_an_epoch
 
 from handpose.training.means import EpochMeans
 
@@ -36,3 +39,12 @@ def test_they_go_on_from_what_was_saved_bit_for_bit() -> None:
         resumed = EpochMeans()
         resumed.load_state_dict(_added(EpochMeans(), *(0, 1, 3, 5)[:cut]).state_dict())
         assert _added(resumed, *(0, 1, 3, 5)[cut:]).take() == whole
+
+
+def test_several_processes_go_on_bit_for_bit_too(two_ranks: Callable) -> None:
+    """Each with its own sums: added up in another order, they are rounded otherwise."""
+    losses = torch.rand(12, WORLD, generator=torch.Generator().manual_seed(0))
+    whole = two_ranks(mean_of_an_epoch, losses, None)
+    assert float(whole[0]) == pytest.approx(float(losses.mean()))
+    for cut in range(1, 12):
+        assert two_ranks(mean_of_an_epoch, losses, cut) == whole

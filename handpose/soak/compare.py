@@ -1,0 +1,100 @@
+"""Whether two finished runs are the same, bit for bit, but for the seconds that they took."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handpose.training import checkpoint
+
+_WEIGHTS = ("backbone.pt", "model.pt")
+_CHECKPOINTS = ("last.ckpt", "best.ckpt")
+# What a checkpoint holds beside these says where its run directory lies, and how long it took.
+_OF_A_CHECKPOINT = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers")
+_SECONDS = "_seconds"
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Where the weights, optimizers, curves and results of two run directories differ.
+
+    Args:
+        one, other: finished runs. A row that metrics.csv has twice, since what came before it was
+            done again, counts once; twice with two values, it differs.
+
+    Returns:
+        FILE/KEY/... for each place; none where all is the same.
+    """
+    first, second = _content(one), _content(other)
+    assert first, f"{one} is no finished run"
+    return nested_differences(first, second)
+
+
+def nested_differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Where two nested values differ, tensors in any bit."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        alone = [f"{_join(place, key)} (in one alone)" for key in one.keys() ^ other.keys()]
+        both = [key for key in one if key in other]
+        return alone + _each((_join(place, key), one[key], other[key]) for key in both)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        if len(one) != len(other):
+            return [f"{place} ({len(one)} and {len(other)} long)"]
+        pairs = enumerate(zip(one, other, strict=True))
+        return _each((_join(place, i), a, b) for i, (a, b) in pairs)
+    return [] if _same(one, other) else [place]
+
+
+def _each(pairs: Any) -> list[str]:
+    return [line for place, a, b in pairs for line in nested_differences(a, b, place)]
+
+
+def _join(place: str, key: object) -> str:
+    return f"{place}/{key}" if place else str(key)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        return type(one) is type(other) and one == other
+    return (one.dtype, one.shape) == (other.dtype, other.shape) and torch.equal(
+        _bits(one), _bits(other)
+    )
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """Bytes: as numbers, 0 equals -0, and NaN not itself."""
+    return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
+
+
+def _content(run_dir: Path) -> dict[str, Any]:
+    """What is compared, by file."""
+    content: dict[str, Any] = {}
+    for name in _WEIGHTS:
+        if (path := run_dir / name).exists():
+            content[name] = _without_seconds(checkpoint.load(path))
+    for name in _CHECKPOINTS:
+        for path in sorted(run_dir.glob(f"checkpoints/*/{name}")):
+            kept = checkpoint.load(path)
+            content[str(path.relative_to(run_dir))] = {key: kept[key] for key in _OF_A_CHECKPOINT}
+    if (path := run_dir / "results.json").exists():
+        content[path.name] = _without_seconds(json.loads(path.read_text()))
+    if (path := run_dir / "metrics.csv").exists():
+        content[path.name] = _rows(path)
+    return content
+
+
+def _without_seconds(node: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
+    return {k: _without_seconds(v) for k, v in node.items() if not str(k).endswith(_SECONDS)}
+
+
+def _rows(path: Path) -> dict[str, Sequence[str]]:
+    """The values at each epoch, step and name, each once."""
+    values: dict[str, set[str]] = {}
+    with path.open(newline="") as file:
+        for *place, value in csv.reader(file):
+            values.setdefault(",".join(place), set()).add(value)
+    return {place: sorted(own) for place, own in values.items()}
