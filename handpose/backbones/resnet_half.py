@@ -5,26 +5,23 @@ import timm
 from handpose.backbones.resnet import ResNetPyramid
 from handpose.backbones.weights import load_weights
 
-_STEM = 32  # channels
-
 
 class HalfResNet(ResNetPyramid):
     """timm's `name` (resnet18, resnet34) with half as many channels and no classifier.
 
-    He et al., CVPR 2016, table 1, with 32, 64, 128 and 256 channels. A quarter of the weights.
+    He et al., CVPR 2016, table 1, with 32, 64, 128 and 256 channels in its stages, which is a
+    quarter of the weights; the stem keeps its 64.
 
     Args:
         name: timm's name of the model.
         weights: null, or a path (see `load_weights`); nobody publishes this network.
     """
 
-    channels = (_STEM, 2 * _STEM, 4 * _STEM, 8 * _STEM)
+    channels = (32, 64, 128, 256)
 
     def __init__(self, *, name: str, weights: str | None = None) -> None:
         super().__init__()
-        self.network = timm.create_model(
-            name, num_classes=0, channels=self.channels, stem_width=_STEM
-        )
+        self.network = timm.create_model(name, num_classes=0, channels=self.channels)
         self.network.relu = self.network.act1  # torchvision's name of it
         load_weights(self.network, weights, imagenet=_refuse)
 

@@ -6,14 +6,18 @@ import torchvision
 from handpose.backbones.resnet_half import HalfResNet
 
 
-def test_every_tensor_has_half_the_channels() -> None:
+def test_every_tensor_of_the_stages_has_half_the_channels() -> None:
     own = HalfResNet(name="resnet18").network.state_dict()
     whole = torchvision.models.resnet18().state_dict()
-    whole = {name: value for name, value in whole.items() if not name.startswith("fc.")}
-    assert own.keys() == whole.keys()
-    for name, value in whole.items():
-        channels = [n if n == 3 else n // 2 for n in value.shape[:2]]
-        assert list(own[name].shape) == [*channels, *value.shape[2:]], name
+    stages = [
+        name for name in whole if name.startswith("layer") and name != "layer1.0.conv1.weight"
+    ]
+    for name in stages:
+        channels = [n // 2 for n in whole[name].shape[:2]]
+        assert list(own[name].shape) == [*channels, *whole[name].shape[2:]], name
+    stem = {name for name in own if name.startswith(("conv1", "bn1"))}
+    from_stem = {name for name in own if name.startswith("layer1.0.downsample")}
+    assert own.keys() == {*stages, *stem, *from_stem, "layer1.0.conv1.weight"}
 
 
 def test_features_and_embedding_are_what_it_says() -> None:
