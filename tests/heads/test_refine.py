@@ -120,6 +120,22 @@ def test_it_is_defined_for_any_prediction(root: str) -> None:
     assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
 
 
+@pytest.mark.parametrize("bias", [-9.0, 9.0])
+def test_an_mlp_that_went_astray_comes_back(bias: float) -> None:
+    """Early steps can push it beyond the range, where a mere clamp would hold it for ever."""
+    target = labelled(20, seed=0)
+    head = Fixed(_with_noise(target, seed=1), root_depth="refined")
+    with torch.no_grad():
+        head.refiner.mlp[-1].bias.fill_(bias)
+    optimizer = torch.optim.Adam(head.refiner.parameters(), lr=1e-3)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = root_depth_loss(head(*NOTHING, target.K), target)
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 1.0  # bones; held by a clamp it stays at 3 and at 43
+
+
 class Mean(Backbone):
     """The mean colour of the crop."""
 
