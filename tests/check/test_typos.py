@@ -14,7 +14,7 @@ from handpose.check import check_command_line, refusal
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.config import register
 
-_AT_ONCE = 20  # slips on one command line
+_AT_ONCE = 60  # slips on one command line
 # The default tests try some of the slips, and after few choices, for each takes its time.
 _CONTEXTS = {(), ("head=regression",), ("logger=wandb",), ("dataset=freihand",)}
 _EVERY = 10
