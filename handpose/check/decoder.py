@@ -35,6 +35,7 @@ def _decoder_width(cfg: DictConfig) -> tuple[str, int] | None:
     widths = [
         (f"{key}.decoder_width", node.get("decoder_width"))
         for key, node in nodes.items()
-        if node.get("num_keypoints", 0) or node.get("projection", "embedding") != "embedding"
+        if "decoder_width" in node
+        and (node.get("num_keypoints", 0) or node.get("projection", "embedding") != "embedding")
     ]
     return widths[-1] if widths else None

@@ -35,7 +35,7 @@ ACTING: dict[str, dict[str, Any]] = {
     # Ours, or reached through an allowed module.
     "handpose.data.arrays.Path.touch": {"self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}},
     "torch.optim.adam.torch.save": {"obj": 1, "f": "CANARY"},
-    "handpose.data.manifest.json.codecs.open": {"filename": "CANARY", "mode": "w"},
+    "handpose.data.index.rows.json.codecs.open": {"filename": "CANARY", "mode": "w"},
 }
 # What would run, read, delete, load or fetch.
 OTHERS = (

@@ -62,7 +62,10 @@ def test_what_is_left_out_knowingly_does_not_block(make_facts: Make) -> None:
     known = tuple(finding._replace(is_left_out=True) for finding in BAD)
     (line,) = _advise(make_facts(findings=known))
     assert not line.blocks
-    assert "left out knowingly" in line.text
+    assert "are left out, and a training goes on" in line.text
+    settings = {"root": "data/some", "quarantine": "bad.csv"}
+    (line,) = _advise(make_facts(findings=known, settings=settings))
+    assert "left out knowingly, by dataset.quarantine" in line.text
 
 
 @pytest.mark.parametrize(
