@@ -43,17 +43,11 @@ def widths(backbone: Backbone) -> dict[str, Any]:
 
 
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:
-    """The backbone under the head, which goes on with the decoder that was pre-trained with it.
-
-    Raises:
-        ValueError: that decoder is of another shape than the head's.
-    """
+    """The backbone under the head."""
     head: Head = make(
         cfg.head,
         **widths(backbone),
         image_size=cfg.finetune.dataset.image_size,
         reference_bone=cfg.reference_bone,
     )
-    if cfg.finetune.transfer_decoder and backbone.decoder is not None:
-        head.take_decoder(backbone.decoder)
     return PoseModel(backbone=backbone, head=head, freeze_backbone=cfg.finetune.freeze_backbone)

@@ -30,7 +30,7 @@ def finetune(
 ) -> tuple[Finetuner, Results]:
     """The model that was best on the validation split, and the seconds it took."""
     pl.seed_everything(cfg.seed, verbose=False)
-    stage = build_stage(cfg, backbone)
+    stage = begin(cfg, backbone)
     path = run_dir / MODEL
     if ranks.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
@@ -58,6 +58,18 @@ def finetune(
     }
     save_weights(cfg, path, {"state_dict": stage.model.state_dict()}, results, checkpoints=folder)
     return stage, results
+
+
+def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
+    """The stage before its first step: the head goes on with the decoder of the pre-training.
+
+    Raises:
+        ValueError: that decoder is of another shape than the head's.
+    """
+    stage = build_stage(cfg, backbone)
+    if cfg.finetune.transfer_decoder and backbone.decoder is not None:
+        stage.model.head.take_decoder(backbone.decoder)
+    return stage
 
 
 def build_stage(cfg: DictConfig, backbone: Backbone) -> Finetuner:
