@@ -14,7 +14,9 @@ from handpose.rundir import RESULTS, finished_config
 from handpose.stages.finished import open_finished
 from handpose.synthetic.anatomy import mean_reach
 
-TOLERANCE = 1e-4  # px, and mm
+# px, and mm. Crops of 64 px agree to 1e-4 (see the tests); with larger ones, and with a deeper
+# network, float32 rounds more coarsely, and no graph is wrong for that.
+TOLERANCE = 1e-3
 GRAPH, CARD = "model.onnx", "MODEL_CARD.md"
 
 
