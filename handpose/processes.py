@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 # What torchrun says to each process that it starts, and we to ours.
+# In the environment of the processes of a sweep's cell, for Hydra takes each for a run by itself.
+OF_A_SWEEP = "HANDPOSE_OF_A_SWEEP"
 _TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 _GRACE = 20.0  # seconds from the first failure until what still hangs is killed

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from handpose.backbones.base import Backbone
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results
+from handpose.processes import OF_A_SWEEP
 from handpose.stages.encoder_key import describe
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
@@ -35,7 +37,8 @@ def is_shared(cfg: DictConfig) -> bool:
     """Whether this run looks for, and leaves, an encoder in the cache: by default in a sweep."""
     if cfg.pretrain.share is not None:
         return bool(cfg.pretrain.share)
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    is_cell = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return is_cell or OF_A_SWEEP in os.environ
 
 
 def find_shared(cfg: DictConfig, views: dict[Split, ViewDataset]) -> SharedEncoder | None:

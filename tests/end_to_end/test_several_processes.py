@@ -109,10 +109,16 @@ def test_a_process_that_fails_ends_the_run_which_then_goes_on(
 
 
 @pytest.mark.slow
-def test_a_cell_of_a_sweep_has_processes_of_its_own(
-    run_file: Callable[..., Process], tmp_path: Path
+def test_cells_of_a_sweep_have_processes_of_their_own_and_share_an_encoder(
+    run_file: Callable[..., Process], cache: Path, tmp_path: Path
 ) -> None:
+    """Their processes are each a run by itself to Hydra, and yet of a sweep."""
     sweep = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    done = run_file("train.py", "-m", "objective=contrastive,equivariant", "head=none", sweep)
+    done = run_file("train.py", "-m", "objective=equivariant", "head=none,regression", sweep)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert len(list((tmp_path / "sweep").glob("*/results.json"))) == 2
+    folders = sorted((tmp_path / "sweep").glob("*/"))
+    assert [(folder / "results.json").exists() for folder in folders] == [True, True]
+    makers = [file.read_text() for file in cache.glob("encoders/*/makers.txt")]
+    assert len([text for text in makers if str(tmp_path) in text]) == 1
+    one, other = (weights(folder, "backbone.pt") for folder in folders)
+    assert all(torch.equal(one[key], other[key]) for key in one)
