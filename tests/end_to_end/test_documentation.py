@@ -42,7 +42,7 @@ class Place(NamedTuple):
 _OWN = {
     r"paths\.data=DIR": "paths.data={place.data}",
     r"dataset\.root=DIR": "dataset.root={place.pictures}",
-    r"(?<=predict\.py RUN )DIR": "{place.pictures}",
+    r"(?<=predict\.py RUN )DIR": "{place.data}/freihand/training/rgb",
     r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
     r"\bFILE\b": "{place.data}/foreign.pth",
     r"\bRUN\b": "{place.run}",
