@@ -1,6 +1,7 @@
 """ONNX graphs beside PyTorch, a graph that is wrong, and the card."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,18 @@ def make_model(backbone: str, head: str, **changed: str) -> ExportedModel:
         top = RegressionHead(hidden_dim=32, **contract)
     last = top.maps if head == "heatmap" else top.mlp[-1]
     torch.nn.init.normal_(last.bias, std=0.3)
-    return ExportedModel(PoseModel(backbone=body, head=top, freeze_backbone=False))
+    return _with_statistics(PoseModel(backbone=body, head=top, freeze_backbone=False))
+
+
+def _with_statistics(model: PoseModel) -> ExportedModel:
+    """BatchNorm knows the crops: without, an untrained HRNet's features grow to millions."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = None  # the mean over all batches
+    with torch.no_grad():
+        for image, K in islice(random_crops(SIZE), 3):
+            model.train()(image, K)
+    return ExportedModel(model)
 
 
 def exported(model: ExportedModel, path: Path) -> Agreement:
