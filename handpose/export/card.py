@@ -42,7 +42,7 @@ def _use(card: Card) -> list[str]:
     margin = find(card.config, "evaluate.augment.margin")
     bone = find(card.config, "reference_bone")
     start, end = (JOINT_NAMES[joint] for joint in REFERENCE_BONES[bone])
-    a = card.agreement
+    a, g, r = card.agreement, card.agreement.graph, card.agreement.rounding
     return [
         "## How to call it",
         "",
@@ -65,9 +65,10 @@ def _use(card: Card) -> list[str]:
         "- cx), and the result back (u' = width - 1 - u, x' = -x).",
         "",
         f"Checked on export: on {a.crops} random crops the graph differs from PyTorch by at most "
-        f"{a.px:.1e} px in u and v and {a.mm:.1e} mm in the depth from the wrist, for a hand of "
-        f"the mean adult's size; in the camera by {a.camera:.1e} of the distance, and by "
-        f"{a.xyz_mm:.1e} mm from the wrist.",
+        f"{g.px:.1e} px in u and v and {g.mm:.1e} mm in the depth from the wrist, for a hand of "
+        f"the mean adult's size; in the camera by {g.camera:.1e} of the distance, and by "
+        f"{g.xyz_mm:.1e} mm from the wrist. PyTorch's own rounding is {r.px:.1e} px, "
+        f"{r.mm:.1e} mm, {r.camera:.1e} and {r.xyz_mm:.1e} mm.",
     ]
 
 
