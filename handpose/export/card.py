@@ -111,12 +111,12 @@ def _limits(card: Card) -> list[str]:
     only = {name for terms in card.terms.values() for name in terms} == {"synthetic"}
     synthetic = (
         "- It saw rendered hands alone: no real skin, sleeves, objects, second hands or cast "
-        "shadows. On photographs expect a rough outline at best."
+        "shadows. On photographs expect an upright hand in the right place at best."
     )
     return [
         "## What it cannot do",
         "",
-        "- It finds no hand: it expects one in the box that it is given, and says no pose is none.",
+        "- It finds no hand: it expects one in the box that it is given, and never says that there is none.",
         "- Lengths are in proportion to the reference bone; metres need its length.",
         *([synthetic] if only else []),
     ]
