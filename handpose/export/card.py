@@ -116,7 +116,8 @@ def _limits(card: Card) -> list[str]:
     return [
         "## What it cannot do",
         "",
-        "- It finds no hand: it expects one in the box that it is given, and never says that there is none.",
+        "- It finds no hand: it expects one in the box that it is given, and never says that there "
+        "is none.",
         "- Lengths are in proportion to the reference bone; metres need its length.",
         *([synthetic] if only else []),
     ]
