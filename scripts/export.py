@@ -33,11 +33,11 @@ def main() -> None:
         exported = export_run(arguments.run, arguments.to or arguments.run / "export")
     except (ValueError, OSError) as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None
-    a, size = exported.agreement, exported.graph.stat().st_size
+    a, g, size = exported.agreement, exported.agreement.graph, exported.graph.stat().st_size
     print(f"{exported.graph}: {size / 1e6:.1f} MB")
     print(
-        f"on {a.crops} random crops within {a.px:.1e} px and {a.mm:.1e} mm of PyTorch "
-        f"({a.camera:.1e} of the distance in the camera)"
+        f"on {a.crops} random crops within {g.px:.1e} px and {g.mm:.1e} mm of PyTorch "
+        f"({g.camera:.1e} of the distance in the camera)"
     )
     print(f"{exported.card}: what it is, how to call it, and the terms of its data")
 
