@@ -15,12 +15,12 @@ def _results(run_dir: Path) -> dict:
 
 
 def test_relative_pre_training_predicts_rotation_and_scale(train: Callable[..., Path]) -> None:
-    results = _results(train(*WHOLE, "experiment=synthetic_relative", "pretrain.max_epochs=4"))
+    results = _results(train(*WHOLE, "experiment=synthetic_relative"))
     rotation = results["pretext_rotation_error_deg"] / results["pretext_rotation_chance_deg"]
     log_scale = results["pretext_log_scale_error"] / results["pretext_log_scale_chance"]
     print(f"rotation {rotation:.3f} of chance, log scale {log_scale:.3f} of chance")
-    assert rotation <= 0.30
-    assert log_scale <= 0.45
+    assert rotation <= 0.25
+    assert log_scale <= 0.40
 
 
 def test_contrastive_pre_training_finds_the_partner(train: Callable[..., Path]) -> None:
