@@ -14,7 +14,7 @@ _FREE_OF_TRAINER = ("num_workers", "keep_checkpoints", "checkpoint_every_n_steps
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (
     *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
-    *("study", "submission", "sweep", "synthetic"),
+    *("explore", "export", "predict", "soak", "study", "submission", "sweep", "synthetic"),
 )
 
 
