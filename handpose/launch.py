@@ -1,6 +1,5 @@
 """A run of several processes on this machine, from one that only watches over them."""
 
-import os
 import signal
 import sys
 
@@ -10,7 +9,7 @@ from omegaconf import DictConfig
 
 from handpose.check.catalogue import CONF
 from handpose.config import num_processes
-from handpose.processes import OF_A_SWEEP, launched, start
+from handpose.processes import launched, start
 
 # A run that was told to stop, and did: no failure of a cell, and the end of the whole sweep.
 _TOLD_TO_STOP = (128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -29,9 +28,8 @@ def start_processes(cfg: DictConfig) -> None:
         RuntimeError: one failed in a cell of a sweep, where the other cells go on.
     """
     count, is_cell = num_processes(cfg.trainer), HydraConfig.get().mode == RunMode.MULTIRUN
-    if is_cell:
-        os.environ[OF_A_SWEEP] = "1"
-    code = start([sys.executable, str(CONF.parent / "train.py"), *_arguments()], count)
+    command = [sys.executable, str(CONF.parent / "train.py"), *_arguments()]
+    code = start(command, count, of_a_sweep=is_cell)
     if code == 0:
         return
     if is_cell and code not in _TOLD_TO_STOP:

@@ -29,6 +29,14 @@ def real_samples() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _same_draws_each_time() -> None:
+    """A test that draws from torch's own generator draws the same each time."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

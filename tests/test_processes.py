@@ -44,6 +44,13 @@ def test_each_process_knows_its_place(tmp_path: Path) -> None:
     assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["0 0 3", "1 1 3", "2 2 3"]
 
 
+def test_they_alone_know_that_they_are_of_a_sweep() -> None:
+    """The next run of this process may be none of a sweep."""
+    told = python(f"sys.exit('{processes.OF_A_SWEEP}' in os.environ)")
+    assert [start(told, 1, of_a_sweep=True), start(told, 1)] == [1, 0]
+    assert processes.OF_A_SWEEP not in os.environ
+
+
 def test_if_one_fails_the_others_do_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_GRACE", 0.5)
     begin = time.monotonic()
