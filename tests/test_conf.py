@@ -1,12 +1,15 @@
 """Every file of conf/ says what its target takes, and composes."""
 
 import inspect
+import re
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 
+from handpose import config
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.source import documented_layout
@@ -49,6 +52,25 @@ def keywords(target: Any) -> dict[str, bool]:
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break
     return found
+
+
+SCHEMA = [kind for kind in vars(config).values() if is_dataclass(kind)]
+KEYS = sorted({field.name for kind in SCHEMA for field in fields(kind)})
+
+
+def readers() -> str:
+    """What acts on the configuration; the schema and the checks only know what it may be."""
+    package = CONF.parent / "handpose"
+    files = {path for path in package.rglob("*.py") if "check" not in path.parts}
+    return "\n".join(path.read_text() for path in files - {package / "config.py"})
+
+
+def test_every_key_has_a_reader() -> None:
+    """A key that nobody reads would be taken, checked, and without effect."""
+    code = readers()
+    assert len(KEYS) > 30
+    unread = [key for key in KEYS if not re.search(rf"(\.{key}\b|\"{key}\"|\b{key}:)", code)]
+    assert unread == []
 
 
 def test_something_is_tested() -> None:

@@ -78,4 +78,5 @@ def build_stage(cfg: DictConfig, backbone: Backbone) -> Finetuner:
         model=build.build_model(cfg, backbone),
         optimizer=build.build_optimizer(cfg.finetune.optimizer),
         warmup_epochs=cfg.finetune.warmup_epochs,
+        layer_decay=cfg.finetune.layer_decay,
     )

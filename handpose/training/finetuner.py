@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from handpose.metrics import aligned_joint_errors, joint_errors
 from handpose.model import PoseModel
 from handpose.records import Prediction, Target
-from handpose.training.optim import OptimizerFactory
+from handpose.training.optim import OptimizerFactory, rate_factors
 from handpose.training.stage import Stage
 
 
@@ -26,15 +26,23 @@ class Finetuner(Stage):
     Args:
         model: backbone and head.
         optimizer, warmup_epochs: see `Stage`.
+        layer_decay: of the backbone's learning rates, see `rate_factors` of training/optim.py; 1
+            for none.
     """
 
     stage = "finetune"
 
     def __init__(
-        self, *, model: PoseModel, optimizer: OptimizerFactory, warmup_epochs: float
+        self,
+        *,
+        model: PoseModel,
+        optimizer: OptimizerFactory,
+        warmup_epochs: float,
+        layer_decay: float = 1.0,
     ) -> None:
         super().__init__(optimizer=optimizer, warmup_epochs=warmup_epochs)
         self.model = model
+        self.layer_decay = layer_decay
         self.val_epe2d = MeanMetric()
         self.val_pa_epe = MeanMetric()
 
@@ -42,6 +50,10 @@ class Finetuner(Stage):
     def monitor(*, has_depth: bool) -> str:
         """The validation metric that chooses the best model: the aligned error, else that in 2D."""
         return "finetune/val_pa_epe_mm" if has_depth else "finetune/val_epe2d_crop_px"
+
+    def rate_factors(self) -> dict[nn.Parameter, float]:
+        """Smaller ones the nearer a layer of the backbone is to the input."""
+        return {} if self.layer_decay == 1 else rate_factors(self.model.backbone, self.layer_decay)
 
     def forward(self, batch: Target) -> Prediction:
         return self.model(batch.image, batch.K)
