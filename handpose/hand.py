@@ -4,8 +4,6 @@ The order is that of FreiHAND, OpenPose and MediaPipe: the wrist, then four join
 from the palm out. Every array with a joint axis in this project is in this order.
 """
 
-from typing import Literal
-
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 _KNUCKLES = ("MCP", "PIP", "DIP", "tip")
 _THUMB_KNUCKLES = ("CMC", "MCP", "IP", "tip")
@@ -27,7 +25,6 @@ BONES: tuple[tuple[int, int], ...] = tuple(
 )
 
 # The bone of length 1 in the 2.5D pose: wrist to index MCP (ours), or to middle MCP (PeCLR's).
-ReferenceBone = Literal["index", "middle"]
 REFERENCE_BONES: dict[str, tuple[int, int]] = {"index": (ROOT, 5), "middle": (ROOT, 9)}
 
 # The bone whose length the FreiHAND protocol grants: middle MCP to middle PIP.

@@ -46,7 +46,6 @@ class YouTube3D(IndexedDataset):
     terms = "for researchers of academic institutions, research only (its repository's LICENSE)"
 
     def __init__(self, *, joint_regressor: str | None, **contract: Any) -> None:
-        self.regressor_path = joint_regressor
         self._regressor = None if joint_regressor is None else load_regressor(Path(joint_regressor))
         super().__init__(**contract)
 

@@ -6,7 +6,6 @@
 - maps: those heatmaps themselves.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,8 +14,6 @@ from handpose.backbones.top_down import TopDown
 from handpose.geometry.heatmap import soft_argmax, spatial_softmax
 from handpose.objectives.base import mlp
 from handpose.records import Features
-
-Projection = Callable[[Features, Tensor], Tensor]
 
 
 class EmbeddingProjection(nn.Module):
