@@ -13,7 +13,8 @@ _CSS = """
 .gradio-container { max-width: 1240px !important; }
 .cards { display: grid; gap: 12px; }
 .cards.three { grid-template-columns: repeat(3, 1fr); }
-.cards.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 580px)); }
+.cards.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
+.cards.two figure { max-width: 580px; }
 .cards.six { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); margin-top: 12px; }
 .cards figure { margin: 0; }
 .cards img { display: block; width: 100%; height: auto; border-radius: 8px; }
