@@ -26,6 +26,7 @@ _CSS = """
   font-size: 14px; font-variant-numeric: tabular-nums; margin: 10px 0; border: 0; }
 .gradio-container :is(table.numbers, table.key) :is(th, td) { padding: 6px 10px; border: 0;
   vertical-align: top; text-align: left; border-top: 1px solid var(--border-color-primary); }
+.gradio-container :is(table.numbers, table.key) tr { border: 0; }
 .gradio-container table.numbers td, .gradio-container table.numbers thead th + th {
   text-align: right; }
 .gradio-container table.numbers thead th { border-top: 0; }
