@@ -7,13 +7,13 @@ from handpose.backbones.weights import load_weights
 
 
 class HalfResNet(ResNetPyramid):
-    """timm's `name` (resnet18, resnet34) with half as many channels and no classifier.
+    """timm's resnet18 or resnet34 with half as many channels and no classifier.
 
     He et al., CVPR 2016, table 1, with 32, 64, 128 and 256 channels in its stages, which is a
     quarter of the weights; the stem keeps its 64.
 
     Args:
-        name: timm's name of the model.
+        name: resnet18_half or resnet34_half.
         weights: null, or a path (see `load_weights`); nobody publishes this network.
     """
 
@@ -21,7 +21,9 @@ class HalfResNet(ResNetPyramid):
 
     def __init__(self, *, name: str, weights: str | None = None) -> None:
         super().__init__()
-        self.network = timm.create_model(name, num_classes=0, channels=self.channels)
+        self.network = timm.create_model(
+            name.removesuffix("_half"), num_classes=0, channels=self.channels
+        )
         self.network.relu = self.network.act1  # torchvision's name of it
         load_weights(self.network, weights, imagenet=_refuse)
 

@@ -59,11 +59,17 @@ def key_table(chosen: Sequence[Shown]) -> str:
     body = "".join(
         f'<tr><th><i style="background:{one.colour}"></i>{one.letter}</th><td>'
         f"<b>{escape(essence(one.run.config))}</b>, {percent(_fraction(one.run) or 1.0)} of the "
-        f"labels, seed {escape(str(one.run.config.get('seed')))}"
+        f"labels, seed {escape(str(one.run.config.get('seed')))}{_start(one.run)}"
         f"<br><code>{escape(one.run.name)}</code></td></tr>"
         for one in chosen
     )
     return f'<table class="key">{body}</table>'
+
+
+def _start(run: Run) -> str:
+    """The weights that it was told to begin with."""
+    weights = find(run.config, "backbone.weights")
+    return f", from {escape(str(weights))}" if weights else ""
 
 
 def metrics_table(chosen: Sequence[Shown]) -> str:

@@ -7,7 +7,7 @@ from handpose.backbones.resnet_half import HalfResNet
 
 
 def test_every_tensor_of_the_stages_has_half_the_channels() -> None:
-    own = HalfResNet(name="resnet18").network.state_dict()
+    own = HalfResNet(name="resnet18_half").network.state_dict()
     whole = torchvision.models.resnet18().state_dict()
     stages = [
         name for name in whole if name.startswith("layer") and name != "layer1.0.conv1.weight"
@@ -21,7 +21,7 @@ def test_every_tensor_of_the_stages_has_half_the_channels() -> None:
 
 
 def test_features_and_embedding_are_what_it_says() -> None:
-    backbone = HalfResNet(name="resnet18").eval()
+    backbone = HalfResNet(name="resnet18_half").eval()
     features = backbone(torch.randn(2, 3, 64, 64))
     sides = [level.shape[-1] for level in features]
     assert sides == [64 // stride for stride in backbone.strides]
