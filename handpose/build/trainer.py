@@ -11,7 +11,7 @@ from pytorch_lightning.loggers.logger import Logger
 from handpose.build.node import build_caps, capped
 from handpose.build.processes import build_environment
 from handpose.config import num_processes
-from handpose.data.loaders import default_num_workers
+from handpose.data.workers import default_num_workers
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
 
 

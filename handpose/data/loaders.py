@@ -1,8 +1,6 @@
 """Datasets -> batches: views for pre-training, targets for fine-tuning and evaluation."""
 
 import logging
-import os
-import signal
 from collections.abc import Collection, Mapping
 
 import cv2
@@ -15,6 +13,7 @@ from handpose.data.base import HandDataset, Strata
 from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.data.unreadable import UnreadableList, read_sample, substitutes
+from handpose.data.workers import leave_signals_to_the_run
 from handpose.records import Sample, Target, Views
 
 _LEAST_TO_NORMALISE = 2
@@ -201,15 +200,9 @@ def build_loader(
         sampler=sampler,
         drop_last=training,
         num_workers=num_workers,
-        worker_init_fn=_leave_signals_to_the_run,
+        worker_init_fn=leave_signals_to_the_run,
         persistent_workers=num_workers > 0,
     )
-
-
-def _leave_signals_to_the_run(worker: int) -> None:
-    """Slurm, or Ctrl-C, tells every process of a job to stop; a worker that did would be missed."""
-    for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:
@@ -220,8 +213,3 @@ def _own_share(batch_size: int, num_ranks: int) -> int:
             f"{_LEAST_TO_NORMALISE} samples in each; take fewer trainer.devices, or more samples"
         )
     return batch_size // num_ranks
-
-
-def default_num_workers(num_processes: int = 1) -> int:
-    """As many workers as each of the processes here has cores, eight at most."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // num_processes))
