@@ -27,7 +27,7 @@ def build_trainer(
     """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any."""
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
-    checkpoints = [] if folder is None else [stage_checkpoints(folder, monitor=monitor)]
+    checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
     trainer = pl.Trainer(
         accelerator=cfg.trainer.accelerator,
         devices=cfg.trainer.devices,

@@ -167,14 +167,19 @@ class StageCheckpoint(ModelCheckpoint):
         )
 
 
-def stage_checkpoints(folder: Path, *, monitor: str | None) -> StageCheckpoint:
-    """`last.ckpt` after every epoch and, given `monitor`, `best.ckpt`, where it was lowest."""
-    return StageCheckpoint(
-        dirpath=folder,
-        filename="best" if monitor else "epoch",
-        monitor=monitor,
-        save_last=True,
-        save_top_k=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
+def stage_checkpoints(folder: Path, *, monitor: str | None) -> list[StageCheckpoint]:
+    """`last.ckpt` after every epoch and, given `monitor`, `best.ckpt`, where it was lowest.
+
+    Two callbacks: Lightning's `save_last` saves only in epochs that are the best so far.
+    """
+    common: dict[str, Any] = {
+        "dirpath": folder,
+        "save_top_k": 1,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": False,
+    }
+    last = StageCheckpoint(filename=Path(LAST).stem, **common)
+    # The best one first, so that the last one holds what is the best by then.
+    return (
+        [StageCheckpoint(filename="best", monitor=monitor, **common), last] if monitor else [last]
     )
