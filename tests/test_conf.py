@@ -61,7 +61,7 @@ KEYS = sorted({field.name for kind in SCHEMA for field in fields(kind)})
 def readers() -> str:
     """What acts on the configuration; the schema and the checks only know what it may be."""
     package = CONF.parent / "handpose"
-    files = {path for path in package.rglob("*.py") if "check" not in path.parts}
+    files = set(package.rglob("*.py")) - set((package / "check").rglob("*.py"))
     return "\n".join(path.read_text() for path in files - {package / "config.py"})
 
 
