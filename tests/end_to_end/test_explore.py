@@ -194,6 +194,7 @@ def page(address: str) -> Iterator[Any]:
         opened.on("request", lambda r: r.url.startswith(inside) or wrong.append(r.url))
         opened.goto(address, wait_until="domcontentloaded")
         opened.wait_for_selector("#pair img")
+        after(opened, lambda: slide(opened, "probability", 1))  # what is switched on is drawn
         yield opened
         browser.close()
     assert wrong == [], "errors in the console, or requests to other places"
@@ -235,11 +236,20 @@ SLID = {
     "gaussian_noise": ("noise_std", 90),
     "cut_out": ("cut_out_side-1", 0.8),
 }
+TRACKED = {"rotate", "crop", "random_crop"}
+
+
+def switch_on_only(page: Any, wanted: set[str]) -> None:
+    """Whatever the test before has left on."""
+    for name in (*SLID, "colour_drop", "sobel"):
+        box = page.locator(f"#{name} input")
+        if box.is_checked() != (name in wanted):
+            after(page, box.click)
 
 
 @needs_gradio
 def test_each_control_changes_the_picture(page: Any) -> None:
-    after(page, lambda: slide(page, "probability", 1))
+    switch_on_only(page, {*SLID, "colour_drop"})
     for switch, (slider, value) in SLID.items():
         page.locator(f"#range-{switch} button").first.click()
         after(page, lambda s=slider, v=value: slide(page, s, v))
@@ -252,8 +262,7 @@ def test_each_control_changes_the_picture(page: Any) -> None:
 
 @needs_gradio
 def test_view_1_moved_agrees_with_view_2_on_the_page(page: Any) -> None:
-    for switch in ("rotate", "crop", "random_crop"):
-        after(page, page.locator(f"#{switch} input").click)  # all but these are off by now
+    switch_on_only(page, TRACKED)
     assert number(page, "joints") < 0.01
     assert number(page, "picture") < 0.5 * number(page, "unmoved")
 
