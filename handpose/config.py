@@ -57,6 +57,7 @@ class PretrainConfig(StageConfig):
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     share: bool | None = MISSING
     lease_seconds: float = MISSING
+    give_way_minutes: float | None = MISSING
 
 
 @dataclass

@@ -18,7 +18,7 @@ UNREADABLE = "unreadable.csv"
 # What a resumed run may change without changing its result.
 _FREE = (
     *("logger", "paths", "sweep", "report"),
-    *("pretrain.share", "pretrain.lease_seconds"),
+    *("pretrain.share", "pretrain.lease_seconds", "pretrain.give_way_minutes"),
     *("trainer.max_unreadable", "trainer.checkpoint_every_n_steps"),
 )
 

@@ -86,6 +86,7 @@ RUN: dict[str, Rule] = {
     "pretrain.probe.every_n_epochs": whole(1),
     "pretrain.share": optional(Rule(lambda v: isinstance(v, bool), "true or false")),
     "pretrain.lease_seconds": number(1),
+    "pretrain.give_way_minutes": optional(number(0, above=True)),
     "finetune.label_fraction": number(0, 1, above=True),
     "finetune.layer_decay": number(0, 1, above=True),
     "evaluate.batch_size": whole(1),

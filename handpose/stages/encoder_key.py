@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 # Where things lie and who waits for whom changes no weight.
 _PLACES = ("root", "cache", "quarantine")
-_FREE_OF_STAGE = ("share", "lease_seconds", "probe")
+_FREE_OF_STAGE = ("share", "lease_seconds", "give_way_minutes", "probe")
 _FREE_OF_TRAINER = ("num_workers", "keep_checkpoints", "checkpoint_every_n_steps")
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ from handpose.stages.encoder_key import describe
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
-from handpose.training.shared import GiveWay, LeaseLostError, SharedEncoder, go_on_from
+from handpose.training.shared import GiveWay, LeaseLostError, SharedEncoder
+from handpose.training.take_over import go_on_from
 
 T = TypeVar("T")
 # Pre-trains in the run's own folders, watched by the callbacks: the encoder, and its results.
@@ -56,7 +58,21 @@ def find_shared(cfg: DictConfig, views: dict[Split, ViewDataset]) -> SharedEncod
         Path(cfg.paths.cache) / "encoders" / key,
         spec=spec,
         lease_seconds=cfg.pretrain.lease_seconds,
+        patience=_patience(cfg),
     )
+
+
+def _patience(cfg: DictConfig) -> float:
+    """Seconds, without end where the run has no Slurm job to itself, as each cell of a sweep has.
+
+    One that shares its job with others would take them along into the queue. A dead holder is known
+    by a lease that is not renewed, which takes a lease to see.
+    """
+    launcher = HydraConfig.get().launcher if HydraConfig.initialized() else {}
+    minutes = cfg.pretrain.give_way_minutes
+    if minutes is None or "slurm" not in str(launcher.get("_target_")).lower():
+        return math.inf
+    return max(60 * minutes, 2 * cfg.pretrain.lease_seconds)
 
 
 def train_or_take(

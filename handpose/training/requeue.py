@@ -17,22 +17,40 @@ def requeue_job() -> bool:
     preemption: it would end if it just left. In any other state Slurm has decided already, for a
     requeue or a cancellation, which must not be undone.
     """
+    name = own_job()
+    if name is None or _state(os.environ["SLURM_JOB_ID"]) != "RUNNING":
+        return False
+    if restarts() >= MOST:
+        _log.error("requeued %d times already; start the same command again to go on", restarts())
+        return False
+    return _done("requeue", name)
+
+
+def begin_job(name: str, when: str) -> bool:
+    """Lets a job that is in the queue begin then: "now", or "now+SECONDS"; False where it fails."""
+    return _done("update", f"JobId={name}", f"StartTime={when}")
+
+
+def own_job() -> str | None:
+    """What scontrol calls this process's job; None where another task of it speaks for it."""
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None or os.environ.get("SLURM_PROCID", "0") != "0" or _state(job) != "RUNNING":
-        return False
-    if (restarts := int(os.environ.get("SLURM_RESTART_COUNT", "0"))) >= MOST:
-        _log.error("requeued %d times already; start the same command again to go on", restarts)
-        return False
-    error = _scontrol("requeue", _name(job))[1]
-    if error:
-        _log.error("scontrol requeue %s: %s", _name(job), error)
-    return not error
-
-
-def _name(job: str) -> str:
-    """An element of an array by its place in it, as scontrol wants it."""
+    if job is None or os.environ.get("SLURM_PROCID", "0") != "0":
+        return None
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
+
+
+def restarts() -> int:
+    """How often this process's job went back into the queue."""
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+
+
+def _done(*command: str) -> bool:
+    """Whether scontrol did it; else the log says why not."""
+    error = _scontrol(*command)[1]
+    if error:
+        _log.error("scontrol %s: %s", " ".join(command), error)
+    return not error
 
 
 def _state(job: str) -> str:

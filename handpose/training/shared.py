@@ -6,6 +6,7 @@
     FOLDER/makers.txt     the run directories that began it, in order; the next goes on from there
     FOLDER/failed.txt     why it cannot be made: as long as this lies here, nobody tries again
     FOLDER/lease          of the run that is at it
+    FOLDER/stand_by/      the Slurm jobs that wait in the queue (see `StandBy`)
 
 The lease only saves work. A holder that was frozen and wakes up beside its successor does no harm:
 each works in its own run directory, and the first to finish publishes.
@@ -13,8 +14,10 @@ each works in its own run directory, and the first to finish publishes.
 
 import json
 import logging
+import math
 import os
-import shutil
+import signal
+import time
 import traceback
 import uuid
 from pathlib import Path
@@ -26,6 +29,7 @@ from filelock import SoftFileLease, Timeout
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
 from handpose.training.loggers import PRETRAINING, curves_of
+from handpose.training.stand_by import StandBy
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +53,19 @@ class SharedEncoder:
         folder: named after what decides the encoder.
         spec: what decides it, in plain values.
         lease_seconds: silent for so long, a holder counts as dead; equal in all runs.
+        patience: seconds that a Slurm job waits before it does so in the queue.
     """
 
-    def __init__(self, folder: Path, *, spec: dict[str, Any], lease_seconds: float) -> None:
-        self.folder, self._spec = folder, spec
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        spec: dict[str, Any],
+        lease_seconds: float,
+        patience: float = math.inf,
+    ) -> None:
+        self.folder, self._spec, self._patience = folder, spec, patience
+        self._stand_by = StandBy(folder, seconds=patience)
         self.path, self.curves = folder / "encoder.pt", folder / "curves.csv"
         self._failed, self._makers = folder / "failed.txt", folder / "makers.txt"
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +90,7 @@ class SharedEncoder:
 
         Raises:
             SharedFailedError: it cannot be made.
-            Interrupted: the run is to stop.
+            Interrupted: the run is to stop, or its job waits in the queue.
         """
         self._wait(interrupt)
         try:
@@ -98,14 +111,25 @@ class SharedEncoder:
         if (self.folder / "lease").exists():
             makers = ", ".join(map(str, self.makers()[:1])) or "another run"
             _log.info("pre-training is at work in %s; waiting for %s", makers, self.path)
+        if self._is_for_this_run(interrupt, self._patience):
+            return
+        if self._stand_by.join(self._is_over):
+            interrupt.note(signal.SIGTERM, None)  # as Slurm is about to say
+        self._is_for_this_run(interrupt, math.inf)
+
+    def _is_for_this_run(self, interrupt: Interrupt, seconds: float) -> bool:
+        """Whether to go on, after so long a wait at the most: it has the lease, or needs none."""
+        end = time.monotonic() + seconds
 
         def is_enough() -> bool:
-            return interrupt.noted is not None or self._is_over()
+            return interrupt.noted is not None or self._is_over() or time.monotonic() > end
 
         try:
             self._lease.acquire(poll_interval=_POLL_SECONDS, cancel_check=is_enough)
         except Timeout:
             interrupt.check_alone()
+            return self._is_over()
+        return True
 
     def _begin(self, run_dir: Path) -> list[Path]:
         """Notes that it is this run's turn; returns those before it."""
@@ -151,6 +175,7 @@ class SharedEncoder:
     def release(self) -> None:
         """Lets others take their turn; nothing where it is not this run's."""
         self._lease.release(force=True)
+        self._stand_by.call()
 
     def _is_over(self) -> bool:
         return self._is_there() or self._failed.exists()
@@ -184,23 +209,3 @@ class GiveWay(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         if trainer.world_size == 1 and self._shared.is_lost:
             raise LeaseLostError(f"{self._shared.folder}: another run took over")
-
-
-def go_on_from(folders: list[Path], own: Path) -> None:
-    """Puts the newest checkpoints of `folders` in place of those in `own`, if they are newer."""
-    aged = {folder: age for folder in [own, *folders] if (age := _newest(folder)) is not None}
-    best = max(aged, key=aged.__getitem__, default=own)
-    if best == own:
-        return
-    _log.info("pre-training goes on from the checkpoints in %s", best)
-    partial = own.with_name(f".{own.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(best, partial, ignore=shutil.ignore_patterns(".*"))
-    shutil.rmtree(own, ignore_errors=True)
-    partial.rename(own)
-
-
-def _newest(folder: Path) -> float | None:
-    """When the newest whole checkpoint was written; None without any."""
-    whole = [file for file in folder.glob("*.ckpt") if checkpoint.find_damage(file) is None]
-    return max((file.stat().st_mtime for file in whole), default=None)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,40 @@ def test_one_encoder_whatever_becomes_of_the_jobs_that_train_it(
     assert set(queue.status().values()) == {"finished"}
     assert len(queue.encoders()) == 1
     assert len(queue.makers()) == 1 + len(disturbances)
+
+
+def test_cells_that_wait_do_so_in_the_queue(queue: Queue) -> None:
+    """Three on two nodes. The one at work is killed, and calls nobody; the next calls the last."""
+    driver = queue.start(
+        *(
+            "objective=contrastive",
+            "head=regression,heatmap,none",
+            "hydra.launcher.cpus_per_task=2",
+        ),
+        *("pretrain.give_way_minutes=0.01", "pretrain.lease_seconds=4"),
+        *("pretrain.max_epochs=60", "trainer.caps.max_epochs=60", "finetune.max_epochs=1"),
+    )
+    # Two have left already: the node that is not the maker's was there for one after the other.
+    until(lambda: len(list(queue.cache.glob("encoders/*/stand_by/*"))) == 2)
+    (maker,) = queue.makers()
+    until(lambda: put_off(queue))
+    for pid in queue.slurm.processes(queue.job(maker)["JobId"]):
+        os.kill(pid, signal.SIGKILL)
+    assert driver.wait(timeout=STUCK) == 1
+    assert sorted(queue.status().values()) == ["failed", "finished", "finished"]
+    assert queue.status()[maker] == "failed"
+    assert (len(queue.encoders()), len(queue.makers())) == (1, 2)
+
+
+def put_off(queue: Queue) -> bool:
+    """Whether one job that was in the queue stays there for an hour, unless it is called."""
+    for job in queue.slurm.jobs():
+        if job["JobState"] == "PENDING":
+            queue.slurm.ask("scontrol", "update", f"JobId={name(job)}", "StartTime=now+1hour")
+            (now,) = [own for own in queue.slurm.jobs() if own["JobId"] == job["JobId"]]
+            wait = datetime.fromisoformat(now["EligibleTime"]) - datetime.now()
+            return now["JobState"] == "PENDING" and wait > timedelta(minutes=30)
+    return False
 
 
 LONG = ("objective=none", "head=regression", "finetune.max_epochs=24", "trainer.caps.max_epochs=24")

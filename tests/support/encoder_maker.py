@@ -9,7 +9,8 @@ import torch
 
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
-from handpose.training.shared import LeaseLostError, SharedEncoder, go_on_from
+from handpose.training.shared import LeaseLostError, SharedEncoder
+from handpose.training.take_over import go_on_from
 
 STEP = 0.05  # seconds
 

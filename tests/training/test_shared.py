@@ -22,8 +22,8 @@ from handpose.training.shared import (
     LeaseLostError,
     SharedEncoder,
     SharedFailedError,
-    go_on_from,
 )
+from handpose.training.take_over import go_on_from
 
 LEASE = 1.5  # seconds
 MAKING = 2.5  # seconds: longer than the lease, so that only its renewal keeps it
@@ -175,6 +175,22 @@ def test_a_run_that_is_told_to_stop_waits_no_longer(runs: Runs) -> None:
     with pytest.raises(Interrupted):
         waiting.take_turn(runs.root / "other", interrupt)
     assert waiting.makers() == [runs.root / "holder"]
+
+
+def test_a_slurm_job_waits_in_the_queue_until_it_is_called(
+    runs: Runs, slurm: Callable[..., Path]
+) -> None:
+    calls = slurm("RUNNING")
+    runs.start("holder")
+    runs.until(lambda: runs.has("holder", "checkpoints/last.ckpt"))
+    waiting = SharedEncoder(runs.root / "encoder", spec={}, lease_seconds=LEASE, patience=0.1)
+    with pytest.raises(Interrupted):
+        waiting.take_turn(runs.root / "other", Interrupt())
+    assert not runs.has("holder", "made")
+    assert runs.ended("holder")
+    told = [line for line in calls.read_text().splitlines() if "show" not in line]
+    here = "update JobId=7 StartTime="
+    assert told == ["requeue 7", f"{here}now+1", f"{here}now"]
 
 
 def test_a_damaged_encoder_is_made_again(shared: SharedEncoder, tmp_path: Path) -> None:
