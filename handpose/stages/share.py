@@ -25,7 +25,7 @@ from handpose.stages.encoder_key import describe
 from handpose.training import checkpoint
 from handpose.training.interrupt import Interrupt
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
-from handpose.training.shared import GiveWay, LeaseLostError, SharedEncoder
+from handpose.training.shared import LeaseLostError, LeaseWatch, SharedEncoder
 from handpose.training.take_over import go_on_from
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def train_or_take(
     while (before := _alone(shared.take_turn, run_dir, interrupt)) is not None:
         try:
             _alone(_take_over, before, run_dir, checkpoints, loggers)
-            backbone, results = train([GiveWay(shared)])
+            backbone, results = train([LeaseWatch(shared)])
             state = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
             _alone(shared.publish, state | {"results": results}, curves)
         except LeaseLostError as lost:

@@ -91,7 +91,7 @@ def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) 
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
     assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))
     model, _ = finetune(cfg, splits, tmp_path, [], backbone, Interrupt())
-    results = summarise(evaluate(cfg, splits, model)[0])
+    results = summarise(evaluate(cfg, splits, model, Interrupt())[0])
     assert results["n_test"] > 0
     assert results["pa_epe_mm"] > 0
 

@@ -15,13 +15,13 @@ import torch
 from encoder_maker import need
 
 from handpose.training import checkpoint
+from handpose.training.encoder_folder import SharedFailedError
 from handpose.training.interrupt import Interrupt, Interrupted
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
 from handpose.training.shared import (
-    GiveWay,
     LeaseLostError,
+    LeaseWatch,
     SharedEncoder,
-    SharedFailedError,
 )
 from handpose.training.take_over import go_on_from
 
@@ -214,7 +214,7 @@ def test_the_first_to_publish_wins(shared: SharedEncoder, tmp_path: Path) -> Non
 
 def test_a_holder_gives_way_only_when_it_lost_the_lease_and_is_alone() -> None:
     def after_a_batch(*, is_lost: bool, world_size: int) -> None:
-        callback = GiveWay(SimpleNamespace(is_lost=is_lost, folder="here"))  # type: ignore[arg-type]
+        callback = LeaseWatch(SimpleNamespace(is_lost=is_lost, folder="here"))  # type: ignore[arg-type]
         callback.on_train_batch_end(SimpleNamespace(world_size=world_size))  # type: ignore[arg-type]
 
     after_a_batch(is_lost=False, world_size=1)
