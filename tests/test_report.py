@@ -309,7 +309,7 @@ def test_hands_with_few_labels_are_no_best_ones(evaluation):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_few_samples(evaluation, count):
-    few = Evaluation(*(field[:count] for field in evaluation[:-1]), evaluation.mean_pose)
+    few = Evaluation._make([*(field[:count] for field in evaluation[:-1]), evaluation.mean_pose])
     chosen = samples_to_draw(few)
     assert [len(rows) for rows in chosen.values()] == [min(count, 1)] * 3
     if count == 3:
