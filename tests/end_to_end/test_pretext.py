@@ -15,7 +15,7 @@ def _results(run_dir: Path) -> dict:
 
 
 def test_relative_pre_training_predicts_rotation_and_scale(train: Callable[..., Path]) -> None:
-    results = _results(train(*WHOLE, "experiment=synthetic_relative"))
+    results = _results(train(*WHOLE, "experiment=synthetic_relative", "backbone=resnet18_half"))
     rotation = results["pretext_rotation_error_deg"] / results["pretext_rotation_chance_deg"]
     log_scale = results["pretext_log_scale_error"] / results["pretext_log_scale_chance"]
     print(f"rotation {rotation:.3f} of chance, log scale {log_scale:.3f} of chance")
