@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.refusal import first_line
 from handpose.check.sweep import is_grid
+from handpose.sweep.driver import following_driver
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
     failure = Path(hydra.runtime.output_dir) / FAILURE
     failure.unlink(missing_ok=True)
     try:
-        run(cfg)
+        with following_driver():
+            run(cfg)
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and is_signal(error.code):
             raise

@@ -1,13 +1,17 @@
 """Sweeps without a cluster: one failing cell, the table, and the same sweep again."""
 
 import json
+import os
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+ROOT = Path(__file__).resolve().parents[2]
 CELLS = ("objective=none", "head=regression,heatmap", "trainer.caps.samples=16")
 
 
@@ -94,17 +98,52 @@ def test_a_cell_of_several_processes_that_is_told_to_stop_has_not_failed(
     assert len(list(folder.glob("*/failure.txt"))) == failed
 
 
+JOBLIB = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+SMALL = ("trainer=debug", "dataset.image_size=32", "report=false")
+
+
+@pytest.mark.slow
+def test_cells_stop_when_their_driver_is_killed_and_go_on_later(
+    train_process: Callable[..., subprocess.CompletedProcess], cache: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    folder = tmp_path / "sweep"
+    long = ("finetune.max_epochs=40", "trainer.caps.max_epochs=40")
+    command = [*JOBLIB, *SMALL, *CELLS, *long, f"hydra.sweep.dir={folder}"]
+    driver = subprocess.Popen(
+        [sys.executable, "train.py", *command, f"paths.cache={cache}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    until(lambda: len(list(folder.glob("*/checkpoints/finetune/last.ckpt"))) == 2)
+    driver.kill()
+    driver.wait()
+    for cell in (cell_folder(folder, "regression"), cell_folder(folder, "heatmap")):
+        with FileLock(cell / ".lock", timeout=60):
+            assert "stopped by SIGTERM" in (cell / "train.log").read_text()
+            assert not (cell / "results.json").exists()
+    done = train_process(*command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list(folder.glob("*/results.json"))) == 2
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not holds():
+        assert time.monotonic() < end, "stuck"
+        time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_cells_in_processes_of_their_own(
     train_process: Callable[..., subprocess.CompletedProcess], tmp_path: Path
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     folder = tmp_path / "sweep"
-    small = ("trainer=debug", "dataset.image_size=32", "report=false", f"hydra.sweep.dir={folder}")
-    parallel = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    small = (*SMALL, f"hydra.sweep.dir={folder}")
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"no weights")
-    done = train_process(*parallel, *small, *CELLS[:1], f"backbone.weights=null,{weights}")
+    done = train_process(*JOBLIB, *small, *CELLS[:1], f"backbone.weights=null,{weights}")
     assert done.returncode == 1, done.stderr[-3000:]
     table = json.loads((folder / "sweep.json").read_text())
     assert [cell["status"] for cell in table["cells"]] == ["finished", "failed"]
