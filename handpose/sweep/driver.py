@@ -1,5 +1,6 @@
 """The process that started a sweep, seen from a cell that has a process of its own (joblib)."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -12,20 +13,24 @@ _LOOK_SECONDS = 1.0
 
 @contextmanager
 def following_driver() -> Iterator[None]:
-    """Tells this process to stop once its driver is gone, which could wait for no result of it.
+    """Tells the run to stop once its driver is gone, and ends the process with it.
 
-    Killed, a driver tells nobody, and its cells would train on to their end. A cell in the driver's
-    own process, and a Slurm job, whose driver may go, are left alone.
+    Killed, a driver tells nobody: its cells would train on to their end, and their processes wait
+    for another cell for ever. A cell in the driver's own process, and a Slurm job, whose driver may
+    go, are left alone.
     """
     if multiprocessing.current_process().name == "MainProcess":
         yield
         return
-    is_over = threading.Event()
-    threading.Thread(target=_watch, args=(os.getppid(), is_over), daemon=True).start()
+    is_over, driver = threading.Event(), os.getppid()
+    threading.Thread(target=_watch, args=(driver, is_over), daemon=True).start()
     try:
         yield
     finally:
         is_over.set()
+        if os.getppid() != driver:
+            logging.shutdown()
+            os._exit(128 + signal.SIGTERM)  # what is raised here would end the cell alone
 
 
 def _watch(driver: int, is_over: threading.Event) -> None:

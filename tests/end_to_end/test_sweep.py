@@ -116,15 +116,24 @@ def test_cells_stop_when_their_driver_is_killed_and_go_on_later(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     until(lambda: len(list(folder.glob("*/checkpoints/finetune/last.ckpt"))) == 2)
+    processes = children(driver.pid)
+    assert len(processes) >= 2
     driver.kill()
     driver.wait()
     for cell in (cell_folder(folder, "regression"), cell_folder(folder, "heatmap")):
         with FileLock(cell / ".lock", timeout=60):
             assert "stopped by SIGTERM" in (cell / "train.log").read_text()
             assert not (cell / "results.json").exists()
+    until(lambda: not any(process.exists() for process in processes))
     done = train_process(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list(folder.glob("*/results.json"))) == 2
+
+
+def children(pid: int) -> list[Path]:
+    """The folders in /proc of the processes that a process has started."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [Path("/proc") / number for thread in threads for number in thread.read_text().split()]
 
 
 def until(holds: Callable[[], bool]) -> None:
