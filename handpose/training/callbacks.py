@@ -135,7 +135,9 @@ class NonFiniteGuard(pl.Callback):
         if not gradients or bool(torch.nn.utils.get_total_norm(gradients).isfinite()):
             self._in_a_row = 0
             return
-        optimizer.zero_grad(set_to_none=True)  # a gradient of 0 would still move the momentum
+        is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if not is_scaled:  # a scaler leaves the step out itself, as soon as it sees the gradients
+            optimizer.zero_grad(set_to_none=True)  # a gradient of 0 would still move the momentum
         for buffer, before in zip(pl_module.buffers(), self._buffers, strict=True):
             buffer.copy_(before)
         self.skipped += 1
@@ -148,7 +150,6 @@ class NonFiniteGuard(pl.Callback):
             "%s, step %d: the gradient is not finite; left out (of %s)",
             *(stage, trainer.global_step, samples),
         )
-        is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         if self._in_a_row >= (PATIENCE_SCALED if is_scaled else PATIENCE):
             raise ValueError(
                 f"{stage}: {self._in_a_row} steps in a row without a finite gradient, the last at "

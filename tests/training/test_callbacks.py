@@ -1,7 +1,7 @@
 """A step without a finite gradient changes nothing; several in a row end the run."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -44,8 +45,9 @@ class Line(pl.LightningModule):
 
     stage = "finetune"
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool) -> None:
         super().__init__()
+        self.fused = fused
         torch.manual_seed(0)
         self.layer = nn.Linear(3, 1)
         self.kept: list[Any] = []
@@ -58,11 +60,22 @@ class Line(pl.LightningModule):
         self.kept.append(copy.deepcopy((self.layer.state_dict(), optimizer.state_dict()["state"])))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.parameters(), lr=0.1, weight_decay=0.1)
+        return torch.optim.AdamW(self.parameters(), lr=0.1, weight_decay=0.1, fused=self.fused)
 
 
-def _train(bad: set[int], guard: NonFiniteGuard | None) -> Line:
-    line = Line()
+def _scaled() -> MixedPrecision:
+    """16-mixed as on a GPU, where the loss is scaled."""
+    return MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=8))
+
+
+def _train(
+    bad: set[int],
+    guard: NonFiniteGuard | None,
+    *,
+    fused: bool = False,
+    precision: MixedPrecision | None = None,
+) -> Line:
+    line = Line(fused)
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -71,6 +84,7 @@ def _train(bad: set[int], guard: NonFiniteGuard | None) -> Line:
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[] if guard is None else [guard],
+        plugins=precision,
     )
     trainer.fit(line, DataLoader(Labels(bad), batch_size=1))
     return line
@@ -83,9 +97,14 @@ def _values(kept: Any) -> Iterator[Tensor]:
         yield from one.values()
 
 
-def test_a_nan_label_is_one_step_left_out_exactly(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("precision", [lambda: None, _scaled], ids=["32-true", "16-mixed"])
+def test_a_nan_label_is_one_step_left_out_exactly(
+    caplog: pytest.LogCaptureFixture, fused: bool, precision: Callable[[], MixedPrecision | None]
+) -> None:
+    """A fused optimizer undoes the scale of the loss itself, in its step."""
     guard = NonFiniteGuard()
-    kept = _train({4}, guard).kept
+    kept = _train({4}, guard, fused=fused, precision=precision()).kept
     before, after = _values(kept[3]), _values(kept[4])
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(value.isfinite().all() for step in kept for value in _values(step))
