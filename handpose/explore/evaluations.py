@@ -23,7 +23,7 @@ class Evaluated(NamedTuple):
 def evaluator(
     runs: Path, folders: Sequence[Path], overrides: Sequence[str]
 ) -> Callable[[Run], Evaluated]:
-    """Evaluates a run on the test split of its own dataset; a second time gives what there is.
+    """Evaluates a run on the split that its results are of; a second time gives what there is.
 
     Args:
         runs: the folder of all runs, which a model must lie in.

@@ -1,4 +1,4 @@
-"""A finished run: its model, and that on the test split of its own dataset or of another one."""
+"""A finished run: its model, and that on a split of its own dataset or of another one."""
 
 import time
 from pathlib import Path
@@ -49,7 +49,7 @@ def evaluate_finished(
     submission: Path | None = None,
     any_length: bool = False,
 ) -> tuple[Results, Evaluation, TargetDataset]:
-    """Evaluates the model of `run_dir` on the test split of `cfg.dataset`.
+    """Evaluates the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
 
     Args:
         cfg: of the evaluation (see `handpose.check.evaluation`).
@@ -65,7 +65,7 @@ def evaluate_finished(
         ValueError: the dataset or the model is missing or malformed, or no submission is possible.
     """
     start = time.monotonic()
-    dataset = labelled_split(cfg, "test")
+    dataset = labelled_split(cfg, cfg.evaluate.split)
     if submission is not None:
         check_submission(submission, dataset.source, any_length=any_length)
     stage, mean = open_model(cfg, run_dir), _mean_pose(cfg)
@@ -110,7 +110,8 @@ def write_evaluation(
         config: of the run.
         command: the command line of the evaluation.
     """
-    name = dataset.source.name
+    name, split = dataset.source.name, dataset.source.split
+    name += "" if split == "test" else f"-{split}"
     folder = run_dir / EVALUATIONS / name
     folder.mkdir(parents=True, exist_ok=True)
     images = images_to_draw(evaluation, dataset.source)

@@ -67,6 +67,13 @@ def test_its_own_dataset_again_gives_its_own_numbers(run_dir: Path, evaluate: Ev
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_the_validation_split_where_it_is_asked_for(run_dir: Path, evaluate: Evaluate) -> None:
+    found = evaluate(run_dir, "evaluate.split=val", on="synthetic-val")
+    own = json.loads((run_dir / "results.json").read_text())
+    assert found["split"] == "val"
+    assert found["pa_epe_mm"] != own["pa_epe_mm"]
+
+
 def test_freihand_in_two_passes_with_a_submission(
     run_dir: Path, evaluate: Evaluate, freihand: Path, tmp_path: Path
 ) -> None:
