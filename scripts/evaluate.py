@@ -1,7 +1,7 @@
 """`python scripts/evaluate.py RUN [dataset=NAME] [KEY=VALUE] ... [--passes 2] [--submission ZIP]`
 
-Evaluates a finished run on its own dataset, or on another one, on the split of evaluate.split=: that
-of the run's results, if not told otherwise. Numbers, pictures and a page go to
+Evaluates a finished run on its own dataset, or on another one, on the split of evaluate.split=:
+that of the run's results, if not told otherwise. Numbers, pictures and a page go to
 RUN/evaluations/<dataset>/, or <dataset>-val/ of the validation split, in the place of an earlier
 evaluation there; the run's own results stay as they are.
 """

@@ -108,16 +108,16 @@ def test_freihand_without_its_evaluation_labels(
 
 
 def test_labels_in_2d_alone(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
-    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii")
+    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii-train")
     assert found["split"] == "train", "debug takes what there is"
     assert 0 <= found["pck2d_at_20pct_of_joint_box"] <= 1
     assert found["pa_epe_mm"] is None
-    assert (run_dir / "evaluations" / "mpii" / "pck2d.png").exists()
+    assert (run_dir / "evaluations" / "mpii-train" / "pck2d.png").exists()
 
 
 def test_interhand(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
     options = ["dataset=interhand", f"paths.data={real_samples}", "--passes", "2"]
-    found = evaluate(run_dir, *options, on="interhand")
+    found = evaluate(run_dir, *options, on="interhand-train")
     assert found["n_test"] == 2
     assert found["mpjpe_both_sides_bone_granted_mm"] > 0
 
