@@ -27,9 +27,10 @@ def start_processes(cfg: DictConfig) -> None:
         SystemExit: one failed, or all were told to stop; with the exit code.
         RuntimeError: one failed in a cell of a sweep, where the other cells go on.
     """
-    count, is_cell = num_processes(cfg.trainer), HydraConfig.get().mode == RunMode.MULTIRUN
+    count, hydra = num_processes(cfg.trainer), HydraConfig.get()
+    is_cell = hydra.mode == RunMode.MULTIRUN
     command = [sys.executable, str(CONF.parent / "train.py"), *_arguments()]
-    code = start(command, count, of_a_sweep=is_cell)
+    code = start(command, count, launcher=hydra.launcher._target_ if is_cell else None)
     if code == 0:
         return
     if is_cell and code not in _TOLD_TO_STOP:

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-# In the environment of the processes of a sweep's cell, for Hydra takes each for a run by itself.
+# In the environment of the processes of a sweep's cell, for Hydra takes each for a run by itself:
+# the sweep's launcher.
 OF_A_SWEEP = "HANDPOSE_OF_A_SWEEP"
 # What torchrun says to each process that it starts, and we to ours.
 _TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -42,14 +43,14 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     return None
 
 
-def start(command: Sequence[str], count: int, *, of_a_sweep: bool = False) -> int:
+def start(command: Sequence[str], count: int, *, launcher: str | None = None) -> int:
     """Runs `command` in `count` processes on this machine, until all have ended.
 
     If one fails, the others, which may wait for it for ever, are killed soon after. Signals to this
     process go on to them, and they do not outlive it.
 
     Args:
-        of_a_sweep: they make a cell of a sweep, and are told so.
+        launcher: of the sweep that they make a cell of, which they are told; None for no sweep.
 
     Returns:
         The exit code of the first process to fail, 128 + n for one that signal n ended; 0 if none.
@@ -58,7 +59,7 @@ def start(command: Sequence[str], count: int, *, of_a_sweep: bool = False) -> in
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {OF_A_SWEEP: 1} if of_a_sweep else {}
+    shared |= {OF_A_SWEEP: launcher} if launcher is not None else {}
     threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": _threads(count)}
     processes = [
         subprocess.Popen(

@@ -39,8 +39,15 @@ def is_shared(cfg: DictConfig) -> bool:
     """Whether this run looks for, and leaves, an encoder in the cache: by default in a sweep."""
     if cfg.pretrain.share is not None:
         return bool(cfg.pretrain.share)
-    is_cell = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    return is_cell or OF_A_SWEEP in os.environ
+    return _launcher() is not None
+
+
+def _launcher() -> str | None:
+    """The launcher of the sweep that this run is a cell of; None for a run by itself."""
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    if hydra is not None and hydra.mode == RunMode.MULTIRUN:
+        return str(hydra.launcher._target_)
+    return os.environ.get(OF_A_SWEEP)
 
 
 def find_shared(cfg: DictConfig, views: dict[Split, ViewDataset]) -> SharedEncoder | None:
@@ -68,9 +75,8 @@ def _patience(cfg: DictConfig) -> float:
     One that shares its job with others would take them along into the queue. A dead holder is known
     by a lease that is not renewed, which takes a lease to see.
     """
-    launcher = HydraConfig.get().launcher if HydraConfig.initialized() else {}
     minutes = cfg.pretrain.give_way_minutes
-    if minutes is None or "slurm" not in str(launcher.get("_target_")).lower():
+    if minutes is None or "slurm" not in (_launcher() or "").lower():
         return math.inf
     return max(60 * minutes, 2 * cfg.pretrain.lease_seconds)
 

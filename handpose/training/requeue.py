@@ -7,7 +7,7 @@ import subprocess
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 60  # seconds, for Slurm to answer
-MOST = 20  # times; a job that never gets far enough to save would be requeued for ever
+MOST = 100  # times; a job that never gets far enough to save would be requeued for ever
 
 
 def requeue_job() -> bool:

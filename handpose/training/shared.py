@@ -110,9 +110,14 @@ class SharedEncoder(EncoderFolder):
         return True
 
     def release(self) -> None:
-        """Lets others take their turn; nothing where it is not this run's."""
+        """Lets others take their turn; nothing where it is not this run's.
+
+        Of the jobs that wait in the queue one goes on with the work, or all where none is left.
+        """
+        is_lost = self.is_lost
         self._lease.release(force=True)
-        self._stand_by.call()
+        if not is_lost:
+            self._stand_by.call(everyone=self.is_over())
 
 
 class LeaseWatch(pl.Callback):

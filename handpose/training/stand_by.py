@@ -1,6 +1,6 @@
 """Slurm jobs that wait for an encoder in the queue, where they hold no GPU.
 
-    FOLDER/stand_by/JOB   one each, empty, called what scontrol calls the job
+    FOLDER/stand_by/JOB   how often the job came back uncalled; named as scontrol names it
 
 The run that trains the encoder calls them when it is through, whichever way. They come back by
 themselves if it never is: a job that is killed calls nobody.
@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from handpose.training.requeue import begin_job, own_job, requeue_job, restarts
+from handpose.training.requeue import begin_job, own_job, requeue_job
 
 _log = logging.getLogger(__name__)
+
+_MOST = 5  # times that the wait is doubled
 
 
 class StandBy:
@@ -20,7 +22,8 @@ class StandBy:
 
     Args:
         folder: of the encoder.
-        seconds: that a job stays away at the most, the first time; twice as long each time after.
+        seconds: that a job stays away at the most, the first time; then twice, up to 32 times, as
+            long, each time that it comes back uncalled.
     """
 
     def __init__(self, folder: Path, *, seconds: float) -> None:
@@ -39,19 +42,22 @@ class StandBy:
         if job is None:
             return False
         self._folder.mkdir(exist_ok=True)
-        note, away = self._folder / job, self._seconds * 2 ** restarts()
-        note.touch()
+        note = self._folder / job
+        before = int(note.read_text() or 0) if note.exists() else 0
+        away = self._seconds * 2 ** min(before, _MOST)
+        note.write_text(str(before + 1))
         if not requeue_job():
             note.unlink()
             return False
         begin_job(job, f"now+{max(1, round(away))}")
-        if is_over():  # and whoever was at it has called before the job was there to be called
+        if is_over() or not note.exists():  # called before there was a job in the queue to call
             begin_job(job, "now")
         _log.info("job %s waits in the queue, for %.0f minutes at the most", job, away / 60)
         return True
 
-    def call(self) -> None:
-        """Lets them begin at once."""
-        for note in sorted(self._folder.glob("*")):
+    def call(self, *, everyone: bool) -> None:
+        """Lets them, or the first of them, begin at once."""
+        notes = sorted(self._folder.glob("*"))
+        for note in notes if everyone else notes[:1]:
             note.unlink(missing_ok=True)
             begin_job(note.name, "now")

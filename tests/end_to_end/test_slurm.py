@@ -208,14 +208,14 @@ def test_one_encoder_whatever_becomes_of_the_jobs_that_train_it(
 
 
 def test_cells_that_wait_do_so_in_the_queue(queue: Queue) -> None:
-    """Three on two nodes. The one at work is killed, and calls nobody; the next calls the last."""
+    """Three on two nodes. The one at work is killed, and calls nobody; the next calls the last.
+
+    Each has two processes, which Hydra takes for runs by themselves.
+    """
     driver = queue.start(
-        *(
-            "objective=contrastive",
-            "head=regression,heatmap,none",
-            "hydra.launcher.cpus_per_task=2",
-        ),
+        *("objective=contrastive", "head=regression,heatmap,none", *OF_ITS_OWN),
         *("pretrain.give_way_minutes=0.01", "pretrain.lease_seconds=4"),
+        "hydra.launcher.cpus_per_task=2",
         *("pretrain.max_epochs=60", "trainer.caps.max_epochs=60", "finetune.max_epochs=1"),
     )
     # Two have left already: the node that is not the maker's was there for one after the other.
