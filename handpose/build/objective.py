@@ -21,12 +21,16 @@ def _part_name(cfg: DictConfig) -> str:
 
 
 def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
-    """(objective, augmentation) of each part, by its name; a plain objective is one part."""
+    """(objective, augmentation) of each part, by its name; a plain objective is one part.
+
+    A part of no weight is left out: its views would cost as much, and take part in BatchNorm.
+    """
     if "parts" not in cfg.objective:
         return {_part_name(cfg): (cfg.objective, cfg.pretrain.augment)}
     return {
         name: (OmegaConf.masked_copy(part, [key for key in part if key != "augment"]), part.augment)
         for name, part in cfg.objective.parts.items()
+        if cfg.objective.weights.get(name) != 0
     }
 
 
@@ -75,4 +79,5 @@ def build_objective(
         )
         for name, (node, _) in _parts(cfg).items()
     }
-    return Hybrid(parts=parts, weights=cfg.objective.get("weights") or dict.fromkeys(parts, 1.0))
+    given = cfg.objective.get("weights") or dict.fromkeys(parts, 1.0)
+    return Hybrid(parts=parts, weights={name: w for name, w in given.items() if w != 0})

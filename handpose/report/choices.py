@@ -114,7 +114,9 @@ def _augmentations(config: Config, stage: str) -> str:
     parts = (find(config, "objective.parts") or {}) if stage == "pretrain" else {}
     if not parts:
         return _augmentation(find(config, f"{stage}.augment"))
-    return ", ".join(f"{name} {_augmentation(part['augment'])}" for name, part in parts.items())
+    weights = find(config, "objective.weights") or {}
+    used = {name: part for name, part in parts.items() if weights.get(name) != 0}
+    return ", ".join(f"{name} {_augmentation(part['augment'])}" for name, part in used.items())
 
 
 def _augmentation(node: Any) -> str:

@@ -69,3 +69,10 @@ def test_one_of_an_experiment_is_refused_too(tmp_path: Path, refused: Refused) -
 )
 def test_what_reaches_a_view_passes(arguments: list[str]) -> None:
     check_command_line(arguments)
+
+
+def test_parts_without_any_weight_are_refused(refused: Refused) -> None:
+    zero = [f"objective.weights.{part}=0" for part in ("contrastive", "relative")]
+    printed = refused("objective=hybrid", *zero)
+    assert "has 1 problem." in printed
+    assert "objective.weights: every one is 0" in printed
