@@ -1,9 +1,10 @@
 """The official metrics: tensors in, tensors out. N samples, J = 21 joints, errors in any one unit.
 
-FreiHAND's evaluation code: EPE is the mean over joints of the mean over samples; PCK counts
-errors <= threshold at 100 thresholds from 0 to 50 mm, averaged over joints; AUC is its area by the
-trapezoid rule, divided by the range. Unlabelled joints enter no mean; without any labelled
-joint the result is NaN, which the report turns into null with its reason.
+FreiHAND's evaluation code: EPE is the mean over joints of the mean over samples, its median that of
+the median over samples; PCK counts errors <= threshold at 100 thresholds from 0 to 50 mm, averaged
+over joints; AUC is its area by the trapezoid rule, divided by the range. Unlabelled joints enter
+none of them; without any labelled joint the result is NaN, which the report turns into null with
+its reason.
 """
 
 import torch
@@ -40,8 +41,11 @@ def mean_over_joints(values: Tensor, valid: Tensor) -> Tensor:
 
 
 def median(errors: Tensor, valid: Tensor) -> Tensor:
-    """The median of all labelled errors (N, J). ()"""
-    return errors[valid].median() if valid.any() else errors.new_tensor(torch.nan)
+    """The mean over joints of the median over samples of `errors` (N, J), where `valid`. ()"""
+    columns = [errors[labelled, j] for j, labelled in enumerate(valid.T) if labelled.any()]
+    if not columns:
+        return errors.new_tensor(torch.nan)
+    return torch.stack([column.quantile(0.5) for column in columns]).mean()
 
 
 def pck_thresholds(maximum: float = PCK_MAX_MM) -> Tensor:

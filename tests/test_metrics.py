@@ -7,31 +7,34 @@ import torch
 from handpose import metrics
 
 
-def _official(errors: np.ndarray, valid: np.ndarray, maximum: float) -> tuple[float, float]:
-    """`EvalUtil.get_measures`: (mean EPE, AUC), joint by joint; errors (N, J)."""
+def _official(errors: np.ndarray, valid: np.ndarray, maximum: float) -> tuple[float, ...]:
+    """`EvalUtil.get_measures`: (mean EPE, its median, AUC), joint by joint; errors (N, J)."""
     thresholds = np.linspace(0.0, maximum, 100)
-    means, aucs = [], []
+    means, medians, aucs = [], [], []
     for joint in range(errors.shape[1]):
         data = errors[valid[:, joint], joint]
         if len(data) == 0:
             continue
         means.append(np.mean(data))
+        medians.append(np.median(data))
         curve = np.array([np.mean((data <= t).astype("float")) for t in thresholds])
         aucs.append(np.trapezoid(curve, thresholds) / np.trapezoid(np.ones(100), thresholds))
-    return float(np.mean(means)), float(np.mean(aucs))
+    return float(np.mean(means)), float(np.mean(medians)), float(np.mean(aucs))
 
 
 def test_epe_and_auc_equal_the_official_definitions(rng: np.random.Generator) -> None:
     errors = rng.exponential(20, size=(60, 21))
     valid = rng.random((60, 21)) < 0.7
     valid[:, 4] = False
-    epe, auc = _official(errors, valid, 50.0)
+    epe, median, auc = _official(errors, valid, 50.0)
     errors[~valid] = np.nan
     found, mask = torch.from_numpy(errors), torch.from_numpy(valid)
     assert float(metrics.mean_over_joints(found, mask)) == pytest.approx(epe, abs=1e-6)
     assert float(metrics.auc(found, mask)) == pytest.approx(auc, abs=1e-6)
-    pooled = float(found[mask].mean())
-    assert abs(pooled - epe) > 1e-3  # a mean over all joints at once is another number
+    assert float(metrics.median(found, mask)) == pytest.approx(median, abs=1e-6)
+    pooled = found[mask]  # over all joints at once: other numbers
+    assert abs(float(pooled.mean()) - epe) > 1e-3
+    assert abs(float(pooled.quantile(0.5)) - median) > 1e-3
 
 
 def test_threshold_is_inclusive() -> None:
