@@ -46,8 +46,8 @@ METRICS = (
     "epe2d_median_px",
     "pck2d_at_20pct_of_joint_box",
     "auc_pck2d_to_20pct_of_joint_box",
-    "epe3d_root_relative_mm",
-    "epe3d_root_relative_median_mm",
+    "epe3d_root_relative_bone_granted_mm",
+    "epe3d_root_relative_bone_granted_median_mm",
     "mpjpe_both_sides_bone_granted_mm",
     "mpjpe_both_sides_bone_granted_median_mm",
     "pa_epe_mm",
@@ -137,7 +137,7 @@ def _root_relative(e: Evaluation) -> dict[str, Tensor]:
     # A left hand's joints are others than a right hand's: the mean is over all 42.
     both = torch.cat((e.xyz_valid & ~left, e.xyz_valid & left), dim=1)
     return {
-        **_mean_and_median("epe3d_root_relative", "mm", errors, e.xyz_valid),
+        **_mean_and_median("epe3d_root_relative_bone_granted", "mm", errors, e.xyz_valid),
         **_mean_and_median(
             "mpjpe_both_sides_bone_granted", "mm", torch.cat((errors, errors), dim=1), both
         ),

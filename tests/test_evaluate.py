@@ -64,7 +64,12 @@ def test_everything_is_undone_for_both_sides(targets: tuple[list, Target]) -> No
 
 def test_the_truth_has_no_error_and_shuffled_truth_has(targets: tuple[list, Target]) -> None:
     results = summarise(_evaluate(targets[1]))
-    for name in ("epe2d_px", "epe3d_root_relative_mm", "pa_epe_mm", "root_depth_error_mm"):
+    for name in (
+        "epe2d_px",
+        "epe3d_root_relative_bone_granted_mm",
+        "pa_epe_mm",
+        "root_depth_error_mm",
+    ):
         assert results[name] == pytest.approx(0, abs=1e-2)
     assert results["auc_pa_50mm"] == pytest.approx(1, abs=0.01)  # rounding is above threshold 0
     assert results["shuffled_pa_epe_mm"] > 20
@@ -78,7 +83,7 @@ def test_a_known_offset_is_measured_in_millimetres(targets: tuple[list, Target])
     moved = prediction.xyz.clone()
     moved[:, 8, 0] += 0.01 / target.bone
     results = summarise(_evaluate(target, prediction._replace(xyz=moved)))
-    assert results["epe3d_root_relative_mm"] == pytest.approx(10 / 21, rel=1e-3)
+    assert results["epe3d_root_relative_bone_granted_mm"] == pytest.approx(10 / 21, rel=1e-3)
 
 
 def test_the_refined_root_depth_stands_beside_the_solved_one(targets: tuple[list, Target]) -> None:
@@ -122,11 +127,15 @@ def test_either_reference_bone_is_granted_at_its_own_length(
     assert target.bone.numpy() == pytest.approx(np.array(lengths), rel=1e-5)
     right = _evaluate(target, reference_bone="middle")
     results = summarise(right)
-    for name in ("epe3d_root_relative_mm", "root_depth_error_mm", "epe3d_camera_scale_granted_mm"):
+    for name in (
+        "epe3d_root_relative_bone_granted_mm",
+        "root_depth_error_mm",
+        "epe3d_camera_scale_granted_mm",
+    ):
         assert results[name] == pytest.approx(0, abs=1e-2)
     index = (target.xyz[:, 5] - target.xyz[:, 0]).norm(dim=-1)
     wrong = summarise(_evaluate(target._replace(bone=index), _truth(target)))
-    assert wrong["epe3d_root_relative_mm"] > 5
+    assert wrong["epe3d_root_relative_bone_granted_mm"] > 5
     assert wrong["root_depth_error_mm"] > 50
     in_px = _evaluate(target, reference_bone="index").px_xyz
     assert (in_px - right.px_xyz).abs().max() > 1
@@ -193,7 +202,7 @@ def test_the_interhand_mean_is_over_the_joints_of_both_sides(targets: tuple[list
     results = summarise(evaluation)
     assert results["mpjpe_both_sides_bone_granted_mm"] == pytest.approx(np.mean(means))
     assert results["mpjpe_both_sides_bone_granted_mm"] == pytest.approx(10 / 3 / 42, rel=1e-3)
-    assert results["epe3d_root_relative_mm"] == pytest.approx(10 / 4 / 21, rel=1e-3)
+    assert results["epe3d_root_relative_bone_granted_mm"] == pytest.approx(10 / 4 / 21, rel=1e-3)
 
 
 def test_a_left_hand_left_mirrored_is_an_error(targets: tuple[list, Target]) -> None:

@@ -15,7 +15,7 @@ from handpose.report.rows import Cell, Row, duration, facts, metric_rows, shown
 _TILES = (
     "pa_epe_mm",
     "auc_pa_50mm",
-    "epe3d_root_relative_mm",
+    "epe3d_root_relative_bone_granted_mm",
     "epe2d_px",
     "pa_epe_weak_perspective_px",
     "pck2d_at_20pct_of_joint_box",

@@ -18,7 +18,7 @@ METRIC_WORDS = {
         "AUC of PCK, FreiHAND’s alignment",
         "As above, after the alignment that allows a reflection; 1 is best.",
     ),
-    "epe3d_root_relative_mm": (
+    "epe3d_root_relative_bone_granted_mm": (
         "Root-relative 3D error",
         "The wrist is moved onto the true one, and the true length of the reference bone granted.",
     ),

@@ -15,7 +15,7 @@ from handpose.sweep.cell import FAILURE
 from handpose.sweep.grid import Cell
 
 # Of all results; a column stands where some cell has the number.
-METRICS = ("epe2d_px", "epe3d_root_relative_mm", "pa_epe_mm", "auc_pa_50mm")
+METRICS = ("epe2d_px", "epe3d_root_relative_bone_granted_mm", "pa_epe_mm", "auc_pa_50mm")
 _IN_TERMINAL = ("epe2d_px", "pa_epe_mm")  # narrow enough to leave room for the overrides
 _SECONDS = ("pretrain_seconds", "finetune_seconds", "evaluate_seconds")
 

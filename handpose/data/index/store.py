@@ -108,9 +108,13 @@ def _states(paths: list[Path]) -> str:
 
 @cache
 def _code(reader: Path) -> bytes:
-    """The code on which an index depends: one of another version is not reused."""
-    files = [reader, *sorted(Path(__file__).parent.glob("*.py"))]
-    return b"".join(path.read_bytes() for path in files)
+    """The code on which an index depends: one of another version is not reused.
+
+    More than a reader imports, so that none of it is forgotten: joint orders, cameras, pictures.
+    """
+    data = Path(__file__).parents[1]
+    files = [*data.rglob("*.py"), *(data.parent / "geometry").glob("*.py"), data.parent / "hand.py"]
+    return b"".join(path.read_bytes() for path in [reader, *sorted(files)])
 
 
 def _build(

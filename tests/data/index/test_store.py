@@ -1,0 +1,19 @@
+"""An index is made again where the code that decides its content is another."""
+
+from pathlib import Path
+
+import pytest
+
+from handpose import hand
+from handpose.data import folder_boxes, freihand, images, interhand_tables
+from handpose.data.index import store
+from handpose.geometry import camera
+
+
+@pytest.mark.parametrize(
+    "module", [hand, camera, images, interhand_tables, folder_boxes, store, freihand]
+)
+def test_it_depends_on_the_code_that_readers_share(module: object) -> None:
+    """An order of joints or a camera that was wrong must not live on in what was built."""
+    code = store._code(Path(freihand.__file__))
+    assert Path(str(module.__file__)).read_bytes() in code  # type: ignore[attr-defined]
