@@ -1,6 +1,5 @@
 """Pictures one after the other: of files, of a video, of a camera. H, W of each."""
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -9,21 +8,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import PIL.Image
 
 from handpose.data.images import read_image
 
-_ORIENTATION = 0x0112  # the EXIF tag
-# What turns a stored picture (H, W, 3) upright, by that tag: mirrored, then transposed.
-_TURNS: dict[int, tuple[tuple[slice, ...], bool]] = {
-    2: ((slice(None), slice(None, None, -1)), False),
-    3: ((slice(None, None, -1), slice(None, None, -1)), False),
-    4: ((slice(None, None, -1),), False),
-    5: ((), True),
-    6: ((slice(None, None, -1),), True),
-    7: ((slice(None, None, -1), slice(None, None, -1)), True),
-    8: ((slice(None), slice(None, None, -1)), True),
-}
 _USUAL_RATE = 25.0  # frames per second, where a video or camera does not say
 
 
@@ -39,24 +26,9 @@ def read_pictures(paths: Sequence[Path]) -> Iterator[Frame | ValueError]:
     """A frame for each file, turned upright as its EXIF says, or the reason why there is none."""
     for path in paths:
         try:
-            yield Frame(path.name, None, _upright(read_image(path), _orientation(path)))
+            yield Frame(path.name, None, read_image(path, upright=True))
         except ValueError as error:
             yield error
-
-
-def _orientation(path: Path) -> int:
-    """What the picture's EXIF says, 1 where it says nothing or nothing that can be read."""
-    try:
-        with PIL.Image.open(path) as picture:
-            return int(picture.getexif().get(_ORIENTATION, 1))
-    except (OSError, ValueError, TypeError, SyntaxError, struct.error):
-        return 1
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    places, transposed = _TURNS.get(orientation, ((), False))
-    turned = image[places]
-    return np.ascontiguousarray(turned.swapaxes(0, 1) if transposed else turned)
 
 
 class Video(NamedTuple):

@@ -66,7 +66,7 @@ def _state(job: str) -> str:
 def _scontrol(*arguments: str) -> tuple[str, str]:
     """Its answer, and its error, "" where there is none.
 
-    In a session of its own: the SIGTERM that comes of a requeue must not end it half-way.
+    In a session of its own: a SIGTERM to this process's group must not end it half-way.
     """
     try:
         done = subprocess.run(
