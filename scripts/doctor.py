@@ -58,7 +58,15 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
     names = [_choice(cfg, key) for key in datasets]
     out = arguments.out or Path("doctor") / "+".join(names)
     debug = bool((cfg.trainer.caps or {}).get("samples"))
-    request = Request(arguments.overrides, out, arguments.quarantine, debug, cfg.reference_bone)
+    request = Request(
+        arguments.overrides,
+        out,
+        arguments.quarantine,
+        debug,
+        cfg.reference_bone,
+        has_head=cfg.head.get("_target_") is not None,
+        evaluated=cfg.evaluate.split,
+    )
     diagnosis = diagnose(datasets, request)
     out.mkdir(parents=True, exist_ok=True)
     page = render_page(diagnosis, command=shlex.join(["python", *sys.argv]))

@@ -23,6 +23,8 @@ CONF = Path(__file__).resolve().parents[1] / "conf" / "backbone"
 # File of a run, and what its encoder's names begin with.
 _STAGES = {"pretrain": ("backbone.pt", ""), "finetune": (MODEL, "backbone.network.")}
 _LOADERS = {
+    "resnet18_half": 'network = timm.create_model("resnet18", num_classes=0, '
+    "channels=(32, 64, 128, 256))",
     "resnet": "network = torchvision.models.{name}(); network.fc = torch.nn.Identity()",
     "hrnet": 'network = timm.create_model("{name}", features_only=True, feature_location="")',
 }
@@ -75,7 +77,7 @@ def _export(arguments: argparse.Namespace) -> None:
     path = arguments.to or run / f"{meta['backbone']}-{stage}.pth"
     _write(state, path, backbone=meta["backbone"])
     if stage == "pretrain" and meta["objective"] is None:
-        print("with objective=none it is the start of that run: nothing pre-trained it")
+        print("with objective=none it is the start of that run, which did not pre-train it")
     _print_loader(meta["backbone"], path)
 
 
@@ -126,11 +128,11 @@ def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
 
 
 def _print_loader(backbone: str, path: Path) -> None:
-    for family, loader in _LOADERS.items():
-        if backbone.startswith(family):
-            print("load it, strictly, by:")
-            print(f"  {loader.format(name=backbone)}")
-            print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
+    family = next((family for family in _LOADERS if backbone.startswith(family)), None)
+    if family is not None:
+        print("load it, strictly, by:")
+        print(f"  {_LOADERS[family].format(name=backbone)}")
+        print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
 
 
 def _sha256(path: Path) -> str:

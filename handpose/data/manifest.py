@@ -10,7 +10,8 @@ between training and validation must not divide, such as a person; the picture i
 have the columns image, side, u0, v0 ... u20, v20 and, where known, x0, y0, z0 ... x20, y20, z20,
 fx, fy, cx, cy, box_u, box_v, box_side, split, group; an empty cell is a missing label.
 
-Without a box it is that of the joints. Without any "val" row the validation cut is ours.
+Without a box it is that of the joints, which then decide the crops of pre-training too, as the run
+says. Without any "val" row the validation cut is ours.
 """
 
 import zlib
@@ -29,6 +30,7 @@ from handpose.hand import NUM_JOINTS
 
 _PLAIN = ("image", "side", "split", "group")
 _OWN_VAL = "hands in a validation split of their own"
+_BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
 
 
 class Manifest(IndexedDataset):
@@ -56,6 +58,10 @@ class Manifest(IndexedDataset):
     def _choose(self, val_fraction: float | None) -> np.ndarray:
         has_own = self.index.counts.get(_OWN_VAL, 0) > 0
         return super()._choose(None if has_own else val_fraction)
+
+    @property
+    def crops_by_labels(self) -> bool:
+        return super().crops_by_labels or self.index.counts.get(_BOXED_BY_JOINTS, 0) > 0
 
     def read(self, collector: Collector) -> None:
         if not (self.root / self.file).is_file():
@@ -103,6 +109,8 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
     number = collector.add_annotation(name, Annotation(uv, uv_valid, xyz, xyz_valid, K))
     if split == "val":
         collector.counts[_OWN_VAL] += 1
+    if row.get("box") is None:
+        collector.counts[_BOXED_BY_JOINTS] += 1
     collector.add_hand(
         Hand(
             image=image,

@@ -52,10 +52,16 @@ def _on_splits(dataset: DatasetFacts, request: Request) -> list[Advice]:
     if "val" in missing:
         line, request = _on_val(dataset, request)
         advice.append(line)
-    if "test" in missing and dataset.key != "pretrain.dataset" and not request.debug:
-        text = "no test hands, so no test errors. Pre-training needs none:"
-        advice.append(Advice(False, f"{dataset.name}: {text}", request.train("head=none")))
+    if "test" in missing and _is_evaluated(dataset, request):
+        text = "no test hands, and a run ends with their errors. Pre-training needs none:"
+        advice.append(Advice(True, f"{dataset.name}: {text}", request.train("head=none")))
     return advice
+
+
+def _is_evaluated(dataset: DatasetFacts, request: Request) -> bool:
+    """Whether a run needs its test hands; under debug others stand in for them."""
+    is_finetuned = request.has_head and dataset.key != "pretrain.dataset"
+    return is_finetuned and request.evaluated == "test" and not request.debug
 
 
 def _on_parts(dataset: DatasetFacts, missing: list[Split]) -> list[Advice]:
@@ -96,4 +102,4 @@ def _on_labels(dataset: DatasetFacts, request: Request) -> list[Advice]:
     if dataset.is_labelled or dataset.key == "pretrain.dataset" or not dataset.hands("train"):
         return []
     text = "no training hand has joints: this serves pre-training alone, without a head:"
-    return [Advice(False, f"{dataset.name}: {text}", request.train("head=none"))]
+    return [Advice(request.has_head, f"{dataset.name}: {text}", request.train("head=none"))]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from handpose.data.base import Split
+
 
 class Request(NamedTuple):
     """A command line of the doctor's."""
@@ -14,6 +16,8 @@ class Request(NamedTuple):
     quarantine: Path | None = None  # where to list what is bad
     debug: bool = False  # trainer=debug: another split stands in for a missing one
     reference_bone: str = "index"
+    has_head: bool = True  # a run is fine-tuned and evaluated after pre-training
+    evaluated: Split = "test"  # on which split
 
     def with_overrides(self, *more: str) -> "Request":
         """The same with other overrides, which replace those of the same keys."""

@@ -109,8 +109,9 @@ def _row(row: Row) -> str:
 
 def _limits(card: Card) -> list[str]:
     only = {name for terms in card.terms.values() for name in terms} == {"synthetic"}
+    saw = "Its labels are of" if find(card.config, "backbone.weights") else "It saw"
     synthetic = (
-        "- It saw rendered hands alone: no real skin, sleeves, objects, second hands or cast "
+        f"- {saw} rendered hands alone: no real skin, sleeves, objects, second hands or cast "
         "shadows. On photographs expect an upright hand in the right place at best."
     )
     return [

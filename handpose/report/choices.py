@@ -49,7 +49,7 @@ def key_choices(config: Config) -> dict[str, str]:
         "Objective": part_name(config, "objective"),
         "Head": _head(config),
         "Backbone": f"{part_name(config, 'backbone')}, from {weights} weights",
-        "Dataset": _dataset(config, "dataset"),
+        "Dataset": _dataset(config, "dataset") if _is_used(config) else "",
         "Pre-training": _stage(config, "pretrain")
         if part_name(config, "objective") != "none"
         else "none",
@@ -61,6 +61,13 @@ def key_choices(config: Config) -> dict[str, str]:
         "Seed": _plain(find(config, "seed")),
     }
     return {label: text for label, text in rows.items() if text}
+
+
+def _is_used(config: Config) -> bool:
+    """Whether a stage that runs has the run's own dataset; each may have another."""
+    stages = {"pretrain": "objective", "finetune": "head"}
+    ran = [stage for stage, part in stages.items() if part_name(config, part) != "none"]
+    return any(find(config, f"{stage}.dataset") == find(config, "dataset") for stage in ran)
 
 
 def _head(config: Config) -> str:

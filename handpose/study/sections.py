@@ -7,6 +7,7 @@ from typing import NamedTuple
 from handpose.report.html import figure, number
 from handpose.study import tables
 from handpose.study.collect import Findings
+from handpose.study.definition import Study
 from handpose.study.tables import Entry, Table
 from handpose.study.wording import metric_words, percent
 
@@ -21,9 +22,7 @@ class _Picture(NamedTuple):
 
 _MEANS = _Picture(
     "metric_by_labels",
-    "The mean over the seeds and its 95 % interval, by the part of the labels (log). The dashed "
-    "line is what the constant mean pose gets: above it nothing was learned that a constant does "
-    "not know.",
+    "The mean over the seeds and its 95 % interval, by the part of the labels (log).",
     700,
 )
 _DIFFERENCES = _Picture(
@@ -42,8 +41,20 @@ def results(findings: Findings, figures: Figures) -> str:
         f"{metric_words(study.metric).title} ({study.metric}, {study.better} is better): mean over "
         "the seeds ± half of its 95 % t interval; in colour the best mean of a column."
     )
+    picture = _MEANS._replace(caption=_MEANS.caption + _about_constant(study))
     found = _of_each_head(findings, tables.means)
-    return f"<h2>Results</h2>{_picture(_MEANS, figures)}{found}{_note(note)}"
+    return f"<h2>Results</h2>{_picture(picture, figures)}{found}{_note(note)}"
+
+
+def _about_constant(study: Study) -> str:
+    """What its line in the figure says; nothing where there is none."""
+    if study.constant is None:
+        return ""
+    worse = {"lower": "above", "higher": "below"}[study.better]
+    return (
+        f" The dashed line is what a constant gets ({study.constant}): {worse} it nothing was "
+        "learned that a constant does not know."
+    )
 
 
 def differences(findings: Findings, figures: Figures) -> str:

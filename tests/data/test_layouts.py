@@ -152,6 +152,18 @@ def test_a_manifest_is_any_data(tmp_path: Path, open_it: Callable) -> None:
     assert not flat.xyz_valid.any()
     assert full.box.tolist() == [47.5, 47.5, 80.0]
     assert unboxed.box[:2] == pytest.approx(unboxed.uv.mean(0), abs=1e-3)
+    assert everything.crops_by_labels, "of those without a box"
+
+
+def test_a_manifest_with_a_box_in_each_row_is_cropped_without_labels(
+    tmp_path: Path, open_it: Callable
+) -> None:
+    write_manifest(tmp_path / "d")
+    labels = tmp_path / "d" / "labels.jsonl"
+    rows = [json.loads(line) | {"box": [48, 48, 80]} for line in labels.read_text().splitlines()]
+    labels.write_text("\n".join(map(json.dumps, rows)))
+    boxed = open_it(Manifest, tmp_path / "d", file="labels.jsonl", val_fraction=0.0)
+    assert not boxed.crops_by_labels
 
 
 def test_a_manifest_as_a_table(tmp_path: Path, open_it: Callable) -> None:

@@ -101,9 +101,11 @@ def test_without_test_hands_pre_training_works(make_facts: Make, make_split: Cal
     rest = (make_split("train"), make_split("val"))
     missing = make_facts(splits=rest, missing={"test": "none"})
     (line,) = _advise(missing)
-    assert not line.blocks
+    assert line.blocks
     assert line.command.endswith("head=none")
     assert _advise(missing, key="pretrain.dataset") == []
+    for needs_none in ({"has_head": False}, {"evaluated": "val"}, {"debug": True}):
+        assert _advise(missing, request=REQUEST._replace(**needs_none)) == []
 
 
 def test_without_training_hands_nothing_works(make_facts: Make, make_split: Callable) -> None:
@@ -125,10 +127,14 @@ def test_no_joints_without_the_regressor(make_facts: Make, make_split: Callable)
     bare = dict(labelled_2d=0, labelled_3d=0, cameras=0)
     splits = tuple(make_split(name, **bare) for name in ("train", "val", "test"))
     advice = _advise(make_facts(splits=splits, settings={"joint_regressor": None}))
-    assert not any(line.blocks for line in advice)
     assert "778" in _one(advice, "joint_regressor").text
     assert len(advice) == 2
-    assert _one(advice, "no training hand has joints").command.endswith("head=none")
+    line = _one(advice, "no training hand has joints")
+    assert line.blocks
+    assert line.command.endswith("head=none")
+    bare = make_facts(splits=splits, settings={"joint_regressor": None})
+    advice = _advise(bare, request=REQUEST._replace(has_head=False))
+    assert not any(line.blocks for line in advice)
 
 
 def test_2d_labels_alone_are_said(make_facts: Make, make_split: Callable) -> None:

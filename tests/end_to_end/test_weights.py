@@ -17,6 +17,7 @@ from torch import nn
 from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
+from handpose.backbones.resnet_half import HalfResNet
 from handpose.training import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +96,15 @@ def test_an_hrnet_goes_out_strictly(weights: Callable[..., str], tmp_path: Path)
     assert all(torch.equal(a, b) for a, b in zip(levels, expected, strict=True))
 
 
+def test_half_a_resnet_goes_out_strictly(weights: Callable[..., str], tmp_path: Path) -> None:
+    backbone = HalfResNet(name="resnet18_half").eval()
+    output = weights("export", finish(tmp_path, backbone, "resnet18_half"))
+    image = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = backbone.embedding(backbone(image))
+        assert (load_as_printed(output)(image) - expected).abs().max() < 1e-6
+
+
 def test_an_imported_file_starts_a_run_which_gives_its_encoder_after_either_stage(
     train: Callable[..., Path], weights: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -106,7 +116,7 @@ def test_an_imported_file_starts_a_run_which_gives_its_encoder_after_either_stag
     overrides = re.findall(r"python train.py (.*)$", output, re.MULTILINE)[0].split()
     run_dir = train(*overrides, "objective=none", "head=regression")
 
-    assert "nothing pre-trained it" in weights("export", run_dir)
+    assert "did not pre-train it" in weights("export", run_dir)
     before = torch.load(run_dir / "resnet18-pretrain.pth", weights_only=True)
     assert all(torch.equal(v, network.state_dict()[k]) for k, v in before.items())
     weights("export", run_dir, "--stage", "finetune")

@@ -141,8 +141,9 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
     ):
         assert said in text, said
     assert "rendered hands alone" not in text
-    alone = Card(
-        config, results, {"finetune": {"synthetic": "MIT"}}, Agreement(100, DIFFER, DIFFER)
-    )
-    write_card(tmp_path / "card.md", alone)
-    assert "rendered hands alone" in (tmp_path / "card.md").read_text()
+    rendered = {"finetune": {"synthetic": "MIT"}}
+    for weights, said in ((None, "It saw rendered"), ("a.pt", "Its labels are of rendered")):
+        begun = config | {"backbone": {"name": "resnet50", "weights": weights}}
+        alone = Card(begun, results, rendered, Agreement(100, DIFFER, DIFFER))
+        write_card(tmp_path / "card.md", alone)
+        assert f"{said} hands alone" in (tmp_path / "card.md").read_text()

@@ -50,7 +50,9 @@ def test_it_is_killed_in_many_ways_and_gets_to_its_end(soak: Soak, tmp_path: Pat
     assert (tmp_path / "run" / "results.json").exists()
     assert len(soaked.kills) >= STEPS // 2
     assert len({kill.kind for kill in soaked.kills}) > 1
-    assert all(kill.code in kill.kind.codes for kill in soaked.kills if kill.progress)
+    for kill in filter(lambda kill: kill.progress, soaked.kills):
+        # On a busy machine Python may not be up yet, and not listen.
+        assert kill.code in (*kill.kind.codes, -kill.kind.number)
     assert (soaked.largest, soaked.most_files) == (STEPS, 1)
 
 

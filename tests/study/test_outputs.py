@@ -18,6 +18,7 @@ from handpose.study.launch import unfinished
 from handpose.study.outputs import as_markdown, write_outputs
 from handpose.study.plan import Cell
 from handpose.study.progress import Progress
+from handpose.study.sections import results
 from handpose.study.terminal import print_findings
 from handpose.study.wording import verdict
 
@@ -125,6 +126,24 @@ def test_the_verdict_names_what_differs_and_which_way(
     assert text.endswith("1 cannot be tested yet.")
     higher = findings._replace(study=parse_study(content | {"better": "higher"}))
     assert "contrastive is worse than none" in verdict(higher)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "a constant gets (mean_pose_pa_epe_mm): above it"),
+        ({"better": "higher"}, "a constant gets (mean_pose_pa_epe_mm): below it"),
+        ({"constant": None}, None),
+    ],
+)
+def test_the_line_of_the_constant_is_explained_where_it_is(
+    findings: Findings, content: dict[str, Any], changes: dict[str, Any], said: str | None
+) -> None:
+    study = parse_study(content | changes)
+    png = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    text = results(findings._replace(study=study), {"metric_by_labels": png})
+    assert ("dashed" in text) == (said is not None)
+    assert said is None or said in text
 
 
 def test_a_study_in_part_says_how_much(
