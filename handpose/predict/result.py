@@ -21,7 +21,7 @@ class Hand(NamedTuple):
     box: np.ndarray  # (3,) centre u, centre v, side, px: what was cropped about
     side: Side
     reference_bone: str  # "index" or "middle" (see `handpose.hand`)
-    scale: float  # metres: its length, as given or assumed
+    scale: float  # metres: its length, as given or assumed; refined depths change that of `xyz`
     assumed: list[str]  # a sentence for each thing that was not given
 
 
