@@ -8,12 +8,16 @@ import argparse
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from handpose.check import check_command_line
 from handpose.config import register
+
+if TYPE_CHECKING:
+    from handpose.augment.settings import Augmentation
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -48,9 +52,25 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_intermixed_args()
 
 
+def _dataset(cfg: DictConfig) -> str:
+    """The name of the file in conf/dataset/ that pre-training has its pictures of."""
+    choices = cfg.hydra.runtime.choices
+    return choices.get("dataset@pretrain.dataset") or choices["dataset"]
+
+
+def _augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
+    """Of pre-training, by the part of the objective; of a plain one, or of none, by PLAIN."""
+    from handpose.build import build_augmentation, build_view_augmentations
+    from handpose.explore.controls import PLAIN
+
+    if "parts" in cfg.objective:
+        return build_view_augmentations(cfg)
+    return {PLAIN: build_augmentation(cfg.pretrain.augment)}
+
+
 def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
     from handpose import explore  # noqa: F401  # before Gradio, which it keeps from reporting
-    from handpose.build import build_augmentation, build_caps, build_dataset
+    from handpose.build import build_caps, build_dataset
     from handpose.data.base import HandDataset, Split
     from handpose.explore.augmentations_tab import Source
     from handpose.explore.evaluations import evaluator
@@ -61,8 +81,7 @@ def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
     def open_split(split: Split) -> HandDataset:
         return build_dataset(cfg.pretrain.dataset, split, build_caps(cfg))
 
-    name = cfg.hydra.runtime.choices["dataset"]
-    source = Source(name, open_split, build_augmentation(cfg.pretrain.augment), cfg.seed)
+    source = Source(_dataset(cfg), open_split, _augmentations(cfg), cfg.seed)
     folders = [Path(cfg.paths.data), Path(cfg.paths.cache), runs]
     folders += [Path(cfg.dataset.root)] if cfg.dataset.get("root") else []
     places = [f"paths.{key}='{Path(cfg.paths[key]).absolute()}'" for key in ("data", "cache")]

@@ -1,7 +1,10 @@
-"""The tab of the augmentations: a sample, nine switches with their sliders, and the pair."""
+"""The tab of the augmentations: a sample, nine switches with their sliders, and the pair.
+
+Each part of an objective has switches and sliders of its own, of which those of one are shown.
+"""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
@@ -10,10 +13,19 @@ import gradio as gr
 from handpose.augment.settings import Augmentation
 from handpose.data.base import SPLITS, HandDataset, Split
 from handpose.explore.augmentation_view import parameters_html, pictures_html
-from handpose.explore.controls import CONTROLS, PROBABILITY, SLIDERS, Slider, changed, overrides
+from handpose.explore.controls import (
+    CONTROLS,
+    PLAIN,
+    PROBABILITY,
+    SLIDERS,
+    Slider,
+    changed,
+    overrides,
+)
 from handpose.explore.pairs import make_pair
 
 _DRAWS = 99
+_NUM_CONTROLS = len(CONTROLS) + len(SLIDERS)  # of a part
 
 
 class Source(NamedTuple):
@@ -21,7 +33,7 @@ class Source(NamedTuple):
 
     name: str
     open: Callable[[Split], HandDataset]  # ValueError: there is no such split
-    settings: Augmentation
+    settings: Mapping[str, Augmentation]  # by the part of the objective, or of `PLAIN` alone
     seed: int
 
 
@@ -33,7 +45,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
             index = gr.Slider(0, _last(source, SPLITS[0]), 0, step=1, label="sample")
             draw = gr.Slider(0, _DRAWS, 0, step=1, label="draw: other random numbers")
             joints = gr.Checkbox(True, label="joints")
-            switches, sliders = _controls(source.settings)
+            part, controls = _parts(source.settings)
         with gr.Column(scale=2, min_width=300, elem_classes="shown"):
             shown = gr.HTML(elem_id="pair")
             parameters = gr.HTML(elem_id="parameters")
@@ -42,7 +54,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
     def show(*values: Any) -> tuple[str, ...]:
         return _shown(source, *values)
 
-    inputs: list[Any] = [split, index, draw, joints, *switches, *sliders]
+    inputs: list[Any] = [split, index, draw, joints, part, *controls]
     outputs = [shown, parameters, command]
     # Of a slider that is drawn, only the place where it is now matters.
     settings: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
@@ -54,18 +66,21 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
 
 
 def _shown(
-    source: Source, split: Split, index: float, draw: float, joints: bool, *rest: Any
+    source: Source, split: Split, index: float, draw: float, joints: bool, part: str, *rest: Any
 ) -> tuple[str, str, str]:
-    """Pictures, parameters and command, or what is wrong with the controls in `rest`."""
+    """Pictures, parameters and command, or what is wrong with the part's controls in `rest`."""
+    base = source.settings[part]
+    start = _NUM_CONTROLS * list(source.settings).index(part)
+    own = rest[start : start + _NUM_CONTROLS]
     try:
-        settings = changed(source.settings, rest[: len(CONTROLS)], rest[len(CONTROLS) :])
+        settings = changed(base, own[: len(CONTROLS)], own[len(CONTROLS) :])
         dataset = source.open(split)
         place, size = min(int(index), len(dataset) - 1), dataset.image_size
         sample = dataset[place]
         pair = make_pair(sample, settings, size=size, seed=source.seed, time=int(draw), index=place)
     except (ValueError, OSError) as error:
         return f'<p class="error">{escape(str(error))}</p>', "", ""
-    command = _command(overrides(settings, source.settings))
+    command = _command(overrides(settings, base, part=part))
     return pictures_html(pair, joints=joints), parameters_html(pair, size=size), command
 
 
@@ -77,22 +92,54 @@ def _last(source: Source, split: Split) -> int:
         return 1
 
 
-def _controls(settings: Augmentation) -> tuple[list[gr.Checkbox], list[gr.Slider]]:
-    """The switches and sliders, in the order of `CONTROLS` and `SLIDERS`."""
+def _parts(settings: Mapping[str, Augmentation]) -> tuple[gr.Radio, list[Any]]:
+    """The choice of a part, hidden without parts, and the controls of all, one after the other."""
+    first, *others = settings
+    part = gr.Radio(
+        list(settings),
+        value=first,
+        label="part of the objective, each on views of its own",
+        visible=first != PLAIN,
+        elem_id="part",
+    )
+    controls, columns = [], []
+    for name, own in settings.items():
+        with gr.Column(visible=name == first) as column:
+            controls += _controls(name, own)
+        columns.append(column)
+    if others:
+        part.change(
+            lambda chosen: [gr.Column(visible=n == chosen) for n in settings], part, columns
+        )
+    return part, controls
+
+
+def _controls(part: str, settings: Augmentation) -> list[Any]:
+    """The switches in the order of `CONTROLS`, then the sliders in that of `SLIDERS`."""
     switches, sliders = [], []
     for control in CONTROLS:
         with gr.Group(elem_classes="control"):
             on = getattr(settings, control.switch)
-            switches.append(gr.Checkbox(on, label=control.title, elem_id=control.switch))
+            identity = _identity(part, control.switch)
+            switches.append(gr.Checkbox(on, label=control.title, elem_id=identity))
             if control.sliders:
-                with gr.Accordion("range", open=False, elem_id=f"range-{control.switch}"):
-                    sliders += [_slider(slider, settings) for slider in control.sliders]
-    sliders.append(_slider(PROBABILITY, settings, "of colour drop, blur, noise, cut-out, Sobel"))
-    assert len(sliders) == len(SLIDERS)
-    return switches, sliders
+                place = _identity(part, f"range-{control.switch}")
+                with gr.Accordion("range", open=False, elem_id=place):
+                    sliders += [_slider(slider, part, settings) for slider in control.sliders]
+    what = "of colour drop, blur, noise, cut-out, Sobel"
+    sliders.append(_slider(PROBABILITY, part, settings, what))
+    assert len(switches) + len(sliders) == _NUM_CONTROLS
+    return [*switches, *sliders]
 
 
-def _slider(slider: Slider, settings: Augmentation, info: str | None = None) -> gr.Slider:
+def _identity(part: str, name: str) -> str:
+    """What a control is called on the page."""
+    return f"{part}-{name}" if part else name
+
+
+def _slider(
+    slider: Slider, part: str, settings: Augmentation, info: str | None = None
+) -> gr.Slider:
     """At the configuration's value, which widens the slider where it has to."""
     value = slider.value(settings)
     name = slider.field if slider.end is None else f"{slider.field}-{slider.end}"
@@ -103,7 +150,7 @@ def _slider(slider: Slider, settings: Augmentation, info: str | None = None) -> 
         step=slider.step,
         label=slider.label,
         info=info,
-        elem_id=name,
+        elem_id=_identity(part, name),
     )
 
 

@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from statistics import mean
 from typing import NamedTuple
-
-import numpy as np
-from matplotlib.ticker import NullFormatter, NullLocator
 
 from handpose import metrics
 from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
@@ -23,11 +19,10 @@ from handpose.report.accuracy import (
 from handpose.report.choices import essence, find
 from handpose.report.rows import metric_rows, shown
 from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
-from handpose.study.wording import Metric, metric_words, percent
+from handpose.study.wording import metric_words, percent
 
 # None is the baseline's, which is drawn dashed.
-_COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
-_MARKERS = "osD^vPX"
+COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
 
 
 class Shown(NamedTuple):
@@ -41,9 +36,7 @@ class Shown(NamedTuple):
 def lettered(runs: Sequence[Run]) -> list[Shown]:
     """A, B, ... Z, A1, ...: names are too long for columns and legends."""
     return [
-        Shown(
-            chr(65 + i % 26) + (str(i // 26) if i >= 26 else ""), _COLOURS[i % len(_COLOURS)], run
-        )
+        Shown(chr(65 + i % 26) + (str(i // 26) if i >= 26 else ""), COLOURS[i % len(COLOURS)], run)
         for i, run in enumerate(runs)
     ]
 
@@ -58,8 +51,8 @@ def key_table(chosen: Sequence[Shown]) -> str:
     """What the letters stand for."""
     body = "".join(
         f'<tr><th><i style="background:{one.colour}"></i>{one.letter}</th><td>'
-        f"<b>{escape(essence(one.run.config))}</b>, {percent(_fraction(one.run) or 1.0)} of the "
-        f"labels, seed {escape(str(one.run.config.get('seed')))}{_start(one.run)}"
+        f"<b>{escape(essence(one.run.config))}</b>, {percent(one.run.label_fraction or 1.0)} of "
+        f"the labels, seed {escape(str(one.run.config.get('seed')))}{_start(one.run)}"
         f"<br><code>{escape(one.run.name)}</code></td></tr>"
         for one in chosen
     )
@@ -138,41 +131,3 @@ def draw_joints_of(
     legend(axes, loc="upper right", ncols=6, borderaxespad=0)
     name_joints(axes, places)
     return to_png(figure)
-
-
-def draw_fractions(runs: Sequence[Run], name: str) -> bytes | None:
-    """A metric over the share of labels, a line for each choice of parts: the seeds' mean, and a
-    dot a run. None where no run has both."""
-    points: dict[str, dict[float, list[float]]] = {}
-    for run in runs:
-        value, fraction = run.results.get(name), _fraction(run)
-        if isinstance(value, int | float) and fraction:
-            points.setdefault(essence(run.config), {}).setdefault(fraction, []).append(value)
-    if not points:
-        return None
-    figure = new_figure(5.0, 3.6)
-    axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
-    words: Metric = metric_words(name)
-    tidy(axes, title=f"{words.title}, by labels", x="share of the labels")
-    for place, (label, own) in enumerate(points.items()):
-        colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
-        fractions = sorted(own)
-        means = [mean(own[fraction]) for fraction in fractions]
-        axes.plot(fractions, means, color=colour, marker=marker, linewidth=1.8, label=label)
-        for fraction in fractions:
-            axes.plot([fraction] * len(own[fraction]), own[fraction], ".", color=colour, alpha=0.5)
-    every = np.unique([fraction for own in points.values() for fraction in own])
-    axes.set_xscale("log")
-    axes.set_xticks(every, [percent(float(fraction)) for fraction in every])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(every[0] / 1.3, every[-1] * 1.3)
-    axes.margins(y=0.25)
-    legend(axes, loc="best")
-    return to_png(figure)
-
-
-def _fraction(run: Run) -> float | None:
-    """The share of labels that it was fine-tuned on."""
-    value = find(run.config, "finetune.label_fraction")
-    return float(value) if isinstance(value, int | float) else None

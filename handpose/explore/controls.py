@@ -58,6 +58,7 @@ CONTROLS = (
     Control("cut_out", "Cut-out", _range("cut_out_side", "of the view’s side", 0, 1, 0.01)),
     Control("sobel", "Sobel", ()),
 )
+PLAIN = ""  # in the place of a part's name: the objective has no parts
 # Of all that is not tracked.
 PROBABILITY = Slider("probability", None, "probability", 0, 1, 0.05)
 SLIDERS = (*(slider for control in CONTROLS for slider in control.sliders), PROBABILITY)
@@ -80,11 +81,16 @@ def changed(
     return replace(settings, **fields)
 
 
-def overrides(settings: Augmentation, base: Augmentation) -> list[str]:
-    """What train.py is told to get `settings` where the configuration has `base`."""
+def overrides(settings: Augmentation, base: Augmentation, *, part: str = PLAIN) -> list[str]:
+    """What train.py is told to get `settings` where the configuration has `base`.
+
+    Args:
+        part: of the objective, whose views these are.
+    """
+    key = f"objective.parts.{part}.augment" if part else "augment"
     before = asdict(base)
     return [
-        f"augment.{name}={_written(value)}"
+        f"{key}.{name}={_written(value)}"
         for name, value in asdict(settings).items()
         if _written(value) != _written(before[name])
     ]

@@ -11,6 +11,7 @@ from handpose.doctor.contact_sheet import as_address
 from handpose.evaluate import Evaluation
 from handpose.explore import comparison, samples
 from handpose.explore.evaluations import Evaluated
+from handpose.explore.fractions import draw_fractions
 from handpose.explore.runs import Found, Run, find_runs
 from handpose.report.html import data_uri
 
@@ -94,7 +95,7 @@ class _Answers:
 
     def by_labels(self, names: list[str], name: str | None) -> str:
         runs = [one.run for one in self.chosen(names)]
-        return _figures({"metric by labels": comparison.draw_fractions(runs, name or "")})
+        return _figures({"metric by labels": draw_fractions(runs, name or "")})
 
     def evaluate_all(
         self,

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handpose.report.choices import find
 from handpose.rundir import CONFIG, MODEL, RESULTS
 
 
@@ -15,6 +16,12 @@ class Run(NamedTuple):
     folder: Path
     config: dict[str, Any]
     results: dict[str, Any]
+
+    @property
+    def label_fraction(self) -> float | None:
+        """The share of labels that it was fine-tuned on."""
+        value = find(self.config, "finetune.label_fraction")
+        return float(value) if isinstance(value, int | float) else None
 
 
 class Found(NamedTuple):
