@@ -38,6 +38,7 @@ def run(cfg: DictConfig) -> None:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    build.check_devices(cfg)
     with (
         build.joined_processes(cfg),
         _quiet_but_first(),

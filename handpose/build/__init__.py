@@ -9,7 +9,7 @@ from handpose.build.objective import (
     build_view_augmentations,
     mined_parts,
 )
-from handpose.build.processes import joined_processes
+from handpose.build.processes import check_devices, joined_processes
 from handpose.build.trainer import build_evaluator, build_trainer, num_workers
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "build_trainer",
     "build_view_augmentations",
     "capped",
+    "check_devices",
     "chosen",
     "joined_processes",
     "mined_parts",

@@ -28,6 +28,17 @@ def build_environment() -> ClusterEnvironment:
     return TorchElasticEnvironment()
 
 
+def check_devices(cfg: DictConfig) -> None:
+    """Raises ValueError where a run is to have GPUs that are not here, before its data are read."""
+    wanted, here = cfg.trainer.devices, torch.cuda.device_count()
+    least = wanted if isinstance(wanted, int) else max(wanted) + 1
+    if cfg.trainer.accelerator == "gpu" and here < least:
+        raise ValueError(
+            f"trainer.accelerator=gpu with trainer.devices={wanted}: torch sees {here} GPUs here. "
+            "Choose trainer=cpu or fewer devices; under srun each task must see all of its node's"
+        )
+
+
 @contextmanager
 def joined_processes(cfg: DictConfig) -> Iterator[None]:
     """This process among those of its run, which all have to come here; at once if it is alone."""

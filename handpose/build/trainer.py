@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -23,8 +24,12 @@ def build_trainer(
     monitor: str | None,
     loggers: list[Logger],
     callbacks: Sequence[pl.Callback] = (),
+    precision: Any = None,
 ) -> pl.Trainer:
-    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any."""
+    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any.
+
+    The precision is that of the configuration, if none is given.
+    """
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
     checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
@@ -34,7 +39,7 @@ def build_trainer(
         num_nodes=cfg.trainer.num_nodes,
         strategy=_strategy(cfg),
         sync_batchnorm=cfg.trainer.sync_batchnorm and num_processes(cfg.trainer) > 1,
-        precision=cfg.trainer.precision,
+        precision=precision or cfg.trainer.precision,
         deterministic=cfg.trainer.deterministic,
         max_epochs=capped(stage.max_epochs, caps.max_epochs),
         accumulate_grad_batches=stage.accumulate_grad_batches,
@@ -57,8 +62,19 @@ def build_trainer(
 def build_evaluator(
     cfg: DictConfig, stage: DictConfig, callbacks: Sequence[pl.Callback] = ()
 ) -> pl.Trainer:
-    """Lightning's trainer to evaluate with, which writes nothing."""
-    return build_trainer(cfg, stage, folder=None, monitor=None, loggers=[], callbacks=callbacks)
+    """Lightning's trainer to evaluate with, which writes nothing.
+
+    In float32: before its first step a deep network's activations are beyond 16 bits.
+    """
+    return build_trainer(
+        cfg,
+        stage,
+        folder=None,
+        monitor=None,
+        loggers=[],
+        callbacks=callbacks,
+        precision="32-true",
+    )
 
 
 def _strategy(cfg: DictConfig) -> str:

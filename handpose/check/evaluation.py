@@ -102,8 +102,8 @@ class _RunComposer(Composer):
         self.base.dataset = _with_references(own, config["paths"], catalogue)
         self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
         self.base.backbone.weights = None  # model.pt has them all
-        # Trained by however many processes, it is evaluated by one.
-        one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False)
+        # Trained by however many processes, on whatever device, it is evaluated by one on this.
+        one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False, accelerator="auto")
         self.base.trainer = OmegaConf.merge(self.base.trainer, one)
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:

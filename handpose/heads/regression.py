@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from handpose.hand import NUM_JOINTS
@@ -28,7 +29,12 @@ class RegressionHead(Head):
 
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """u and v come out in crop sides from the crop's centre, z in reference bones."""
-        pose = self.mlp(embedding).float().unflatten(1, (NUM_JOINTS, 3))
+        layers: list[Any] = list(self.mlp)
+        for layer in layers[:-1]:
+            embedding = layer(embedding)
+        last = layers[-1]
+        with torch.autocast(embedding.device.type, enabled=False):  # 16 bits would round the pose
+            pose = last(embedding.to(last.weight.dtype)).float().unflatten(1, (NUM_JOINTS, 3))
         scale = pose.new_tensor([self.image_size, self.image_size, 1.0])
         offset = pose.new_tensor([(self.image_size - 1) / 2, (self.image_size - 1) / 2, 0.0])
         return pose * scale + offset, pose.new_empty(pose.shape[0], 0)

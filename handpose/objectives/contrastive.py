@@ -84,11 +84,14 @@ def _as_it_is(tensor: Tensor) -> Tensor:
 def partner_top1(projections: Tensor, identity: Tensor) -> Tensor:
     """How often a first view's nearest second view (cosine) is its own partner. () in 0..1.
 
-    projections (B, 2, D), identity (B, 2); only `negatives` compete with the partner.
+    projections (B, 2, D), identity (B, 2); only `negatives` compete with the partner. Outside
+    autocast: in 16 bits similarities tie. NaN where a projection is not finite.
     """
-    z = F.normalize(projections.float(), dim=-1)
-    similarity = z[:, 0] @ z[:, 1].T
+    with torch.autocast(projections.device.type, enabled=False):
+        z = F.normalize(projections.float(), dim=-1)
+        similarity = z[:, 0] @ z[:, 1].T
     left_out = ~negatives(identity)[: len(z), len(z) :]
     left_out.fill_diagonal_(False)
     nearest = similarity.masked_fill(left_out, -torch.inf).argmax(1)
-    return (nearest == torch.arange(len(z), device=z.device)).float().mean()
+    share = (nearest == torch.arange(len(z), device=z.device)).float().mean()
+    return torch.where(z.isfinite().all(), share, torch.nan)

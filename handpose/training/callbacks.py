@@ -110,7 +110,8 @@ class NonFiniteGuard(pl.Callback):
     No weight changes, no momentum, and no running statistic: in 16 bits those of an overflow would
     never be finite again.
 
-    `PATIENCE` of them in a row stop the run.
+    `PATIENCE` of them in a row stop the run. Where the loss is scaled for 16 bits, some of a finite
+    loss are to be expected, as its scale is too large: those are not counted, nor told of.
     """
 
     def __init__(self) -> None:
@@ -118,15 +119,21 @@ class NonFiniteGuard(pl.Callback):
         self._in_a_row = 0
         self._index: list[Tensor] = []  # of each batch of the step
         self._buffers: list[Tensor] = []  # as before the step
+        self._losses: list[Tensor] = []  # of each batch of the step
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx % trainer.accumulate_grad_batches == 0:
-            self._index = []
+            self._index, self._losses = [], []
             self._buffers = [buffer.clone() for buffer in pl_module.buffers()]
         part = next(iter(batch.values())) if isinstance(batch, dict) else batch
         self._index.append(part.index.flatten())
+
+    def on_before_backward(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
+    ) -> None:
+        self._losses.append(loss.detach())
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
@@ -140,8 +147,12 @@ class NonFiniteGuard(pl.Callback):
             optimizer.zero_grad(set_to_none=True)  # a gradient of 0 would still move the momentum
         for buffer, before in zip(pl_module.buffers(), self._buffers, strict=True):
             buffer.copy_(before)
-        self.skipped += 1
         self._in_a_row += 1
+        is_overflow = is_scaled and all(bool(loss.isfinite()) for loss in self._losses)
+        if is_overflow and self._in_a_row < PATIENCE_SCALED:
+            _log.info("step %d: the scale of the loss is halved", trainer.global_step)
+            return
+        self.skipped += 1
         stage, samples = (
             getattr(pl_module, "stage", "training"),
             _keys(trainer, torch.cat(self._index).unique().tolist()),

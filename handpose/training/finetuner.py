@@ -70,7 +70,8 @@ class Finetuner(Stage):
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
         self.val_epe2d.update(error2d[batch.uv_valid])
         valid = batch.z_valid & batch.K_valid[:, None]
-        error = aligned_joint_errors(prediction.xyz, batch.xyz, valid) * 1000
+        xyz = prediction.xyz.nan_to_num(0, 0, 0)  # not finite: as bad as a hand without extent
+        error = aligned_joint_errors(xyz, batch.xyz, valid) * 1000
         self.val_pa_epe.update(error[valid])
         self.log("finetune/val_epe2d_crop_px", self.val_epe2d, on_epoch=True)
         self.log("finetune/val_pa_epe_mm", self.val_pa_epe, on_epoch=True)

@@ -63,9 +63,9 @@ class Line(pl.LightningModule):
         return torch.optim.AdamW(self.parameters(), lr=0.1, weight_decay=0.1, fused=self.fused)
 
 
-def _scaled() -> MixedPrecision:
+def _scaled(scale: float = 8) -> MixedPrecision:
     """16-mixed as on a GPU, where the loss is scaled."""
-    return MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=8))
+    return MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=scale))
 
 
 def _train(
@@ -111,6 +111,18 @@ def test_a_nan_label_is_one_step_left_out_exactly(
     assert not torch.equal(kept[4][0]["weight"], kept[5][0]["weight"])
     assert guard.skipped == 1
     assert "hand 4" in caplog.text
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_scale_that_is_too_large_is_no_fault_of_the_samples(
+    caplog: pytest.LogCaptureFixture, fused: bool
+) -> None:
+    guard = NonFiniteGuard()
+    kept = _train(set(), guard, fused=fused, precision=_scaled(2.0**19)).kept
+    assert torch.equal(kept[0][0]["weight"], kept[1][0]["weight"])  # left out all the same
+    assert not torch.equal(kept[-2][0]["weight"], kept[-1][0]["weight"])
+    assert guard.skipped == 0
+    assert "hand" not in caplog.text
 
 
 def test_without_the_guard_every_weight_is_lost() -> None:
