@@ -61,20 +61,24 @@ def decided(action: Callable[[], T]) -> T:
     """What `action` returns on rank 0, which alone does it; pickled for the others.
 
     Raises:
-        SystemExit: on the other ranks, where it raises anything on rank 0.
+        SystemExit: on the other ranks, where it raises anything on rank 0; with its exit code, for
+            whoever started them takes that of the first to leave.
     """
     if world_size() == 1:
         return action()
-    outcome: list[Any] = [None]
+    outcome: list[Any] = [1]  # the exit code, where it failed
     if is_first():
         try:
             outcome = [(action(),)]
-        finally:  # None, where it failed
+        except SystemExit as error:
+            outcome = [error.code if isinstance(error.code, int) else 1]
+            raise
+        finally:
             dist.broadcast_object_list(outcome, src=0, group=_waiting[0])
     else:
         dist.broadcast_object_list(outcome, src=0, group=_waiting[0])
-    if outcome[0] is None:
-        raise SystemExit(1)
+    if isinstance(outcome[0], int):
+        raise SystemExit(outcome[0])
     return outcome[0][0]
 
 

@@ -1,5 +1,6 @@
 """Two processes with half a batch each learn what one learns of the whole."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -204,6 +205,19 @@ def decide() -> tuple[int, list[int], str]:
 
 def refuse() -> None:
     raise SystemExit("of rank 0")
+
+
+def test_all_leave_with_the_exit_code_of_the_first(two_ranks: Callable) -> None:
+    """A run that was told to stop has not failed, whichever of its processes leaves first."""
+    assert two_ranks(exit_code) == [143, 143]
+
+
+def exit_code() -> object:
+    try:
+        ranks.decided(partial(sys.exit, 143))
+    except SystemExit as error:
+        return error.code
+    return 0
 
 
 def test_buffers_become_those_of_the_first_rank(two_ranks: Callable) -> None:
