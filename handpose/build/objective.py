@@ -30,7 +30,7 @@ def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
     return {
         name: (OmegaConf.masked_copy(part, [key for key in part if key != "augment"]), part.augment)
         for name, part in cfg.objective.parts.items()
-        if cfg.objective.weights.get(name) != 0
+        if (cfg.objective.get("weights") or {}).get(name) != 0
     }
 
 

@@ -117,7 +117,7 @@ class SharedEncoder(EncoderFolder):
         is_lost = self.is_lost
         self._lease.release(force=True)
         if not is_lost:
-            self._stand_by.call(everyone=self.is_over())
+            self._stand_by.call(self.is_over)
 
 
 class LeaseWatch(pl.Callback):

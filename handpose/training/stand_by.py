@@ -55,9 +55,9 @@ class StandBy:
         _log.info("job %s waits in the queue, for %.0f minutes at the most", job, away / 60)
         return True
 
-    def call(self, *, everyone: bool) -> None:
-        """Lets them, or the first of them, begin at once."""
+    def call(self, is_over: Callable[[], bool]) -> None:
+        """Lets the first of them begin at once, or all, where there is nothing left to do."""
         notes = sorted(self._folder.glob("*"))
-        for note in notes if everyone else notes[:1]:
+        for note in notes if len(notes) < 2 or is_over() else notes[:1]:
             note.unlink(missing_ok=True)
             begin_job(note.name, "now")

@@ -31,7 +31,7 @@ def test_a_job_stays_away_longer_each_time_that_nobody_calls_it(
     times = [int(line.rpartition("+")[2]) for line in said(calls)[1::2]]
     assert times == [600, 1200, 2400, 4800, 9600, 19200, 19200, 19200]
     assert notes(tmp_path) == ["5_2"]
-    StandBy(tmp_path, seconds=600).call(everyone=True)
+    StandBy(tmp_path, seconds=600).call(lambda: True)
     StandBy(tmp_path, seconds=600).join(lambda: False)
     assert said(calls)[-1] == "update JobId=5_2 StartTime=now+600"
 
@@ -41,7 +41,7 @@ def test_those_who_wait_are_called_once(tmp_path: Path, slurm: Slurm) -> None:
     StandBy(tmp_path, seconds=600).join(lambda: False)
     calls.write_text("")
     for _ in range(2):
-        StandBy(tmp_path, seconds=600).call(everyone=True)
+        StandBy(tmp_path, seconds=600).call(lambda: True)
     assert said(calls) == ["update JobId=5_2 StartTime=now"]
 
 
@@ -50,9 +50,9 @@ def test_where_work_is_left_one_is_called(tmp_path: Path, slurm: Slurm) -> None:
     (tmp_path / "stand_by").mkdir()
     for job in ("5_1", "5_2", "5_3"):
         (tmp_path / "stand_by" / job).touch()
-    StandBy(tmp_path, seconds=600).call(everyone=False)
+    StandBy(tmp_path, seconds=600).call(lambda: False)
     assert said(calls) == ["update JobId=5_1 StartTime=now"]
-    StandBy(tmp_path, seconds=600).call(everyone=True)
+    StandBy(tmp_path, seconds=600).call(lambda: True)
     assert said(calls)[1:] == [f"update JobId=5_{n} StartTime=now" for n in (2, 3)]
 
 
@@ -63,7 +63,7 @@ def test_a_call_that_came_before_the_job_was_in_the_queue_counts(
     calls, waiting = slurm("RUNNING"), StandBy(tmp_path, seconds=600)
 
     def requeued_as_it_is_called() -> bool:
-        waiting.call(everyone=False)
+        waiting.call(lambda: False)
         return True
 
     monkeypatch.setattr("handpose.training.stand_by.requeue_job", requeued_as_it_is_called)
