@@ -33,11 +33,13 @@ def main() -> None:
         exported = export_run(arguments.run, arguments.to or arguments.run / "export")
     except (ValueError, OSError) as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None
-    a, g, size = exported.agreement, exported.agreement.graph, exported.graph.stat().st_size
+    a, g, r = exported.agreement, exported.agreement.graph, exported.agreement.rounding
+    size = exported.graph.stat().st_size
     print(f"{exported.graph}: {size / 1e6:.1f} MB")
     print(
         f"on {a.crops} random crops within {g.px:.1e} px and {g.mm:.1e} mm of PyTorch "
-        f"({g.camera:.1e} of the distance in the camera)"
+        f"({g.camera:.1e} of the distance in the camera), which differs from itself in float64 by "
+        f"{r.px:.1e} px and {r.mm:.1e} mm"
     )
     print(f"{exported.card}: what it is, how to call it, and the terms of its data")
 
