@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 CONFIG = "config.json"
 RESULTS = "results.json"
 MODEL = "model.pt"
+EVALUATIONS = "evaluations"
 UNREADABLE = "unreadable.csv"
 # What a resumed run may change without changing its result.
 _FREE = (

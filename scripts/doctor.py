@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.check import check_command_line
+from handpose.check.folders import require_writable
 from handpose.config import register
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
         has_head=cfg.head.get("_target_") is not None,
         evaluated=cfg.evaluate.split,
     )
+    require_writable("--out", out)
     diagnosis = diagnose(datasets, request)
     out.mkdir(parents=True, exist_ok=True)
     page = render_page(diagnosis, command=shlex.join(["python", *sys.argv]))

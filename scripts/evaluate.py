@@ -1,9 +1,11 @@
-"""`python scripts/evaluate.py RUN [dataset=NAME] [KEY=VALUE] ... [--passes 2] [--submission ZIP]`
+"""`python scripts/evaluate.py RUN [dataset=NAME] [KEY=VALUE] ... [--passes 2] [--submission ZIP]
+[--to DIR]`
 
 Evaluates a finished run on its own dataset, or on another one, on the split of evaluate.split=:
 that of the run's results, if not told otherwise. Numbers, pictures and a page go to
-RUN/evaluations/<dataset>/, or <dataset>-val/ of the validation split, in the place of an earlier
-evaluation there; the run's own results stay as they are.
+RUN/evaluations/<dataset>/, or <dataset>-val/ for the validation split, and replace an earlier
+evaluation there. With --to they go to DIR/<dataset>/, for a run that cannot be written. The run's
+own results stay as they are.
 """
 
 import argparse
@@ -13,8 +15,9 @@ import sys
 from pathlib import Path
 
 from handpose.check.evaluation import check_evaluation
+from handpose.check.folders import require_writable
 from handpose.config import register
-from handpose.rundir import finished_config
+from handpose.rundir import EVALUATIONS, finished_config
 
 
 def parsed() -> argparse.Namespace:
@@ -27,6 +30,7 @@ def parsed() -> argparse.Namespace:
     add("overrides", nargs="*", metavar="KEY=VALUE", help="dataset, paths, trainer or evaluate")
     add("--passes", type=int, choices=(1, 2), default=1, help="2: a second time, cropped about the "
         "joints that were predicted first; the numbers of both stand side by side")  # fmt: skip
+    add("--to", type=Path, metavar="DIR", help="folder of the results; RUN/evaluations")
     add("--submission", type=Path, metavar="ZIP", help="writes the file for FreiHAND's server, "
         "of the last pass; no mesh is predicted, so its vertices are zeros")  # fmt: skip
     add("--any-length", action="store_true", help="takes other than FreiHAND's 3,960 images for "
@@ -40,6 +44,10 @@ def main() -> None:
     register()
     config = finished_config(arguments.run)
     cfg = check_evaluation(config, arguments.overrides)
+    to = arguments.to or arguments.run / EVALUATIONS
+    require_writable("--to", to)
+    if arguments.submission:
+        require_writable("--submission", arguments.submission.parent)
     from handpose.report.terminal import print_results
     from handpose.stages.finished import evaluate_finished, write_evaluation
 
@@ -55,7 +63,7 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None
     command = shlex.join(["python", *sys.argv])
-    folder = write_evaluation(arguments.run, *evaluated, config=config, command=command)
+    folder = write_evaluation(to, *evaluated, config=config, command=command)
     print_results(evaluated[0], run_dir=folder)
     if arguments.submission:
         print(f"Submission: {arguments.submission} (its vertices are zeros: no mesh is predicted)")

@@ -1,4 +1,4 @@
-"""`python scripts/export.py RUN [--to DIR]`
+"""`python scripts/export.py RUN [--to DIR] [--opset N]`
 
 Writes the model of a finished run as model.onnx, with normalisation, soft-argmax and root depth
 inside and a free batch size, and MODEL_CARD.md beside it. The graph is kept only if it agrees with
@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+from handpose.check.folders import require_writable
 from handpose.rundir import finished_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -21,8 +22,12 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="directory of a finished run")
     parser.add_argument("--to", type=Path, metavar="DIR", help="RUN/export")
+    parser.add_argument("--opset", type=int, default=18, metavar="N",
+        help="version of the ONNX operators; 18")  # fmt: skip
     arguments = parser.parse_args()
     finished_config(arguments.run)  # refuses what is no finished run
+    folder = arguments.to or arguments.run / "export"
+    require_writable("--to", folder)
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise SystemExit(
             f'{Path(__file__).name}: {", ".join(missing)} missing; pip install -e ".[export]"'
@@ -30,7 +35,7 @@ def main() -> None:
     from handpose.export import export_run
 
     try:
-        exported = export_run(arguments.run, arguments.to or arguments.run / "export")
+        exported = export_run(arguments.run, folder, opset=arguments.opset)
     except (ValueError, OSError) as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None
     a, g, r = exported.agreement, exported.agreement.graph, exported.agreement.rounding

@@ -1,5 +1,5 @@
 """`python scripts/predict.py RUN INPUT [--box U,V,SIDE] [--camera-matrix FX,FY,CX,CY] [--side left]
-[--scale METRES] [--to DIR]`
+[--scale METRES] [--recursive] [--to DIR]`
 
 Predicts the hand in a picture, in each picture of a folder, in a video or before a camera
 (camera:0), and writes the picture or video with the skeleton drawn, and the numbers as JSON
@@ -10,9 +10,11 @@ the camera's own rate: where predictions come slower than its frames, it plays f
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from handpose.check.folders import require_writable
 from handpose.check.prediction import (
     Input,
     camera_matrix,
@@ -31,6 +33,7 @@ def parsed() -> argparse.Namespace:
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="directory of a finished run")
     add("input", metavar="INPUT", help="a picture, a folder of them, a video, or camera:0")
+    add("--recursive", action="store_true", help="images of the folders in a folder too")
     add("--to", type=Path, default=Path("predictions"), metavar="DIR", help="./predictions")
     add("--box", metavar="U,V,SIDE", help="centre and side in px of a square about the hand; "
         "without it a first pass over the picture's centre finds one")  # fmt: skip
@@ -49,6 +52,7 @@ def main() -> None:
     arguments = parsed()
     finished_config(arguments.run)  # refuses what is no finished run
     found, known = _checked(arguments)
+    require_writable("--to", arguments.to)
     from rich.console import Console
 
     from handpose.predict import Given, HandPose
@@ -76,7 +80,7 @@ def main() -> None:
 def _checked(arguments: argparse.Namespace) -> tuple[Input, dict[str, Any]]:
     """The input, and the box and K that are given. Refuses with all that is wrong."""
     readers: dict[str, Callable[[str], Any]] = {
-        "input": find_input,
+        "input": partial(find_input, recursive=arguments.recursive),
         "box": lambda text: tuple(numbers(text, (3,))),
         "camera_matrix": camera_matrix,
     }
@@ -95,7 +99,8 @@ def _checked(arguments: argparse.Namespace) -> tuple[Input, dict[str, Any]]:
         if (value := getattr(arguments, name.replace("-", "_"))) is not None and value < 1
     ]
     found = read.get("input")
-    if found and found.paths and arguments.to.resolve() == found.paths[0].parent.resolve():
+    folders = {path.parent.resolve() for path in found.paths} if found else set()
+    if arguments.to.resolve() in folders:
         problems.append(f"--to {arguments.to}: what was drawn would lie among the pictures")
     if problems:
         raise SystemExit("\n".join(f"{Path(__file__).name}: {problem}" for problem in problems))

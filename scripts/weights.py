@@ -14,6 +14,7 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handpose.check.folders import require_writable
 from handpose.rundir import MODEL
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def main() -> None:
     try:
         if arguments.to is not None:
             _refuse_existing(arguments.to)
+            require_writable("--to", arguments.to.parent)
         arguments.command(arguments)
     except (ValueError, OSError) as error:
         raise SystemExit(f"{Path(__file__).name}: {error}") from None

@@ -1,5 +1,6 @@
 """Files and folders that a run needs: what the user brings, and what it may write."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,6 +107,20 @@ def _weights_problem(weights: Any) -> str | None:
         f"backbone.weights={weights}: no such file ({path.absolute()}). "
         f"Give null (random), imagenet, or the path of a file of weights{hint}"
     )
+
+
+def require_writable(key: str, folder: Path) -> None:
+    """Stop a script before its work if what it makes cannot be written.
+
+    Args:
+        key: the option that sets the folder, as typed.
+        folder: where the results go; need not exist.
+
+    Raises:
+        SystemExit: it cannot be made or written; says why and which option to use.
+    """
+    if problem := unwritable(key, str(folder)):
+        raise SystemExit(f"{Path(sys.argv[0]).name}: {problem}")
 
 
 def unwritable(key: str, folder: str) -> str | None:

@@ -20,11 +20,16 @@ class Input(NamedTuple):
     kind: Literal["pictures", "video", "camera"]
     paths: tuple[Path, ...] = ()  # of the pictures, or of the one video
     camera: int = 0
-    left_out: int = 0  # files of a folder that are no pictures by their names
+    left_out: int = 0  # files of a folder that are no images by their names
+    root: Path | None = None  # the folder that `paths` lie in, at any depth
 
 
-def find_input(text: str) -> Input:
-    """A picture, a folder of pictures, a video, or `camera:0`.
+def find_input(text: str, *, recursive: bool = False) -> Input:
+    """Find an image, a folder of images, a video, or `camera:0`.
+
+    Args:
+        text: as typed.
+        recursive: take the images of the folders in a folder too.
 
     Raises:
         ValueError: there is no such thing, or nothing to look at in it.
@@ -36,7 +41,7 @@ def find_input(text: str) -> Input:
         return Input("camera", camera=int(number))
     path = Path(text)
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, recursive=recursive)
     if not path.is_file():
         raise ValueError(f"{path}: no such picture, folder or video")
     suffix = path.suffix.lower()
@@ -48,13 +53,15 @@ def find_input(text: str) -> Input:
     return Input("pictures" if suffix in PICTURES else "video", (path,))
 
 
-def _folder(path: Path) -> Input:
-    """The pictures that lie in a folder itself, in the order of their names."""
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    pictures = tuple(file for file in files if file.suffix.lower() in PICTURES)
-    if not pictures:
-        raise ValueError(f"{path}: holds no picture ({', '.join(PICTURES)})")
-    return Input("pictures", pictures, left_out=len(files) - len(pictures))
+def _folder(path: Path, *, recursive: bool) -> Input:
+    """The images in a folder, in the order of their names."""
+    files = sorted(file for file in path.glob("**/*" if recursive else "*") if file.is_file())
+    images = tuple(file for file in files if file.suffix.lower() in PICTURES)
+    if not images:
+        below = not recursive and any(entry.is_dir() for entry in path.iterdir())
+        hint = ". It holds folders: add --recursive to search them" if below else ""
+        raise ValueError(f"{path}: no image in this folder ({', '.join(PICTURES)}){hint}")
+    return Input("pictures", images, left_out=len(files) - len(images), root=path)
 
 
 def numbers(text: str, counts: Sequence[int]) -> list[float]:

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from handpose.evaluate import Results
 from handpose.export.agreement import Agreement
-from handpose.export.graph import OPSET
 from handpose.hand import JOINT_NAMES, REFERENCE_BONES
 from handpose.report.choices import essence, find, key_choices, part_name
 from handpose.report.rows import Row, metric_rows, shown
@@ -20,6 +19,7 @@ class Card(NamedTuple):
     results: Results  # as in results.json
     terms: dict[str, dict[str, str]]  # stage -> dataset -> what its authors allow
     agreement: Agreement
+    opset: int
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -46,7 +46,7 @@ def _use(card: Card) -> list[str]:
     return [
         "## How to call it",
         "",
-        f"`model.onnx`, opset {OPSET}, for onnxruntime; B hands at a time, any B.",
+        f"`model.onnx`, opset {card.opset}, for onnxruntime; B hands at a time, any B.",
         "",
         "| | name | shape | what it is |",
         "|---|---|---|---|",

@@ -23,7 +23,7 @@ from handpose.model import PoseModel
 
 INPUTS = ("image", "K")
 OUTPUTS = ("uvz", "xyz", "root_depth")
-OPSET = 18  # of onnxruntime 1.14 and later
+OPSET = 18  # of onnxruntime 1.14 and later; PyTorch exports no older one
 _TRACED_BATCH = 2  # one of 1 would be taken for a constant
 
 
@@ -41,14 +41,24 @@ class ExportedModel(nn.Module):
 
 
 def write_graph(
-    model: ExportedModel, path: Path, *, image_size: int, notes: dict[str, str]
+    model: ExportedModel, path: Path, *, image_size: int, notes: dict[str, str], opset: int = OPSET
 ) -> None:
-    """Writes the graph with a free batch size, and `notes` in its metadata.
+    """Write the graph with a free batch size, and `notes` in its metadata.
+
+    Args:
+        model: on the CPU.
+        path: of the file.
+        image_size: S.
+        notes: name and text.
+        opset: version of the ONNX operators.
 
     Raises:
+        ValueError: the installed PyTorch and onnx cannot write that version.
         OSError: `path` cannot be written.
     """
     import onnx
+
+    _check_opset(opset, newest=onnx.defs.onnx_opset_version())
 
     image = torch.zeros(_TRACED_BATCH, 3, image_size, image_size, dtype=torch.uint8)
     K = torch.eye(3).repeat(_TRACED_BATCH, 1, 1)
@@ -63,15 +73,25 @@ def write_graph(
             dynamo=True,
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            opset_version=OPSET,
+            opset_version=opset,
         )
     assert program is not None
     proto = program.model_proto
+    written = next(entry.version for entry in proto.opset_import if not entry.domain)
+    if written != opset:  # the exporter only warns where it cannot convert
+        raise ValueError(f"--opset {opset}: this PyTorch wrote opset {written}; choose that one")
     _name_batch(proto)
     proto.doc_string = (__doc__ or "").strip()
     onnx.helper.set_model_props(proto, {"joints": ", ".join(JOINT_NAMES), **notes})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+def _check_opset(opset: int, *, newest: int) -> None:
+    if not OPSET <= opset <= newest:
+        raise ValueError(
+            f"--opset {opset}: choose {OPSET} to {newest}, what is installed can write"
+        )
 
 
 def _name_batch(proto: Any) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from handpose import build
 from handpose.export.agreement import Agreement, measure
 from handpose.export.card import Card, write_card
-from handpose.export.graph import ExportedModel, write_graph
+from handpose.export.graph import OPSET, ExportedModel, write_graph
 from handpose.hand import REFERENCE_BONES
 from handpose.report.choices import essence
 from handpose.rundir import RESULTS, finished_config
@@ -26,16 +26,20 @@ class ExportedRun(NamedTuple):
     agreement: Agreement
 
 
-def export_run(run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE) -> ExportedRun:
+def export_run(
+    run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE, opset: int = OPSET
+) -> ExportedRun:
     """Writes the graph, once it is known to agree with the model, and its card.
 
     Args:
         run_dir: a finished run.
         folder: made where it is missing; what an earlier export left there is replaced.
         tolerance: px and mm by which the two may differ on random crops, if not by rounding.
+        opset: version of the ONNX operators.
 
     Raises:
-        ValueError: there is no such run, or the graph disagrees; no graph is left then.
+        ValueError: there is no such run, the opset cannot be written, or the graph disagrees; no
+            graph is left then.
         OSError: the folder cannot be written.
     """
     cfg, pose_model = open_finished(run_dir)
@@ -45,7 +49,7 @@ def export_run(run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE) -> 
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{GRAPH}.partial"
     try:
-        write_graph(model, partial, image_size=size, notes=notes)
+        write_graph(model, partial, image_size=size, notes=notes, opset=opset)
         bone = mean_reach(REFERENCE_BONES[cfg.reference_bone][1])
         agreement = measure(model, partial, image_size=size, bone=bone)
         if not agreement.holds(tolerance):
@@ -58,6 +62,7 @@ def export_run(run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE) -> 
         results=json.loads((run_dir / RESULTS).read_text()),
         terms=build.build_terms(cfg),
         agreement=agreement,
+        opset=opset,
     )
     write_card(folder / CARD, card)
     return ExportedRun(folder / GRAPH, folder / CARD, agreement)

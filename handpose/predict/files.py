@@ -28,7 +28,9 @@ class Writer(Protocol):
 
 
 class PictureWriter:
-    """NAME.jpg and NAME.json in `folder`; pictures that differ in their endings keep those.
+    """NAME.jpg and NAME.json in `folder`; images that differ in their endings keep those.
+
+    An image of a folder in the folder given goes to a folder of the same name.
 
     Args:
         folder: where to.
@@ -37,16 +39,17 @@ class PictureWriter:
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self.folder = folder
-        self._stems = Counter(Path(name).stem for name in names)
+        self._stems = Counter(Path(name).with_suffix("") for name in names)
 
     def __call__(self, frame: Frame, hand: Hand) -> None:
-        stem = Path(frame.source).stem
-        name = stem if self._stems[stem] < 2 else frame.source
+        stem = Path(frame.source).with_suffix("")
+        path = self.folder / (stem if self._stems[stem] < 2 else frame.source)
+        path.parent.mkdir(parents=True, exist_ok=True)
         record = _record(frame, hand)
         done, packed = cv2.imencode(".jpg", draw_hand(frame.image, hand)[..., ::-1], _QUALITY)
         assert done, "this OpenCV cannot write JPEG"
-        (self.folder / f"{name}.jpg").write_bytes(packed.tobytes())
-        (self.folder / f"{name}.json").write_text(record)
+        path.with_name(f"{path.name}.jpg").write_bytes(packed.tobytes())
+        path.with_name(f"{path.name}.json").write_text(record)
 
 
 @contextmanager

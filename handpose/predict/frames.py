@@ -17,16 +17,26 @@ _USUAL_RATE = 25.0  # frames per second, where a video or camera does not say
 class Frame(NamedTuple):
     """A picture to look at."""
 
-    source: str  # the file's name, or the camera's
+    source: str  # the file's name or path below the folder given, or the camera's
     number: int | None  # from 0, of a video or camera
     image: np.ndarray  # (H, W, 3) uint8 RGB
 
 
-def read_pictures(paths: Sequence[Path]) -> Iterator[Frame | ValueError]:
-    """A frame for each file, turned upright as its EXIF says, or the reason why there is none."""
-    for path in paths:
+def image_names(paths: Sequence[Path], *, root: Path | None) -> list[str]:
+    """The path of each file below `root`, the folder that was given; without one its name."""
+    return [path.relative_to(root).as_posix() if root else path.name for path in paths]
+
+
+def read_pictures(paths: Sequence[Path], names: Sequence[str]) -> Iterator[Frame | ValueError]:
+    """Yield a frame for each file, turned upright as its EXIF says, or the reason for none.
+
+    Args:
+        paths: of the files.
+        names: of the frames, one for each file.
+    """
+    for path, name in zip(paths, names, strict=True):
         try:
-            yield Frame(path.name, None, read_image(path, upright=True))
+            yield Frame(name, None, read_image(path, upright=True))
         except ValueError as error:
             yield error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -22,10 +23,12 @@ from handpose.geometry.camera import back_project
 from handpose.hand import REFERENCE_BONES, ROOT
 from handpose.model import PoseModel
 from handpose.predict.given import NOTHING, Given, as_sample, assumptions, check_given, mean_bone
+from handpose.predict.pixels import as_rgb_images
 from handpose.predict.result import Hand
 from handpose.records import Prediction, Sample, Target
 from handpose.stages.finished import open_finished
 
+Image = np.ndarray | PIL.Image.Image | Path | str
 _MIN_LENGTH = 1e-3  # px: a collapsed hand stays one
 _NO_MEAN_POSE = torch.empty(0, 3)
 
@@ -77,21 +80,27 @@ class HandPose:
         return cls(model, crop, place)
 
     def predict(
-        self, images: Sequence[np.ndarray], given: Given | Sequence[Given] = NOTHING
+        self, images: Sequence[Image], given: Given | Sequence[Given] = NOTHING
     ) -> list[Hand]:
-        """The hand in each picture, in one batch; two where a box is not given.
+        """The hand in each image, in one batch; two where a box is not given.
 
         Args:
-            images: each (H, W, 3) uint8 RGB.
+            images: each a (H, W, 3) uint8 RGB array, a (H, W) uint8 grey array, a PIL image or the
+                path of a file. Files and PIL images are turned upright as their EXIF says.
             given: what is known of them, of all alike or of each.
 
         Raises:
-            ValueError: what is given contradicts itself, or a picture is too small.
+            TypeError: an image of another kind (float, 16 bits, RGBA, a tensor), or not a list.
+            ValueError: what is given contradicts itself, an image is too small, a file cannot be
+                read, or there are not as many `given` as images.
         """
-        each = [given] * len(images) if isinstance(given, Given) else list(given)
+        pixels = as_rgb_images(images)
+        each = [given] * len(pixels) if isinstance(given, Given) else list(given)
+        if len(each) != len(pixels):
+            raise ValueError(f"{len(pixels)} images and {len(each)} given; one for each is needed")
         for one in each:
             check_given(one)
-        samples = [as_sample(image, one) for image, one in zip(images, each, strict=True)]
+        samples = [as_sample(image, one) for image, one in zip(pixels, each, strict=True)]
         if not samples:
             return []
         scales = torch.tensor([one.scale or mean_bone(self.crop.reference_bone) for one in each])

@@ -1,6 +1,6 @@
 """A whole input, picture by picture: read, predict in batches, write, and say what was left out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from handpose.check.prediction import Input
 from handpose.predict.files import PictureWriter, Writer, video_writer
-from handpose.predict.frames import Frame, opened, read_pictures
+from handpose.predict.frames import Frame, image_names, opened, read_pictures
 from handpose.predict.given import Given
 from handpose.predict.hand_pose import HandPose
 
@@ -80,13 +80,14 @@ class Job:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if found.kind == "pictures":
-            return self._run_pictures(found.paths)
+            return self._run_pictures(found)
         return self._run_video(found, limit)
 
-    def _run_pictures(self, paths: Sequence[Path]) -> Done:
-        write = PictureWriter(self.folder, [path.name for path in paths])
-        with self._progress(visible=len(paths) >= _SHOWN_FROM) as progress:
-            return self._go(read_pictures(paths), write, progress, len(paths), self.batch_size)
+    def _run_pictures(self, found: Input) -> Done:
+        names, count = image_names(found.paths, root=found.root), len(found.paths)
+        write, frames = PictureWriter(self.folder, names), read_pictures(found.paths, names)
+        with self._progress(visible=count >= _SHOWN_FROM) as progress:
+            return self._go(frames, write, progress, count, self.batch_size)
 
     def _run_video(self, found: Input, limit: int | None) -> Done:
         is_camera = found.kind == "camera"

@@ -21,8 +21,6 @@ from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_
 from handpose.stages.splits import labelled_split
 from handpose.submission import check_submission, write_submission
 
-EVALUATIONS = "evaluations"
-
 
 def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
     """The configuration and the model of a finished run, whose data need not be here.
@@ -94,7 +92,7 @@ def _mean_pose(cfg: DictConfig) -> torch.Tensor:
 
 
 def write_evaluation(
-    run_dir: Path,
+    to: Path,
     results: Results,
     evaluation: Evaluation,
     dataset: TargetDataset,
@@ -102,17 +100,17 @@ def write_evaluation(
     config: dict[str, Any],
     command: str,
 ) -> Path:
-    """Numbers, pictures and a page of an evaluation; returns their folder, below `run_dir`.
+    """Write numbers, images and a page of an evaluation; return their folder, `to`/<dataset>.
 
     Args:
-        run_dir: a finished run; its own files stay as they are.
+        to: made where it is missing.
         results, evaluation, dataset: as `evaluate_finished` returns them.
         config: of the run.
         command: the command line of the evaluation.
     """
     name, split = dataset.source.name, dataset.source.split
     name += "" if split == "test" else f"-{split}"
-    folder = run_dir / EVALUATIONS / name
+    folder = to / name
     folder.mkdir(parents=True, exist_ok=True)
     images = images_to_draw(evaluation, dataset.source)
     report = ReportInput(config, command, results, {}, evaluation, images, None, evaluated_on=name)

@@ -12,10 +12,17 @@ def test_an_input_is_known_by_its_kind(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "clip.mp4", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "c.png").touch()
     found = find_input(str(tmp_path))
     assert found.kind == "pictures"
     assert found.paths == (tmp_path / "a.png", tmp_path / "b.JPG")
     assert found.left_out == 2
+    everything = find_input(str(tmp_path), recursive=True)
+    assert everything.paths == (*found.paths, tmp_path / "below" / "c.png")
+    (tmp_path / "above").mkdir()
+    (tmp_path / "below").rename(tmp_path / "above" / "below")
+    with pytest.raises(ValueError, match=r"no image in this folder .* add --recursive"):
+        find_input(str(tmp_path / "above"))
     assert find_input(str(tmp_path / "a.png")).paths == (tmp_path / "a.png",)
     assert find_input(str(tmp_path / "clip.mp4")).kind == "video"
     assert find_input("camera:2").camera == 2
@@ -26,7 +33,7 @@ def test_an_input_is_known_by_its_kind(tmp_path: Path) -> None:
     [
         ("nothing.jpg", "no such picture"),
         ("notes.txt", "neither a picture"),
-        ("empty", "holds no picture"),
+        ("empty", "no image in this folder"),
         ("camera:", "written camera:0"),
         ("camera:x", "written camera:0"),
     ],

@@ -67,6 +67,23 @@ def test_its_own_dataset_again_gives_its_own_numbers(run_dir: Path, evaluate: Ev
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_a_run_that_cannot_be_written_is_said_before_the_work(
+    run_dir: Path, evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run_dir / "evaluations").write_text("a file where the folder belongs, as nobody may write")
+    with monkeypatch.context() as patch:
+        patch.setattr("handpose.stages.finished.evaluate_finished", lambda *a, **k: 1 / 0)
+        with pytest.raises(SystemExit, match=r"evaluate\.py: --to=.*evaluations is a file"):
+            evaluate(run_dir)
+        with pytest.raises(SystemExit, match=r"evaluate\.py: --submission="):
+            evaluate(run_dir, "--to", str(tmp_path), "--submission", f"{run_dir}/config.json/x.zip")
+    with pytest.raises(NotADirectoryError):  # looked for in the run, where it does not lie
+        evaluate(run_dir, "--to", str(tmp_path / "there"))
+    own = json.loads((run_dir / "results.json").read_text())
+    there = tmp_path / "there" / "synthetic" / "evaluation-synthetic.json"
+    assert json.loads(there.read_text())["pa_epe_mm"] == own["pa_epe_mm"]
+
+
 def test_the_validation_split_where_it_is_asked_for(run_dir: Path, evaluate: Evaluate) -> None:
     found = evaluate(run_dir, "evaluate.split=val", on="synthetic-val")
     own = json.loads((run_dir / "results.json").read_text())

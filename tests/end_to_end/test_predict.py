@@ -120,6 +120,7 @@ def test_what_cannot_be_predicted_is_refused_at_once(
         (["nowhere", "corrupt.jpg"], ["no such run"]),
         ([trained, "x.jpg", "--box", "1,2", "--scale", 90], ["no such", "3 numbers", "metres"]),
         ([trained, "corrupt.jpg", "--to", "."], ["among the pictures"]),
+        ([trained, "corrupt.jpg", "--to", "corrupt.jpg"], ["--to=corrupt.jpg", "is a file"]),
         ([trained, "corrupt.jpg", "--batch-size", 0], ["--batch-size: a whole number"]),
         ([trained, "corrupt.jpg", "--device", "tpu"], ["device tpu: "]),
         ([trained, "camera:77"], ["camera:77: cannot be opened"]),

@@ -127,7 +127,9 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
     }
     results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}
     terms = {"pretrain": {"synthetic": "MIT"}, "finetune": {"freihand": "research only"}}
-    write_card(tmp_path / "card.md", Card(config, results, terms, Agreement(100, DIFFER, DIFFER)))
+    write_card(
+        tmp_path / "card.md", Card(config, results, terms, Agreement(100, DIFFER, DIFFER), 18)
+    )
     text = (tmp_path / "card.md").read_text()
     for said in (
         "freihand; terms: research only",
@@ -144,6 +146,16 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
     rendered = {"finetune": {"synthetic": "MIT"}}
     for weights, said in ((None, "It saw rendered"), ("a.pt", "Its labels are of rendered")):
         begun = config | {"backbone": {"name": "resnet50", "weights": weights}}
-        alone = Card(begun, results, rendered, Agreement(100, DIFFER, DIFFER))
+        alone = Card(begun, results, rendered, Agreement(100, DIFFER, DIFFER), 18)
         write_card(tmp_path / "card.md", alone)
         assert f"{said} hands alone" in (tmp_path / "card.md").read_text()
+
+
+def test_the_opset_asked_for_is_the_one_written(tmp_path: Path) -> None:
+    model, path = make_model("tiny", "regression"), tmp_path / "model.onnx"
+    write_graph(model, path, image_size=SIZE, notes={}, opset=20)
+    assert [entry.version for entry in onnx.load(path).opset_import if not entry.domain] == [20]
+    assert measure(model, path, image_size=SIZE, bone=BONE).holds(1e-4)
+    for opset in (17, onnx.defs.onnx_opset_version() + 1):  # PyTorch would write 18 and only warn
+        with pytest.raises(ValueError, match=f"--opset {opset}: choose 18 to "):
+            write_graph(model, path, image_size=SIZE, notes={}, opset=opset)

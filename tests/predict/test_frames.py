@@ -21,7 +21,7 @@ def test_a_picture_is_turned_as_pillow_turns_it(tmp_path: Path, orientation: int
     PIL.Image.fromarray(pixels).save(path, exif=exif)
     with PIL.Image.open(path) as stored:
         expected = np.asarray(PIL.ImageOps.exif_transpose(stored))
-    (frame,) = read_pictures([path])
+    (frame,) = read_pictures([path], ["turned"])
     assert isinstance(frame, Frame)
     assert np.array_equal(frame.image, expected)
     assert np.array_equal(expected, pixels) == (orientation == 1)
@@ -31,7 +31,7 @@ def test_a_bad_picture_is_a_reason_between_the_others(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.jpg"
     cv2.imwrite(str(good), np.zeros((20, 20, 3), np.uint8))
     bad.write_bytes(b"\xff\xd8 no picture")
-    first, reason, last = read_pictures([good, bad, good])
+    first, reason, last = read_pictures([good, bad, good], ["a", "b", "c"])
     assert isinstance(first, Frame)
     assert isinstance(last, Frame)
     assert isinstance(reason, ValueError)

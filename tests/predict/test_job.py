@@ -159,3 +159,16 @@ def test_a_camera_ends_by_ctrl_c_and_keeps_what_was_seen(
     assert len((made.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
     assert "stopped" in said.getvalue()
     assert "frames/s" in said.getvalue()
+
+
+def test_a_nested_folder_keeps_its_folders(
+    job: Callable, picture: np.ndarray, tmp_path: Path
+) -> None:
+    for name in ("hand.png", "left/hand.png", "left/hand.bmp", "right/hand.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "in" / name), picture)
+    worker, _ = job()
+    assert worker.run(find_input(str(tmp_path / "in"), recursive=True)) == Done(4, 0)
+    found = {p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.glob("out/**/*.json")}
+    assert found == {"hand.json", "left/hand.png.json", "left/hand.bmp.json", "right/hand.json"}
+    assert read(tmp_path / "out" / "right" / "hand.json")["source"] == "right/hand.png"
