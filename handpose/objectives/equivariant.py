@@ -40,15 +40,15 @@ def undo_on_points(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor
 
 
 def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
-    """As PeCLR does: points (N, K, 2) of any unit, which only their own extent can give.
+    """As PeCLR's code does: points (N, K, 2) of any unit, which only their own extent can give.
 
-    L2-normalised; the shift, in crop sides, undone in units of the points' extent along each axis,
-    which gets no gradient; turned back about the points' mean.
+    L2-normalised; the shift, in crop sides, undone in units of the points' extent along each axis;
+    turned back about the points' mean. Neither the extent nor the mean gets a gradient.
     """
     points = F.normalize(points.flatten(1), dim=1).unflatten(1, points.shape[1:])
     extent = (points.amax(1, keepdim=True) - points.amin(1, keepdim=True)).detach()
     points = points - view.shift[:, None] * extent
-    mean = points.mean(1, keepdim=True)
+    mean = points.mean(1, keepdim=True).detach()
     turned = (points - mean) @ view.rotation
     return (turned / view.scale[:, None, None] if with_scale else turned) + mean
 
@@ -67,8 +67,8 @@ class Equivariant(Contrastive):
 
     Args:
         shift: "published" undoes the shift in units of the points' extent and the rotation about
-            their mean; "exact" takes the points to be in crop sides from the crop's centre.
-            Maps are always warped exactly.
+            their mean, both as constants, as PeCLR's code does; "exact" takes the points to be in
+            crop sides from the crop's centre. Maps are always warped exactly.
         scale: whether the scale is undone too (not in the paper).
         **contrastive: what `Contrastive` takes.
     """

@@ -92,36 +92,35 @@ def published(plain: Tensor, views: Views) -> Tensor:
     return torch.stack(moved)
 
 
-def test_published_undo_equals_a_slow_one(views_of: Callable, make_settings: Callable) -> None:
-    views = views_of(make_settings(*MOVED))
-    view = ViewMap(*(t.double() for t in view_map(views.params, SIZE)))
-    seen = 3 * points(12, seed=1) + 0.4
-    for with_scale in (False, True):
-        fast = undo_as_published(seen, view, with_scale=with_scale)
-        for i, p in enumerate(seen):
-            p = p / p.square().sum().sqrt()
-            slow = p.clone()
-            for axis in (0, 1):
-                slow[:, axis] -= view.shift[i, axis] * (p[:, axis].max() - p[:, axis].min())
-            mean = slow.mean(0)
-            angle = -math.atan2(float(view.rotation[i, 1, 0]), float(view.rotation[i, 0, 0]))
-            back = torch.tensor(
-                [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]],
-                dtype=torch.float64,
-            )
-            factor = 1 / float(view.scale[i]) if with_scale else 1.0
-            slow = torch.stack([factor * (back @ (q - mean)) + mean for q in slow])
-            assert (fast[i] - slow).abs().max() < 1e-6
+def slow_undo(point: Tensor, view: ViewMap, i: int, *, with_scale: bool) -> Tensor:
+    """One view's points (K, 2) as PeCLR's code undoes them, with what it detaches taken as numbers.
+
+    Its `rotate_encoding` builds a 2x3 matrix about the detached mean, as OpenCV's does.
+    """
+    p = point / point.square().sum().sqrt()
+    extent = (p.detach().amax(0) - p.detach().amin(0)).tolist()
+    p = torch.stack([p[:, axis] - view.shift[i, axis] * extent[axis] for axis in (0, 1)], dim=1)
+    u, v = p.detach().mean(0).tolist()
+    angle = math.atan2(float(view.rotation[i, 1, 0]), float(view.rotation[i, 0, 0]))
+    factor = 1 / float(view.scale[i]) if with_scale else 1.0
+    cos, sin = factor * math.cos(angle), factor * math.sin(angle)
+    matrix = [[cos, sin, (1 - cos) * u - sin * v], [-sin, cos, sin * u + (1 - cos) * v]]
+    homogeneous = torch.cat((p, torch.ones(len(p), 1, dtype=p.dtype)), dim=1)
+    return homogeneous @ torch.tensor(matrix, dtype=p.dtype).T
 
 
-def test_the_extent_gets_no_gradient(views_of: Callable, make_settings: Callable) -> None:
-    view = view_map(views_of(make_settings("crop")).params, SIZE)
-    p = torch.tensor([[[0.0, 0.0], [0.6, 0.0], [0.0, 0.8]]]).repeat(12, 1, 1).requires_grad_()
-    undo_as_published(p, view, with_scale=False).sum().backward()
-    norm = 1.0  # of each p: the gradient of sum(p / |p|) alone, whatever the shift is
-    expected = 1 / norm - p.detach().sum((1, 2), keepdim=True) * p.detach()
-    assert p.grad is not None
-    assert torch.allclose(p.grad, expected, atol=1e-6)
+@pytest.mark.parametrize("with_scale", [False, True])
+def test_published_undo_has_the_value_and_the_gradient_of_a_slow_one(
+    views_of: Callable, make_settings: Callable, with_scale: bool
+) -> None:
+    view = ViewMap(*(t.double() for t in view_map(views_of(make_settings(*MOVED)).params, SIZE)))
+    seen = (3 * points(12, seed=1) + 0.4).requires_grad_()
+    weights = points(12, seed=2)
+    fast = undo_as_published(seen, view, with_scale=with_scale)
+    slow = torch.stack([slow_undo(p, view, i, with_scale=with_scale) for i, p in enumerate(seen)])
+    assert (fast - slow).abs().max() < 1e-6
+    of_fast, of_slow = (torch.autograd.grad((u * weights).sum(), seen)[0] for u in (fast, slow))
+    assert (of_fast - of_slow).abs().max() < 1e-6 * of_slow.abs().max()
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
