@@ -23,6 +23,25 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     return share / total(valid.sum()).clamp(min=1)
 
 
+# Bounds of a learned log-variance. An error of exp(-7), a thousandth of the range that its target is
+# drawn from (0.05 degrees of 45, 0.01 px of a crop), is finer than pixels tell, and so no reason for
+# a larger weight; without a bound a part that has no error takes over.
+LOG_VARIANCE_BOUNDS = (-7.0, 7.0)
+
+
+def weigh_by_variance(loss: Tensor, log_variance: Tensor) -> Tensor:
+    """exp(-s) L + s, Kendall et al., CVPR 2018, eq. 10 for a Laplacian, with s kept in its bounds.
+
+    Outside them the loss rises with the distance, so that the optimizer brings s back.
+
+    Args:
+        loss: () L, standardised: about 1 before training.
+        log_variance: () s, learned.
+    """
+    bounded = log_variance.clamp(*LOG_VARIANCE_BOUNDS)
+    return (-bounded).exp() * loss + bounded + (log_variance - bounded).abs()
+
+
 def pose_25d_loss(
     predicted: Tensor, true: Tensor, uv_valid: Tensor, z_valid: Tensor, *, image_size: int
 ) -> tuple[Tensor, Tensor]:

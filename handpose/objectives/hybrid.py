@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
+from handpose.losses import weigh_by_variance
 from handpose.objectives.base import Objective
 from handpose.records import Features, Views
 
@@ -15,8 +16,8 @@ from handpose.records import Features, Views
 class Hybrid(nn.Module):
     """The weighted sum of the parts' losses.
 
-    A given weight w contributes w L. A learned one contributes exp(-s) L + s (Kendall et al., CVPR
-    2018, eq. 10 for a Laplacian), but for a part that weighs its own terms so already
+    A given weight w contributes w L. A learned one contributes exp(-s) L + s (see
+    `weigh_by_variance`), but for a part that weighs its own terms so already
     (`Objective.weighs_itself`): its loss can be negative, and enters as it is.
 
     Args:
@@ -78,5 +79,4 @@ class Hybrid(nn.Module):
         weight = self.weights[name]
         if weight is not None:
             return weight * loss
-        log_variance = self.log_variance[name]
-        return (-log_variance).exp() * loss + log_variance
+        return weigh_by_variance(loss, self.log_variance[name])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
-from handpose.losses import masked_mean
+from handpose.losses import masked_mean, weigh_by_variance
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import KeypointProjection
 from handpose.objectives.relative_map import RelativeMap, relative_map, sampling_scales
@@ -20,9 +20,9 @@ from handpose.records import Features, ViewParams, Views
 class Relative(Objective):
     """L1 on each standardised part; the parts weighted by learned log-variances.
 
-    L = sum_p exp(-s_p) L_p + s_p, Kendall et al., CVPR 2018, eq. 10 for a Laplacian. The parts are
-    those that the augmentation's tracked switches turn on. Each pair is read in both orders, which
-    costs but another pass of the small MLP.
+    L = sum_p exp(-s_p) L_p + s_p (see `weigh_by_variance`). The parts are those that the
+    augmentation's tracked switches turn on. Each pair is read in both orders, which costs only
+    another pass of the small MLP.
 
     Args:
         hidden_dim: width of the pair's MLP.
@@ -106,8 +106,7 @@ class Relative(Objective):
             true = getattr(target, name)
             valid = target.colour_valid if name == "colour" else torch.ones_like(true).bool()
             error = masked_mean((output - true).abs() / self.get_buffer(f"scale_{name}"), valid)
-            log_variance = self.log_variance[name]
-            total = total + (-log_variance).exp() * error + log_variance
+            total = total + weigh_by_variance(error, self.log_variance[name])
             result[f"loss_{name}"] = error
         return {"loss": total, **result, **self._errors(predicted, target)}
 

@@ -52,6 +52,22 @@ def test_nothing_to_predict_is_refused(make_settings: Callable) -> None:
         Relative(**WIDTHS, augmentation=make_settings("gaussian_blur"), **CONTRACT)
 
 
+def test_a_part_without_an_error_takes_no_weight_from_the_others(
+    views_of: Callable, make_settings: Callable
+) -> None:
+    """All colours are masked, so that their part can only lower its log-variance."""
+    settings = make_settings("rotate", "colour_jitter", "sobel", probability=1.0)
+    objective = Relative(**WIDTHS, augmentation=settings, **CONTRACT)
+    optimizer = torch.optim.Adam(objective.log_variance.parameters(), lr=0.1)
+    views, embedding = views_of(settings), torch.randn(6, 2, 6)
+    for _ in range(250):
+        optimizer.zero_grad()
+        objective(((),), embedding, views)["loss"].backward()
+        optimizer.step()
+    weight = (-objective.log_variance["colour"]).exp()
+    assert float(weight) == pytest.approx(np.exp(7), rel=0.2)
+
+
 def test_masked_colours_leave_no_gradient(views_of: Callable, make_settings: Callable) -> None:
     settings = make_settings("colour_jitter", "sobel", probability=1.0)
     objective = Relative(**WIDTHS, augmentation=settings, **CONTRACT)
