@@ -23,9 +23,9 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     return share / total(valid.sum()).clamp(min=1)
 
 
-# Bounds of a learned log-variance. An error of exp(-7), a thousandth of the range that its target is
-# drawn from (0.05 degrees of 45, 0.01 px of a crop), is finer than pixels tell, and so no reason for
-# a larger weight; without a bound a part that has no error takes over.
+# Bounds of a learned log-variance. An error of exp(-7), a thousandth of the range that its target
+# is drawn from (0.05 of 45 degrees, 0.01 px of a crop), is finer than pixels can tell, so a larger
+# weight has no reason. Without a bound a part that has no error takes over.
 LOG_VARIANCE_BOUNDS = (-7.0, 7.0)
 
 

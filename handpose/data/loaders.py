@@ -164,8 +164,9 @@ def build_loader(
     rank: int = 0,
     num_ranks: int = 1,
 ) -> DataLoader:
-    """Shuffled whole batches for training; every sample once and in order otherwise.
+    """Shuffled whole batches for training; every sample once otherwise.
 
+    Held-out pairs, which compete within a batch, come in one fixed random order; crops in order.
     With fewer samples than a batch the batch is what there is, and the log says so.
 
     Args:
@@ -183,6 +184,7 @@ def build_loader(
         strata=dataset.strata,
         seed=seed,
         shuffle=training,
+        mixed=isinstance(dataset, ViewDataset),
         length=samples_per_epoch,
         rank=rank,
         num_ranks=num_ranks,

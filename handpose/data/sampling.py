@@ -12,8 +12,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (time, index): the sample, and how often it was drawn before.
 
     In training an epoch has `length` samples, shuffled; every stratum has its share of them, and
-    goes through all its samples before it repeats one. Otherwise every index once, in order, at
-    time 0, so that validation sees the same samples in every epoch.
+    goes through all its samples before it repeats one. Otherwise every index once, at time 0, so
+    that validation sees the same samples in every epoch.
 
     Of W processes each takes every W-th training sample, so that batches of b are together the
     batches of W b that one process has. The others every process goes through by itself.
@@ -24,6 +24,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         strata: (samples, weight) of each source, in the order of the indices.
         seed: with the epoch, all that the order depends on.
         shuffle: whether this is training.
+        mixed: outside training: in one random order, the same for every seed, so that a batch holds
+            no neighbours of one recording; False: in order.
         length: of a training epoch; None for as many samples as there are.
         rank, num_ranks: this process, and how many there are.
     """
@@ -34,6 +36,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         strata: Strata,
         seed: int,
         shuffle: bool,
+        mixed: bool = False,
         length: int | None = None,
         rank: int = 0,
         num_ranks: int = 1,
@@ -44,6 +47,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.length = (shuffle and length) or sum(count for count, _ in strata)
         self.seed = seed
         self.shuffle = shuffle
+        self.mixed = mixed
         self.epoch = 0
         self._start = (0, 0)
 
@@ -58,7 +62,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         if not self.shuffle:
-            return iter((0, index) for index in range(self.length))
+            indices = np.arange(self.length)
+            order = np.random.default_rng(0).permutation(indices) if self.mixed else indices
+            return iter((0, index) for index in order.tolist())
         draws = np.concatenate(
             [
                 self._draws(place, quota)

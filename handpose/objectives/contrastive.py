@@ -65,7 +65,7 @@ class Contrastive(Objective):
             weights = similarity_weights(whole(views.pose), whole(views.pose_valid))
         return {
             "loss": nt_xent(compared, identity, temperature=self.temperature, weights=weights),
-            "top1": partner_top1(compared.detach(), identity),
+            **partner_top1(compared.detach(), identity),
         }
 
     @property
@@ -81,17 +81,28 @@ def _as_it_is(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def partner_top1(projections: Tensor, identity: Tensor) -> Tensor:
-    """How often a first view's nearest second view (cosine) is its own partner. () in 0..1.
+def partner_top1(projections: Tensor, identity: Tensor) -> dict[str, Tensor]:
+    """How often a first view's nearest second view (cosine) is its own partner.
 
-    projections (B, 2, D), identity (B, 2); only `negatives` compete with the partner. Outside
-    autocast: in 16 bits similarities tie. NaN where a projection is not finite.
+    The candidates of a view are its partner and the second views that are its `negatives`: fewer
+    than the batch where identities repeat, and than evaluate.batch_size in a smaller last batch.
+
+    Args:
+        projections: (B, 2, D). Compared outside autocast: in 16 bits similarities tie.
+        identity: (B, 2).
+
+    Returns:
+        "top1", () in 0..1, NaN where a projection is not finite, and "top1_chance", (): what a
+        guess among as many candidates gets.
     """
     with torch.autocast(projections.device.type, enabled=False):
         z = F.normalize(projections.float(), dim=-1)
         similarity = z[:, 0] @ z[:, 1].T
-    left_out = ~negatives(identity)[: len(z), len(z) :]
-    left_out.fill_diagonal_(False)
-    nearest = similarity.masked_fill(left_out, -torch.inf).argmax(1)
+    candidates = negatives(identity)[: len(z), len(z) :]
+    candidates.fill_diagonal_(True)
+    nearest = similarity.masked_fill(~candidates, -torch.inf).argmax(1)
     share = (nearest == torch.arange(len(z), device=z.device)).float().mean()
-    return torch.where(z.isfinite().all(), share, torch.nan)
+    return {
+        "top1": torch.where(z.isfinite().all(), share, torch.nan),
+        "top1_chance": (1 / candidates.sum(1)).mean(),
+    }

@@ -20,8 +20,8 @@ class Figure(NamedTuple):
 TRAINING = (
     Figure(
         "loss_pretrain",
-        "Pre-training, a value an epoch. A dashed line is what the best constant answer gets: a "
-        "metric that stays on it has learned nothing.",
+        "Pre-training, a value an epoch. A dashed line is chance, what the best constant answer or "
+        "a guess gets: a metric that stays on it has learned nothing.",
         900,
     ),
     Figure(

@@ -71,7 +71,7 @@ def stage_panels(curves: Curves, stage: str) -> list[Panel]:
 
 
 def _chance(curves: Curves, name: str) -> Points:
-    """What the best constant gets, where it was logged."""
+    """What the best constant, or a guess, gets, where it was logged."""
     candidates = (name.replace("error", "chance"), f"{name}_chance")
     return next((curves[f"val_{c}"] for c in candidates if c != name and f"val_{c}" in curves), [])
 
@@ -92,7 +92,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (panel.name, "")
     title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
     tidy(axes, title=f"{title}, {unit}" if unit else title, x="epoch")
-    draw_line(axes, panel.chance, "best constant", color=BASELINE, linestyle=(0, (4, 2)))
+    draw_line(axes, panel.chance, "chance", color=BASELINE, linestyle=(0, (4, 2)))
     draw_line(axes, panel.train, "training", color=TRUTH)
     draw_line(axes, panel.val, "validation", color=MODEL)
     name_last(axes, panel.val)

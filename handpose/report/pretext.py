@@ -18,7 +18,7 @@ _LABELS = {
     "probe_pa_epe_mm": "Probe: aligned 3D error (PA), mm",
 }
 _PROBE, _MEAN_POSE = "probe_pa_epe_mm", "probe_mean_pose_pa_epe_mm"
-COLUMNS = ("trained", "best constant", "untrained")
+COLUMNS = ("trained", "chance", "untrained")
 
 
 class PretextRow(NamedTuple):
@@ -46,11 +46,11 @@ def _stands_beside_another(term: str) -> bool:
     return "_chance" in term or term == _MEAN_POSE or term.endswith("_reason")
 
 
-def _chance(term: str) -> str | None:
-    """The name of what the best constant gets."""
+def _chance(term: str) -> str:
+    """The name of what the best constant, or a guess, gets."""
     if term == _PROBE:
         return _MEAN_POSE
-    return term.replace("_error", "_chance") if "_error" in term else None
+    return term.replace("_error", "_chance") if "_error" in term else f"{term}_chance"
 
 
 def pretext_table(results: Results) -> str:

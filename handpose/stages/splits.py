@@ -166,7 +166,7 @@ def training_loader(
 
 
 def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
-    """Every sample once and in order, under the trainer's caps."""
+    """Every sample once, under the trainer's caps."""
     return build_loader(
         dataset,
         batch_size=build.capped(cfg.evaluate.batch_size, build.build_caps(cfg).batch_size),

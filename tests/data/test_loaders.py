@@ -55,6 +55,18 @@ def test_two_epochs_augment_one_sample_differently(
     assert not (first.image == second.image).all()
 
 
+def test_held_out_pairs_are_mixed_and_the_same_in_every_epoch(
+    source: Synthetic, make_settings: Callable
+) -> None:
+    views = ViewDataset(source, {"part": make_settings("rotate")}, seed=1)
+    orders = [
+        torch.cat([batch["part"].index[:, 0] for batch in _epoch(views, epoch, training=False)])
+        for epoch in (0, 5)
+    ]
+    assert torch.equal(*orders)
+    assert sorted(orders[0].tolist()) == list(range(10)) != orders[0].tolist()
+
+
 def test_validation_is_whole_and_in_order(source: Synthetic, make_settings: Callable) -> None:
     dataset = TargetDataset(source, make_settings(), reference_bone="index", seed=1)
     batches = _epoch(dataset, 5, training=False)

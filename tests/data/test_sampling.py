@@ -25,6 +25,19 @@ def test_validation_is_in_order_and_stays_the_same() -> None:
     assert list(sampler) == [(0, index) for index in range(5)]
 
 
+def test_held_out_pairs_come_in_one_order_that_mixes_recordings() -> None:
+    """In their own order a batch of 50 would hold one of the four recordings alone."""
+    orders = []
+    for seed in (3, 4):
+        sampler = EpochSampler(strata=((400, 1.0),), seed=seed, shuffle=False, mixed=True)
+        sampler.set_epoch(seed)
+        orders.append(list(sampler))
+    assert orders[0] == orders[1]
+    assert sorted(orders[0]) == [(0, index) for index in range(400)]
+    recordings = np.array([index // 100 for _, index in orders[0]]).reshape(8, 50)
+    assert all(len(np.unique(batch)) == 4 for batch in recordings)
+
+
 @pytest.mark.parametrize("num_ranks", [2, 3])
 def test_the_ranks_batches_are_together_those_of_one_process(num_ranks: int) -> None:
     whole = EpochSampler(strata=((50, 2.0), (30, 1.0)), seed=3, shuffle=True, length=61)

@@ -19,6 +19,10 @@ CURVES = {
     "pretrain/probe_mean_pose_pa_epe_mm": [(1, 16.5)],
 }
 RESULTS = {
+    "pretext_top1": 0.5,
+    "pretext_top1_chance": 0.1,
+    "pretext_untrained_top1": 0.2,
+    "pretext_untrained_top1_chance": 0.1,
     "pretext_alignment": 0.4,
     "pretext_untrained_alignment": 0.9,
     "pretext_equivariance_error": None,
@@ -61,6 +65,7 @@ def test_the_curves_of_the_loss_leave_health_out_and_end_with_the_probe() -> Non
 def test_the_table_has_each_number_beside_chance_and_the_untrained_network() -> None:
     values = {row.key: row.values for row in pretext_rows(RESULTS)}
     assert values == {
+        "pretext_top1": (0.5, 0.1, 0.2),
         "pretext_alignment": (0.4, None, 0.9),
         "pretext_equivariance_error": (None, None, None),
         "pretext_probe_pa_epe_mm": (14.0, 16.5, 15.0),
