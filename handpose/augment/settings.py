@@ -5,12 +5,23 @@ from dataclasses import dataclass
 Range = tuple[float, float]
 
 
-def _check_range(name: str, bounds: Range, low: float, high: float) -> None:
-    """Raises ValueError unless low <= bounds[0] <= bounds[1] <= high."""
-    if len(bounds) != 2 or not low <= bounds[0] <= bounds[1] <= high:
-        raise ValueError(
-            f"augment.{name}={list(bounds)} is not a range [from, to] within [{low}, {high}]"
-        )
+# Lowest and highest value of each number, or of both ends of each range.
+BOUNDS: dict[str, Range] = {
+    "angle": (-180, 180),
+    "shift": (-1, 1),
+    "margin": (0.05, 20),
+    "margin_range": (0.05, 20),
+    # Two hue shifts must differ by less than half a turn, or their difference is ambiguous.
+    "hue": (-90, 90),
+    "saturation": (0.001, 100),
+    "gain": (0.001, 100),
+    "bias": (-255, 255),
+    "blur_sigma": (0.01, 100),
+    "noise_std": (0, 255),
+    "cut_out_side": (0, 1),
+    "probability": (0, 1),
+}
+SINGLE = ("margin", "noise_std", "probability")  # numbers, not ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +57,10 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Checks the ranges; a configuration gives them as lists."""
-        _check_range("angle", self.angle, -180, 180)
-        _check_range("shift", self.shift, -1, 1)
-        _check_range("margin_range", self.margin_range, 0.05, 20)
-        _check_range("margin", (self.margin, self.margin), 0.05, 20)
-        # Two hue shifts must differ by less than half a turn, or their difference is ambiguous.
-        _check_range("hue", self.hue, -90, 90)
-        _check_range("saturation", self.saturation, 0.001, 100)
-        _check_range("gain", self.gain, 0.001, 100)
-        _check_range("bias", self.bias, -255, 255)
-        _check_range("blur_sigma", self.blur_sigma, 0.01, 100)
-        _check_range("noise_std", (self.noise_std, self.noise_std), 0, 255)
-        _check_range("cut_out_side", self.cut_out_side, 0, 1)
-        _check_range("probability", (self.probability, self.probability), 0, 1)
+        for name, (low, high) in BOUNDS.items():
+            value = getattr(self, name)
+            ends = (value, value) if name in SINGLE else tuple(value)
+            if len(ends) != 2 or not low <= ends[0] <= ends[1] <= high:
+                raise ValueError(
+                    f"augment.{name}={list(ends)} is not a range [from, to] within [{low}, {high}]"
+                )

@@ -14,10 +14,11 @@ from handpose.check.labels import labels_problems
 from handpose.check.parts import parts_problems
 from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
+from handpose.check.resources import resource_problems
 from handpose.check.secrets import value_problem
 from handpose.check.targets import target_problems
 from handpose.check.tree import leaves, lookup
-from handpose.check.values import found_value, range_problems, value_problems
+from handpose.check.values import found_value, value_problems
 
 _PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
@@ -56,11 +57,12 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True
     problems = target_problems(cfg, content) + _part_problems(content, catalogue)
     problems += unknown_keys(content, root, catalogue)
     values = value_problems(cfg, content, root, catalogue)
-    problems += values or range_problems(cfg, content, catalogue)
+    problems += values
     problems += [] if values else processes_problems(cfg, content)
     problems += parts_problems(cfg, catalogue)
     problems += [] if values else decoder_problems(cfg)
     problems += folder_problems(cfg, content, catalogue) if on_disk else []
+    problems += resource_problems(cfg, content) if on_disk and not problems else []
     problems += labels_problems(cfg, content)
     if not stages(content):
         problems.append(

@@ -123,10 +123,15 @@ def require_writable(key: str, folder: Path) -> None:
         raise SystemExit(f"{Path(sys.argv[0]).name}: {problem}")
 
 
+def first_existing(path: Path) -> Path:
+    """A folder itself, or the nearest above it that is there."""
+    path = path.absolute()
+    return next(above for above in (path, *path.parents) if above.exists())
+
+
 def unwritable(key: str, folder: str) -> str | None:
     """Why a folder cannot be made or written, or None."""
-    path = Path(folder).absolute()
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    existing = first_existing(Path(folder))
     if not existing.is_dir():
         return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
     try:

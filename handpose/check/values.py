@@ -1,11 +1,11 @@
 """Values of a composed configuration: each must be what its key asks for."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from handpose.augment.settings import Augmentation
 from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.refusal import did_you_mean, first_line, nearest
 from handpose.check.rules import PARTS, RUN, Rule, rule_of
@@ -39,14 +39,11 @@ def value_problems(
     cfg: DictConfig, content: dict[str, Any], root: Node, catalogue: Catalogue
 ) -> list[str]:
     """A problem for each value that its key cannot take. `content` is `cfg` as written."""
-    rules = RUN | {
-        f"{place}.{key}": rule
-        for slot, group in catalogue.slots.items()
-        for place in (slot, *_inner(content, slot))
-        for key, rule in PARTS.get(group, {}).items()
-    }
+    rules = rules_of(content, catalogue)
+    hydras = [key for key in rules if key.startswith("hydra.")]
+    own = {key: key for key in hydras if found_value(cfg, key) is not None}
     problems = []
-    for path, written in leaves(content):
+    for path, written in [*leaves(content), *own.items()]:
         node = root.at(path)
         rule = rules.get(path) or (rule_of(_examples(node)) if node else None)
         problem = _value_problem(cfg, path, written, rule)
@@ -54,10 +51,23 @@ def value_problems(
     return problems
 
 
-def _inner(content: dict[str, Any], slot: str) -> list[str]:
-    """Where the parts of a part lie, as those of a mix of sources."""
+def rules_of(content: dict[str, Any], catalogue: Catalogue) -> dict[str, Rule]:
+    """The declared rule of each key of a configuration, wherever its parts lie."""
+    return RUN | {
+        f"{place}.{key}": rule
+        for slot, slot_group in catalogue.slots.items()
+        for place, group in _places(content, slot, slot_group)
+        for key, rule in PARTS.get(group, {}).items()
+    }
+
+
+def _places(content: dict[str, Any], slot: str, group: str) -> Iterator[tuple[str, str]]:
+    """(key, group) of a part and of those within it: a mix's sources, a hybrid's objectives."""
+    yield slot, group
     parts = lookup(content, f"{slot}.parts")
-    return [f"{slot}.parts.{name}" for name in parts] if isinstance(parts, dict) else []
+    for name in parts if isinstance(parts, dict) else ():
+        yield f"{slot}.parts.{name}", group
+        yield f"{slot}.parts.{name}.augment", "augment"
 
 
 def _examples(node: Node) -> list[Any]:
@@ -90,27 +100,3 @@ def _correction(value: Any, rule: Rule) -> str:
     """The nearest word among those that a rule names."""
     words = rule.expected.split(" or ")
     return did_you_mean(nearest(value, words)) if isinstance(value, str) and len(words) > 1 else ""
-
-
-def range_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalogue) -> list[str]:
-    """The augmentations' own bounds, where their values are of the right kinds."""
-    problems = []
-    for slot, group in catalogue.slots.items():
-        part = lookup(content, slot)
-        if group != "augment" or not isinstance(part, dict):
-            continue
-        values = found_value(cfg, slot) or {}
-        target = values.pop("_target_", None)
-        if target == f"{Augmentation.__module__}.{Augmentation.__qualname__}":
-            problems += _bounds_problem(slot, values)
-    return problems
-
-
-def _bounds_problem(slot: str, values: dict[str, Any]) -> list[str]:
-    try:
-        Augmentation(**values)
-    except ValueError as error:
-        return [str(error).replace("augment.", f"{slot}.", 1)]
-    except TypeError:  # a key too few or too many, which is reported as such
-        return []
-    return []

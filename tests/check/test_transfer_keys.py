@@ -11,8 +11,8 @@ from handpose.check import check_command_line
         ("finetune.layer_decay=0", "expected a number above 0 and at most 1"),
         ("finetune.layer_decay=1.1", "expected a number above 0 and at most 1"),
         ("pretrain.layer_decay=0.9", "did you mean finetune.layer_decay?"),
-        ("pretrain.probe.samples=1", "expected null or a whole number, 2 or more"),
-        ("pretrain.probe.every_n_epochs=0", "expected a whole number, 1 or more"),
+        ("pretrain.probe.samples=1", "expected null or a whole number from 2 to"),
+        ("pretrain.probe.every_n_epochs=0", "expected a whole number from 1 to"),
         ("pretrain.probe.sample=5", "did you mean pretrain.probe.samples?"),
     ],
 )
@@ -39,7 +39,7 @@ def test_a_decoder_that_the_head_could_not_take_is_refused(
         check_command_line([*narrow, instead])
     with pytest.raises(SystemExit):
         check_command_line(narrow)
-    expected = "objective.decoder_width=64: the head goes on with that decoder"
+    expected = "objective.decoder_width=64: the head takes over that decoder"
     assert expected in capsys.readouterr().err
 
 
@@ -53,3 +53,12 @@ def test_of_several_parts_it_is_the_last_decoder(capsys: pytest.CaptureFixture[s
 
 def test_right_ones_pass() -> None:
     check_command_line(["finetune.layer_decay=0.75", "pretrain.probe.samples=512"])
+
+
+def test_heatmaps_divide_the_crop(capsys: pytest.CaptureFixture[str]) -> None:
+    check_command_line(["head=heatmap", "head.stride=16"])
+    check_command_line(["head=heatmap", "head.stride=3", "dataset.image_size=96"])
+    with pytest.raises(SystemExit):
+        check_command_line(["head=heatmap", "head.stride=3"])
+    expected = "head.stride=3: does not divide finetune.dataset.image_size=64; give 1 or 2 or 4"
+    assert expected in capsys.readouterr().err
