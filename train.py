@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from handpose.check import check, check_command_line, without_traceback
 from handpose.config import register
 from handpose.launch import must_start_processes, start_processes
+from handpose.resume import telling_how_to_resume
 from handpose.sweep.cell import attempt
 
 
@@ -35,4 +36,5 @@ def _run(cfg: DictConfig) -> None:
 register()
 if __name__ == "__main__":
     check_command_line(sys.argv[1:])
-    main()
+    with telling_how_to_resume():
+        main()

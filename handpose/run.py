@@ -20,6 +20,7 @@ from handpose.protocols import METRICS, summarise
 from handpose.records import Views
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.report.terminal import print_results
+from handpose.resume import begins_in_place, resumable
 from handpose.rundir import RESULTS, claim, write_json
 from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
@@ -42,7 +43,8 @@ def run(cfg: DictConfig) -> None:
     with (
         build.joined_processes(cfg),
         _quiet_but_first(),
-        interruptible() as interrupt,
+        resumable(),
+        interruptible(requeues=begins_in_place(HydraConfig.get())) as interrupt,
         claim(run_dir, config),
     ):
         if ranks.decided((run_dir / RESULTS).exists):

@@ -27,6 +27,8 @@ _FREE = (
 class RunRefused(SystemExit):
     """The directory cannot be used; exits 1 with the reason on stderr."""
 
+    resumable = False  # not by this command
+
 
 @contextmanager
 def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:

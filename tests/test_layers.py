@@ -21,14 +21,16 @@ FLOORS = (
     ("protocols", "submission"),
     ("report",),
     ("doctor",),
-    ("config",),
+    ("config", "resume"),
     ("check", "build", "rundir"),
     ("study", "sweep", "launch", "soak"),
     ("plugins",),
     ("stages",),
     ("run", "predict", "export", "explore"),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "build", "stages", "sweep", "run", "launch", "plugins"}
+READERS_OF_THE_CONFIG = {
+    *("check", "config", "build", "stages", "sweep", "run", "launch", "plugins", "resume"),
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

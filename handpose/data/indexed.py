@@ -158,8 +158,7 @@ class IndexedDataset(HandDataset):
         except ValueError as error:
             if not self.root.is_dir():
                 raise ValueError(
-                    f"{self.root}: the directory of {self.name} is gone. Bring it back, and repeat "
-                    "the command with the same hydra.run.dir to go on"
+                    f"{self.root}: the directory of {self.name} is gone. Restore it first"
                 ) from error
             raise UnreadableError(str(error), name) from error
 

@@ -70,8 +70,7 @@ class UnreadableList:
         if len(known | {error.name}) > self.limit:
             raise ValueError(
                 f"{error}.\nMore than {self.limit} pictures could not be read (trainer."
-                f"max_unreadable; {self.path} lists them). Mend them or their disk, and repeat the "
-                "command with the same hydra.run.dir to go on"
+                f"max_unreadable; {self.path} lists them). Fix them or their disk first"
             ) from error
 
 

@@ -2,8 +2,6 @@
 
 import atexit
 import logging
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from handpose.resume import how_to_resume, resume_command
 from handpose.sweep.grid import Cell, grid
 
 _log = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ class SweepTable(Callback):
 
     def __init__(self) -> None:
         self._cells: list[Cell] = []
-        self._folder, self._name = Path(), ""
+        self._folder, self._name, self._command = Path(), "", ""
 
     def __reduce__(self) -> tuple[type["SweepTable"], tuple[()]]:
         return SweepTable, ()  # the jobs of a sweep need nothing of it
@@ -33,6 +32,7 @@ class SweepTable(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self._cells = grid(config, GlobalHydra.instance().config_loader())
         self._folder, self._name = Path(config.hydra.sweep.dir).absolute(), config.sweep
+        self._command = resume_command(config.hydra)
         if self._cells:
             atexit.register(self._write)
 
@@ -48,7 +48,9 @@ class SweepTable(Callback):
 
         rows = read_rows(self._cells)
         self._folder.mkdir(parents=True, exist_ok=True)
-        command = shlex.join(["python", *sys.argv])
-        write_table(self._folder, rows, sweep=self._name, command=command)
+        write_table(self._folder, rows, sweep=self._name, command=self._command)
         print_table(self._folder, rows)
-        return counts(rows)["finished"] == len(rows)
+        is_finished = counts(rows)["finished"] == len(rows)
+        if not is_finished:
+            _log.warning("%s", how_to_resume(self._command))
+        return is_finished

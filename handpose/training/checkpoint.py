@@ -53,7 +53,7 @@ def _write(content: Any, path: Path) -> None:
             raise OSError(
                 errno.ENOSPC,
                 f"the disk is full: {needed:,} bytes needed, {free:,} free. The checkpoint before "
-                "is kept; make room and start the same command again",
+                "is kept; make room first",
                 str(path),
             ) from error
         raise

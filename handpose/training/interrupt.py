@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from handpose import ranks
-from handpose.training.requeue import requeue_job
+from handpose.training.requeue import own_job, requeue_job
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +27,15 @@ class Interrupted(SystemExit):
     Args:
         code: the exit code, 130 (Ctrl-C) or 143.
         together: whether it is raised in all processes of the run.
+
+    Attributes:
+        resumable: False where the run's Slurm job is back in the queue, and resumes there.
     """
 
     def __init__(self, code: int, *, together: bool) -> None:
         super().__init__(code)
         self.together = together
+        self.resumable = True
 
 
 class Interrupt:
@@ -71,16 +75,19 @@ class Interrupt:
 def _stop(noted: signal.Signals | None, *, together: bool) -> None:
     if noted is None:
         return
-    _log.warning("stopped by %s; the same command goes on from here", noted.name)
+    _log.warning("stopped by %s", noted.name)
     raise Interrupted(_CTRL_C if noted == signal.SIGINT else _TERMINATED, together=together)
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupt]:
+def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
     """Notes signals within, in the main thread; elsewhere Python lets nobody listen.
 
     When the run has stopped, and closed what it had open, its Slurm job is requeued: nothing of it
     is in the way of the next, which may begin at once.
+
+    Args:
+        requeues: whether a job that begins again would resume the run.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
@@ -93,10 +100,20 @@ def interruptible() -> Iterator[Interrupt]:
     except Interrupted as interrupted:
         # The first process of one task that has several; of several tasks, that of the first.
         if interrupted.code == _TERMINATED and ranks.is_first():
-            requeue_job()
+            interrupted.resumable = not (requeue_job() if requeues else _stays_out())
         if interrupted.together:
             ranks.wait()  # a process that leaves first may take the others with it
         raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stays_out() -> bool:
+    """Says why this process's Slurm job, if it is in one, is not requeued."""
+    if own_job() is not None:
+        _log.warning(
+            "the Slurm job is not requeued: without hydra.run.dir=DIR on the command line it would "
+            "begin a new run"
+        )
+    return False

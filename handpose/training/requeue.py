@@ -21,9 +21,12 @@ def requeue_job() -> bool:
     if name is None or _state(os.environ["SLURM_JOB_ID"]) != "RUNNING":
         return False
     if restarts() >= MOST:
-        _log.error("requeued %d times already; start the same command again to go on", restarts())
+        _log.error("job %s was requeued %d times already, and is not again", name, restarts())
         return False
-    return _done("requeue", name)
+    is_requeued = _done("requeue", name)
+    if is_requeued:
+        _log.warning("job %s is back in the queue, and resumes when Slurm starts it again", name)
+    return is_requeued
 
 
 def begin_job(name: str, when: str) -> bool:

@@ -1,7 +1,9 @@
 """A run that is told to stop does so at the next safe place, wherever it is, and goes on later."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +51,41 @@ def test_an_evaluation_ends_after_the_batch_and_is_done_again(
     assert stopped.value.code == 143
     assert steps == [0]
     assert json.loads((train(*settings) / "results.json").read_text())["pa_epe_mm"] > 0
+
+
+def _ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _full_disk() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("stop", "error"),
+    [(_ctrl_c, Interrupted), pytest.param(_full_disk, OSError, marks=pytest.mark.slow)],
+)
+def test_the_printed_command_finishes_the_run_in_its_directory(
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    stop: Callable[[], None],
+    error: type[BaseException],
+) -> None:
+    """Through a shell. The same command again would begin in another one, as by default."""
+    runs = tmp_path / "my runs, a=b"
+    new_each_time = f"hydra.run.dir='{runs}/${{short_id:}}'"
+    with monkeypatch.context() as patch:
+        patch.setattr(Finetuner, "on_train_batch_start", lambda *_: stop())
+        with pytest.raises(error):
+            train("objective=none", "head=regression", new_each_time)
+    (command,) = re.findall(r"^  (\S*python.*train\.py.*)$", capsys.readouterr().out, re.M)
+    (run_dir,) = runs.iterdir()
+    assert not (run_dir / "results.json").exists()
+    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=STUCK)
+    assert list(runs.iterdir()) == [run_dir]
+    assert (run_dir / "results.json").exists()
 
 
 @pytest.fixture
