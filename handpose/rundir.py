@@ -16,6 +16,7 @@ RESULTS = "results.json"
 MODEL = "model.pt"
 EVALUATIONS = "evaluations"
 UNREADABLE = "unreadable.csv"
+CUT = "cut.json"
 # What a resumed run may change without changing its result.
 _FREE = (
     *("logger", "paths", "sweep", "report"),

@@ -72,6 +72,13 @@ class HandDataset(ABC):
         """(N,) int64, equal for samples of one video or session; without such: the identities."""
         return self.identities
 
+    @property
+    def cut_groups(self) -> dict[str, np.ndarray]:
+        """{source: its groups (G,) int64 in this split}, where training and validation are a cut
+        of ours; nothing where the source itself tells them apart.
+        """
+        return {}
+
     def joints(self) -> Joints:
         """The 2D labels of all hands; by sources that know them otherwise, without pixels."""
         samples = [self[index] for index in range(len(self))]

@@ -18,7 +18,6 @@ names. There is no test split.
 
 import logging
 import os
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from handpose.data.index.annotation import Annotation
 from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 from handpose.data.indexed import IndexedDataset
+from handpose.data.lots import number_of
 from handpose.data.recordings import group_by_name
 
 _LEAST = 10  # hands: fewer make no training and no validation
@@ -108,7 +108,7 @@ class Folder(IndexedDataset):
         collector.layout = f"cut into training and validation by {kind}, where no group is listed"
         unlabelled = collector.add_annotation("", Annotation())
         places: Counter[str] = Counter()
-        for number, row in enumerate(rows):
+        for row in rows:
             collector.add_hand(
                 Hand(
                     image=row.image,
@@ -116,8 +116,8 @@ class Folder(IndexedDataset):
                     split="train",
                     box=row.box,
                     is_left=row.side == "left",
-                    identity=number,
-                    group=zlib.crc32((row.group or group_of[row.image]).encode()),
+                    identity=number_of(f"{row.image}#{places[row.image]}"),
+                    group=number_of(row.group or group_of[row.image]),
                     place=places[row.image],
                 )
             )

@@ -12,9 +12,13 @@ from handpose.data.images import read_image
 from handpose.data.index.collector import Collector
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
 from handpose.data.index.store import open_index
+from handpose.data.lots import cut
 from handpose.data.unreadable import UnreadableError
 from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
+
+# The cut into training and validation is the same in every run.
+_CUT_SEED = 20190912
 
 
 class IndexedDataset(HandDataset):
@@ -27,8 +31,8 @@ class IndexedDataset(HandDataset):
         root: the dataset as unpacked; only read.
         cache: the folder of all indexes (`${paths.cache}/index`).
         quarantine: a CSV of the bad files and records that are knowingly left out; None for none.
-        val_fraction: part of the training groups kept for validation, where the source has no
-            validation split of its own.
+        val_fraction: part of the training groups kept for validation, on average (see
+            `handpose.data.lots`), where the source has no validation split of its own.
         **contract: what every dataset takes (see `HandDataset`).
 
     Attributes:
@@ -42,6 +46,8 @@ class IndexedDataset(HandDataset):
 
     # What a stated box's side is multiplied by.
     box_scale = 1.0
+    # Whether training and validation are a cut of ours.
+    is_cut = False
 
     def __init__(
         self,
@@ -116,9 +122,11 @@ class IndexedDataset(HandDataset):
         split = np.asarray(self._arrays["split"])
         if val_fraction is None or self.split == "test":
             return np.flatnonzero(split == SPLITS.index(self.split))
-        held_out = np.asarray(self._arrays["lot"]) < val_fraction
-        training = split == SPLITS.index("train")
-        return np.flatnonzero(training & (held_out == (self.split == "val")))
+        self.is_cut = True
+        training = np.flatnonzero(split == SPLITS.index("train"))
+        groups = np.asarray(self._arrays["group"])[training]
+        held_out = cut(groups, fraction=val_fraction, seed=_CUT_SEED)
+        return training[held_out == (self.split == "val")]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -177,6 +185,10 @@ class IndexedDataset(HandDataset):
     @property
     def recordings(self) -> np.ndarray:
         return self._arrays["group"][self.rows]
+
+    @property
+    def cut_groups(self) -> dict[str, np.ndarray]:
+        return {self.name: np.unique(self.recordings)} if self.is_cut else {}
 
     def joints(self) -> Joints:
         numbers = self._annotation(self.rows)

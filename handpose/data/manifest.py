@@ -14,7 +14,6 @@ Without a box it is that of the joints, which then decide the crops of pre-train
 says. Without any "val" row the validation cut is ours.
 """
 
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from handpose.data.index.annotation import Annotation, as_array
 from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.rows import SUFFIXES, listed_rows
 from handpose.data.indexed import IndexedDataset
+from handpose.data.lots import number_of
 from handpose.hand import NUM_JOINTS
 
 _PLAIN = ("image", "side", "split", "group")
@@ -118,8 +118,8 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
             split=split,
             box=_box(row, uv, uv_valid),
             is_left=side == "left",
-            identity=number,
-            group=zlib.crc32(str(row.get("group", image)).encode()),
+            identity=number_of(f"{image}#{places[image]}"),
+            group=number_of(str(row.get("group", image))),
             place=places[image],
         )
     )

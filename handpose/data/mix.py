@@ -53,9 +53,10 @@ class Mix(HandDataset):
                 f"dataset.weights={weights}: null, or a number above 0 for each of {list(sources)}"
             )
         opened = [self._open(parts[name], len(sources)) for name in sources]
-        self.parts = [
-            (part, weight) for part, weight in zip(opened, weights, strict=True) if part is not None
-        ]
+        found = [place for place, part in enumerate(opened) if part is not None]
+        self.parts = [(part, weights[place]) for place, part in enumerate(opened) if part]
+        # Of all sources, so that it is the same whichever others take part.
+        self._places = [list(parts).index(sources[place]) for place in found]
         if not self.parts:
             raise MissingSplitError(f"no source of the mix has a {self.split} split")
         self._ends = np.cumsum([len(part) for part, _ in self.parts])
@@ -111,7 +112,12 @@ class Mix(HandDataset):
 
     def _apart(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(N,) the parts' own numbers, moved so that no two parts share one."""
-        return np.concatenate([own + place * _IDENTITIES for place, own in enumerate(numbers)])
+        moved = zip(self._places, numbers, strict=True)
+        return np.concatenate([own + place * _IDENTITIES for place, own in moved])
+
+    @property
+    def cut_groups(self) -> dict[str, np.ndarray]:
+        return {name: own for part, _ in self.parts for name, own in part.cut_groups.items()}
 
     def joints(self) -> Joints:
         parts = [part.joints() for part, _ in self.parts]

@@ -10,7 +10,6 @@ picture), so that neighbouring frames never lie on both sides.
 """
 
 import re
-import zlib
 from pathlib import Path
 
 from handpose.data.base import Split, joint_box
@@ -18,6 +17,7 @@ from handpose.data.index.annotation import Annotation, as_array
 from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.json_stream import JsonError, records
 from handpose.data.indexed import IndexedDataset
+from handpose.data.lots import number_of
 from handpose.hand import NUM_JOINTS
 
 _FOLDERS: dict[Split, str] = {
@@ -66,7 +66,6 @@ class MpiiHands(IndexedDataset):
             annotation = collector.add_annotation(
                 label, Annotation(uv=points[:, :2], uv_valid=labelled)
             )
-            picture = zlib.crc32(name.encode())
             collector.add_hand(
                 Hand(
                     image=f"{name}.jpg",
@@ -74,8 +73,8 @@ class MpiiHands(IndexedDataset):
                     split=split,
                     box=joint_box(points[labelled, :2]),
                     is_left=bool(content["is_left"]),
-                    identity=picture,
-                    group=zlib.crc32(_video(name).encode()),
+                    identity=number_of(name),
+                    group=number_of(_video(name)),
                 )
             )
 

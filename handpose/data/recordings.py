@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 _LEAST_GROUPS = 10  # else a cut of a tenth finds none
 _LARGEST_SHARE = 0.25  # of the pictures in one group, else a cut may take most of them
-_BLOCKS = 20
+_LEAST_BLOCKS = 20
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -19,8 +19,10 @@ def group_by_name(names: Sequence[str]) -> tuple[list[str], str]:
 
     The coarsest of these that gives ten groups or more, of which none holds over a quarter of the
     pictures: top folders; folders; folders and names up to their last number (clip7_0001.jpg is of
-    clip7_). Where none does, as in a flat folder of one camera's IMG_0001.jpg and so on, the
-    pictures in the order of their names are cut into twenty blocks of neighbours.
+    clip7_). Where none does, as in a flat folder of one camera's IMG_0001.jpg and so on, blocks of
+    neighbours: names that share all but their last number, in the largest range of 2, 4, 8 ...
+    numbers that gives twenty blocks. A name's block is of its own number, so a picture that comes
+    or goes moves no other, unless the range itself changes (with twice as many pictures).
 
     Args:
         names: paths with slashes, relative to the root.
@@ -35,7 +37,7 @@ def group_by_name(names: Sequence[str]) -> tuple[list[str], str]:
         sizes = Counter(groups)
         if len(sizes) >= _LEAST_GROUPS and max(sizes.values()) <= _LARGEST_SHARE * len(names):
             return groups, kind
-    return _blocks(names), f"neighbours in the order of names, {_BLOCKS} blocks"
+    return _blocks(names)
 
 
 def in_order(name: str) -> tuple[object, ...]:
@@ -48,10 +50,20 @@ def _without_last_number(name: str) -> str:
     return str(path.parent / re.sub(r"\d+\D*$", "", path.stem))
 
 
-def _blocks(names: Sequence[str]) -> list[str]:
-    """Equal parts of the names in their order, as far as there are enough."""
-    order = sorted(range(len(names)), key=lambda place: in_order(names[place]))
-    groups = [""] * len(names)
-    for rank, place in enumerate(order):
-        groups[place] = f"block {rank * min(_BLOCKS, len(names)) // len(names)}"
-    return groups
+def _blocks(names: Sequence[str]) -> tuple[list[str], str]:
+    """Ranges of the last numbers: the largest of which there are enough, or each by itself."""
+    split = [(_without_last_number(name), _last_number(name)) for name in names]
+    size = 1 << max((number for _, number in split), default=0).bit_length()
+    while True:
+        groups = [(start, number // size) for start, number in split]
+        sizes = Counter(groups)
+        is_fine = len(sizes) >= _LEAST_BLOCKS and max(sizes.values()) <= _LARGEST_SHARE * len(names)
+        if is_fine or size == 1:
+            kind = f"neighbours, {len(sizes)} blocks of {size} numbers in a row"
+            return [f"{start} {block}" for start, block in groups], kind
+        size //= 2
+
+
+def _last_number(name: str) -> int:
+    found = _NUMBER.findall(PurePosixPath(name).stem)
+    return int(found[-1]) if found else 0

@@ -6,6 +6,9 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from handpose.data.base import Strata
+from handpose.data.lots import share
+
+_LEAST = 2  # identities: BatchNorm has no statistics of a single sample
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -112,11 +115,9 @@ def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
 
 
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
-    """Indices (M,) of the labelled part, in order: `fraction` of the identities, at least one.
+    """Indices (M,) of the labelled part, in order: about `fraction` of the identities.
 
-    Identities come whole, and for one seed a smaller fraction lies inside a larger one.
+    See `lots.share`. Identities come whole, and for one seed a smaller fraction lies inside a larger one.
     """
-    unique = np.unique(identities)
-    count = max(1, round(fraction * len(unique)))
-    chosen = np.random.default_rng([seed, 1]).permutation(unique)[:count]
-    return np.flatnonzero(np.isin(identities, chosen))
+    chosen = share(identities, fraction=fraction, seed=seed, at_least=_LEAST)
+    return np.flatnonzero(chosen)

@@ -23,6 +23,7 @@ from handpose.data.index.collector import Collector, Hand
 from handpose.data.index.json_stream import JsonError, members
 from handpose.data.index.keys import known, once
 from handpose.data.indexed import IndexedDataset
+from handpose.data.lots import number_of
 from handpose.hand import MANO_ORDER, MANO_TIP_VERTICES
 
 _VERTICES = 778
@@ -96,7 +97,7 @@ class YouTube3D(IndexedDataset):
                         box=_box(vertices),
                         is_left=bool(record["is_left"]),
                         identity=len(SPLITS) * record["id"] + SPLITS.index(split),
-                        group=zlib.crc32(str(Path(image["name"]).parent).encode()),
+                        group=number_of(str(Path(image["name"]).parent)),
                         size=(image.get("width", 0), image.get("height", 0)),
                         place=image["hands"],
                     )

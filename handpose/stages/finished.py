@@ -1,5 +1,6 @@
 """A finished run: its model, and that on a split of its own dataset or of another one."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from handpose.model import PoseModel
 from handpose.protocols import summarise_passes
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.rundir import CONFIG, RunRefused, finished_config, write_json
+from handpose.stages.cut import cut_note
 from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_pass
 from handpose.stages.splits import labelled_split
 from handpose.submission import check_submission, write_submission
+
+_log = logging.getLogger(__name__)
 
 
 def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
@@ -79,6 +83,9 @@ def evaluate_finished(
         "passes": passes,
         "pictures_of_pass": passes,
     }
+    if note := cut_note(run_dir, dataset.source):
+        _log.warning(note)
+        results["cut_note"] = note
     return results, evaluations[-1], dataset
 
 

@@ -8,6 +8,7 @@ from torch.utils.data import default_collate
 from handpose import build
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset
+from handpose.data.lots import first, occurrence
 from handpose.data.sampling import choose_labelled
 from handpose.records import Target
 from handpose.training.probe import OnlineProbe
@@ -34,7 +35,7 @@ def build_probe(cfg: DictConfig) -> OnlineProbe | None:
 
 
 def _targets(cfg: DictConfig, split: Split, *, fraction: float) -> Target:
-    """Plain crops, evenly from the split, that have every joint labelled in 3D."""
+    """Plain crops, drawn by lot from the split, that have every joint labelled in 3D."""
     source = build.build_dataset(cfg.finetune.dataset, split, build.build_caps(cfg))
     refusal = (
         f"pretrain.probe.samples={cfg.pretrain.probe.samples}: the probe needs hands labelled in "
@@ -44,13 +45,15 @@ def _targets(cfg: DictConfig, split: Split, *, fraction: float) -> Target:
     if not source.is_labelled:
         raise ValueError(refusal.format("no joints"))
     labelled = choose_labelled(source.identities, fraction=fraction, seed=cfg.seed)
-    places = np.linspace(0, len(labelled) - 1, min(len(labelled), cfg.pretrain.probe.samples))
+    own = source.identities[labelled]
+    names = np.stack((own, occurrence(own)), axis=1)
+    places = first(names, cfg.pretrain.probe.samples, seed=cfg.seed)
     crops = TargetDataset(
         source,
         build.build_augmentation(cfg.evaluate.augment),
         reference_bone=cfg.reference_bone,
         seed=cfg.seed,
-        indices=labelled[places.astype(int)],
+        indices=labelled[places],
     )
     # one by one: a loader would draw from the run's random numbers
     target = default_collate([crops[0, place] for place in range(len(crops))])

@@ -14,6 +14,7 @@ from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
 from handpose.data.unreadable import UnreadableList
 from handpose.rundir import UNREADABLE
+from handpose.stages.cut import record_cut
 
 # BatchNorm has no statistics of a single sample.
 _LEAST_TO_TRAIN = 2
@@ -44,7 +45,7 @@ def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
 
     Args:
         cfg: of the run.
-        run_dir: where pictures that become unreadable are listed.
+        run_dir: where pictures that become unreadable are listed, and the cut is kept.
 
     Raises:
         ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
@@ -62,6 +63,9 @@ def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
                 "BatchNorm needs two; raise finetune.label_fraction or give the dataset more "
                 "samples"
             )
+    if ranks.is_first():
+        used = (splits.views, splits.labelled)
+        record_cut(run_dir, [datasets[split].source for datasets in used for split in datasets])
     return splits
 
 
@@ -125,12 +129,18 @@ def labelled_split(
         )
     training = split == "train"
     fraction = cfg.finetune.label_fraction if training else 1.0
+    indices = choose_labelled(source.identities, fraction=fraction, seed=cfg.seed)
+    if fraction < 1:
+        part = f"{len(indices) / max(1, len(source)):.2%}"
+        _log.info(
+            "label_fraction=%g: %d of %d hands (%s)", fraction, len(indices), len(source), part
+        )
     return TargetDataset(
         source,
         build.build_augmentation(cfg.finetune.augment if training else cfg.evaluate.augment),
         reference_bone=cfg.reference_bone,
         seed=cfg.seed,
-        indices=choose_labelled(source.identities, fraction=fraction, seed=cfg.seed),
+        indices=indices,
         unreadable=unreadable,
     )
 

@@ -44,7 +44,7 @@ def names(dataset: Folder) -> list[str]:
 
 def test_every_format_is_read_and_the_middle_taken(root: Path, open_it: Open) -> None:
     train, val = open_it(), open_it("val")
-    assert (len(train), len(val)) == (18, 6)
+    assert (len(train), len(val)) == (20, 4)
     assert sorted(names(train) + names(val)) == sorted(
         path.relative_to(root).as_posix() for path in root.rglob("*.*")
     )
@@ -214,7 +214,7 @@ def test_a_table_with_a_wrong_column_or_no_text_is_refused(root: Path, open_it: 
 
 def test_a_folder_has_no_joints_to_mine_positives_by(open_it: Open) -> None:
     settings: dict[str, Any] = dict(num_dims=14, neighbours=1, exclude="recording", weighted=True)
-    with pytest.raises(ValueError, match="0 of 18 have all 21 joints"):
+    with pytest.raises(ValueError, match="0 of 20 have all 21 joints"):
         mine(open_it(), joints="given", **settings)
 
 

@@ -144,7 +144,7 @@ def test_a_manifest_is_any_data(tmp_path: Path, open_it: Callable) -> None:
     write_manifest(tmp_path / "d")
     train = open_it(Manifest, tmp_path / "d", file="labels.jsonl", val_fraction=0.34)
     val = open_it(Manifest, tmp_path / "d", "val", file="labels.jsonl", val_fraction=0.34)
-    assert (len(train), len(val)) == (4, 2)
+    assert (len(train), len(val)) == (2, 4)  # 6 pictures, each on the side of its own lot
     everything = open_it(Manifest, tmp_path / "d", file="labels.jsonl", val_fraction=0.0)
     full, flat, unboxed = (everything[i] for i in range(3))
     assert np.abs(project(full.K, full.xyz) - full.uv).max() < 0.05

@@ -72,11 +72,24 @@ def test_every_rank_validates_on_every_sample() -> None:
 def test_label_fractions_are_nested_and_keep_identities_whole() -> None:
     identities = np.arange(400) % 100  # 4 versions of each
     subsets = {f: choose_labelled(identities, fraction=f, seed=5) for f in (0.01, 0.05, 0.1, 1.0)}
-    assert [len(subset) for subset in subsets.values()] == [4, 20, 40, 400]
+    counts = [len(subset) for subset in subsets.values()]
+    assert counts[0] == 8  # two identities at least
+    assert counts[2] == pytest.approx(40, abs=4 * 3 * np.sqrt(100 * 0.1 * 0.9))
+    assert counts[3] == 400
     smaller = [set(subset.tolist()) for subset in subsets.values()]
     assert smaller[0] < smaller[1] < smaller[2] < smaller[3]
-    assert len(np.unique(identities[subsets[0.1]])) == 10
+    for subset in subsets.values():
+        assert (np.bincount(identities[subset])[np.unique(identities[subset])] == 4).all()
     assert set(choose_labelled(identities, fraction=0.1, seed=6)) != smaller[2]
+
+
+def test_an_identity_less_changes_the_label_of_no_other() -> None:
+    identities = np.arange(2000) * 7
+    chosen = set(identities[choose_labelled(identities, fraction=0.1, seed=5)])
+    for place in range(0, 2000, 100):
+        fewer = np.delete(identities, place)
+        now = set(fewer[choose_labelled(fewer, fraction=0.1, seed=5)])
+        assert now == chosen - {identities[place]}
 
 
 def test_samples_draw_from_seed_epoch_and_index() -> None:

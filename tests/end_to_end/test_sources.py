@@ -155,7 +155,7 @@ def test_a_picture_that_broke_since_is_replaced_in_training_alone(
     write_freihand(tmp_path / "freihand")
     settings = ("dataset=freihand", f"paths.data={tmp_path}", "dataset.val_fraction=0.25")
     settings = (*settings, "head=regression", "objective=none", "trainer.num_workers=2")
-    FreiHand(
+    training = FreiHand(
         root=str(tmp_path / "freihand"),
         cache=str(cache / "index"),
         split="train",
@@ -163,8 +163,8 @@ def test_a_picture_that_broke_since_is_replaced_in_training_alone(
         val_fraction=0.25,
         box_side=0.7,
     )
-    for index in (0, 1, 2, 3):  # of 32, of which training takes 16
-        (tmp_path / f"freihand/training/rgb/{index:08d}.jpg").write_bytes(b"")
+    for index in (0, 1, 2, 3):  # of the 16 or more that training takes
+        (tmp_path / "freihand" / training.image_name(index)).write_bytes(b"")
     run_dir = train(*settings, name="broken")
     results = _results(run_dir)
     rows = (run_dir / "unreadable.csv").read_text().splitlines()

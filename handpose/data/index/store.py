@@ -13,7 +13,6 @@ import numpy as np
 from filelock import FileLock
 
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter
-from handpose.data.base import SPLITS
 from handpose.data.index.annotation import ANNOTATION
 from handpose.data.index.collector import HAND, IMAGE, Collector
 from handpose.data.index.columns import Columns
@@ -22,8 +21,6 @@ from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 
 _log = logging.getLogger(__name__)
 _SUMMARY = "summary.json"
-# The cut into training and validation is the same in every run.
-_CUT_SEED = 20190912
 
 Reader = Callable[[Collector], None]
 
@@ -184,19 +181,8 @@ def _publish(folder: Path, columns: Columns, keep: np.ndarray, summary: dict[str
     try:
         for name in columns.schema:
             columns.copy(name, writer, keep if name in HAND else None)
-        training = columns.read("split")[keep] == SPLITS.index("train")
-        lot = writer.create("lot", (int(keep.sum()),), np.float32)
-        lot[training] = _lots(columns.read("group")[keep][training])
-        lot.flush()  # type: ignore[attr-defined]  # a memory map
         (writer.partial / _SUMMARY).write_text(json.dumps(summary))
         writer.publish()
     except BaseException:
         writer.discard()
         raise
-
-
-def _lots(groups: np.ndarray) -> np.ndarray:
-    """(N,) in [0, 1), equal within a group: a cut at f has round(f * groups) groups below it."""
-    unique, inverse = np.unique(groups, return_inverse=True)
-    order = np.random.default_rng(_CUT_SEED).permutation(len(unique))
-    return ((order + 0.5) / max(1, len(unique)))[inverse]
