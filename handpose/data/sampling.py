@@ -117,7 +117,8 @@ def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
     """Indices (M,) of the labelled part, in order: about `fraction` of the identities.
 
-    See `lots.share`. Identities come whole, and for one seed a smaller fraction lies inside a larger one.
+    See `lots.share`. Identities come whole, and for one seed a smaller fraction lies inside a
+    larger one.
     """
     chosen = share(identities, fraction=fraction, seed=seed, at_least=_LEAST)
     return np.flatnonzero(chosen)
