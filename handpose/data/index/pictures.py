@@ -1,6 +1,5 @@
 """Every picture of a dataset decoded once, on all cores."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from rich.progress import track
+
+from handpose.processes import num_cores
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress bar
@@ -28,7 +29,7 @@ def look_at(
         read: a path -> (H, W, 3); a ValueError says, after the path, why not.
     """
     shown = track(pictures, description="Checking pictures", total=total, disable=total < _QUIET)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(num_cores()) as threads:
         for chunk in _chunks(shown):
             yield from threads.map(lambda picture: _look(read, root, *picture), chunk)
 
