@@ -13,7 +13,7 @@ from handpose.data.base import HandDataset, Strata
 from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.data.unreadable import UnreadableList, read_sample, substitutes
-from handpose.data.workers import begin_worker, process_context
+from handpose.data.workers import leave_signals_to_the_run
 from handpose.records import Sample, Target, Views
 
 _LEAST_TO_NORMALISE = 2
@@ -167,7 +167,7 @@ def build_loader(
     """Shuffled whole batches for training; every sample once otherwise.
 
     Held-out pairs, which compete within a batch, come in one fixed random order; crops in order.
-    With fewer samples than a batch the batch is what there is, and the log says so.
+    With fewer samples than a batch the batch is what there is; of training the log says so.
 
     Args:
         batch_size: of training, of all processes together.
@@ -190,9 +190,11 @@ def build_loader(
         num_ranks=num_ranks,
     )
     if sampler.length < batch_size:
-        _log.warning(
-            "%d samples for a batch of %d: taking what there is", sampler.length, batch_size
-        )
+        if training:
+            _log.warning(
+                "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
+                *(dataset.source.name, sampler.length, batch_size),
+            )
         batch_size = sampler.length
     if training:
         batch_size = _own_share(batch_size, num_ranks)
@@ -202,8 +204,7 @@ def build_loader(
         sampler=sampler,
         drop_last=training,
         num_workers=num_workers,
-        worker_init_fn=begin_worker,
-        multiprocessing_context=process_context() if num_workers else None,
+        worker_init_fn=leave_signals_to_the_run,
         persistent_workers=num_workers > 0,
     )
 
