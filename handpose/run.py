@@ -16,6 +16,7 @@ from torch.utils.data import default_collate
 
 from handpose import build, ranks
 from handpose.evaluate import Evaluation, Results, not_applicable
+from handpose.noise import quieten, told_once
 from handpose.protocols import METRICS, summarise
 from handpose.records import Views
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
@@ -24,11 +25,12 @@ from handpose.resume import begins_in_place, resumable
 from handpose.rundir import RESULTS, claim, write_json
 from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
+from handpose.stages.plan import begin_log
 from handpose.stages.pretrain import pretrain
 from handpose.stages.space import check_space
 from handpose.stages.splits import Splits, build_splits
 from handpose.training.interrupt import Interrupt, interruptible
-from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, wandb_logger
+from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
 
 _log = logging.getLogger(__name__)
 _PAIRS_DRAWN = 8
@@ -38,11 +40,12 @@ def run(cfg: DictConfig) -> None:
     """Does what `cfg` says in Hydra's output directory, unless it is done already."""
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    quieten()
     build.check_devices(cfg)
     with (
         build.joined_processes(cfg),
         _quiet_but_first(),
+        told_once(),
         resumable(),
         interruptible(requeues=begins_in_place(HydraConfig.get())) as interrupt,
         claim(run_dir, config),
@@ -101,20 +104,26 @@ def _stages(
     check_space(cfg, run_dir)
     splits = build_splits(cfg, run_dir)
     interrupt.check()
-    backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt)
-    interrupt.check()
-    evaluation = None
-    if splits.labelled:
-        model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt)
+    run_log = begin_log(cfg, splits, run_dir)
+    with run_log.shown():
+        backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt, run_log)
+        run_log.estimate.finish("pretrain")
         interrupt.check()
-        evaluation, results["evaluate_seconds"] = evaluate(cfg, splits, model, interrupt)
-        results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
-    else:
-        results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+        evaluation = None
+        if splits.labelled:
+            model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt, run_log)
+            run_log.estimate.finish("finetune")
+            interrupt.check()
+            measured = evaluate(cfg, splits, model, interrupt, run_log)
+            evaluation, results["evaluate_seconds"] = measured
+            results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
+        else:
+            results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
     results["unreadable_pictures"] = len(splits.unreadable.names())
     figures: dict[str, bytes] = {}
     if ranks.is_first():
         if cfg.report:
+            _log.info("writing the report")
             figures = _report(cfg, config, run_dir, splits, results, evaluation)
         write_json(run_dir / RESULTS, results)
     ranks.wait()
@@ -141,6 +150,7 @@ def _report(
         evaluation=evaluation,
         images=images,
         views=_views(splits),
+        steps=read_steps(run_dir / "metrics.csv"),
     )
     figures = make_figures(report)
     write_report(run_dir / "report.html", report, figures)

@@ -22,6 +22,7 @@ _FREE = (
     *("logger", "paths", "sweep", "report"),
     *("pretrain.share", "pretrain.lease_seconds", "pretrain.give_way_minutes"),
     *("trainer.max_unreadable", "trainer.checkpoint_every_n_steps"),
+    *("trainer.log_every_n_steps", "trainer.log_every_seconds"),
 )
 
 

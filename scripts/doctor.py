@@ -8,6 +8,7 @@ them by dataset.quarantine=FILE.
 
 import argparse
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ def main() -> None:
     check_command_line(arguments.overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=arguments.overrides, return_hydra_config=True)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)  # an index may take long
     raise SystemExit(0 if _examine(cfg, arguments) else 1)
 
 

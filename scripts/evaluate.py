@@ -48,10 +48,12 @@ def main() -> None:
     require_writable("--to", to)
     if arguments.submission:
         require_writable("--submission", arguments.submission.parent)
+    from handpose.noise import quieten
     from handpose.report.terminal import print_results
     from handpose.stages.finished import evaluate_finished, write_evaluation
 
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    quieten()
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
         evaluated = evaluate_finished(
             cfg,

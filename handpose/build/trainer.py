@@ -6,7 +6,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers.logger import Logger
 
 from handpose.build.node import build_caps, capped
@@ -46,8 +45,9 @@ def build_trainer(
         limit_train_batches=batches,
         limit_val_batches=batches,
         logger=loggers,
-        callbacks=[RichProgressBar(), *callbacks, *checkpoints],
+        callbacks=[*callbacks, *checkpoints],
         enable_checkpointing=folder is not None,
+        enable_progress_bar=False,
         plugins=[VerifiedCheckpointIO(), build_environment()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

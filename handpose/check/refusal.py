@@ -1,6 +1,7 @@
 """How a problem is worded, and how a command is refused."""
 
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from typing import NoReturn
 
 from hydra.errors import CompactHydraException
 
-from handpose.check.machine import explained, of_worker, original
 from handpose.check.secrets import hidden
 
 
@@ -28,19 +28,20 @@ class UserError(CompactHydraException, ValueError):
 
 @contextmanager
 def without_traceback() -> Iterator[None]:
-    """A user's mistake (ValueError) or a failure of the machine is told by its text alone.
+    """A ValueError, which is a user's mistake, is told by its text alone.
 
     Raises:
-        UserError: for such an error inside.
+        UserError: for a ValueError inside.
     """
     try:
         yield
-    except Exception as error:
-        cause = original(error)
-        text = of_worker(str(cause)) if isinstance(cause, ValueError) else explained(cause)
-        if text is None:
-            raise cause from cause.__cause__
-        raise UserError(hidden(text)) from cause
+    except ValueError as error:
+        raise UserError(hidden(_of_worker(str(error)))) from error
+
+
+def _of_worker(text: str) -> str:
+    """An error's text without the traceback that a data worker's error comes with."""
+    return re.sub(r"\ACaught \w+ in DataLoader worker.*^[\w.]+Error: ", "", text, flags=re.S | re.M)
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

@@ -181,6 +181,8 @@ PARTS: dict[str, dict[str, Rule]] = {
         "precision": one_of("32-true", "16-mixed", "bf16-mixed"),
         "num_workers": optional(whole(0, 512)),
         "checkpoint_every_n_steps": optional(STEPS),
+        "log_every_n_steps": STEPS,
+        "log_every_seconds": number(0, 1_000_000, above=True),
         "max_unreadable": whole(0, 1_000_000_000),
         "caps.max_epochs": optional(EPOCHS),
         "caps.batches": optional(STEPS),

@@ -60,6 +60,7 @@ def mine(
         ValueError: predictions that do not fit, or no sample of a whole split has a partner.
     """
     start = time.monotonic()
+    _log.info("mining the positives of %s, %s", source.name, source.split)
     labels = source.joints()
     if joints != "given":
         uv, valid = read_predictions(joints, source)

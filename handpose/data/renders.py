@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,13 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 from filelock import FileLock
-from rich.progress import track
 
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, is_complete
 from handpose.data.base import SPLITS, Split
-from handpose.data.workers import process_context
 from handpose.hand import NUM_JOINTS
-from handpose.processes import num_cores
+from handpose.progress import track
 from handpose.synthetic import render as renderer
 from handpose.synthetic.render import RenderedHand, render_hand
 
@@ -67,7 +66,7 @@ def _render_into(
             (split, range(start, min(start + _CHUNK, count)), size, orientation, seed)
             for start in range(0, count, _CHUNK)
         ]
-        hands = track(_all_hands(jobs), description=f"Rendering {split} hands", total=count)
+        hands = track(_all_hands(jobs), what=f"rendering {split} hands", total=count)
         for index, hand in enumerate(hands):
             for name in ("image", "uv", "xyz", "K", "box"):
                 arrays[name][index] = getattr(hand, name)
@@ -82,15 +81,24 @@ def _render_into(
 
 def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
     """The hands of all jobs in order; a pool where there is more than a moment's work."""
-    cores = num_cores()
-    if len(jobs) < 8 or cores == 1:
+    cores = len(os.sched_getaffinity(0))
+    if len(jobs) < 8 or cores == 1 or _is_of_foreign_pool():
         yield from chain.from_iterable(map(_render_chunk, jobs))
         return
-    context = process_context("spawn")
+    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         with _one_blas_thread():
             chunks = pool.map(_render_chunk, jobs)  # starts the workers
         yield from chain.from_iterable(chunks)
+
+
+def _is_of_foreign_pool() -> bool:
+    """Whether this is a process of joblib's, say: its children would not know how it was started.
+
+    The other processes of that pool have the other cores, too.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    return method is not None and method not in multiprocessing.get_all_start_methods()
 
 
 @contextmanager

@@ -31,6 +31,15 @@ TRAINING = (
         900,
     ),
 )
+STEPS = (
+    Figure(
+        "steps_pretrain",
+        "Pre-training, a value of single steps. The gradient norm is that before the step, of all "
+        "parameters; images count each view; memory is the most so far.",
+        900,
+    ),
+    Figure("steps_finetune", "Fine-tuning, the same.", 900),
+)
 HEALTH = (
     Figure(
         "health",
@@ -78,6 +87,7 @@ PREDICTIONS = (
 # heading, style sheet's class, figures
 SECTIONS: tuple[tuple[str, str, tuple[Figure, ...]], ...] = (
     ("Training", "", TRAINING),
+    ("Training, step by step", "", STEPS),
     ("Health of the representation", "", HEALTH),
     ("Accuracy", "pair", ACCURACY),
     ("What pre-training sees", "", VIEWS),

@@ -30,6 +30,13 @@ _TITLES = {
     "top1": "Partner found first (top 1)",
     "probe_pa_epe": "Probe: aligned 3D error (PA)",
 }
+_STEPS = {
+    "step_loss": "Loss",
+    "step_learning_rate": "Learning rate",
+    "step_gradient_norm": "Gradient norm",
+    "step_images_per_second": "Images/s",
+    "step_memory_mib": "Memory, MiB",
+}
 _PROBE, _PROBE_CHANCE = "probe_pa_epe_mm", "probe_mean_pose_pa_epe_mm"
 
 Points = list[tuple[int, float]]
@@ -87,26 +94,42 @@ def draw_curves(curves: Curves, stage: str) -> bytes | None:
     return to_png(figure)
 
 
-def panel_title(name: str) -> str:
-    """The quantity `name` in words, with its unit."""
-    stem, _, suffix = name.rpartition("_")
-    stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (name, "")
-    title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
-    return f"{title}, {unit}" if unit else title
+def draw_steps(curves: Curves, stage: str) -> bytes | None:
+    """The stage's values within its epochs, side by side as one PNG; None where there are none."""
+    shown = {name: curves[f"{stage}/{name}"] for name in _STEPS if f"{stage}/{name}" in curves}
+    if not shown:
+        return None
+    figure, plots = new_panels(len(shown), columns=len(shown), height=2.3)
+    for axes, (name, points) in zip(plots, shown.items(), strict=True):
+        tidy(axes, title=_STEPS[name], x="step")
+        draw_line(axes, points, "training", color=TRUTH)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        if name != "step_loss":
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    return to_png(figure)
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    tidy(axes, title=panel_title(panel.name), x="epoch")
-    draw_line(axes, panel.chance, "chance", color=BASELINE, linestyle=(0, (4, 2)))
-    draw_line(axes, panel.train, "training", color=TRUTH)
-    draw_line(axes, panel.val, "validation", color=MODEL)
-    name_last(axes, panel.val)
+    stem, _, suffix = panel.name.rpartition("_")
+    stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (panel.name, "")
+    title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
+    tidy(axes, title=f"{title}, {unit}" if unit else title, x="epoch")
+    chance, train, val = map(from_1, (panel.chance, panel.train, panel.val))
+    draw_line(axes, chance, "chance", color=BASELINE, linestyle=(0, (4, 2)))
+    draw_line(axes, train, "training", color=TRUTH)
+    draw_line(axes, val, "validation", color=MODEL)
+    name_last(axes, val)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0.03, y=0.12)
     if panel.name != "loss":
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     if axes.lines:
         legend(axes, loc="best")
+
+
+def from_1(points: Points) -> Points:
+    """The log counts epochs from 0, people count them from 1."""
+    return [(epoch + 1, value) for epoch, value in points]
 
 
 def draw_line(axes: Axes, points: Points, label: str, **style: Any) -> None:

@@ -1,7 +1,7 @@
 """All figures of a run, by name: the same pictures go onto the page and to W&B."""
 
 from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
-from handpose.report.curves import draw_curves
+from handpose.report.curves import draw_curves, draw_steps
 from handpose.report.health import draw_health
 from handpose.report.inputs import ReportInput
 from handpose.report.predictions import draw_predictions
@@ -14,6 +14,7 @@ STAGES = ("pretrain", "finetune")
 def make_figures(report: ReportInput) -> dict[str, bytes]:
     """Name -> PNG, in the order of the page; what a run has nothing to show of is left out."""
     figures = {f"loss_{stage}": draw_curves(report.curves, stage) for stage in STAGES}
+    figures |= {f"steps_{stage}": draw_steps(report.steps or {}, stage) for stage in STAGES}
     figures["health"] = draw_health(report.curves, report.results)
     if report.evaluation is not None and len(report.evaluation.index):
         figures["pck"] = draw_pck(report.evaluation)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from handpose.evaluate import Results
-from handpose.report.curves import draw_line, name_last
+from handpose.report.curves import draw_line, from_1, name_last
 from handpose.report.inputs import Curves
 from handpose.report.rows import PRETEXT
 from handpose.report.style import BASELINE, MODEL, MUTED, SMALL, new_panels, tidy, to_png
@@ -53,7 +53,7 @@ def draw_health(curves: Curves, results: Results) -> bytes | None:
 
 
 def _draw(axes: Axes, name: str, curves: Curves, untrained: float | int | str | None) -> None:
-    points = [p for p in curves.get(f"pretrain/val_{name}", []) if math.isfinite(p[1])]
+    points = [p for p in from_1(curves.get(f"pretrain/val_{name}", [])) if math.isfinite(p[1])]
     title, guide = GUIDES[name]
     tidy(axes, title=title, x="epoch")
     if points and isinstance(untrained, float):

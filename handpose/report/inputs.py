@@ -20,4 +20,5 @@ class ReportInput(NamedTuple):
     evaluation: Evaluation | None  # None with head=none
     images: dict[int, np.ndarray]  # place in the dataset -> (H, W, 3) uint8, of the drawn samples
     views: Views | None  # up to 8 collated pairs; None with objective=none
+    steps: Curves | None = None  # "<stage>/step_<name>" -> [(step, value), ...]; None: no training
     evaluated_on: str | None = None  # the dataset, where the page is an evaluation's alone

@@ -1,4 +1,4 @@
-"""Whether two finished runs are the same, bit for bit, but for the seconds that they took."""
+"""Whether two finished runs are the same, bit for bit, but for their time and memory."""
 
 import csv
 import json
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from handpose.training import checkpoint
+from handpose.training.step_curves import TIMED
 
 _WEIGHTS = ("backbone.pt", "model.pt")
 _CHECKPOINTS = ("last.ckpt", "best.ckpt")
@@ -96,5 +97,6 @@ def _rows(path: Path) -> dict[str, Sequence[str]]:
     values: dict[str, set[str]] = {}
     with path.open(newline="") as file:
         for *place, value in csv.reader(file):
-            values.setdefault(",".join(place), set()).add(value)
+            if not place[-1].endswith(TIMED):
+                values.setdefault(",".join(place), set()).add(value)
     return {place: sorted(own) for place, own in values.items()}

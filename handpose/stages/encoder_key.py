@@ -10,11 +10,15 @@ from omegaconf import DictConfig, OmegaConf
 # Where things lie and who waits for whom changes no weight.
 _PLACES = ("root", "cache", "quarantine")
 _FREE_OF_STAGE = ("share", "lease_seconds", "give_way_minutes", "probe")
-_FREE_OF_TRAINER = ("num_workers", "keep_checkpoints", "checkpoint_every_n_steps")
+_FREE_OF_TRAINER = (
+    *("num_workers", "keep_checkpoints", "checkpoint_every_n_steps"),
+    *("log_every_n_steps", "log_every_seconds"),
+)
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (
     *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
-    *("explore", "export", "predict", "soak", "study", "submission", "sweep", "synthetic"),
+    *("explore", "export", "noise", "predict", "progress", "soak", "study", "submission"),
+    *("sweep", "synthetic"),
 )
 
 

@@ -10,7 +10,6 @@ import torch
 from omegaconf import DictConfig
 
 from handpose import build
-from handpose.check.machine import during
 from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
 from handpose.evaluate import Evaluation, collect
@@ -24,6 +23,8 @@ from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner, Scored
 from handpose.training.interrupt import Interrupt
+from handpose.training.run_log import RunLog
+from handpose.training.stage_log import StageLog
 
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
 
@@ -40,17 +41,16 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
 
 
 def evaluate(
-    cfg: DictConfig, splits: Splits, stage: Finetuner, interrupt: Interrupt
+    cfg: DictConfig, splits: Splits, stage: Finetuner, interrupt: Interrupt, run_log: RunLog
 ) -> tuple[Evaluation, float]:
     """All predictions of the split in question beside the truth, and the seconds."""
     start = time.monotonic()
     mean = mean_pose(splits.labelled["train"].source.poses())
-    dataset, stop = splits.labelled[cfg.evaluate.split], EvaluationStop(interrupt)
-    evaluation = evaluate_on(cfg, dataset, stage, mean, [stop])
+    callbacks = [StageLog(run_log, "evaluate"), EvaluationStop(interrupt)]
+    evaluation = evaluate_on(cfg, splits.labelled[cfg.evaluate.split], stage, mean, callbacks)
     return evaluation, time.monotonic() - start
 
 
-@during("evaluation", "evaluate.batch_size")
 def evaluate_on(
     cfg: DictConfig,
     dataset: TargetDataset,

@@ -9,7 +9,6 @@ from pytorch_lightning.loggers.logger import Logger
 
 from handpose import build, ranks
 from handpose.backbones.base import Backbone
-from handpose.check.machine import during
 from handpose.evaluate import Results
 from handpose.rundir import MODEL
 from handpose.stages.fit import fit, save_weights
@@ -17,11 +16,11 @@ from handpose.stages.splits import Splits
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
 from handpose.training.interrupt import Interrupt
+from handpose.training.run_log import RunLog
 
 _log = logging.getLogger(__name__)
 
 
-@during("fine-tuning", "finetune.batch_size")
 def finetune(
     cfg: DictConfig,
     splits: Splits,
@@ -29,6 +28,7 @@ def finetune(
     loggers: list[Logger],
     backbone: Backbone,
     interrupt: Interrupt,
+    run_log: RunLog,
 ) -> tuple[Finetuner, Results]:
     """The model that was best on the validation split, and the seconds it took."""
     pl.seed_everything(cfg.seed, verbose=False)
@@ -51,6 +51,7 @@ def finetune(
         loggers=loggers,
         monitor=monitor,
         interrupt=interrupt,
+        run_log=run_log,
     )
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
     results: Results = {

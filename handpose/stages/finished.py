@@ -15,6 +15,7 @@ from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
 from handpose.evaluate import Evaluation, Results
 from handpose.model import PoseModel
+from handpose.progress import SECONDS
 from handpose.protocols import summarise_passes
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.rundir import CONFIG, RunRefused, finished_config, write_json
@@ -22,6 +23,8 @@ from handpose.stages.cut import cut_note
 from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_pass
 from handpose.stages.splits import labelled_split
 from handpose.submission import check_submission, write_submission
+from handpose.training.run_log import RunLog
+from handpose.training.stage_log import StageLog
 
 _log = logging.getLogger(__name__)
 
@@ -71,9 +74,13 @@ def evaluate_finished(
     if submission is not None:
         check_submission(submission, dataset.source, any_length=any_length)
     stage, mean = open_model(cfg, run_dir), _mean_pose(cfg)
-    evaluations = [evaluate_on(cfg, dataset, stage, mean)]
-    if passes == 2:
-        evaluations.append(evaluate_on(cfg, second_pass(dataset, evaluations[0]), stage, mean))
+    run_log = RunLog({"evaluate": float(passes * len(dataset))}, every_seconds=SECONDS)
+    watch = [StageLog(run_log, "evaluate")]
+    with run_log.shown():
+        evaluations = [evaluate_on(cfg, dataset, stage, mean, watch)]
+        if passes == 2:
+            again = second_pass(dataset, evaluations[0])
+            evaluations.append(evaluate_on(cfg, again, stage, mean, watch))
     if submission is not None:
         write_submission(submission, evaluations[-1])
     results = summarise_passes(evaluations) | {

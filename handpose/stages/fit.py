@@ -17,7 +17,10 @@ from handpose.stages.splits import evaluation_loader, training_loader
 from handpose.training import checkpoint
 from handpose.training.callbacks import NonFiniteGuard, StepCheckpoint, StepSeed
 from handpose.training.interrupt import Interrupt
+from handpose.training.run_log import RunLog
 from handpose.training.stage import Stage
+from handpose.training.stage_log import StageLog
+from handpose.training.step_curves import StepCurves
 
 
 class Fitted(NamedTuple):
@@ -38,6 +41,7 @@ def fit(
     loggers: list[Logger],
     monitor: str | None,
     interrupt: Interrupt,
+    run_log: RunLog,
     callbacks: Sequence[pl.Callback] = (),
 ) -> Fitted:
     """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
@@ -54,12 +58,16 @@ def fit(
         loggers: where its metrics go.
         monitor: the metric that chooses `best.ckpt`; None for no choice.
         interrupt: tells when to stop.
+        run_log: is told how far it is.
         callbacks: of the stage's own.
     """
     interrupt.check()
     guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
     saver = StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt)
-    watch = [StepSeed(cfg.seed), guard, saver, *callbacks]
+    # What a step logs comes before its checkpoint: no resumed run leaves it out.
+    curves = StepCurves(cfg.trainer.log_every_n_steps, guard=guard)
+    lines = StageLog(run_log, stage.stage, metric=monitor or f"{stage.stage}/val_loss")
+    watch = [StepSeed(cfg.seed), guard, curves, lines, saver, *callbacks]
     trainer = build.build_trainer(
         cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch
     )

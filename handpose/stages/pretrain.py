@@ -11,7 +11,6 @@ from pytorch_lightning.loggers.logger import Logger
 
 from handpose import build, ranks
 from handpose.backbones.base import Backbone
-from handpose.check.machine import during
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
@@ -23,19 +22,21 @@ from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
+from handpose.training.run_log import RunLog
+from handpose.training.stage_log import StageLog
 
 _log = logging.getLogger(__name__)
 
 BACKBONE = "backbone.pt"
 
 
-@during("pre-training", "pretrain.batch_size", "pretrain.gradient_cache_chunk")
 def pretrain(
     cfg: DictConfig,
     splits: Splits,
     run_dir: Path,
     loggers: list[Logger],
     interrupt: Interrupt,
+    run_log: RunLog,
 ) -> tuple[Backbone, Results]:
     """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
 
@@ -49,7 +50,7 @@ def pretrain(
         backbone.decoder = content["decoder"]
         return backbone, content["meta"]["results"]
     folder = run_dir / "checkpoints" / "pretrain"
-    train = partial(_train, cfg, splits.views, folder, loggers, interrupt)
+    train = partial(_train, cfg, splits.views, folder, loggers, interrupt, run_log)
     if not splits.views:
         backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
     elif shared := find_shared(cfg, splits.views):
@@ -81,6 +82,7 @@ def _train(
     folder: Path,
     loggers: list[Logger],
     interrupt: Interrupt,
+    run_log: RunLog,
     callbacks: Sequence[pl.Callback] = (),
 ) -> tuple[Backbone, Results]:
     backbone = _start(cfg)
@@ -93,7 +95,7 @@ def _train(
         probe=probe,
         gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
-    untrained = _held_out(cfg, stage, views["val"], interrupt)
+    untrained = _held_out(cfg, stage, views["val"], interrupt, run_log)
     fitted = fit(
         cfg,
         cfg.pretrain,
@@ -103,6 +105,7 @@ def _train(
         loggers=loggers,
         monitor=None,
         interrupt=interrupt,
+        run_log=run_log,
         callbacks=callbacks,
     )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
@@ -112,7 +115,7 @@ def _train(
         )
     decoder = stage.objective.decoder
     backbone.decoder = None if decoder is None else decoder.state_dict()
-    trained = _held_out(cfg, stage, views["val"], interrupt)
+    trained = _held_out(cfg, stage, views["val"], interrupt, run_log)
     return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,
@@ -122,13 +125,14 @@ def _train(
 
 
 def _held_out(
-    cfg: DictConfig, stage: Pretrainer, val: ViewDataset, interrupt: Interrupt
+    cfg: DictConfig, stage: Pretrainer, val: ViewDataset, interrupt: Interrupt, run_log: RunLog
 ) -> Results:
     """What is measured on the held-out pairs, in plain units.
 
     The objective's terms that are no loss, the health of the representation, and the probe.
     """
-    trainer = build.build_evaluator(cfg, cfg.pretrain, [EvaluationStop(interrupt)])
+    callbacks = [StageLog(run_log, stage.stage), EvaluationStop(interrupt)]
+    trainer = build.build_evaluator(cfg, cfg.pretrain, callbacks)
     (metrics,) = trainer.validate(stage, evaluation_loader(cfg, val), verbose=False)
     names = {name: name.removeprefix("pretrain/").removeprefix("val_") for name in metrics}
     terms = {names[name]: value for name, value in metrics.items()}

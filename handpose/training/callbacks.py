@@ -75,10 +75,7 @@ class StepCheckpoint(pl.Callback):
             self.interrupt.check()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The checkpoint of the epoch before lies there already.
-
-        Not at its end, where the first process's progress bar asks for means over all of them.
-        """
+        """The checkpoint of the epoch before lies there already."""
         if _any_rank(trainer, self.interrupt.noted is not None):
             self.interrupt.check()
 
@@ -116,6 +113,7 @@ class NonFiniteGuard(pl.Callback):
 
     def __init__(self) -> None:
         self.skipped = 0
+        self.norm = torch.zeros(())  # of the last step's gradient
         self._in_a_row = 0
         self._index: list[Tensor] = []  # of each batch of the step
         self._buffers: list[Tensor] = []  # as before the step
@@ -139,7 +137,8 @@ class NonFiniteGuard(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-        if not gradients or bool(torch.nn.utils.get_total_norm(gradients).isfinite()):
+        self.norm = torch.nn.utils.get_total_norm(gradients)
+        if bool(self.norm.isfinite()):
             self._in_a_row = 0
             return
         is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None

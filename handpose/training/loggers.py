@@ -17,6 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from handpose.training.interrupt import Interrupted
 
 PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
+STEP = "step_"  # what the names of values within an epoch begin with, after the stage's
 _COLUMNS = ("epoch", "step", "name", "value")
 _LONGEST_ROW = 1000  # bytes, and more than any
 
@@ -51,10 +52,20 @@ class CsvLog(Logger):
 
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
     """metrics.csv -> {name: [(epoch, value), ...]}; of a repeated epoch the last value."""
+    return _curves((row for row in _rows(path) if f"/{STEP}" not in row["name"]), "epoch")
+
+
+def read_steps(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Of the values that are logged within an epoch: {name: [(step, value), ...]}."""
+    return _curves((row for row in _rows(path) if f"/{STEP}" in row["name"]), "step")
+
+
+def _curves(rows: Iterable[dict[str, str]], place: str) -> dict[str, list[tuple[int, float]]]:
+    """Points by name; what a resumed run has logged again counts once, as it was last."""
     curves: dict[str, dict[int, float]] = {}
-    for row in _rows(path):
-        if row["epoch"]:
-            curves.setdefault(row["name"], {})[int(float(row["epoch"]))] = float(row["value"])
+    for row in rows:
+        if row[place]:
+            curves.setdefault(row["name"], {})[int(float(row[place]))] = float(row["value"])
     return {name: sorted(values.items()) for name, values in curves.items()}
 
 

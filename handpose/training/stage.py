@@ -83,4 +83,3 @@ class Stage(pl.LightningModule):
             self.log_dict(
                 named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True
             )
-        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False, batch_size=batch_size)

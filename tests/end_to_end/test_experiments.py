@@ -19,6 +19,7 @@ from handpose.config import register
 from handpose.protocols import summarise
 from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
+from handpose.stages.plan import begin_log
 from handpose.stages.pretrain import pretrain
 from handpose.stages.splits import build_splits
 from handpose.training import checkpoint
@@ -87,11 +88,12 @@ def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) 
     tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
     cfg = composed([*tiny, *small(name, data)])
     splits = build_splits(cfg, tmp_path)
-    backbone, pretext = pretrain(cfg, splits, tmp_path, [], Interrupt())
+    watch = (Interrupt(), begin_log(cfg, splits, tmp_path))
+    backbone, pretext = pretrain(cfg, splits, tmp_path, [], *watch)
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
     assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))
-    model, _ = finetune(cfg, splits, tmp_path, [], backbone, Interrupt())
-    results = summarise(evaluate(cfg, splits, model, Interrupt())[0])
+    model, _ = finetune(cfg, splits, tmp_path, [], backbone, *watch)
+    results = summarise(evaluate(cfg, splits, model, *watch)[0])
     assert results["n_test"] > 0
     assert results["pa_epe_mm"] > 0
 

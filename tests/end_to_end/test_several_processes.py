@@ -68,8 +68,11 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
     assert results["n_test"] == 32  # all of them, once
     assert done.stdout.count("Held-out pairs") == 1
     with (run_dir / "metrics.csv").open(newline="") as file:
-        rows = Counter((row["name"], row["epoch"]) for row in csv.DictReader(file))
-    assert {"pretrain/train_loss", "finetune/val_pa_epe_mm"} <= {name for name, _ in rows}
+        rows = Counter((row["name"], row["epoch"], row["step"]) for row in csv.DictReader(file))
+    names = {name for name, *_ in rows}
+    assert {"pretrain/train_loss", "pretrain/step_loss", "finetune/val_pa_epe_mm"} <= names
+    lines = [line for line in (run_dir / "train.log").read_text().splitlines() if "done:" in line]
+    assert len(lines) == 2  # of the first process alone
     assert set(rows.values()) == {1}
     assert (run_dir / ".hydra" / "config.yaml").exists()
 

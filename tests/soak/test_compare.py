@@ -54,6 +54,14 @@ def test_seconds_places_and_repeated_rows_do_not_count(runs: tuple[Path, Path]) 
     assert differences(one, other) == []
 
 
+def test_of_the_curves_of_steps_speed_and_memory_do_not_count(runs: tuple[Path, Path]) -> None:
+    one, other = runs
+    for run_dir, speed, loss in ((one, 100.0, 2.0), (other, 120.0, 2.5)):
+        rows = f"0,1,finetune/step_images_per_second,{speed}\n0,1,finetune/step_loss,{loss}\n"
+        (run_dir / "metrics.csv").write_text(HEAD + ROWS + rows)
+    assert differences(one, other) == ["metrics.csv/0,1,finetune/step_loss/0"]
+
+
 def test_every_file_is_looked_into(runs: tuple[Path, Path]) -> None:
     one, other = runs
     edit_pt(other / "model.pt", lambda c: c["state_dict"]["conv.weight"][0].neg_())  # 0 -> -0

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import DummyLogger
 
-from handpose.training.loggers import CsvLog, add_curves, curves_of, read_curves
+from handpose.training.loggers import CsvLog, add_curves, curves_of, read_curves, read_steps
 
 
 def test_curves_come_back(tmp_path: Path) -> None:
@@ -45,6 +45,16 @@ def test_half_a_row_is_replaced_and_not_gone_on_with(tmp_path: Path) -> None:
     path.write_bytes(b"epoch,st")
     CsvLog(path).log_metrics({"epoch": 1, "loss": 1.25}, step=19)
     assert read_curves(path) == {"loss": [(1, 1.25)]}
+
+
+def test_values_of_steps_are_curves_of_their_own(tmp_path: Path) -> None:
+    """What a resumed run has logged again counts as it was last."""
+    log = CsvLog(tmp_path / "metrics.csv")
+    for step, value in ((0, 3.0), (9, 2.0), (9, 1.5)):
+        log.log_metrics({"epoch": 0, "pretrain/step_loss": value}, step=step)
+    log.log_metrics({"epoch": 0, "pretrain/train_loss": 2.5}, step=9)
+    assert read_curves(log.path) == {"pretrain/train_loss": [(0, 2.5)]}
+    assert read_steps(log.path) == {"pretrain/step_loss": [(0, 3.0), (9, 1.5)]}
 
 
 def test_no_log_is_no_curve(tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 """Every picture of a dataset decoded once, on all cores."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
-from handpose.processes import num_cores
+from handpose.progress import track
 
 _CHUNK = 512  # pictures handed to the threads at a time
-_QUIET = 2000  # below this many there is no progress bar
+_QUIET = 2000  # below this many there is no progress to tell of
 
 Picture = tuple[str, tuple[int, int]]
 ReadPicture = Callable[[Path], np.ndarray]
@@ -28,9 +28,10 @@ def look_at(
         total: how many there are.
         read: a path -> (H, W, 3); a ValueError says, after the path, why not.
     """
-    shown = track(pictures, description="Checking pictures", total=total, disable=total < _QUIET)
-    with ThreadPoolExecutor(num_cores()) as threads:
-        for chunk in _chunks(shown):
+    if total >= _QUIET:
+        pictures = track(pictures, what=f"checking the images of {root}", total=total)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for chunk in _chunks(pictures):
             yield from threads.map(lambda picture: _look(read, root, *picture), chunk)
 
 

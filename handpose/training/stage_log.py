@@ -1,0 +1,183 @@
+"""Lines and bars of a stage: each epoch, and every so many seconds."""
+
+import math
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+from torch.optim import Optimizer
+
+from handpose.training.estimate import TRAINED, num_images
+from handpose.training.run_log import RunLog
+
+
+class Throughput:
+    """Images a second of training: no validation, and nothing before this process."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.reset()
+
+    def reset(self) -> None:
+        """A new mean begins."""
+        self._images, self._seconds = 0, 0.0
+
+    def begin(self) -> None:
+        """Training goes on from here."""
+        self._last = time.monotonic()
+
+    def add(self, images: int) -> None:
+        """A batch is done."""
+        now = time.monotonic()
+        self._images, self._seconds = self._images + images, self._seconds + now - self._last
+        self._last = now
+
+    @property
+    def rate(self) -> float:
+        """The mean since `reset`."""
+        return self._images / max(self._seconds, 1e-9)
+
+
+class StageLog(pl.Callback):
+    """Tells `run_log` of a trainer's batches and epochs.
+
+    The loss is read from the device when a line or a bar is due, not at each step.
+
+    Args:
+        run_log: of the run.
+        stage: "pretrain", "finetune" or "evaluate".
+        metric: shown beside the loss, by its name in the log; None for none.
+    """
+
+    def __init__(self, run_log: RunLog, stage: str, *, metric: str | None = None) -> None:
+        self.run_log = run_log
+        self.stage = stage
+        self.metric = metric
+        self._epoch_throughput = Throughput()
+        self._throughput = Throughput()  # since the last line
+        self._loss: Tensor | float = 0.0  # sum since the last line
+        self._batches = 0  # since the last line
+        self._rate = 0.0  # learning rate of the last step
+        self._last: float | None = None  # when the last batch was done
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin()
+        done = trainer.global_step / max(1, int(trainer.estimated_stepping_batches))
+        self.run_log.estimate.skip(self.stage, done)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin()
+        self._epoch_throughput.reset()
+        self._reset()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        self._rate = max(group["lr"] for group in optimizer.param_groups)
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        images = num_images(batch) * trainer.world_size
+        for throughput in (self._throughput, self._epoch_throughput):
+            throughput.add(images)
+        self._loss = self._loss + outputs["loss"].detach() * trainer.accumulate_grad_batches
+        self._batches += 1
+        self._done(TRAINED * images)
+        if self.run_log.is_bar_due():
+            total = int(trainer.num_training_batches) + _num_batches(trainer.num_val_batches)
+            self.run_log.bar(self._epoch(trainer), batch_idx + 1, total, self._numbers(trainer))
+        if self.run_log.is_line_due():
+            text = f"{self._epoch(trainer)}: {self._step(trainer)}{self._numbers(trainer)}"
+            self.run_log.line(text, is_in_bars=True)
+            self._reset()
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._done(num_images(batch))
+        total = _num_batches(trainer.num_val_batches)
+        if trainer.state.fn != "fit":
+            self._evaluated(f"{self.stage}, held-out pairs", batch_idx + 1, total)
+            return
+        if self.run_log.is_bar_due():
+            trained = int(trainer.num_training_batches)
+            self.run_log.bar(self._epoch(trainer), trained + batch_idx + 1, trained + total)
+        self._tell(f"{self._epoch(trainer)}, validation", batch_idx + 1, total)
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._done(num_images(batch))
+        self._evaluated(self.stage, batch_idx + 1, _num_batches(trainer.num_predict_batches))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The means of the whole epoch."""
+        metrics = trainer.callback_metrics
+        loss = float(metrics.get(f"{self.stage}/train_loss", math.nan))
+        numbers = self._shown(trainer, loss, self._epoch_throughput.rate)
+        self.run_log.line(f"{self._epoch(trainer)} done: {self._step(trainer)}{numbers}")
+
+    def _done(self, work: float) -> None:
+        """Counts a batch; the first has waited for the workers, and says nothing of the rest."""
+        now = time.monotonic()
+        seconds = None if self._last is None else now - self._last
+        self.run_log.estimate.add(self.stage, work, seconds)
+        self._last = now
+
+    def _evaluated(self, name: str, done: int, total: int) -> None:
+        if total > 1 and self.run_log.is_bar_due():
+            self.run_log.bar(name, done, total)
+        self._tell(name, done, total)
+
+    def _tell(self, name: str, done: int, total: int) -> None:
+        if self.run_log.is_line_due():
+            self.run_log.line(f"{name}: batch {done} of {total}", is_in_bars=True)
+
+    def _epoch(self, trainer: pl.Trainer) -> str:
+        return f"{self.stage}, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
+
+    def _step(self, trainer: pl.Trainer) -> str:
+        return f"step {trainer.global_step} of {int(trainer.estimated_stepping_batches)}"
+
+    def _numbers(self, trainer: pl.Trainer) -> str:
+        """Those since the last line."""
+        loss = float(self._loss) / self._batches if self._batches else math.nan
+        return self._shown(trainer, loss, self._throughput.rate)
+
+    def _shown(self, trainer: pl.Trainer, loss: float, images_per_second: float) -> str:
+        value = trainer.callback_metrics.get(self.metric or "")
+        name = str(self.metric).rpartition("/")[-1]
+        metric = "" if value is None else f", {name} {float(value):.4g}"
+        return f", loss {loss:.4g}{metric}, lr {self._rate:.3g}, {images_per_second:.0f} images/s"
+
+    def _reset(self) -> None:
+        self._loss, self._batches = 0.0, 0
+        self._throughput.reset()
+
+    def _begin(self) -> None:
+        for throughput in (self._throughput, self._epoch_throughput):
+            throughput.begin()
+
+
+def _num_batches(counts: Any) -> int:
+    """Lightning has a number for each loader, of which there is one here."""
+    return int(sum(counts)) if isinstance(counts, list) else int(counts)
