@@ -47,7 +47,8 @@ class ViewParams(NamedTuple):
     blur: Column  # (V,) float32: sigma in px of the view, 0 for none
     noise: Column  # (V,) float32: standard deviation (0..255), 0 for none
     noise_seed: Column  # (V,) int64
-    cutout: Column  # (V, 4) int64: u0, v0, u1, v1 of the erased rectangle in px; u0 = u1: none
+    one_sided: Column  # (V,) bool: the negative half of the noise is 0
+    cutout: Column  # (V, 5) int64: u0, v0, u1, v1 of a rectangle in px and its grey; u0 = u1: none
     sobel: Column  # (V,) bool: replaced by its gradient magnitude
 
 

@@ -131,6 +131,7 @@ def test_a_row_composes_to_its_protocol() -> None:
     assert (cfg.backbone.name, cfg.backbone.weights) == ("resnet18", "imagenet")
     assert cfg.finetune.freeze_backbone
     assert cfg.head._target_.endswith("RegressionHead")
+    assert cfg.head.hidden_dim is None
     for stage in (cfg.pretrain, cfg.finetune):
         assert stage.dataset._target_.endswith("FreiHand")
         assert (stage.dataset.image_size, stage.dataset.crop_by) == (128, "joints")
@@ -147,6 +148,7 @@ def test_protocols_can_be_put_together() -> None:
     assert (cfg.finetune.freeze_backbone, cfg.finetune.max_epochs) == (False, 100)
     cfg = composed("cross_hybrid_to_interhand")
     assert cfg.pretrain.dataset.sources == ["freihand", "interhand"]
+    assert cfg.pretrain.dataset.weights is None
     assert cfg.finetune.dataset._target_.endswith("InterHand")
     assert {cfg.pretrain.dataset.crop_by, cfg.finetune.dataset.crop_by} == {"joints"}
     parts = cfg.objective.parts
@@ -155,6 +157,45 @@ def test_protocols_can_be_put_together() -> None:
     assert parts.relative.augment.saturation == [0.01, 1.0]
     cfg = composed("peclr_resnet152")
     assert (cfg.backbone.name, cfg.backbone.weights) == ("resnet152", "imagenet")
-    assert (cfg.head.root, cfg.head.root_depth, cfg.head.hidden_dim) == ("palm", "refined", 512)
+    assert (cfg.head.root, cfg.head.root_depth, cfg.head.hidden_dim) == ("palm", "refined", None)
     assert on(cfg.pretrain.augment) == set(GEOMETRY_AND_COLOUR)
     assert (cfg.pretrain.dataset.image_size, cfg.finetune.dataset.image_size) == (128, 224)
+
+
+HOW = {"shift_along": "view", "noise": "one_sided", "cut_out_at": "joint", "cut_out_fill": "grey"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ablation_contrastive_cut_out", "ablation_relative_rotate", "hybrid_colour_jitter_crop"),
+        *("cross_hybrid_to_interhand", "heatmap_contrastive_mix", "heatmap_equivariant"),
+        *("imagenet_frozen", "imagenet_frozen_resnet50", "supervised_resnet50", "peclr_resnet50"),
+    ],
+)
+def test_a_row_does_as_published(name: str) -> None:
+    """What the experiments' README says is as published: of a row of each kind."""
+    cfg = composed(name)
+    plain = [cfg.objective] if cfg.objective.get("_target_") else []
+    parts = list(cfg.objective.parts.values()) if "parts" in cfg.objective else plain
+    views = [part.augment for part in parts if "augment" in part] or [cfg.pretrain.augment]
+    for augment in (*(views if parts else []), cfg.finetune.augment):
+        assert {key: augment[key] for key in HOW} == HOW
+    for part in parts:
+        if "same_pose_negatives" in part:
+            assert part.same_pose_negatives
+            assert part.projection != "embedding" or not part.projection_bias
+    if cfg.head._target_.endswith("RegressionHead"):
+        is_large = cfg.backbone.name == "resnet50" and not name.startswith("peclr")
+        expected = (512, "none") if is_large else (None, "relu")
+        assert (cfg.head.hidden_dim, cfg.head.activation) == expected
+
+
+def test_other_runs_do_not() -> None:
+    """Their defaults: what a run without a published protocol does is not changed by one."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=["objective=contrastive", "head=regression"])
+    assert not {key for key in HOW if cfg.pretrain.augment[key] == HOW[key]}
+    assert (cfg.objective.projection_bias, cfg.objective.same_pose_negatives) == (True, False)
+    assert (cfg.head.hidden_dim, cfg.head.activation) == (512, "relu")

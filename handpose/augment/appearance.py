@@ -1,7 +1,7 @@
 """Colour, grey, blur, noise, cut-out and Sobel: drawn by `sample_appearance`, applied by `render`.
 
-The pixels of the five ablation transforms are albumentations' work, handed the drawn numbers, so
-that nothing random is left to it. S side of the view in px.
+The pixels of grey, blur and noise are albumentations' work, handed the drawn numbers, so that
+nothing random is left to it. S side of the view in px.
 """
 
 import math
@@ -14,13 +14,13 @@ from albumentations.augmentations.blur.functional import create_gaussian_kernel_
 
 from handpose.augment.colour import colour_matrix
 from handpose.augment.geometric import within
-from handpose.augment.settings import Augmentation, Range
+from handpose.augment.settings import Augmentation
 
 _TO_GREY = A.ToGray(method="average")
 _BLUR = A.GaussianBlur()
 _NOISE = A.GaussNoise()
-_CUT_OUT = A.CoarseDropout(fill=0)
 _NEUTRAL = (0.0, 1.0, 1.0, 0.0)
+NOWHERE = np.empty((0, 2))
 
 
 class Appearance(NamedTuple):
@@ -31,15 +31,24 @@ class Appearance(NamedTuple):
     blur: float
     noise: float
     noise_seed: int
-    cutout: tuple[int, int, int, int]
+    one_sided: bool
+    cutout: tuple[int, int, int, int, int]
     sobel: bool
 
 
-def sample_appearance(rng: np.random.Generator, settings: Augmentation, size: int) -> Appearance:
-    """Draws one view's appearance; the same numbers whatever the switches say."""
+def sample_appearance(
+    rng: np.random.Generator, settings: Augmentation, size: int, joints: np.ndarray = NOWHERE
+) -> Appearance:
+    """Draws one view's appearance; the same numbers whatever the switches say.
+
+    Args:
+        joints: (N, 2) px of the view, where a cut-out about a joint may lie.
+    """
     hue, saturation, gain, bias, *chances, sigma = rng.random(10).tolist()
     noise_seed = int(rng.integers(2**31))
-    rectangle = _rectangle(rng.random(4).tolist(), settings.cut_out_side, size)
+    rectangle = _rectangle(rng.random(4).tolist(), settings, size, joints)
+    # the seed is as random as a number more, which every later draw would feel
+    fill = noise_seed % 256 if settings.cut_out_fill == "grey" else 0
     colour = (
         math.radians(within(settings.hue, hue)),
         within(settings.saturation, saturation),
@@ -53,14 +62,24 @@ def sample_appearance(rng: np.random.Generator, settings: Augmentation, size: in
         blur=within(settings.blur_sigma, sigma) if settings.gaussian_blur and blur else 0.0,
         noise=settings.noise_std if settings.gaussian_noise and noise else 0.0,
         noise_seed=noise_seed,
-        cutout=rectangle if settings.cut_out and cutout else (0, 0, 0, 0),
+        one_sided=settings.noise == "one_sided",
+        cutout=(*rectangle, fill) if settings.cut_out and cutout else (0, 0, 0, 0, 0),
         sobel=settings.sobel and sobel,
     )
 
 
-def _rectangle(numbers: list[float], sides: Range, size: int) -> tuple[int, int, int, int]:
-    """u0, v0, u1, v1 in px, wholly inside the view, of sides `sides` x S; from four of [0, 1)."""
-    width, height = (round(within(sides, number) * size) for number in numbers[:2])
+def _rectangle(
+    numbers: list[float], settings: Augmentation, size: int, joints: np.ndarray
+) -> tuple[int, int, int, int]:
+    """u0, v0, u1, v1 in px, of sides `cut_out_side` x S; from four numbers of [0, 1).
+
+    Wholly inside the view, or a square about a joint, of which the view shows a part.
+    """
+    width, height = (round(within(settings.cut_out_side, number) * size) for number in numbers[:2])
+    if settings.cut_out_at == "joint" and len(joints):
+        low = np.rint(joints[int(numbers[2] * len(joints))] - width / 2)
+        u0, v0, u1, v1 = np.clip([*low, *low + width], 0, size).astype(int).tolist()
+        return u0, v0, u1, v1
     u, v = int(numbers[2] * (size - width + 1)), int(numbers[3] * (size - height + 1))
     return u, v, u + width, v + height
 
@@ -76,10 +95,12 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
     if look.noise:
         unit = np.random.default_rng(look.noise_seed).standard_normal(view.shape, dtype=np.float32)
         # rounded here: albumentations would cut the fractions off, which shrinks the noise
-        view = _NOISE.apply(view, noise_map=np.rint(look.noise * unit))
-    u0, v0, u1, v1 = look.cutout
+        noise = np.rint(look.noise * unit)
+        view = _NOISE.apply(view, noise_map=np.maximum(noise, 0) if look.one_sided else noise)
+    u0, v0, u1, v1, fill = look.cutout
     if u0 < u1 and v0 < v1:
-        view = _CUT_OUT.apply(view, holes=np.array([look.cutout]), seed=0)
+        view = view.copy()
+        view[v0:v1, u0:u1] = fill
     return _sobel(view) if look.sobel else view
 
 

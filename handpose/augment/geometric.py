@@ -35,15 +35,16 @@ def sample_affine(
     The crop is a square of side margin x box side, turned and shifted about the box's centre. The
     same numbers are drawn whatever the switches say, so that one switch moves nothing else.
     """
-    turn, margin, shift_u, shift_v = rng.random(4).tolist()
+    turn, margin, *shifts = rng.random(4).tolist()
     u, v, side = box.tolist()
-    if settings.crop:
-        u, v = (
-            u + within(settings.shift, shift_u) * side,
-            v + within(settings.shift, shift_v) * side,
-        )
     crop = within(settings.margin_range, margin) if settings.random_crop else settings.margin
     angle = math.radians(within(settings.angle, turn)) if settings.rotate else 0.0
+    if settings.crop:
+        du, dv = (within(settings.shift, number) * side for number in shifts)
+        if settings.shift_along == "view":
+            cos, sin = math.cos(angle), math.sin(angle)
+            du, dv = cos * du + sin * dv, cos * dv - sin * du
+        u, v = u + du, v + dv
     return _crop_map(u, v, side * crop, angle, size)
 
 

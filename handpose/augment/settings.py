@@ -22,6 +22,13 @@ BOUNDS: dict[str, Range] = {
     "probability": (0, 1),
 }
 SINGLE = ("margin", "noise_std", "probability")  # numbers, not ranges
+# What each setting that is a word may be, the default first.
+WORDS = {
+    "shift_along": ("source", "view"),
+    "noise": ("symmetric", "one_sided"),
+    "cut_out_at": ("anywhere", "joint"),
+    "cut_out_fill": ("black", "grey"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,11 @@ class Augmentation:
     The first four are tracked: `relative` can predict them. Units: degrees; fractions of the
     box's side; factors; px of the view; 0..255 for bias and noise. `probability` is that of each
     of the last five. With `random_crop` off the crop has side `margin` x box.
+
+    The last four settings say how: the axes that the shift is measured along, those of the source
+    or of the turned view; noise of both signs, or its negative half set to 0, which brightens; the
+    cut-out anywhere in the view, or, where joints are labelled, a square about one of them; and
+    the cut-out black, or of one random grey.
     """
 
     rotate: bool
@@ -54,9 +66,18 @@ class Augmentation:
     noise_std: float
     cut_out_side: Range
     probability: float
+    shift_along: str = "source"
+    noise: str = "symmetric"
+    cut_out_at: str = "anywhere"
+    cut_out_fill: str = "black"
+
+    @property
+    def reads_joints(self) -> bool:
+        """Whether joint labels decide where something is erased."""
+        return self.cut_out and self.cut_out_at == "joint"
 
     def __post_init__(self) -> None:
-        """Checks the ranges; a configuration gives them as lists."""
+        """Checks the values; a configuration gives them as lists."""
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             ends = (value, value) if name in SINGLE else tuple(value)
@@ -64,3 +85,6 @@ class Augmentation:
                 raise ValueError(
                     f"augment.{name}={list(ends)} is not a range [from, to] within [{low}, {high}]"
                 )
+        for name, words in WORDS.items():
+            if (value := getattr(self, name)) not in words:
+                raise ValueError(f"augment.{name}={value}: give {' or '.join(words)}")

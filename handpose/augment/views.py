@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from handpose.augment.appearance import Appearance, render, sample_appearance
+from handpose.augment.appearance import NOWHERE, Appearance, render, sample_appearance
 from handpose.augment.geometric import plain_affine, sample_affine, warp, widen
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
@@ -14,7 +14,7 @@ from handpose.hand import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 from handpose.records import Sample, Target, ViewParams, Views
 
 # Of the columns of `Appearance`, in its order, which is that of `ViewParams`.
-_DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.int64, np.bool_)
+_DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.bool_, np.int64, np.bool_)
 
 
 class RightHand(NamedTuple):
@@ -52,7 +52,8 @@ def make_views(
 ) -> Views:
     """V independently augmented views of `sample`, of side `size`; their pose is left out.
 
-    Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box.
+    Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box,
+    with `cut_out_at=joint` the joints.
     """
     hand = as_right_hand(sample)
     source, affines, looks = widen(sample.image), [], []
@@ -61,7 +62,7 @@ def make_views(
     for image in images:
         crop = sample_affine(rng, settings, hand.box, size)
         affine = maps.compose(crop, hand.affine) if sample.side == "left" else crop
-        look = sample_appearance(rng, settings, size)
+        look = sample_appearance(rng, settings, size, _cut_out_joints(sample, affine, settings))
         affines.append(affine)
         looks.append(look)
         cv2.split(render(warp(source, affine, size), look), [*image])
@@ -73,6 +74,13 @@ def make_views(
         pose=np.zeros((num_views, 0), dtype=np.float32),
         pose_valid=np.zeros(num_views, dtype=bool),
     )
+
+
+def _cut_out_joints(sample: Sample, affine: np.ndarray, settings: Augmentation) -> np.ndarray:
+    """The labelled joints (N, 2) in px of the view, where a cut-out is to lie about one."""
+    if not settings.reads_joints:
+        return NOWHERE
+    return maps.apply(affine, sample.uv[sample.uv_valid])
 
 
 def join_views(first: Views, second: Views) -> Views:
@@ -116,8 +124,8 @@ def make_target(
     """
     hand = as_right_hand(sample)
     crop = sample_affine(rng, settings, hand.box, size)
-    look = sample_appearance(rng, settings, size)
     affine = maps.compose(crop, hand.affine)
+    look = sample_appearance(rng, settings, size, _cut_out_joints(sample, affine, settings))
     view = render(warp(sample.image, affine, size), look)
     z, z_valid, bone = _relative_depth(hand.xyz, sample.xyz_valid, REFERENCE_BONES[reference_bone])
     uv = np.where(sample.uv_valid[:, None], maps.apply(crop, hand.uv), 0.0)

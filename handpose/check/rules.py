@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from handpose.augment.settings import BOUNDS, SINGLE
+from handpose.augment.settings import BOUNDS, SINGLE, WORDS
 
 
 class Rule(NamedTuple):
@@ -141,7 +141,8 @@ PARTS: dict[str, dict[str, Rule]] = {
     "augment": {
         key: number(low, high) if key in SINGLE else span(low, high)
         for key, (low, high) in BOUNDS.items()
-    },
+    }
+    | {key: one_of(*words) for key, words in WORDS.items()},
     "dataset": {
         "root": FILLED,
         "image_size": whole(32, 1024, step=32),
@@ -203,7 +204,8 @@ PARTS: dict[str, dict[str, Rule]] = {
     },
     "head": {
         "width": CHANNELS,
-        "hidden_dim": WIDTH,
+        "hidden_dim": optional(WIDTH),
+        "activation": one_of("relu", "none"),
         "stride": whole(1, 16),
         "sigma": number(0.1, 100),
         "heatmap_weight": LOSS_WEIGHT,

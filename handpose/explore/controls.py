@@ -102,4 +102,4 @@ def _written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple | list):
         return f"[{','.join(f'{number:g}' for number in value)}]"
-    return f"{value:g}"
+    return value if isinstance(value, str) else f"{value:g}"

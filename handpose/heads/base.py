@@ -51,8 +51,8 @@ class Head(nn.Module, ABC):
         self.image_size = image_size
         self.reference_bone = REFERENCE_BONES[reference_bone]
         self.depth_weight = depth_weight
-        self.about_palm = _is_second(root, "root", "wrist", "palm")
-        is_refined = _is_second(root_depth, "root_depth", "solve", "refined")
+        self.about_palm = is_second(root, "root", "wrist", "palm")
+        is_refined = is_second(root_depth, "root_depth", "solve", "refined")
         with torch.random.fork_rng(devices=[]):  # with and without it the rest starts the same
             self.refiner = RootDepthRefiner() if is_refined else None
         self.refine_weight = refine_weight
@@ -129,7 +129,8 @@ def _from_joint_0(uvz: Tensor) -> Tensor:
     return torch.cat((uvz[..., :2], uvz[..., 2:] - uvz[:, ROOT, None, 2:]), dim=-1)
 
 
-def _is_second(value: str, name: str, first: str, second: str) -> bool:
+def is_second(value: str, name: str, first: str, second: str) -> bool:
+    """Whether a setting of the head is the second of its two words."""
     if value not in (first, second):
         raise ValueError(f"head.{name}={value}: expected {first} or {second}")
     return value == second

@@ -1,4 +1,4 @@
-"""The regression head: the pooled features, through a small MLP, to the 2.5D pose."""
+"""The regression head: the pooled features, through a small MLP or one layer, to the 2.5D pose."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from handpose.hand import NUM_JOINTS
-from handpose.heads.base import Head
+from handpose.heads.base import Head, is_second
 from handpose.records import Features
 
 
@@ -14,18 +14,22 @@ class RegressionHead(Head):
     """embedding -> hidden -> (J, 3).
 
     Args:
-        hidden_dim: width of the hidden layer.
+        hidden_dim: width of the hidden layer; None: one linear layer in all.
+        activation: "relu", after BatchNorm, or "none": two linear layers in a row.
         **contract: what every head takes (see `Head`).
     """
 
-    def __init__(self, *, hidden_dim: int, **contract: Any) -> None:
+    def __init__(
+        self, *, hidden_dim: int | None, activation: str = "relu", **contract: Any
+    ) -> None:
         super().__init__(**contract)
-        self.mlp = nn.Sequential(
-            nn.Linear(contract["embedding_dim"], hidden_dim),
-            nn.BatchNorm1d(hidden_dim),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden_dim, NUM_JOINTS * 3),
-        )
+        width, hidden = contract["embedding_dim"], list[nn.Module]()
+        if hidden_dim is not None:
+            hidden.append(nn.Linear(width, hidden_dim))
+            if is_second(activation, "activation", "none", "relu"):
+                hidden += [nn.BatchNorm1d(hidden_dim), nn.ReLU(inplace=True)]
+            width = hidden_dim
+        self.mlp = nn.Sequential(*hidden, nn.Linear(width, NUM_JOINTS * 3))
 
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """u and v come out in crop sides from the crop's centre, z in reference bones."""

@@ -52,7 +52,7 @@ class Objective(nn.Module, ABC):
         """
 
 
-def mlp(*widths: int) -> nn.Sequential:
+def mlp(*widths: int, last_bias: bool = True) -> nn.Sequential:
     """Linear layers of these widths with BatchNorm and ReLU between them."""
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(widths[:-1]):
@@ -61,4 +61,4 @@ def mlp(*widths: int) -> nn.Sequential:
             nn.BatchNorm1d(width_out),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1], bias=last_bias))

@@ -25,7 +25,9 @@ class Contrastive(Objective):
         projection: what is compared, "embedding", "keypoints" or "maps" (see `projection`).
         hidden_dim: width of the embedding's MLP.
         projection_dim: D; keypoints and maps are D / 2.
+        projection_bias: whether the last layer of the embedding's MLP has a bias.
         decoder_width: channels of the decoder of keypoints and maps.
+        same_pose_negatives: whether samples of one identity are each other's negatives in the loss.
         **contract: what every objective takes (see `Objective`).
     """
 
@@ -39,16 +41,20 @@ class Contrastive(Objective):
         hidden_dim: int,
         projection_dim: int,
         decoder_width: int,
+        projection_bias: bool = True,
+        same_pose_negatives: bool = False,
         **contract: Any,
     ) -> None:
         super().__init__(**contract)
         self.temperature = temperature
+        self.same_pose_negatives = same_pose_negatives
         self.reads_features = projection != "embedding"
         widths = {name: contract[name] for name in ("channels", "strides", "embedding_dim")}
         self.projector = build_projection(
             projection,
             hidden_dim=hidden_dim,
             projection_dim=projection_dim,
+            bias=projection_bias,
             decoder_width=decoder_width,
             image_size=self.image_size,
             **widths,
@@ -61,10 +67,11 @@ class Contrastive(Objective):
         whole = gather if self.training else _as_it_is
         compared = whole(self.compared(projected, views).flatten(2))
         identity, weights = whole(views.identity), None
+        apart = whole(views.index) if self.same_pose_negatives else identity
         if views.pose.shape[-1] > 0:
             weights = similarity_weights(whole(views.pose), whole(views.pose_valid))
         return {
-            "loss": nt_xent(compared, identity, temperature=self.temperature, weights=weights),
+            "loss": nt_xent(compared, apart, temperature=self.temperature, weights=weights),
             **partner_top1(compared.detach(), identity),
         }
 

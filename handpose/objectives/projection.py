@@ -19,9 +19,11 @@ from handpose.records import Features
 class EmbeddingProjection(nn.Module):
     """embedding (N, E) -> (N, D), read as D / 2 points where points are asked for."""
 
-    def __init__(self, *, embedding_dim: int, hidden_dim: int, projection_dim: int) -> None:
+    def __init__(
+        self, *, embedding_dim: int, hidden_dim: int, projection_dim: int, bias: bool
+    ) -> None:
         super().__init__()
-        self.mlp = mlp(embedding_dim, hidden_dim, projection_dim)
+        self.mlp = mlp(embedding_dim, hidden_dim, projection_dim, last_bias=bias)
 
     def forward(self, features: Features, embedding: Tensor) -> Tensor:
         return self.mlp(embedding)
@@ -66,6 +68,7 @@ def build_projection(
     *,
     hidden_dim: int,
     projection_dim: int,
+    bias: bool,
     decoder_width: int,
     channels: tuple[int, ...],
     strides: tuple[int, ...],
@@ -83,7 +86,10 @@ def build_projection(
         )
     if kind == "embedding":
         return EmbeddingProjection(
-            embedding_dim=embedding_dim, hidden_dim=hidden_dim, projection_dim=projection_dim
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            projection_dim=projection_dim,
+            bias=bias,
         )
     dense = {"keypoints": KeypointProjection, "maps": MapProjection}
     if kind not in dense:

@@ -132,7 +132,7 @@ def look(params: ViewParams, pair: int, view: int, size: int) -> str:
         field[pair, view]
         for field in (params.grey, params.blur, params.noise, params.cutout, params.sobel)
     )
-    u0, v0, u1, v1 = cutout.tolist()
+    u0, v0, u1, v1, _ = cutout.tolist()
     is_cut = u0 < u1 and v0 < v1
     parts = (
         ("grey", bool(grey)),

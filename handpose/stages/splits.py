@@ -78,6 +78,12 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
             "other boxes): it is not without labels",
             train.name,
         )
+    if any(settings.reads_joints for settings in augmentations.values()):
+        _log.warning(
+            "pre-training on %s cuts out about labelled joints (augment.cut_out_at=joint): it is "
+            "not without labels",
+            train.name,
+        )
     parts = build.mined_parts(cfg)
     if parts and cfg.pretrain.mining.joints == "given":
         _log.warning(

@@ -40,6 +40,24 @@ def test_draws_are_those_of_numpy_uniform(make_settings: Callable) -> None:
     assert fast.random() == plain.random()
 
 
+def test_a_shift_goes_along_the_axes_of_the_image_or_of_the_turned_view(
+    make_settings: Callable,
+) -> None:
+    """Of the image: the crop's centre is the same without a turn. Of the view: the box is there."""
+    box, size, margin = np.array([100.0, 90.0, 80.0], np.float32), 64, 1.25
+    moved = dict(shift=(0.1, 0.1), margin=margin, angle=(20, 70))
+    middle = (size - 1) / 2
+    for seed in range(5):
+        for along in ("source", "view"):
+            settings = make_settings("rotate", "crop", shift_along=along, **moved)
+            affine = sample_affine(np.random.default_rng(seed), settings, box, size)
+            centre = maps.apply(maps.invert(affine), np.array([[middle, middle]]))[0]
+            seen = maps.apply(affine, box[None, :2].astype(np.float64))[0]
+            is_there = np.abs(centre - box[:2] - 8).max() < 1e-4
+            is_shifted = np.abs(seen - (middle - 0.1 / margin * size)).max() < 1e-4
+            assert (is_there, is_shifted) == (along == "source", along == "view")
+
+
 def test_within_covers_its_bounds() -> None:
     assert (within((-3, 5), 0.0), within((-3, 5), 0.5)) == (-3, 1)
 

@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 from handpose.augment.appearance import render, sample_appearance
 from handpose.augment.geometric import warp
 from handpose.augment.views import make_target, make_views
+from handpose.geometry import affine as maps
 from handpose.geometry.camera import project
 from handpose.objectives.relative_map import relative_map
 from handpose.records import Sample
@@ -248,6 +249,53 @@ def test_noise_has_the_stated_deviation(make_settings: Callable) -> None:
     assert abs(noisy.astype(float).std() - 12) < 0.5
 
 
-def test_bad_ranges_are_refused(make_settings: Callable) -> None:
+def test_one_sided_noise_is_the_papers(make_settings: Callable) -> None:
+    """OpenCV's own noise of deviation 25 in uint8; where the sum would wrap, it is clipped."""
+    settings = make_settings("gaussian_noise", noise="one_sided", noise_std=25, probability=1.0)
+    look = sample_appearance(np.random.default_rng(0), settings, 256)
+    added = render(np.full((256, 256, 3), 100, np.uint8), look).astype(float) - 100
+    theirs = cv2.randn(np.zeros((256, 256, 3), np.uint8), (0,), (25, 25, 25))
+    assert (added.mean(), added.std()) == pytest.approx((10.0, 14.6), abs=0.15)
+    assert (added.mean(), added.std()) == pytest.approx((theirs.mean(), theirs.std()), abs=0.15)
+    assert render(np.full((64, 64, 3), 250, np.uint8), look).min() == 250
+
+
+def test_a_cut_out_lies_about_a_labelled_joint_in_one_grey(
+    make_sample: Callable, make_settings: Callable
+) -> None:
+    settings = make_settings(
+        *("rotate", "crop", "cut_out"),
+        probability=1.0,
+        cut_out_at="joint",
+        cut_out_fill="grey",
+        cut_out_side=(0.1, 0.2),
+    )
+    size, greys, chosen = 64, set(), set()
+    labelled = np.isin(np.arange(21), [2, 7])
+    for seed in range(40):
+        sample = make_sample(_texture(), side=("right", "left")[seed % 2], seed=seed)
+        views = _pair(sample._replace(uv_valid=labelled), settings, seed, size)
+        for view in (0, 1):
+            u0, v0, u1, v1, grey = views.params.cutout[0, view].tolist()
+            affine = views.params.affine[0, view].double().numpy()
+            seen = maps.apply(affine, sample.uv[labelled].astype(np.float64))
+            if min(u0, v0) > 0 and max(u1, v1) < size:
+                off = np.abs(seen - [(u0 + u1) / 2, (v0 + v1) / 2]).max(1)
+                assert (off.min() <= 1, u1 - u0) == (True, v1 - v0)
+                chosen.add(int(off.argmin()))
+            if u0 < u1 and v0 < v1:
+                assert (views.image[0, view, :, v0:v1, u0:u1] == grey).all()
+                greys.add(grey)
+    assert chosen == {0, 1}
+    assert len(greys) > 20
+    nowhere = sample._replace(uv_valid=np.zeros(21, dtype=bool))
+    u0, v0, u1, v1, _ = _pair(nowhere, settings, 0, size).params.cutout[0, 0].tolist()
+    assert 0 <= u0 < u1 <= size
+    assert 0 <= v0 < v1 <= size
+
+
+def test_bad_ranges_and_words_are_refused(make_settings: Callable) -> None:
     with pytest.raises(ValueError, match=r"augment\.angle"):
         dataclasses.replace(make_settings(), angle=[45, -45])
+    with pytest.raises(ValueError, match=r"augment\.noise=white: give symmetric or one_sided"):
+        dataclasses.replace(make_settings(), noise="white")

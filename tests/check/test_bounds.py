@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.augment.settings import BOUNDS, SINGLE, Augmentation
+from handpose.augment.settings import BOUNDS, SINGLE, WORDS, Augmentation
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import as_written, find_problems
 from handpose.check.rules import Rule, whole
@@ -103,8 +103,10 @@ def test_hydras_own_numbers_of_conf_are_held() -> None:
 
 def test_an_augmentation_is_held_to_the_same_bounds() -> None:
     """A key of the dataclass without bounds would be one that nothing checks."""
-    numeric = {name for name, kind in Augmentation.__annotations__.items() if kind is not bool}
+    kinds = Augmentation.__annotations__
+    numeric = {name for name, kind in kinds.items() if kind not in (bool, str)}
     assert set(BOUNDS) == numeric
+    assert set(WORDS) == {name for name, kind in kinds.items() if kind is str}
     assert set(SINGLE) == {name for name in numeric if Augmentation.__annotations__[name] is float}
 
 

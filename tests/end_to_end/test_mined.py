@@ -63,6 +63,15 @@ def test_predictions_are_not_labels(
     assert partners["given"] != partners[tmp_path]
 
 
+@pytest.mark.parametrize(("cut_out", "count"), [("true", 1), ("false", 0)])
+def test_cutting_out_about_joints_is_said_to_need_labels(
+    cut_out: str, count: int, composed: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = ("pretrain.positives=self", "augment.cut_out_at=joint", f"augment.cut_out={cut_out}")
+    build_splits(composed("objective=contrastive", *own), tmp_path)
+    assert caplog.text.count(WARNING) == count
+
+
 def test_only_the_contrasted_part_of_a_hybrid_is_mined(composed: Callable, tmp_path: Path) -> None:
     views = build_splits(composed("objective=hybrid"), tmp_path).views
     for split in ("train", "val"):

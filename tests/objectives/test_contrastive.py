@@ -1,9 +1,48 @@
 """The contrastive objective's retrieval metric."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from handpose.objectives.contrastive import partner_top1
+from handpose.losses import nt_xent
+from handpose.objectives.contrastive import Contrastive, partner_top1
+
+CONTRACT = dict(channels=(4,), strides=(4,), embedding_dim=6, image_size=32)
+WIDTHS = dict(temperature=0.5, hidden_dim=8, projection_dim=10, decoder_width=4)
+
+
+def test_versions_of_a_pose_compete_only_where_it_is_asked_for(
+    views_of: Callable, make_settings: Callable
+) -> None:
+    settings, embedding = make_settings("rotate"), torch.randn(6, 2, 6)
+    views = views_of(settings)
+    versions = views._replace(identity=views.index // 2)  # two of each pose
+    for compete, identity in ((False, versions.identity), (True, views.index)):
+        objective = Contrastive(
+            projection="embedding",
+            same_pose_negatives=compete,
+            augmentation=settings,
+            **WIDTHS,
+            **CONTRACT,
+        ).eval()
+        terms = objective((), embedding, versions)
+        projected = objective.projector((), embedding.flatten(0, 1)).unflatten(0, (6, 2))
+        assert torch.equal(terms["loss"], nt_xent(projected, identity, temperature=0.5))
+        assert float(terms["top1_chance"]) == pytest.approx(1 / 5)  # never among its own versions
+
+
+def test_the_projection_ends_with_or_without_a_bias(make_settings: Callable) -> None:
+    for bias in (True, False):
+        objective = Contrastive(
+            projection="embedding",
+            projection_bias=bias,
+            augmentation=make_settings("rotate"),
+            **WIDTHS,
+            **CONTRACT,
+        )
+        last = list(objective.projector.mlp)[-1]
+        assert (last.bias is not None) == bias
 
 
 def test_top1_counts_partners_and_skips_the_same_identity() -> None:
