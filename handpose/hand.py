@@ -24,10 +24,10 @@ BONES: tuple[tuple[int, int], ...] = tuple(
     for knuckle in range(4)
 )
 
-# The bone of length 1 in the 2.5D pose: wrist to index MCP (ours), or to middle MCP (PeCLR's).
+# The bone of length 1 in the 2.5D pose: wrist to index MCP, or to middle MCP.
 REFERENCE_BONES: dict[str, tuple[int, int]] = {"index": (ROOT, 5), "middle": (ROOT, 9)}
 
-# The bone whose length the FreiHAND protocol grants: middle MCP to middle PIP.
+# The bone whose length the FreiHAND protocol grants, and PeCLR's unit: middle MCP to middle PIP.
 FREIHAND_SCALE_BONE = (9, 10)
 
 # From other orders to ours: ours[j] = theirs[ORDER[j]].

@@ -6,7 +6,8 @@ said otherwise; solve outside autocast, in float32 or better.
 
 The unit length of the bone gives a quadratic in the root's depth, of which the larger root is
 taken. It is the wrong one for a bone that points at the camera so strongly that its far end
-projects nearer than a right angle to the ray: 0.03 % of FreiHAND-like hands.
+projects nearer than a right angle to the ray: 0.03 % of FreiHAND-like hands, 1 % of hands of any
+orientation at 0.15 m.
 """
 
 from collections.abc import Mapping
@@ -17,8 +18,15 @@ from torch import Tensor
 from handpose.geometry.camera import back_project, project, rays
 from handpose.hand import ROOT
 
-# Depth of the root in reference bones: 4 to 50, PeCLR's range. One exploding root ruins a mean.
-ROOT_DEPTH_RANGE = (4.0, 50.0)
+# Depth of the root in reference bones: every hand from 0.15 m to 3 m is inside. One exploding root
+# ruins a mean.
+# - Unit: wrist to index or middle MCP, half of a hand's length. 0.04 m (a child of one, hand of
+#   0.09 m) to 0.12 m (the largest adults, 0.23 m): 0.15 / 0.12 = 1.25 to 3 / 0.04 = 75.
+# - 0.15 m: at a focal length of 0.5 image widths (headset, 90 degrees) to 0.96 (webcam; 615 of 640
+#   px in HO-3D and DexYCB) an adult's 0.19 m fill 0.6 to 1.2 widths. Nearer, no whole hand is seen.
+# - 3 m: at 615 px the same hand is 39 px long. Farther, a crop shows no fingers.
+# PeCLR's 4 to 50 counts another bone, middle MCP to PIP (about 0.03 m): about 1.3 to 17 in ours.
+ROOT_DEPTH_RANGE = (1.0, 75.0)
 # Least part of a bone that is seen under weak perspective: one along the view has no length in px.
 _MIN_SEEN = 0.1
 

@@ -21,8 +21,6 @@ _MIN_LENGTH = 0.01  # of a distance between two joints, before its logarithm
 # Mean and deviation of a log distance and of a log root depth, roughly: the MLP has few steps.
 _LOG_DISTANCE = (-0.4, 0.5)
 _LOG_DEPTH = (2.0, 0.25)
-# From one end of the range to the other.
-_MAX_LOG_FACTOR = math.log(ROOT_DEPTH_RANGE[1] / ROOT_DEPTH_RANGE[0])
 
 
 class RootDepthRefiner(nn.Module):
@@ -44,13 +42,13 @@ class RootDepthRefiner(nn.Module):
 
     def forward(self, uvz: Tensor, K: Tensor, solved: Tensor) -> Tensor:
         log_factor = self.mlp(_features(uvz_to_xyz(uvz, K, solved), solved)).squeeze(-1)
-        factor = _bounded(log_factor, -_MAX_LOG_FACTOR, _MAX_LOG_FACTOR).exp()
-        return _bounded(solved * factor, *ROOT_DEPTH_RANGE)
+        low, high = (math.log(end) - solved.log() for end in ROOT_DEPTH_RANGE)
+        return _bounded(solved * _bounded(log_factor, low, high).exp(), *ROOT_DEPTH_RANGE)
 
 
-def _bounded(value: Tensor, low: float, high: float) -> Tensor:
+def _bounded(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamped, with the gradient of what is not: what has left the range once can come back."""
-    return value.clamp(low, high).detach() + (value - value.detach())
+    return value.clamp(low, high).detach() + (value - value.detach())  # type: ignore[arg-type]
 
 
 def _features(xyz: Tensor, solved: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from hands import hands
 from torch import Tensor
 
+from handpose.geometry import pose25d
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics, project, rays
 from handpose.geometry.pose25d import (
     ROOT_DEPTH_RANGE,
@@ -44,6 +46,30 @@ def test_round_trip_within_a_hundredth_of_a_millimetre(bone: str) -> None:
     assert (back - xyz)[fits].norm(dim=-1).max() < 1e-5
     wrong = ~rises & (depth < ROOT_DEPTH_RANGE[1])
     assert (back - xyz)[wrong].norm(dim=-1).amax(-1).min() > 1e-5
+
+
+@pytest.mark.parametrize("bone", list(REFERENCE_BONES))
+@pytest.mark.parametrize("size", [0.55, 1.0, 1.15])  # children of one, adults, large adults
+def test_an_exact_pose_gives_an_exact_hand_from_15_cm_to_3_m(
+    bone: str, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrong case: PeCLR's range, which is in lengths of another bone."""
+    ends, errors = REFERENCE_BONES[bone], {}
+    for low, high in ((1.0, 75.0), (4.0, 50.0)):
+        monkeypatch.setattr(pose25d, "ROOT_DEPTH_RANGE", (low, high))
+        for depth in (0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 3.0):
+            xyz, K = (a.double() for a in hands(60, seed=0, depth=(depth, depth), size=size))
+            length = (xyz[:, ends[1]] - xyz[:, ends[0]]).norm(dim=-1)
+            uvz = xyz_to_uvz(xyz, K, ends)
+            found = uvz_to_xyz(uvz, K, solve_root_depth(uvz, K, ends)) * length[:, None, None]
+            relative = (found - found[:, :1]) - (xyz - xyz[:, :1])
+            errors[low, depth] = float(relative.norm(dim=-1).mean()) * 1000
+    assert ROOT_DEPTH_RANGE == (1.0, 75.0)
+    assert max(error for (low, _), error in errors.items() if low == 1.0) < 1e-6
+    if size >= 1.0:
+        assert errors[4.0, 0.15] > errors[4.0, 0.25] > errors[4.0, 0.3] > 5, "mm"
+    else:
+        assert errors[4.0, 3.0] > 5, "mm"
 
 
 def test_root_depth_is_defined_and_clamped_for_any_prediction() -> None:

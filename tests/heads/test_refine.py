@@ -133,7 +133,7 @@ def test_an_mlp_that_went_astray_comes_back(bias: float) -> None:
         loss = root_depth_loss(head(*NOTHING, target.K), target)
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 1.0  # bones; held by a clamp it stays at 3 and at 43
+    assert float(loss.detach()) < 1.0  # bones; held by a clamp it stays at 6 and at 68
 
 
 class Mean(Backbone):

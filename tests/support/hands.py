@@ -36,8 +36,17 @@ class Fixed(Head):
         return self.pose, self.pose.new_empty(len(self.pose), 0)
 
 
-def hands(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
-    """xyz (N, J, 3) metres, turned at most half a radian, and K (N, 3, 3) of a crop about each."""
+def hands(
+    count: int, *, seed: int, depth: tuple[float, float] = (0.45, 0.95), size: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """xyz (N, J, 3) metres, turned at most half a radian, and K (N, 3, 3) of a crop about each.
+
+    Args:
+        count: N.
+        seed: of the draw.
+        depth: metres to the wrist, from and to.
+        size: of the hands, adults' being 1.
+    """
     rng = np.random.default_rng(seed)
     poses, cameras = [], []
     for _ in range(count):
@@ -46,7 +55,7 @@ def hands(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
         axis = rng.uniform(-0.3, 0.3, 3)
         skew = np.cross(np.eye(3), axis)
         turn = np.linalg.solve(np.eye(3) + skew, np.eye(3) - skew)  # Cayley's rotation
-        xyz = joints @ turn.T + [0.0, 0.0, rng.uniform(0.45, 0.95)]
+        xyz = size * joints @ turn.T + [0.0, 0.0, rng.uniform(*depth)]
         uv = xyz[:, :2] / xyz[:, 2:]
         focal = 0.7 * CROP / np.ptp(uv, axis=0).max()
         centre = CROP / 2 - focal * uv.mean(axis=0)
