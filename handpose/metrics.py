@@ -10,7 +10,7 @@ its reason.
 import torch
 from torch import Tensor
 
-from handpose.geometry.align import procrustes
+from handpose.geometry.align import LEAST_TO_ALIGN, procrustes
 
 PCK_MAX_MM = 50.0
 PCK_STEPS = 100
@@ -19,6 +19,11 @@ PCK_STEPS = 100
 def joint_errors(predicted: Tensor, true: Tensor) -> Tensor:
     """Euclidean distance of each joint: (N, J, D), (N, J, D) -> (N, J)."""
     return (predicted - true).norm(dim=-1)
+
+
+def alignable(valid: Tensor) -> Tensor:
+    """`valid` (N, J) without the hands of fewer than three joints, which have no aligned error."""
+    return valid & (valid.sum(1, keepdim=True) >= LEAST_TO_ALIGN)
 
 
 def aligned_joint_errors(

@@ -75,8 +75,10 @@ class Target(NamedTuple):
     K: Column  # (B, 3, 3) of the crop
     bone: Column  # (B,) metres: length of the reference bone
     granted_scale: Column  # (B,) metres: length of FreiHAND's scale bone, or 1
+    scale_valid: Column  # (B,) bool: `granted_scale` is known
     uv_valid: Column  # (B, J) bool
-    z_valid: Column  # (B, J) bool: the joint, the root and the reference bone are labelled
+    xyz_valid: Column  # (B, J) bool: the joint is labelled in 3D
+    z_valid: Column  # (B, J) bool: the joint, the root and the reference bone are
     K_valid: Column  # (B,) bool
     affine: Column  # (B, 2, 3) px of the source image -> px of the crop, the mirror included
     is_left: Column  # (B,) bool: mirrored

@@ -9,8 +9,8 @@ from torch.utils.data import default_collate
 
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
-from handpose.evaluate import Evaluation, collect
-from handpose.protocols import METRICS, box_errors, summarise, summarise_passes
+from handpose.evaluate import Evaluation, MeanPoses, collect
+from handpose.protocols import COUNTS, METRICS, box_errors, summarise, summarise_passes
 from handpose.records import Prediction, Target
 
 
@@ -50,8 +50,8 @@ def _truth(target: Target) -> Prediction:
 def _evaluate(
     target: Target, prediction: Prediction | None = None, *, reference_bone: str = "index"
 ) -> Evaluation:
-    mean_pose = torch.randn(21, 3, generator=torch.Generator().manual_seed(0)) * 0.05
-    return collect(prediction or _truth(target), target, mean_pose, reference_bone=reference_bone)
+    poses = MeanPoses(*torch.randn(2, 21, 3, generator=torch.Generator().manual_seed(0)) * 0.05)
+    return collect(prediction or _truth(target), target, poses, reference_bone=reference_bone)
 
 
 def test_everything_is_undone_for_both_sides(targets: tuple[list, Target]) -> None:
@@ -143,19 +143,18 @@ def test_either_reference_bone_is_granted_at_its_own_length(
 
 def test_missing_labels_give_null_with_a_reason_never_nan(targets: tuple[list, Target]) -> None:
     _, target = targets
-    target = target._replace(
-        z_valid=torch.zeros(6, 21, dtype=torch.bool), K_valid=torch.zeros(6, dtype=torch.bool)
-    )
+    nothing = torch.zeros(6, 21, dtype=torch.bool)
+    target = target._replace(xyz_valid=nothing, z_valid=nothing, K_valid=nothing[:, 0])
     results = summarise(_evaluate(target))
     assert results["pa_epe_mm"] is None
-    assert "labels" in results["pa_epe_mm_reason"]
+    assert "three joints labelled in 3D" in results["pa_epe_mm_reason"]
     assert results["epe2d_px"] == pytest.approx(0, abs=1e-2)
     assert not any(isinstance(v, float) and v != v for v in results.values())
 
 
 def test_the_list_of_metrics_is_complete(targets: tuple[list, Target]) -> None:
     results = summarise(_evaluate(targets[1]))
-    assert {name for name in results if not name.endswith("_reason")} == set(METRICS)
+    assert {n for n in results if not n.endswith(("_reason", *COUNTS))} == set(METRICS)
 
 
 def _zero(target: Target) -> Prediction:
@@ -165,7 +164,7 @@ def _zero(target: Target) -> Prediction:
 def _only_joint_7(target: Target) -> Target:
     valid = torch.zeros(6, 21, dtype=torch.bool)
     valid[:, 7] = True
-    return target._replace(uv_valid=valid, z_valid=valid)
+    return target._replace(uv_valid=valid, xyz_valid=valid, z_valid=valid)
 
 
 @pytest.mark.parametrize("K_valid", [True, False])
@@ -191,7 +190,8 @@ def test_the_interhand_mean_is_over_the_joints_of_both_sides(targets: tuple[list
     truth = _truth(target)
     moved = truth.xyz.clone()
     moved[1, 8, 0] += 0.01 / target.bone[1]  # one of three left hands
-    target.z_valid[[0, 3], 8] = False  # of the right hands one has the joint
+    for valid in (target.xyz_valid, target.z_valid):
+        valid[[0, 3], 8] = False  # of the right hands one has the joint
     evaluation = _evaluate(target, truth._replace(xyz=moved))
     errors = (evaluation.xyz - evaluation.true_xyz).norm(dim=-1)
     means = [

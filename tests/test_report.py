@@ -99,15 +99,19 @@ def evaluation() -> Evaluation:
         root_depth=true[:, 0, 2] + 5,
         solved_root_depth=true[:, 0, 2] - 9,
         is_refined=torch.ones(N, dtype=torch.bool),
+        is_clamped=torch.zeros(N, dtype=torch.bool),
         true_root_depth=true[:, 0, 2],
         uv_valid=valid,
         xyz_valid=valid,
+        z_valid=valid & valid[:, [5]],
         px_valid=torch.zeros(N, J, dtype=torch.bool),
+        scale_valid=torch.ones(N, dtype=torch.bool),
         K_valid=torch.ones(N, dtype=torch.bool),
         is_left=torch.arange(N) % 2 == 0,
         index=100 + torch.arange(N),
         affine=torch.eye(2, 3).expand(N, 2, 3),
         mean_pose=40 * normal(J, 3),
+        mean_pose_of_all=40 * normal(J, 3),
     )
 
 
@@ -310,7 +314,7 @@ def test_hands_with_few_labels_are_no_best_ones(evaluation):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_few_samples(evaluation, count):
-    few = Evaluation._make([*(field[:count] for field in evaluation[:-1]), evaluation.mean_pose])
+    few = Evaluation._make([*(field[:count] for field in evaluation[:-2]), *evaluation[-2:]])
     chosen = samples_to_draw(few)
     assert [len(rows) for rows in chosen.values()] == [min(count, 1)] * 3
     if count == 3:

@@ -128,6 +128,7 @@ def make_target(
     look = sample_appearance(rng, settings, size, _cut_out_joints(sample, affine, settings))
     view = render(warp(sample.image, affine, size), look)
     z, z_valid, bone = _relative_depth(hand.xyz, sample.xyz_valid, REFERENCE_BONES[reference_bone])
+    scale = sample.scale or _length(hand.xyz, sample.xyz_valid, FREIHAND_SCALE_BONE)
     uv = np.where(sample.uv_valid[:, None], maps.apply(crop, hand.uv), 0.0)
     K_valid = not np.array_equal(sample.K, np.eye(3))
     return Target(
@@ -136,10 +137,10 @@ def make_target(
         xyz=np.where(sample.xyz_valid[:, None], hand.xyz, 0.0).astype(np.float32),
         K=(map_intrinsics(crop, hand.K) if K_valid else hand.K).astype(np.float32),
         bone=np.float32(bone),
-        granted_scale=np.float32(
-            sample.scale or _length(hand.xyz, sample.xyz_valid, FREIHAND_SCALE_BONE) or 1.0
-        ),
+        granted_scale=np.float32(scale or 1.0),
+        scale_valid=np.bool_(scale > 0),
         uv_valid=sample.uv_valid,
+        xyz_valid=sample.xyz_valid,
         z_valid=z_valid,
         K_valid=np.bool_(K_valid),
         affine=affine.astype(np.float32),

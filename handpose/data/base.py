@@ -89,8 +89,17 @@ class HandDataset(ABC):
         )
 
     @abstractmethod
-    def poses(self) -> np.ndarray:
-        """All completely labelled poses as right hands (M, J, 3), metres; read without pixels."""
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        """The complete poses of these hands as right hands (M, J, 3), metres; without pixels.
+
+        Args:
+            indices: of the hands; None for all.
+        """
+
+    @property
+    def has_aligned_error(self) -> bool:
+        """Whether any hand has a camera and three joints in 3D."""
+        return len(self.poses()) > 0
 
     @property
     def fingerprint(self) -> str | None:

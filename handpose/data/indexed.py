@@ -14,6 +14,7 @@ from handpose.data.index.problems import BrokenDataError, Problem, as_lines, rea
 from handpose.data.index.store import open_index
 from handpose.data.lots import cut
 from handpose.data.unreadable import UnreadableError
+from handpose.geometry.align import LEAST_TO_ALIGN
 from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
 
@@ -195,16 +196,25 @@ class IndexedDataset(HandDataset):
         uv, valid = (self._arrays[name][numbers] for name in ("uv", "uv_valid"))
         return Joints(uv, valid, self._arrays["is_left"][self.rows])
 
-    def poses(self) -> np.ndarray:
-        first = np.unique(self._annotation(self.rows), return_index=True)[1]
-        rows = self.rows[np.sort(first)]
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        rows = self.rows if indices is None else self.rows[indices]
+        rows = rows[np.sort(np.unique(self._annotation(rows), return_index=True)[1])]
         numbers = self._annotation(rows)
-        metric = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
-        complete = metric & self._arrays["xyz_valid"][numbers].all(axis=1)
+        complete = self._metric_joints(numbers) == NUM_JOINTS
         poses = self._arrays["xyz"][numbers[complete]]
         poses[self._arrays["is_left"][rows[complete]], :, 0] *= -1
         assert poses.shape[1:] == (NUM_JOINTS, 3)
         return poses
+
+    @property
+    def has_aligned_error(self) -> bool:
+        counts = self._metric_joints(self._annotation(self.rows))
+        return bool((counts >= LEAST_TO_ALIGN).any())
+
+    def _metric_joints(self, numbers: np.ndarray) -> np.ndarray:
+        """(N,) how many joints these annotations have in metres before a camera."""
+        has_camera = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
+        return has_camera * self._arrays["xyz_valid"][numbers].sum(axis=1)
 
 
 _LABELS = ("uv", "uv_valid", "xyz", "xyz_valid", "K", "scale")

@@ -123,5 +123,15 @@ class Mix(HandDataset):
         parts = [part.joints() for part, _ in self.parts]
         return Joints(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def poses(self) -> np.ndarray:
-        return np.concatenate([part.poses() for part, _ in self.parts])
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        chosen = np.arange(len(self)) if indices is None else indices
+        firsts = self._ends - [len(part) for part, _ in self.parts]
+        own = (
+            part.poses(chosen[(chosen >= first) & (chosen < first + len(part))] - first)
+            for (part, _), first in zip(self.parts, firsts, strict=True)
+        )
+        return np.concatenate(list(own))
+
+    @property
+    def has_aligned_error(self) -> bool:
+        return any(part.has_aligned_error for part, _ in self.parts)

@@ -35,8 +35,8 @@ class Recropped(HandDataset):
     def identities(self) -> np.ndarray:
         return self.source.identities
 
-    def poses(self) -> np.ndarray:
-        return self.source.poses()
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        return self.source.poses(indices)
 
 
 def recrop(sample: Sample, box: np.ndarray) -> Sample:

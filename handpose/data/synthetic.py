@@ -85,7 +85,8 @@ class Synthetic(HandDataset):
         uv = np.array(self._hands["uv"])
         return Joints(uv, np.ones(uv.shape[:2], dtype=bool), np.array(self._hands["is_left"]))
 
-    def poses(self) -> np.ndarray:
-        poses = np.array(self._hands["xyz"])
-        poses[self._hands["is_left"], :, 0] *= -1
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        chosen = slice(None) if indices is None else indices
+        poses = np.array(self._hands["xyz"][chosen])
+        poses[self._hands["is_left"][chosen], :, 0] *= -1
         return poses

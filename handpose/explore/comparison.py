@@ -79,7 +79,7 @@ def metrics_table(chosen: Sequence[Shown]) -> str:
 def _row(name: str, chosen: Sequence[Shown]) -> str:
     words, values = metric_words(name), [one.run.results.get(name) for one in chosen]
     known = [float(value) for value in values if isinstance(value, int | float)]
-    best = max(known) if not words.unit else min(known)  # AUC and PCK have no unit
+    best = max(known) if "auc" in name or "pck" in name else min(known)
     cells = "".join(
         f"<td{' class=best' if value == best and len(set(known)) > 1 else ''}>"
         f"{escape(shown(value, unit=words.unit))}</td>"
@@ -97,11 +97,11 @@ def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str
     es = evaluations
     if not es:
         return None
-    if all(e.xyz_valid.any() for e in es.values()):
-        lines = [PckLine(a, colours[a], pa_errors(e), e.xyz_valid) for a, e in es.items()]
+    if all(e.pa_valid.any() for e in es.values()):
+        lines = [PckLine(a, colours[a], pa_errors(e), e.pa_valid) for a, e in es.items()]
         return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
-    if all(e.uv_valid.any() for e in es.values()):
-        lines = [PckLine(a, colours[a], 100 * box_errors(e), e.uv_valid) for a, e in es.items()]
+    if all(e.box_valid.any() for e in es.values()):
+        lines = [PckLine(a, colours[a], 100 * box_errors(e), e.box_valid) for a, e in es.items()]
         return draw_pck_lines(
             lines, x="2D error, % of the side of the joints’ box", maximum=100 * PCK_2D_MAX
         )
@@ -113,7 +113,7 @@ def draw_joints_of(
 ) -> bytes | None:
     """A dot for each run and joint, the runs of a joint beside each other; None without labels."""
     es = evaluations
-    in_3d = all(e.xyz_valid.any() for e in es.values())
+    in_3d = all(e.pa_valid.any() for e in es.values())
     if not es or not (in_3d or all(e.uv_valid.any() for e in es.values())):
         return None
     figure = new_figure(5.0, 3.6)
@@ -122,7 +122,7 @@ def draw_joints_of(
     tidy(axes, title=f"Error of each joint, {unit}", x="")
     places, step = joint_places(), 0.7 / len(es)
     for order, (letter, e) in enumerate(es.items()):
-        errors, valid = (pa_errors(e), e.xyz_valid) if in_3d else (errors_in_2d(e), e.uv_valid)
+        errors, valid = (pa_errors(e), e.pa_valid) if in_3d else (errors_in_2d(e), e.uv_valid)
         values = per_joint(errors, valid)
         assert values.shape == (NUM_JOINTS,)
         shift = (order - (len(es) - 1) / 2) * step

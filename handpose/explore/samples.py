@@ -34,7 +34,7 @@ def ranked(evaluation: Evaluation, order: str) -> list[tuple[int, float]]:
 
 def unit(evaluation: Evaluation) -> str:
     """What the errors of `ranked` are in."""
-    return "mm aligned" if evaluation.xyz_valid.any() else "px in 2D"
+    return "mm aligned" if evaluation.pa_valid.any() else "px in 2D"
 
 
 def picture(evaluated: Evaluated, row: int, *, size: int) -> np.ndarray:

@@ -94,14 +94,14 @@ def _numbers(card: Card) -> list[str]:
         f"On the {split} split of {dataset}, {card.results.get('n_test')} hands, as the run's "
         "results.json has it.",
         "",
-        "| metric | mean | median | constant mean pose | what it is |",
-        "|---|---|---|---|---|",
+        "| metric | mean | median | constant mean pose | hands | what it is |",
+        "|---|---|---|---|---|---|",
         *map(_row, rows),
     ]
 
 
 def _row(row: Row) -> str:
-    cells = (row.mean, row.median, row.mean_pose)
+    cells = (row.mean, row.median, row.mean_pose, row.hands)
     numbers = (shown(cell.value, unit=row.unit) if cell else "" for cell in cells)
     name = f"`{row.mean.key}`"
     return f"| {' | '.join((name, *numbers, f'{row.label}. {row.explanation}'.strip()))} |"

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+LEAST_TO_ALIGN = 3  # points: a similarity moves any two onto any two
+
 
 class Similarity(NamedTuple):
     """x -> scale * x @ rotation + shift: scale (B,), rotation (B, 3, 3), shift (B, 3)."""

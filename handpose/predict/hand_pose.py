@@ -18,7 +18,7 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
-from handpose.evaluate import Evaluation, collect
+from handpose.evaluate import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
 from handpose.hand import REFERENCE_BONES, ROOT
 from handpose.model import PoseModel
@@ -30,7 +30,6 @@ from handpose.stages.finished import open_finished
 
 Image = np.ndarray | PIL.Image.Image | Path | str
 _MIN_LENGTH = 1e-3  # px: a collapsed hand stays one
-_NO_MEAN_POSE = torch.empty(0, 3)
 
 
 class Crop(NamedTuple):
@@ -136,7 +135,7 @@ class HandPose:
         batch: Target = default_collate(targets)._replace(bone=scales)
         on_device = self.model(batch.image.to(self.device), batch.K.to(self.device))
         prediction = Prediction(*(part.cpu() for part in on_device))
-        return collect(prediction, batch, _NO_MEAN_POSE, reference_bone=self.crop.reference_bone)
+        return collect(prediction, batch, NO_MEAN_POSES, reference_bone=self.crop.reference_bone)
 
     def _hand(
         self,

@@ -38,21 +38,22 @@ class PckLine(NamedTuple):
 def draw_pck(evaluation: Evaluation) -> bytes | None:
     """The share of joints within each threshold after alignment; None without 3D labels."""
     e = evaluation
-    if not e.xyz_valid.any():
+    if not e.pa_valid.any():
         return None
-    lines = [PckLine("this model", MODEL, pa_errors(e), e.xyz_valid)]
+    lines = [PckLine("this model", MODEL, pa_errors(e), e.pa_valid)]
     if len(e.mean_pose):
-        lines.insert(0, PckLine("mean pose", BASELINE, mean_pose_errors(e), e.xyz_valid))
+        baseline = mean_pose_errors(e, e.mean_pose)
+        lines.insert(0, PckLine("mean pose", BASELINE, baseline, e.pa_valid))
     return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
 
 
 def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
     """The share of joints within each threshold in 2D, where no sample is labelled in 3D."""
     e = evaluation
-    if e.xyz_valid.any() or not e.uv_valid.any():
+    if e.pa_valid.any() or not e.box_valid.any():
         return None
     return draw_pck_lines(
-        [PckLine("this model", MODEL, 100 * box_errors(e), e.uv_valid)],
+        [PckLine("this model", MODEL, 100 * box_errors(e), e.box_valid)],
         x="2D error, % of the side of the box about the joints",
         maximum=100 * PCK_2D_MAX,
     )
@@ -81,8 +82,8 @@ def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes
 
 def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
     """Bars of each joint's mean error by finger, with the mean pose's: aligned mm, else 2D px."""
-    in_3d = bool(evaluation.xyz_valid.any())
-    valid = evaluation.xyz_valid if in_3d else evaluation.uv_valid
+    in_3d = bool(evaluation.pa_valid.any())
+    valid = evaluation.pa_valid if in_3d else evaluation.uv_valid
     if not valid.any():
         return None
     errors = pa_errors(evaluation) if in_3d else errors_in_2d(evaluation)
@@ -98,7 +99,7 @@ def draw_joint_errors(evaluation: Evaluation) -> bytes | None:
         color=[joint_colour(joint) for joint in range(NUM_JOINTS)],
     )
     if in_3d and len(evaluation.mean_pose):
-        baseline = per_joint(mean_pose_errors(evaluation), valid)
+        baseline = per_joint(mean_pose_errors(evaluation, evaluation.mean_pose), valid)
         axes.plot(
             places,
             baseline,

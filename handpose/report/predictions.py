@@ -81,7 +81,7 @@ def _poses(evaluation: Evaluation, rows: list[int]) -> list[Pose]:
 def _captions(evaluation: Evaluation, rows: list[int]) -> list[tuple[str, str]]:
     """For each sample its error, by which it was chosen, and what else there is to say."""
     e = evaluation
-    aligned = mean_over_hand(pa_errors(e), e.xyz_valid)[rows].tolist()
+    aligned = mean_over_hand(pa_errors(e), e.pa_valid)[rows].tolist()
     pixels = mean_over_hand(errors_in_2d(e), e.uv_valid)[rows].tolist()
     captions = []
     for row, in_3d, in_2d in zip(rows, aligned, pixels, strict=True):

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from handpose.evaluate import Results
-from handpose.protocols import SECOND_PASS
+from handpose.protocols import COUNTS, SECOND_PASS
 from handpose.report.words import METRIC_WORDS
 
 Value = float | int | str | None
@@ -32,6 +32,8 @@ class Row(NamedTuple):
     median: Cell | None
     mean_pose: Cell | None
     shuffled: Cell | None
+    hands: Cell | None
+    joints: Cell | None
 
     @property
     def ratio(self) -> float | None:
@@ -48,6 +50,8 @@ class Row(NamedTuple):
             "median": self.median,
             "mean pose": self.mean_pose,
             "shuffled": self.shuffled,
+            "hands": self.hands,
+            "joints": self.joints,
         }
         return {name: cell for name, cell in named.items() if cell is not None}
 
@@ -85,11 +89,11 @@ def _first(name: str) -> str:
     return name.removeprefix(SECOND_PASS)
 
 
-def _companions(name: str) -> tuple[str, str, str]:
-    """The names of its median, of the mean pose's value, and of the control's."""
+def _companions(name: str) -> tuple[str, ...]:
+    """The names of its median, the mean pose's value, the control's, and its counts."""
     stem, unit = name.removesuffix(f"_{_unit(name)}"), _unit(name)
     median = f"{stem}_median_{unit}" if unit else f"{name}_median"
-    return median, f"mean_pose_{name}", f"shuffled_{name}"
+    return median, f"mean_pose_{name}", f"shuffled_{name}", *(f"{name}{end}" for end in COUNTS)
 
 
 def _is_metric(name: str, results: Results) -> bool:

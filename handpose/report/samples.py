@@ -38,8 +38,8 @@ def images_to_draw(evaluation: Evaluation, dataset: HandDataset) -> dict[int, np
 
 def sample_errors(evaluation: Evaluation) -> Tensor:
     """The error by which samples are ranked (N,), NaN for those without labels for it."""
-    if evaluation.xyz_valid.any():
-        return mean_over_hand(pa_errors(evaluation), evaluation.xyz_valid)
+    if evaluation.pa_valid.any():
+        return mean_over_hand(pa_errors(evaluation), evaluation.pa_valid)
     return mean_over_hand(errors_in_2d(evaluation), evaluation.uv_valid)
 
 

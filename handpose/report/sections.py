@@ -22,7 +22,8 @@ _TILES = (
     "auc_pck2d_to_20pct_of_joint_box",
 )
 _NUM_TILES = 4
-_COLUMNS = ("mean", "median", "mean pose", "ratio", "shuffled")
+_COUNTED = ("hands", "joints")
+_COLUMNS = ("mean", "median", "mean pose", "ratio", "shuffled", *_COUNTED)
 
 
 def what_was_run(report: ReportInput) -> str:
@@ -74,9 +75,10 @@ def _metrics_table(rows: list[Row]) -> str:
     return (
         f'<div class="card"><table class="numbers"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
-        '<p class="muted note">Mean pose: the constant Procrustes mean of the training hands, '
-        "aligned and scored like a prediction; ratio: the model’s value over it. Shuffled: the "
-        "control, each prediction scored against another test hand.</p>"
+        '<p class="muted note">Mean pose: the constant Procrustes mean of the training hands whose '
+        "labels the run had, aligned and scored like a prediction; ratio: the model’s value over "
+        "it. Shuffled: the control, each prediction scored against another test hand. Hands and joints: how many the "
+        "metric is the mean of, all that are labelled for it.</p>"
     )
 
 
@@ -96,7 +98,8 @@ def _metric_cell(row: Row, column: str) -> str:
     cell = row.cells.get(column)
     if cell is None:
         return f'<td data-label="{column}"></td>'
-    unit = f" <small>{row.unit}</small>" if row.unit and cell.value is not None else ""
+    has_unit = row.unit and cell.value is not None and column not in _COUNTED
+    unit = f" <small>{row.unit}</small>" if has_unit else ""
     main = ' class="main"' if column == "mean" else ""
     shown_value = number(cell.value, unit=row.unit)
     return f'<td{main} data-label="{column}" title="{escape(cell.key)}">{shown_value}{unit}</td>'

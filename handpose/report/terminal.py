@@ -34,6 +34,7 @@ def _table(rows: list[Row]) -> Table:
     for name in ("mean", "median", "mean pose", "ratio"):
         table.add_column(name, justify="right")
     table.add_column("unit", style="dim")
+    table.add_column("hands", justify="right", style="dim")
     for row in rows:
         if row.mean.value is not None:
             ratio = "" if row.ratio is None else f"×{row.ratio:.2f}"
@@ -44,6 +45,7 @@ def _table(rows: list[Row]) -> Table:
                 *numbers,
                 ratio,
                 row.unit,
+                _number(row.hands, ""),
             )
     return table
 

@@ -32,7 +32,13 @@ METRIC_WORDS = {
     ),
     "mpjpe_both_sides_bone_granted_mm": (
         "MPJPE, InterHand2.6M’s mean",
-        "Root-relative as above, averaged over the 42 joints of both hands.",
+        "Root-relative as above, averaged over the 42 joints of both hands. Granted: the reference "
+        "bone’s length. InterHand2.6M’s own number grants the root’s depth instead: see the next.",
+    ),
+    "mpjpe_both_sides_root_depth_granted_mm": (
+        "MPJPE as InterHand2.6M’s own code",
+        "The predicted 2.5D pose seen at the wrist’s true depth, which is granted, then the wrists "
+        "moved together; averaged over the 42 joints of both hands.",
     ),
     "root_depth_error_mm": (
         "Root depth error",
@@ -45,6 +51,18 @@ METRIC_WORDS = {
     "root_depth_error_refined_mm": (
         "Root depth error, refined",
         "The same of that depth corrected by an MLP, which reads the whole predicted pose.",
+    ),
+    "root_depth_clamped_share": (
+        "Root depths at an end of their range",
+        "The share of hands whose predicted wrist is nearer or farther than any real one: clamped.",
+    ),
+    "mean_pose_all_labels_pa_epe_mm": (
+        "Aligned 3D error (PA) of the mean pose of all labels",
+        "The constant of all labelled training hands, also of those whose labels the run had not.",
+    ),
+    "mean_pose_all_labels_auc_pa_50mm": (
+        "AUC of PCK, aligned, of the mean pose of all labels",
+        "The same constant; 1 is best.",
     ),
     "pa_epe_weak_perspective_px": (
         "Aligned 3D error, px",

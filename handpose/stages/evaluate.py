@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from handpose import build
 from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
-from handpose.evaluate import Evaluation, collect
+from handpose.evaluate import Evaluation, MeanPoses, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.hand import NUM_JOINTS
 from handpose.records import Prediction, Target
@@ -45,7 +45,7 @@ def evaluate(
 ) -> tuple[Evaluation, float]:
     """All predictions of the split in question beside the truth, and the seconds."""
     start = time.monotonic()
-    mean = mean_pose(splits.labelled["train"].source.poses())
+    mean = mean_poses(splits.labelled["train"])
     callbacks = [StageLog(run_log, "evaluate"), EvaluationStop(interrupt)]
     evaluation = evaluate_on(cfg, splits.labelled[cfg.evaluate.split], stage, mean, callbacks)
     return evaluation, time.monotonic() - start
@@ -55,10 +55,10 @@ def evaluate_on(
     cfg: DictConfig,
     dataset: TargetDataset,
     stage: Finetuner,
-    mean: torch.Tensor,
+    mean: MeanPoses,
     callbacks: Sequence[pl.Callback] = (),
 ) -> Evaluation:
-    """All predictions of `dataset` beside the truth and `mean` (J, 3), metres, or (0, 3)."""
+    """All predictions of `dataset` beside the truth and the baselines."""
     trainer = build.build_evaluator(cfg, cfg.finetune, callbacks)
     batches = evaluation_loader(cfg, dataset)
     scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
@@ -79,7 +79,13 @@ def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
     )
 
 
-def mean_pose(poses: np.ndarray) -> torch.Tensor:
+def mean_poses(training: TargetDataset) -> MeanPoses:
+    """Of the hands that count as labelled, and of all that have labels."""
+    source = training.source
+    return MeanPoses(_mean_pose(source.poses(training.indices)), _mean_pose(source.poses()))
+
+
+def _mean_pose(poses: np.ndarray) -> torch.Tensor:
     """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if there are none."""
     if len(poses) == 0:
         return torch.empty(0, 3)

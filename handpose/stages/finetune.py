@@ -40,8 +40,7 @@ def finetune(
         stage.model.load_state_dict(content["state_dict"])
         return stage, content["meta"]["results"]
     folder = run_dir / "checkpoints" / "finetune"
-    has_depth = len(splits.labelled["val"].source.poses()) > 0
-    monitor = Finetuner.monitor(has_depth=has_depth)
+    monitor = Finetuner.monitor(in_3d=splits.labelled["val"].source.has_aligned_error)
     fitted = fit(
         cfg,
         cfg.finetune,

@@ -5,22 +5,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
-from handpose import build
 from handpose.check.evaluation import check_model
 from handpose.config import register
 from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
-from handpose.evaluate import Evaluation, Results
+from handpose.evaluate import NO_MEAN_POSES, Evaluation, MeanPoses, Results
 from handpose.model import PoseModel
 from handpose.progress import SECONDS
 from handpose.protocols import summarise_passes
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.rundir import CONFIG, RunRefused, finished_config, write_json
 from handpose.stages.cut import cut_note
-from handpose.stages.evaluate import evaluate_on, mean_pose, open_model, second_pass
+from handpose.stages.evaluate import evaluate_on, mean_poses, open_model, second_pass
 from handpose.stages.splits import labelled_split
 from handpose.submission import check_submission, write_submission
 from handpose.training.run_log import RunLog
@@ -73,7 +71,7 @@ def evaluate_finished(
     dataset = labelled_split(cfg, cfg.evaluate.split)
     if submission is not None:
         check_submission(submission, dataset.source, any_length=any_length)
-    stage, mean = open_model(cfg, run_dir), _mean_pose(cfg)
+    stage, mean = open_model(cfg, run_dir), _mean_poses(cfg)
     run_log = RunLog({"evaluate": float(passes * len(dataset))}, every_seconds=SECONDS)
     watch = [StageLog(run_log, "evaluate")]
     with run_log.shown():
@@ -96,13 +94,12 @@ def evaluate_finished(
     return results, evaluations[-1], dataset
 
 
-def _mean_pose(cfg: DictConfig) -> torch.Tensor:
-    """Of the evaluated dataset's own training hands: (J, 3) metres, or (0, 3) without any."""
+def _mean_poses(cfg: DictConfig) -> MeanPoses:
+    """Of the evaluated dataset's own training hands: of the run's fraction of them, and of all."""
     try:
-        training = build.build_dataset(cfg.dataset, "train", build.build_caps(cfg))
+        return mean_poses(labelled_split(cfg, "train"))
     except MissingSplitError:
-        return torch.empty(0, 3)
-    return mean_pose(training.poses())
+        return NO_MEAN_POSES
 
 
 def write_evaluation(

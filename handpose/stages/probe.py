@@ -57,7 +57,7 @@ def _targets(cfg: DictConfig, split: Split, *, fraction: float) -> Target:
     )
     # one by one: a loader would draw from the run's random numbers
     target = default_collate([crops[0, place] for place in range(len(crops))])
-    complete = target.z_valid.all(1) & target.K_valid
+    complete = target.xyz_valid.all(1) & target.K_valid
     if int(complete.sum()) < _LEAST:
         raise ValueError(refusal.format(f"{int(complete.sum())} complete ones among {len(crops)}"))
     return Target(*(torch.as_tensor(column)[complete] for column in target))

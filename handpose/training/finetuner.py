@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from handpose.metrics import aligned_joint_errors, joint_errors
+from handpose.metrics import alignable, aligned_joint_errors, joint_errors
 from handpose.model import PoseModel
 from handpose.records import Prediction, Target
 from handpose.training.optim import OptimizerFactory, rate_factors
@@ -47,9 +47,9 @@ class Finetuner(Stage):
         self.val_pa_epe = MeanMetric()
 
     @staticmethod
-    def monitor(*, has_depth: bool) -> str:
+    def monitor(*, in_3d: bool) -> str:
         """The validation metric that chooses the best model: the aligned error, else that in 2D."""
-        return "finetune/val_pa_epe_mm" if has_depth else "finetune/val_epe2d_crop_px"
+        return "finetune/val_pa_epe_mm" if in_3d else "finetune/val_epe2d_crop_px"
 
     def rate_factors(self) -> dict[nn.Parameter, float]:
         """Smaller ones the nearer a layer of the backbone is to the input."""
@@ -69,7 +69,7 @@ class Finetuner(Stage):
         self.log_terms(terms, kind="val", batch_size=len(batch.index))
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
         self.val_epe2d.update(error2d[batch.uv_valid])
-        valid = batch.z_valid & batch.K_valid[:, None]
+        valid = alignable(batch.xyz_valid & batch.K_valid[:, None])
         xyz = prediction.xyz.nan_to_num(0, 0, 0)  # not finite: as bad as a hand without extent
         error = aligned_joint_errors(xyz, batch.xyz, valid) * 1000
         self.val_pa_epe.update(error[valid])

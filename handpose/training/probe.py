@@ -73,4 +73,4 @@ def _embed(backbone: Backbone, image: Tensor) -> Tensor:
 
 def _pa_epe_mm(pose: Tensor, target: Target) -> float:
     """The mean error of poses (N, J, 3) of any unit, each aligned to the truth by a similarity."""
-    return float(1000 * aligned_joint_errors(pose, target.xyz.double(), target.z_valid).mean())
+    return float(1000 * aligned_joint_errors(pose, target.xyz.double(), target.xyz_valid).mean())

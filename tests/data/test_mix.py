@@ -36,7 +36,7 @@ class Numbers(HandDataset):
     def identities(self) -> np.ndarray:
         return np.arange(self.count)
 
-    def poses(self) -> np.ndarray:
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
         return np.zeros((self.count, 21, 3))
 
 

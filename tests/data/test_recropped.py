@@ -29,7 +29,7 @@ class _Hands(HandDataset):
     def identities(self) -> np.ndarray:
         return np.arange(len(self.samples))
 
-    def poses(self) -> np.ndarray:
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
         return np.empty((0, 21, 3))
 
 

@@ -35,7 +35,7 @@ class Labels(HandDataset):
     def joints(self) -> Joints:
         return self._joints
 
-    def poses(self) -> np.ndarray:
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
         raise AssertionError("there are no 3D labels")
 
 
