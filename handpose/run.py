@@ -116,9 +116,10 @@ def _stages(
             interrupt.check()
             measured = evaluate(cfg, splits, model, interrupt, run_log)
             evaluation, results["evaluate_seconds"] = measured
-            results = summarise(evaluation) | results | seconds | {"split": cfg.evaluate.split}
+            results = summarise(evaluation) | results | seconds
         else:
             results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    results |= splits.read(cfg.evaluate.split)
     results["unreadable_pictures"] = len(splits.unreadable.names())
     figures: dict[str, bytes] = {}
     if ranks.is_first():

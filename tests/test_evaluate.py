@@ -9,7 +9,7 @@ from torch.utils.data import default_collate
 
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
-from handpose.evaluate import Evaluation, MeanPoses, collect
+from handpose.evaluate import Evaluation, MeanPoses, collect, swap_side
 from handpose.protocols import COUNTS, METRICS, box_errors, summarise, summarise_passes
 from handpose.records import Prediction, Target
 
@@ -75,6 +75,26 @@ def test_the_truth_has_no_error_and_shuffled_truth_has(targets: tuple[list, Targ
     assert results["shuffled_pa_epe_mm"] > 20
     assert results["mean_pose_pa_epe_mm"] > 20
     assert results["n_test"] == 6
+
+
+def test_the_mean_pose_is_of_the_labels_of_the_run_beside_that_of_all(
+    targets: tuple[list, Target],
+) -> None:
+    evaluation = _evaluate(targets[1])
+    results = summarise(evaluation)
+    for name, pose in (
+        ("mean_pose_", evaluation.mean_pose),
+        ("mean_pose_all_labels_", evaluation.mean_pose_of_all),
+    ):
+        constant = swap_side(pose.expand(6, 21, 3), evaluation.is_left)
+        alone = summarise(evaluation._replace(xyz=constant))
+        assert results[f"{name}pa_epe_mm"] == alone["pa_epe_mm"]
+        assert results[f"{name}auc_pa_50mm"] == alone["auc_pa_50mm"]
+    assert results["mean_pose_pa_epe_mm"] != results["mean_pose_all_labels_pa_epe_mm"]
+    nothing = summarise(evaluation._replace(mean_pose=torch.empty(0, 3)))
+    assert nothing["mean_pose_pa_epe_mm"] is None
+    assert "complete" in nothing["mean_pose_pa_epe_mm_reason"]
+    assert nothing["mean_pose_all_labels_pa_epe_mm"] == results["mean_pose_all_labels_pa_epe_mm"]
 
 
 def test_a_known_offset_is_measured_in_millimetres(targets: tuple[list, Target]) -> None:

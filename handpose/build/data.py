@@ -26,8 +26,10 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
         except MissingSplitError as error:
             if candidate == candidates[-1]:
                 raise
-            _log.warning("%s; taking another split for %s", error, split)
+            missing = error
         else:
+            if candidate != split:
+                _log.warning("%s; its %s split stands in for %s", missing, candidate, split)
             return dataset
     raise AssertionError("the last candidate returns or raises")
 

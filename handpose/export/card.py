@@ -86,7 +86,7 @@ def _data(card: Card) -> list[str]:
 
 def _numbers(card: Card) -> list[str]:
     dataset = part_name(card.config, "finetune.dataset")
-    split = find(card.config, "evaluate.split")
+    split = card.results.get("split", find(card.config, "evaluate.split"))
     rows = [row for row in metric_rows(card.results) if row.mean.value is not None]
     return [
         "## How good it is",

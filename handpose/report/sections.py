@@ -45,7 +45,8 @@ def what_came_of_it(results: Results) -> str:
     """The headline numbers, the table of metrics, that of pre-training, and counts and times."""
     rows = metric_rows(results)
     tables = (_metrics_table(rows), pretext_table(results), _facts_table(facts(results)))
-    return "".join(("<h2>Results</h2>", _tiles(rows), *tables))
+    split = f" on the {escape(str(results['split']))} split" if "split" in results else ""
+    return "".join((f"<h2>Results{split}</h2>", _tiles(rows), *tables))
 
 
 def _tiles(rows: list[Row]) -> str:
@@ -77,8 +78,8 @@ def _metrics_table(rows: list[Row]) -> str:
         f"<tbody>{body}</tbody></table></div>"
         '<p class="muted note">Mean pose: the constant Procrustes mean of the training hands whose '
         "labels the run had, aligned and scored like a prediction; ratio: the model’s value over "
-        "it. Shuffled: the control, each prediction scored against another test hand. Hands and joints: how many the "
-        "metric is the mean of, all that are labelled for it.</p>"
+        "it. Shuffled: the control, each prediction scored against another test hand. Hands and "
+        "joints: how many the metric is the mean of, all that are labelled for it.</p>"
     )
 
 

@@ -16,7 +16,7 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
     console = console or Console()
     rows = metric_rows(results)
     if any(row.mean.value is not None for row in rows):
-        console.print(_table(rows))
+        console.print(_table(rows, split=str(results.get("split", "test"))))
     if pretext := pretext_rows(results):
         console.print(_pretext_table(pretext))
     for reason, names in _reasons(rows).items():
@@ -26,11 +26,10 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
     console.print(written, soft_wrap=True)
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(
-        title="Results", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    table.add_column("metric")
+def _table(rows: list[Row], *, split: str) -> Table:
+    title = f"Results on the {split} split"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("metric", overflow="fold")
     for name in ("mean", "median", "mean pose", "ratio"):
         table.add_column(name, justify="right")
     table.add_column("unit", style="dim")

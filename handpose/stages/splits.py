@@ -13,6 +13,7 @@ from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
 from handpose.data.unreadable import UnreadableList
+from handpose.evaluate import Results
 from handpose.rundir import UNREADABLE
 from handpose.stages.cut import record_cut
 
@@ -38,6 +39,13 @@ class Splits:
     views: dict[Split, ViewDataset]
     labelled: dict[Split, TargetDataset]
     unreadable: UnreadableList
+
+    def read(self, evaluated: Split) -> Results:
+        """The splits that were read as held-out ones, for under caps others may stand in."""
+        named = {"pretrain_val_split": self.views.get("val")}
+        named |= {"finetune_val_split": self.labelled.get("val")}
+        named |= {"split": self.labelled.get(evaluated)}
+        return {name: used.source.split for name, used in named.items() if used is not None}
 
 
 def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:

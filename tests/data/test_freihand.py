@@ -68,6 +68,25 @@ def test_crop_by_joints_centres_on_their_mean(load: Callable) -> None:
 def test_poses_are_those_of_the_split_once_each(load: Callable) -> None:
     assert load("train").poses().shape == (8, 21, 3)
     assert load("test").poses().shape == (4, 21, 3)
+    train = load("train")
+    first, last = train[0].xyz, train[31].xyz
+    of_two = train.poses(np.array([0, 8, 31]))  # 0 and 8 are versions of one pose
+    assert np.array_equal(of_two, [first, last])
+
+
+def test_an_aligned_error_takes_three_joints_of_some_hand(
+    load: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though no hand has its wrist and its index MCP, so that no pose is complete."""
+    dataset = load("val")
+    for joints, has_one in (([0, 5], True), ([*range(2, 21)], False), ([*range(3, 21)], True)):
+        columns = {name: np.array(array) for name, array in dataset._arrays.items()}
+        columns["xyz_valid"][:, joints] = False
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset, "_arrays", columns)
+            assert dataset.has_aligned_error == has_one
+            assert len(dataset.poses()) == 0
+    assert dataset.has_aligned_error
 
 
 def test_without_the_official_labels_the_test_hands_have_a_camera_and_a_scale(

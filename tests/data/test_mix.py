@@ -37,7 +37,8 @@ class Numbers(HandDataset):
         return np.arange(self.count)
 
     def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
-        return np.zeros((self.count, 21, 3))
+        chosen = np.arange(self.count) if indices is None else indices
+        return np.tile((1000 * self.count + chosen)[:, None, None], (1, 21, 3))
 
 
 @pytest.fixture
@@ -74,6 +75,14 @@ def test_every_place_is_its_own_sample(mix: Callable) -> None:
         (100, 99),
     ]
     assert len(np.unique(whole.identities)) == 113
+
+
+def test_poses_are_those_of_the_chosen_places(mix: Callable) -> None:
+    whole = mix()
+    assert len(whole.poses()) == 113
+    places = np.array([1, 2, 3, 12, 13, 112])
+    assert whole.poses(places)[:, 0, 0].tolist() == [3001, 3002, 10000, 10009, 100000, 100099]
+    assert len(whole.poses(np.array([4]))) == 1
 
 
 def test_shares_are_equal_by_default_and_as_weighted_otherwise(mix: Callable) -> None:

@@ -56,6 +56,8 @@ def test_poses_are_right_hands(root: Path) -> None:
     for sample, pose in zip(dataset, dataset.poses(), strict=True):
         mirrored = sample.xyz * [-1, 1, 1]
         assert np.allclose(pose, mirrored if sample.side == "left" else sample.xyz)
+    some = np.array([1, 4])
+    assert np.array_equal(dataset.poses(some), dataset.poses()[some])
 
 
 def test_cache_is_reused_and_a_damaged_one_made_again(

@@ -53,7 +53,7 @@ def test_every_source_in_its_official_layout(train: Callable[..., Path], data: P
     assert all(r["epe2d_px"] > 0 for r in results.values())
     metric = {name for name, r in results.items() if r["pa_epe_mm"] is not None}
     assert metric == {"freihand", "interhand", "manifest"}
-    assert "labels" in results["mpii"]["pa_epe_mm_reason"]
+    assert "labelled in 3D" in results["mpii"]["pa_epe_mm_reason"]
 
 
 def test_a_mix_of_four(train: Callable[..., Path], data: Path) -> None:
@@ -114,11 +114,16 @@ def test_a_mix_names_the_folder_of_each_source_that_is_not_there(
 
 
 def test_debug_takes_what_there_is_and_says_so(
-    train: Callable[..., Path], real_samples: Path
+    train: Callable[..., Path], real_samples: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    run_dir = train("dataset=freihand", f"paths.data={real_samples}")
-    assert json.loads((run_dir / "results.json").read_text())["n_test"] == 8
-    assert "taking another split for test" in (run_dir / "train.log").read_text()
+    run_dir = train("dataset=freihand", f"paths.data={real_samples}", "report=true")
+    results = _results(run_dir)
+    assert results["n_test"] == 8
+    assert results["split"] == results["finetune_val_split"] == "train"
+    assert results["pretrain_val_split"] == "train"
+    assert "its train split stands in for test" in (run_dir / "train.log").read_text()
+    assert "Results on the train split" in capsys.readouterr().out
+    assert "<h2>Results on the train split</h2>" in (run_dir / "report.html").read_text()
 
 
 def test_stages_can_have_datasets_of_their_own(train: Callable[..., Path], data: Path) -> None:

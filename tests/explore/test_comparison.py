@@ -23,11 +23,15 @@ def rows(table: str) -> dict[str, list[tuple[str, bool]]]:
 
 def test_the_lowest_error_and_the_highest_area_are_best() -> None:
     chosen = lettered(
-        [run("a", pa_epe_mm=12.0, auc_pa_50mm=0.7), run("b", pa_epe_mm=11.0, auc_pa_50mm=0.6)]
+        [
+            run("a", pa_epe_mm=12.0, auc_pa_50mm=0.7, root_depth_clamped_share=0.2),
+            run("b", pa_epe_mm=11.0, auc_pa_50mm=0.6, root_depth_clamped_share=0.1),
+        ]
     )
     found = rows(metrics_table(chosen))
     assert found["pa_epe_mm"] == [("12.00", False), ("11.00", True)]
     assert found["auc_pa_50mm"] == [("0.700", True), ("0.600", False)]
+    assert found["root_depth_clamped_share"] == [("0.200", False), ("0.100", True)]
 
 
 def test_a_run_that_has_no_number_is_not_the_best() -> None:

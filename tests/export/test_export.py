@@ -126,6 +126,7 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
         "backbone": {"name": "resnet50", "weights": "imagenet"},
     }
     results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}
+    results |= {"split": "val", "pa_epe_mm_n_hands": 3900}
     terms = {"pretrain": {"synthetic": "MIT"}, "finetune": {"freihand": "research only"}}
     write_card(
         tmp_path / "card.md", Card(config, results, terms, Agreement(100, DIFFER, DIFFER), 18)
@@ -136,8 +137,8 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
         "pre-training, without labels: synthetic; terms: MIT",
         "ImageNet weights; terms: non-commercial research",
         "from the wrist to the middle MCP",
-        "| `pa_epe_mm` | 11.25 |  | 16.84 |",
-        "test split of freihand, 3960 hands",
+        "| `pa_epe_mm` | 11.25 |  | 16.84 | 3\u202f900 |",
+        "val split of freihand, 3960 hands",
         "(B, 3, 128, 128) uint8",
         "1.0e-05 px in u and v and 2.0e-05 mm",
     ):
