@@ -42,9 +42,11 @@ class Splits:
 
     def read(self, evaluated: Split) -> Results:
         """The splits that were read as held-out ones, for under caps others may stand in."""
-        named = {"pretrain_val_split": self.views.get("val")}
-        named |= {"finetune_val_split": self.labelled.get("val")}
-        named |= {"split": self.labelled.get(evaluated)}
+        named: dict[str, ViewDataset | TargetDataset | None] = {
+            "pretrain_val_split": self.views.get("val"),
+            "finetune_val_split": self.labelled.get("val"),
+            "split": self.labelled.get(evaluated),
+        }
         return {name: used.source.split for name, used in named.items() if used is not None}
 
 
