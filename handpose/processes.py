@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,8 +80,15 @@ def start(command: Sequence[str], count: int, *, launcher: str | None = None) ->
                 process.wait()
 
 
+def num_cores() -> int:
+    """Cores that this process may use; on macOS, which cannot tell, all of the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _threads(count: int) -> int:
-    return max(1, len(os.sched_getaffinity(0)) // count)
+    return max(1, num_cores() // count)
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -88,7 +96,8 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _first_failure(processes: Sequence[subprocess.Popen]) -> int:

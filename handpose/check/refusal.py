@@ -1,7 +1,6 @@
 """How a problem is worded, and how a command is refused."""
 
 import difflib
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import NoReturn
 
 from hydra.errors import CompactHydraException
 
+from handpose.check.machine import explained, of_worker, original
 from handpose.check.secrets import hidden
 
 
@@ -28,20 +28,19 @@ class UserError(CompactHydraException, ValueError):
 
 @contextmanager
 def without_traceback() -> Iterator[None]:
-    """A ValueError, which is a user's mistake, is told by its text alone.
+    """A user's mistake (ValueError) or a failure of the machine is told by its text alone.
 
     Raises:
-        UserError: for a ValueError inside.
+        UserError: for such an error inside.
     """
     try:
         yield
-    except ValueError as error:
-        raise UserError(hidden(_of_worker(str(error)))) from error
-
-
-def _of_worker(text: str) -> str:
-    """An error's text without the traceback that a data worker's error comes with."""
-    return re.sub(r"\ACaught \w+ in DataLoader worker.*^[\w.]+Error: ", "", text, flags=re.S | re.M)
+    except Exception as error:
+        cause = original(error)
+        text = of_worker(str(cause)) if isinstance(cause, ValueError) else explained(cause)
+        if text is None:
+            raise cause from cause.__cause__
+        raise UserError(hidden(text)) from cause
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

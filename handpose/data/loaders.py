@@ -13,7 +13,7 @@ from handpose.data.base import HandDataset, Strata
 from handpose.data.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.data.unreadable import UnreadableList, read_sample, substitutes
-from handpose.data.workers import leave_signals_to_the_run
+from handpose.data.workers import begin_worker, process_context
 from handpose.records import Sample, Target, Views
 
 _LEAST_TO_NORMALISE = 2
@@ -204,7 +204,8 @@ def build_loader(
         sampler=sampler,
         drop_last=training,
         num_workers=num_workers,
-        worker_init_fn=leave_signals_to_the_run,
+        worker_init_fn=begin_worker,
+        multiprocessing_context=process_context() if num_workers else None,
         persistent_workers=num_workers > 0,
     )
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,9 @@ from filelock import FileLock
 
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, is_complete
 from handpose.data.base import SPLITS, Split
+from handpose.data.workers import process_context
 from handpose.hand import NUM_JOINTS
+from handpose.processes import num_cores
 from handpose.progress import track
 from handpose.synthetic import render as renderer
 from handpose.synthetic.render import RenderedHand, render_hand
@@ -81,24 +82,15 @@ def _render_into(
 
 def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
     """The hands of all jobs in order; a pool where there is more than a moment's work."""
-    cores = len(os.sched_getaffinity(0))
-    if len(jobs) < 8 or cores == 1 or _is_of_foreign_pool():
+    cores = num_cores()
+    if len(jobs) < 8 or cores == 1:
         yield from chain.from_iterable(map(_render_chunk, jobs))
         return
-    context = multiprocessing.get_context("spawn")
+    context = process_context("spawn")
     with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         with _one_blas_thread():
             chunks = pool.map(_render_chunk, jobs)  # starts the workers
         yield from chain.from_iterable(chunks)
-
-
-def _is_of_foreign_pool() -> bool:
-    """Whether this is a process of joblib's, say: its children would not know how it was started.
-
-    The other processes of that pool have the other cores, too.
-    """
-    method = multiprocessing.get_start_method(allow_none=True)
-    return method is not None and method not in multiprocessing.get_all_start_methods()
 
 
 @contextmanager

@@ -1,20 +1,54 @@
-"""The processes that load for a run: how many, and how they end."""
+"""Helper processes of a run: how many, how they start, and how they end."""
 
 import atexit
+import errno
 import multiprocessing
 import os
 import signal
+import sys
+from multiprocessing.context import BaseContext
+from multiprocessing.queues import Queue
+from typing import Any, Literal, NoReturn
+
+from handpose.processes import num_cores
 
 
 def default_num_workers(num_processes: int = 1) -> int:
     """As many workers as each of the processes here has cores, eight at most."""
-    return min(8, max(1, len(os.sched_getaffinity(0)) // num_processes))
+    return min(8, max(1, num_cores() // num_processes))
 
 
-def leave_signals_to_the_run(worker: int) -> None:
-    """Slurm, or Ctrl-C, tells every process of a job to stop; a worker that did would be missed."""
+def process_context(method: Literal["fork", "spawn"] | None = None) -> BaseContext:
+    """Says how helper processes start; named, since joblib changes the default in its processes.
+
+    Args:
+        method: None for fork on Linux and spawn elsewhere.
+    """
+    method = method or ("fork" if sys.platform == "linux" else "spawn")
+    default = multiprocessing.get_start_method(allow_none=True)
+    if default not in (None, *multiprocessing.get_all_start_methods()):
+        # joblib's, which a spawned process takes over and does not know
+        multiprocessing.set_start_method(method, force=True)
+    return multiprocessing.get_context(method)
+
+
+def begin_worker(worker: int) -> None:
+    """Leaves signals to the run, and ends a worker that cannot send its batches.
+
+    Slurm, or Ctrl-C, tells every process of a job to stop; a worker that did would be missed.
+    Python only prints what keeps a worker from sending a batch, and the run would wait forever.
+    """
     for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
+
+
+def _end_worker(error: Exception, _: Any) -> NoReturn:
+    """Ends this process with an exit code that says what ran short (see `handpose.check.machine`).
+
+    Beside open files that is the shared memory that tensors are sent in.
+    """
+    os._exit(errno.EMFILE if getattr(error, "errno", None) == errno.EMFILE else errno.ENOSPC)
 
 
 @atexit.register

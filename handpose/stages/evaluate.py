@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from handpose import build
+from handpose.check.machine import during
 from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
 from handpose.evaluate import Evaluation, MeanPoses, collect
@@ -51,6 +52,7 @@ def evaluate(
     return evaluation, time.monotonic() - start
 
 
+@during("evaluation", "evaluate.batch_size")
 def evaluate_on(
     cfg: DictConfig,
     dataset: TargetDataset,

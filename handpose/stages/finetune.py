@@ -9,6 +9,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from handpose import build, ranks
 from handpose.backbones.base import Backbone
+from handpose.check.machine import during
 from handpose.evaluate import Results
 from handpose.rundir import MODEL
 from handpose.stages.fit import fit, save_weights
@@ -21,6 +22,7 @@ from handpose.training.run_log import RunLog
 _log = logging.getLogger(__name__)
 
 
+@during("fine-tuning", "finetune.batch_size")
 def finetune(
     cfg: DictConfig,
     splits: Splits,

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from handpose import build, ranks
 from handpose.backbones.base import Backbone
+from handpose.check.machine import during
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
@@ -30,6 +31,7 @@ _log = logging.getLogger(__name__)
 BACKBONE = "backbone.pt"
 
 
+@during("pre-training", "pretrain.batch_size", "pretrain.gradient_cache_chunk")
 def pretrain(
     cfg: DictConfig,
     splits: Splits,

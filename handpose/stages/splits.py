@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from handpose import build, ranks
+from handpose.check.machine import during
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled
@@ -50,6 +51,7 @@ class Splits:
         return {name: used.source.split for name, used in named.items() if used is not None}
 
 
+@during("preparing the data", "dataset.num_train")
 def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
     """Every split that the chosen stages need.
 

@@ -8,10 +8,12 @@ import torch
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
+from handpose.data import loaders
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.mining import Mined, mine
 from handpose.data.sampling import sample_rng
 from handpose.data.synthetic import Synthetic
+from handpose.data.workers import process_context
 from handpose.records import Views
 
 
@@ -43,6 +45,24 @@ def test_same_batches_with_0_and_2_workers(source: Synthetic, make_settings: Cal
         assert torch.equal(own["part"].image, workers["part"].image)
         assert torch.equal(own["part"].index, workers["part"].index)
         assert own["part"].image.dtype == torch.uint8
+
+
+def test_same_batches_from_workers_that_are_spawned(
+    source: Synthetic, make_settings: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, where a worker gets the dataset pickled."""
+    monkeypatch.setattr(loaders, "process_context", lambda: process_context("spawn"))
+    views = ViewDataset(source, {"part": make_settings("rotate")}, seed=1)
+    for own, workers in zip(_epoch(views, 3), _epoch(views, 3, num_workers=1), strict=True):
+        assert torch.equal(own["part"].image, workers["part"].image)
+
+
+def test_workers_start_in_a_process_of_joblib(source: Synthetic, make_settings: Callable) -> None:
+    joblib = pytest.importorskip("joblib")
+    views = ViewDataset(source, {"part": make_settings("rotate")}, seed=1)
+    jobs = [joblib.delayed(_epoch)(views, 3, num_workers=1)] * 2
+    for found in joblib.Parallel(n_jobs=2)(jobs):
+        assert torch.equal(found[0]["part"].image, _epoch(views, 3)[0]["part"].image)
 
 
 def test_two_epochs_augment_one_sample_differently(

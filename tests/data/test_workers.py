@@ -8,10 +8,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FAILS_AMID_A_BATCH = """
 import torch
 from torch.utils.data import DataLoader
-from handpose.data.workers import leave_signals_to_the_run
+from handpose.data.workers import begin_worker
 
 loader = DataLoader(
-    torch.arange(64), num_workers=2, worker_init_fn=leave_signals_to_the_run,
+    torch.arange(64), num_workers=2, worker_init_fn=begin_worker,
     persistent_workers=True,
 )
 batches = iter(loader)

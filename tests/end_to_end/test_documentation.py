@@ -25,6 +25,8 @@ from layouts import write_folder, write_freihand, write_interhand, write_youtube
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
 _COPIED = ("handpose", "conf", "scripts", "tests", "train.py", "Makefile")
 _COPIED = (*_COPIED, "pyproject.toml", "README.md", "LICENSE")
+# Small, but with as many workers as the command has by itself.
+_DEBUG = ("trainer=debug", "trainer.num_workers=null")
 # Flags with which a command trains nothing, and programs that never do.
 _AT_ONCE = ("--help", "--cfg", "--plan", "make ", "pip ", "scripts/override_table.py")
 
@@ -69,7 +71,7 @@ def _smaller(words: list[str]) -> list[str]:
         words = [*words, "--any-length"]  # FreiHAND's own has 3,960 pictures
     if "train.py" in text:
         kept = ("trainer=", "hydra.launcher.gpus_per_node=", "hydra.launcher.partition=")
-        return [*(word for word in words if not word.startswith(kept)), "trainer=debug"]
+        return [*(word for word in words if not word.startswith(kept)), *_DEBUG]
     return words
 
 
@@ -87,7 +89,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study = yaml.safe_load(path.read_text())
         study["seeds"], study["fractions"] = study["seeds"][:1], study["fractions"][-1:]
         study["pretrain"]["arms"] = dict(list(study["pretrain"]["arms"].items())[:2])
-        study["common"].append("trainer=debug")
+        study["common"] += _DEBUG
         small = {key: value for key, value in study.items() if key not in ("tune", "compare")}
         path.write_text(yaml.safe_dump(small))
     return root
@@ -109,7 +111,7 @@ def place(checkout: Path) -> Place:
     )
     rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in names]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
-    run(f"python train.py trainer=debug hydra.run.dir={place.run}", checkout, dict(os.environ))
+    run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))
     return place
 
 

@@ -99,7 +99,8 @@ def test_a_cell_of_several_processes_that_is_told_to_stop_has_not_failed(
 
 
 JOBLIB = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-SMALL = ("trainer=debug", "dataset.image_size=32", "report=false")
+# With workers, as by default: the processes of joblib start processes of their own.
+SMALL = ("trainer=debug", "trainer.num_workers=2", "dataset.image_size=32", "report=false")
 
 
 @pytest.mark.slow

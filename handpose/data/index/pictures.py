@@ -1,6 +1,5 @@
 """Every picture of a dataset decoded once, on all cores."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from handpose.progress import track
+
+from handpose.processes import num_cores
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress to tell of
@@ -30,7 +31,7 @@ def look_at(
     """
     if total >= _QUIET:
         pictures = track(pictures, what=f"checking the images of {root}", total=total)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(num_cores()) as threads:
         for chunk in _chunks(pictures):
             yield from threads.map(lambda picture: _look(read, root, *picture), chunk)
 
