@@ -20,6 +20,7 @@ _CSS = """
 .cards img { display: block; width: 100%; height: auto; border-radius: 8px; }
 .cards .plot { background: #fff; border-radius: 8px; padding: 8px; }
 .cards figcaption, .note { font-size: 13px; opacity: .8; margin: 6px 0 0; }
+#overlay img[alt=skeleton] { cursor: grab; touch-action: none; }
 .error { color: #b3261e; font-size: 14px; margin: 8px 0; }
 .scroll { overflow-x: auto; }
 .gradio-container :is(table.numbers, table.key) { border-collapse: collapse; width: 100%;
@@ -42,11 +43,34 @@ code { overflow-wrap: anywhere; }
   .gradio-container table.numbers { font-size: 13px; } }
 """
 
+# Dragging the skeleton moves its sliders, which draw it anew; the image is replaced meanwhile.
+_DRAG = """<script>
+document.addEventListener("pointerdown", (start) => {
+  if (!start.target.closest?.("#overlay img[alt=skeleton]")) return;
+  start.preventDefault();
+  const slider = (name) => document.querySelector(`#${name} input[type=range]`);
+  const from = {turn: +slider("turn").value, tilt: +slider("tilt").value};
+  const set = (name, value) => {
+    slider(name).value = value;
+    slider(name).dispatchEvent(new Event("input", {bubbles: true}));
+  };
+  const move = (now) => {
+    const turn = from.turn - (now.clientX - start.clientX) / 2;
+    set("turn", ((turn + 180) % 360 + 360) % 360 - 180);
+    set("tilt", Math.max(-90, Math.min(90, from.tilt + (now.clientY - start.clientY) / 2)));
+  };
+  const end = () => document.removeEventListener("pointermove", move);
+  document.addEventListener("pointermove", move);
+  for (const name of ["pointerup", "pointercancel"])
+    document.addEventListener(name, end, {once: true});
+});
+</script>"""
+
 
 def look() -> dict[str, Any]:
-    """Theme and style sheet, with the fonts that the reader has."""
+    """Theme, style sheet and script, with the fonts that the reader has."""
     theme = gr.themes.Base(font=_FONT, font_mono=["ui-monospace", "Menlo", "monospace"])
-    return {"theme": theme, "css": _CSS}
+    return {"theme": theme, "css": _CSS, "head": _DRAG}
 
 
 def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
@@ -62,6 +86,6 @@ def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
         with gr.Tab("Augmentations"):
             add_augmentations_tab(blocks, source)
         with gr.Tab("Results"):
-            add_results_tab(runs, evaluate)
+            add_results_tab(blocks, runs, evaluate)
     # One at a time: Hydra, Lightning and the renders' cache know one thread.
     return blocks.queue(default_concurrency_limit=1, api_open=False)

@@ -7,65 +7,60 @@ from typing import Any
 
 import gradio as gr
 
-from handpose.doctor.contact_sheet import as_address
 from handpose.evaluate import Evaluation
-from handpose.explore import comparison, samples
+from handpose.explore import comparison
 from handpose.explore.evaluations import Evaluated
 from handpose.explore.fractions import draw_fractions
-from handpose.explore.runs import Found, Run, find_runs
+from handpose.explore.runs import ALIGNED_ERROR, ORDERS, Found, Run, find_runs
+from handpose.explore.samples_view import add_samples_view, sample_html, updated_controls
+from handpose.explore.training import draw_training
+from handpose.report.choices import essence
 from handpose.report.html import data_uri
+from handpose.report.rows import shown as number
+from handpose.study.wording import metric_words
 
 _SWEEP = "sweep: "
-_STRIP = 6  # small pictures after the one in question
 
 Evaluate = Callable[[Run], Evaluated]
 
 
-def add_results_tab(root: Path, evaluate: Evaluate) -> None:
-    """Builds the tab inside the page that is open; runs are looked for below `root`."""
-    answers, found = _Answers(root, evaluate), find_runs(root)
-    note = gr.HTML(_note(found), elem_id="found")
+def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
+    """Build the tab inside the page that is open.
+
+    Args:
+        blocks: the page.
+        root: the folder that runs are looked for in, each time the page is loaded.
+        evaluate: gives a run's predictions.
+    """
+    answers = _Answers(root, evaluate)
+    note = gr.HTML(elem_id="found")
     with gr.Row(equal_height=False):
-        chosen = gr.Dropdown(
-            _choices(found), value=[], multiselect=True, label="runs and sweeps", scale=4,
-            elem_id="runs",
-        )  # fmt: skip
+        words = gr.Textbox(
+            "", label="only runs with", placeholder="relative heatmap", elem_id="words", scale=2
+        )
+        order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="order", scale=2, elem_id="order")
         again = gr.Button("Look again", scale=1, min_width=120)
+    chosen = gr.Dropdown([], value=[], multiselect=True, label="runs and sweeps", elem_id="runs")
     table = gr.HTML(elem_id="compared")
+    training = gr.HTML(elem_id="training")
     metric = gr.Dropdown([], label="metric by labels", visible=False, elem_id="metric")
     fractions = gr.HTML(elem_id="fractions")
     start = gr.Button("Evaluate: PCK, joints, samples", variant="primary", elem_id="evaluate")
     curves = gr.HTML(elem_id="curves")
-    inputs, overlay = _sample_controls()
+    inputs, sample = add_samples_view(answers.sample)
 
-    again.click(answers.look_again, None, [note, chosen])
-    compared = chosen.change(answers.compare, chosen, [table, metric])
+    listing = [words, order, chosen]
+    blocks.load(answers.open, [words, order], [note, chosen])
+    # What was evaluated for the runs chosen before goes at once.
+    cleared = [table, training, metric, curves, *inputs, sample]
+    compared = chosen.change(answers.compare, chosen, cleared)
     compared.then(answers.by_labels, [chosen, metric], fractions)
+    again.click(answers.look_again, listing, [note, chosen])
+    for control in (words, order):
+        control.change(answers.look_again, listing, [note, chosen], show_progress="hidden")
     metric.input(answers.by_labels, [chosen, metric], fractions)
     evaluated = start.click(answers.evaluate_all, chosen, [curves, *inputs])
-    evaluated.then(answers.sample, inputs, overlay)
-    for control in inputs:
-        control.input(
-            answers.sample, inputs, overlay, show_progress="hidden", trigger_mode="always_last"
-        )
-
-
-def _sample_controls() -> tuple[list[Any], gr.HTML]:
-    """Which sample to show, from where, and the place to show it; hidden until there are some."""
-    with gr.Row(equal_height=False):
-        which = gr.Dropdown([], label="samples of", visible=False, elem_id="which")
-        order = gr.Radio(samples.ORDERS, value=samples.ORDERS[0], label="order", visible=False)
-    with gr.Row(equal_height=False):
-        rank = _slider("place in the order", 0, 1, 1, "rank")
-        turn = _slider("turn", -180, 180, 5, "turn")
-        tilt = _slider("tilt", -90, 90, 5, "tilt")
-    return [which, order, rank, turn, tilt], gr.HTML(elem_id="overlay")
-
-
-def _slider(label: str, low: int, high: int, step: int, identity: str) -> gr.Slider:
-    return gr.Slider(
-        low, high, 0, step=step, label=label, visible=False, elem_id=identity, min_width=200
-    )
+    evaluated.then(answers.sample, inputs, sample)
 
 
 class _Answers:
@@ -75,23 +70,41 @@ class _Answers:
         self.root = root
         self.evaluate = evaluate
 
-    def look_again(self) -> tuple[str, gr.Dropdown]:
+    def open(self, words: str, order: str) -> tuple[str, gr.Dropdown]:
+        """The newest run is chosen, if there is one."""
+        newest = [run.name for run in find_runs(self.root).ordered(ORDERS[0])[:1]]
+        return self.look_again(words, order, newest)
+
+    def look_again(self, words: str, order: str, names: list[str]) -> tuple[str, gr.Dropdown]:
+        """What is chosen stays, as far as it is still there."""
         found = find_runs(self.root)
-        return _note(found), gr.Dropdown(_choices(found), value=[])
+        every = {value: label for label, value in choices(found, words="", order=order)}
+        kept = [name for name in names if name in every]
+        offered = dict.fromkeys([*kept, *(v for _, v in choices(found, words=words, order=order))])
+        options = [(every[value], value) for value in offered]
+        return _note(found), gr.Dropdown(options, value=kept, multiselect=True)
 
     def chosen(self, names: list[str]) -> list[comparison.Shown]:
         return comparison.lettered(_runs(find_runs(self.root), names))
 
-    def compare(self, names: list[str]) -> tuple[str, gr.Dropdown]:
-        """The tables, and the metrics to plot."""
+    def compare(self, names: list[str]) -> tuple[Any, ...]:
+        """The tables, the training curves, the metrics to plot, and nothing evaluated yet."""
         shown = self.chosen(names)
-        if not shown:
-            return "", gr.Dropdown([], value=None, visible=False)
         words = comparison.metric_names([one.run for one in shown])
-        choice = gr.Dropdown(
+        metric = gr.Dropdown(
             list(words.items()), value=next(iter(words.values()), None), visible=bool(words)
         )
-        return comparison.key_table(shown) + comparison.metrics_table(shown), choice
+        tables = comparison.key_table(shown) + comparison.metrics_table(shown) if shown else ""
+        return tables, self._training(shown), metric, "", *updated_controls(shown, {}), ""
+
+    def _training(self, shown: Sequence[comparison.Shown]) -> str:
+        try:
+            return "".join(
+                _figures({f"{stage} curves": draw_training(shown, self.root, stage)}, columns=1)
+                for stage in ("pretrain", "finetune")
+            )
+        except (ValueError, OSError) as error:
+            return _errors([f"no training curves: {error}"])
 
     def by_labels(self, names: list[str], name: str | None) -> str:
         runs = [one.run for one in self.chosen(names)]
@@ -111,12 +124,11 @@ class _Answers:
                 done[one.letter] = self.evaluate(one.run).evaluation
             except (ValueError, OSError) as error:
                 refused.append(str(error))
-        errors = "".join(f'<p class="error">{escape(line)}</p>' for line in refused)
-        return errors + _compared(shown, done), *_updated_controls(shown, done)
+        return _errors(refused) + _compared(shown, done), *updated_controls(shown, done)
 
     def sample(self, name: str | None, order: str, rank: float, turn: float, tilt: float) -> str:
         run = find_runs(self.root).runs.get(name or "")
-        return _sample(self.evaluate(run), order, int(rank), turn, tilt) if run else ""
+        return sample_html(self.evaluate(run), order, int(rank), turn, tilt) if run else ""
 
 
 def _compared(shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation]) -> str:
@@ -126,21 +138,6 @@ def _compared(shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation])
             "PCK": comparison.draw_pck_of(done, colours),
             "error per joint": comparison.draw_joints_of(done, colours),
         }
-    )
-
-
-def _updated_controls(
-    shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation]
-) -> tuple[Any, ...]:
-    """Those of `_sample_controls`, for the runs that were evaluated."""
-    options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
-    visible, most = bool(done), max((_last(e) for e in done.values()), default=1)
-    return (
-        gr.Dropdown(options, value=options[0][1] if options else None, visible=visible),
-        gr.Radio(visible=visible),
-        gr.Slider(0, most, 0, visible=visible),
-        gr.Slider(visible=visible),
-        gr.Slider(visible=visible),
     )
 
 
@@ -154,8 +151,22 @@ def _note(found: Found) -> str:
     return "".join(f'<p class="note">{escape(line)}</p>' for line in (*lines, *refused))
 
 
-def _choices(found: Found) -> list[str]:
-    return [*(f"{_SWEEP}{name}" for name in found.sweeps()), *found.runs]
+def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
+    """(label, value) of the sweeps and runs that have all `words` in their label, in that order."""
+    sweeps = [
+        (f"{_SWEEP}{name} ({len(runs)} runs)", f"{_SWEEP}{name}")
+        for name, runs in found.sweeps().items()
+    ]
+    labelled = [*sweeps, *((_label(run), run.name) for run in found.ordered(order))]
+    wanted = words.lower().split()
+    return [one for one in labelled if all(word in one[0].lower() for word in wanted)]
+
+
+def _label(run: Run) -> str:
+    """The run's name, what it is, and its aligned error."""
+    error, words = run.results.get(ALIGNED_ERROR), metric_words(ALIGNED_ERROR)
+    said = f", {number(error, unit=words.unit)} {words.unit}" if error is not None else ""
+    return f"{run.name} · {essence(run.config)}{said}"
 
 
 def _runs(found: Found, names: Sequence[str]) -> list[Run]:
@@ -165,40 +176,14 @@ def _runs(found: Found, names: Sequence[str]) -> list[Run]:
     return [found.runs[name] for name in dict.fromkeys(every) if name in found.runs]
 
 
-def _figures(figures: dict[str, bytes | None]) -> str:
+def _errors(lines: Sequence[str]) -> str:
+    return "".join(f'<p class="error">{escape(line)}</p>' for line in lines)
+
+
+def _figures(figures: Mapping[str, bytes | None], *, columns: int = 2) -> str:
     drawn = "".join(
         f'<figure class="plot"><img alt="{name}" src="{data_uri(png)}"></figure>'
         for name, png in figures.items()
         if png
     )
-    return f'<div class="cards two">{drawn}</div>' if drawn else ""
-
-
-def _last(evaluation: Evaluation) -> int:
-    return max(1, len(samples.ranked(evaluation, samples.ORDERS[0])) - 1)
-
-
-def _sample(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: float) -> str:
-    """The sample at a place of the order, large and in 3D, and those after it, small."""
-    e = evaluated.evaluation
-    rows = samples.ranked(e, order)
-    if not rows:
-        return '<p class="note">No sample has enough labels to be ranked.</p>'
-    rank = min(rank, len(rows) - 1)
-    row, error = rows[rank]
-    large = as_address(samples.picture(evaluated, row, size=440))
-    solid = data_uri(samples.draw_skeleton(e, row, turn=turn, tilt=tilt))
-    unit = samples.unit(e)
-    strip = "".join(
-        f'<figure><img alt="sample {int(e.index[r])}" '
-        f'src="{as_address(samples.picture(evaluated, r, size=160))}">'
-        f"<figcaption>{value:.1f} {unit}</figcaption></figure>"
-        for r, value in rows[rank + 1 : rank + 1 + _STRIP]
-    )
-    return (
-        f'<div class="cards two"><figure><img alt="overlay" src="{large}"><figcaption>'
-        f"<b>{error:.1f} {unit}</b>, no. {int(e.index[row])}, place {rank + 1} of {len(rows)}"
-        "; the truth is white</figcaption></figure>"
-        f'<figure><img alt="skeleton" src="{solid}"><figcaption>aligned; the truth is grey'
-        f'</figcaption></figure></div><div class="cards six">{strip}</div>'
-    )
+    return f'<div class="cards {"two" if columns == 2 else ""}">{drawn}</div>' if drawn else ""

@@ -1,12 +1,19 @@
 """Finished runs below one folder. Nothing that lies outside of it is read, links included."""
 
 import json
+import math
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from handpose.report.choices import find
 from handpose.rundir import CONFIG, MODEL, RESULTS
+
+# Of days, which runs lie in unless told otherwise: their folder is no sweep.
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+ALIGNED_ERROR = "pa_epe_mm"
+ORDERS = ("newest first", "by name", "lowest aligned error first")
 
 
 class Run(NamedTuple):
@@ -16,6 +23,7 @@ class Run(NamedTuple):
     folder: Path
     config: dict[str, Any]
     results: dict[str, Any]
+    finished: float  # seconds since 1970
 
     @property
     def label_fraction(self) -> float | None:
@@ -32,12 +40,20 @@ class Found(NamedTuple):
     refused: list[str]  # a line for each run that cannot be shown
 
     def sweeps(self) -> dict[str, list[str]]:
-        """The folders that hold several runs, each with the names of its runs."""
+        """The folders that hold several runs, but for those of days, with the names of the runs."""
         folders: dict[str, list[str]] = {}
         for name in self.runs:
             for parent in Path(name).parents[:-1]:
-                folders.setdefault(str(parent), []).append(name)
+                if not _DATE.fullmatch(parent.name):
+                    folders.setdefault(str(parent), []).append(name)
         return {folder: names for folder, names in sorted(folders.items()) if len(names) > 1}
+
+    def ordered(self, order: str) -> list[Run]:
+        """The runs in one of `ORDERS`; without an aligned error last."""
+        runs = sorted(self.runs.values(), key=lambda run: run.name)
+        if order == ORDERS[0]:
+            return sorted(runs, key=lambda run: -run.finished)
+        return sorted(runs, key=_aligned_error) if order == ORDERS[2] else runs
 
 
 def find_runs(root: Path) -> Found:
@@ -62,10 +78,16 @@ def _add(found: Found, folder: Path) -> None:
     name = str(folder.relative_to(found.root))
     try:
         config, results = (_read(found.root, folder / file) for file in (CONFIG, RESULTS))
+        finished = (folder / RESULTS).stat().st_mtime
     except (ValueError, OSError) as error:
         found.refused.append(f"{name}: {error}")
     else:
-        found.runs[name] = Run(name, folder, config, results)
+        found.runs[name] = Run(name, folder, config, results, finished)
+
+
+def _aligned_error(run: Run) -> float:
+    value = run.results.get(ALIGNED_ERROR)
+    return float(value) if isinstance(value, int | float) else math.inf
 
 
 def _read(root: Path, path: Path) -> dict[str, Any]:

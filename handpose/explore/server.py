@@ -70,7 +70,7 @@ def make_app(blocks: "gr.Blocks", *, host: str, **look: Any) -> FastAPI:
     Args:
         blocks: the page.
         host: the address it will listen on.
-        look: theme and css.
+        look: theme, css and head.
     """
     import gradio as gr
 

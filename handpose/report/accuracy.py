@@ -60,9 +60,15 @@ def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
 
 
 def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes:
-    """A curve for each line, `x` being what the errors are."""
+    """Draw a curve for each line, and what they are beside the plot. Return a PNG.
+
+    Args:
+        lines: the best last.
+        x: what the errors are, and their unit.
+        maximum: the largest threshold.
+    """
     figure = new_figure(5.0, 3.6)
-    axes = figure.add_axes((0.13, 0.15, 0.83, 0.74))
+    axes = figure.add_axes((0.1, 0.15, 0.56, 0.74))
     tidy(axes, title="Joints within a distance of the truth", x=x)
     thresholds = metrics.pck_thresholds(maximum)
     for label, colour, errors, valid in lines:
@@ -76,7 +82,7 @@ def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes
         )
     axes.set(xlim=(0, maximum), ylim=(0, 1.02))
     axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
-    legend(axes, loc="lower right", reverse=True)
+    legend(axes, loc="center left", bbox_to_anchor=(1.01, 0.5), reverse=True)
     return to_png(figure)
 
 

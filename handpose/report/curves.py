@@ -109,11 +109,16 @@ def draw_steps(curves: Curves, stage: str) -> bytes | None:
     return to_png(figure)
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
-    stem, _, suffix = panel.name.rpartition("_")
-    stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (panel.name, "")
+def panel_title(name: str) -> str:
+    """The quantity `name` in words, with its unit."""
+    stem, _, suffix = name.rpartition("_")
+    stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (name, "")
     title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
-    tidy(axes, title=f"{title}, {unit}" if unit else title, x="epoch")
+    return f"{title}, {unit}" if unit else title
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    tidy(axes, title=panel_title(panel.name), x="epoch")
     chance, train, val = map(from_1, (panel.chance, panel.train, panel.val))
     draw_line(axes, chance, "chance", color=BASELINE, linestyle=(0, (4, 2)))
     draw_line(axes, train, "training", color=TRUTH)

@@ -267,13 +267,35 @@ def test_view_1_moved_agrees_with_view_2_on_the_page(page: Any) -> None:
     assert number(page, "picture") < 0.5 * number(page, "unmoved")
 
 
+def drag_the_skeleton(page: Any) -> None:
+    """The sliders follow the mouse, and the skeleton follows them."""
+    image = page.locator("#overlay img[alt=skeleton]")
+    image.scroll_into_view_if_needed()
+    before, box = image.get_attribute("src"), image.bounding_box()
+    turn, tilt = (page.locator(f"#{name} input[type=number]") for name in ("turn", "tilt"))
+    started = float(turn.input_value()), float(tilt.input_value())
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 80, steps=4)
+    page.mouse.up()
+    assert float(turn.input_value()) == started[0] - 20
+    assert float(tilt.input_value()) == started[1] - 10
+    page.wait_for_function(
+        "before => document.querySelector('#overlay img[alt=skeleton]')?.src !== before", arg=before
+    )
+
+
 @needs_gradio
 def test_runs_are_opened_compared_and_evaluated(page: Any) -> None:
     page.get_by_role("tab", name="Results").click()
+    page.wait_for_selector("#compared td")  # the newest run is chosen
+    assert page.locator("#compared thead th").all_inner_texts() == ["metric", "A"]
+    page.wait_for_selector("#training img[alt='finetune curves']")
     page.locator("#runs input").click()
     page.get_by_role("option", name="sweep: tiny").click()
-    page.wait_for_selector("#fractions img")
+    page.wait_for_function("document.querySelectorAll('#compared thead th').length === 3")
     page.keyboard.press("Escape")
+    page.wait_for_selector("#fractions img")
     assert page.locator("#compared thead th").all_inner_texts() == ["metric", "A", "B"]
     assert "pa_epe_mm" in page.inner_text("#compared")
     page.locator("#evaluate").click()
@@ -288,6 +310,13 @@ def test_runs_are_opened_compared_and_evaluated(page: Any) -> None:
             "([place, before]) => document.querySelector(place)?.src !== before",
             arg=[place, before],
         )
+    drag_the_skeleton(page)
+    page.locator("#words input, #words textarea").fill("nothing like it")
+    page.locator("#runs input").click()
+    page.wait_for_function(  # what is chosen, of three
+        "document.querySelectorAll('#runs [role=option]').length === 2"
+    )
+    page.keyboard.press("Escape")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

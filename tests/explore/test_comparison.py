@@ -9,7 +9,7 @@ from handpose.explore.runs import Run
 
 
 def run(name: str, config: dict[str, Any] | None = None, **results: float) -> Run:
-    return Run(name, Path(name), config or {}, results)
+    return Run(name, Path(name), config or {}, results, 0.0)
 
 
 def rows(table: str) -> dict[str, list[tuple[str, bool]]]:

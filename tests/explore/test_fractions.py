@@ -29,7 +29,7 @@ def finished(value: float, *, seed: int = 5, fraction: float = 1.0, **changed: A
         "head": {"_target_": f"handpose.heads.{kind['head']}.Head"},
         "finetune": {"label_fraction": fraction, "optimizer": {"lr": kind["lr"]}},
     }
-    return Run(f"{value}", Path("somewhere"), config, {METRIC: value})
+    return Run(f"{value}", Path("somewhere"), config, {METRIC: value}, 0.0)
 
 
 def grid(base: float, *, weights: str | None = None, **changed: Any) -> list[Run]:
@@ -128,7 +128,7 @@ def test_an_upper_limit_is_a_difference() -> None:
 
 def test_runs_without_the_metric_or_a_share_are_left_out() -> None:
     without = finished(10)._replace(results={METRIC: None})
-    bare = Run("bare", Path("somewhere"), {}, {METRIC: 1.0})
+    bare = Run("bare", Path("somewhere"), {}, {METRIC: 1.0}, 0.0)
     assert fraction_lines([without, bare], METRIC) == []
     assert draw_fractions([without], METRIC) is None
     assert len(means([without, *grid(10, weights="imagenet")])) == 1
