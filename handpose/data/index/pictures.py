@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from handpose.progress import track
-
 from handpose.processes import num_cores
+from handpose.progress import track
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress to tell of
