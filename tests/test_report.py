@@ -24,6 +24,7 @@ from handpose.report.curves import stage_panels
 from handpose.report.drawing import enlarge, overlay
 from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
 from handpose.report.rows import facts, metric_rows
+from handpose.report.sections import what_came_of_it
 from handpose.report.style import joint_colour
 from handpose.report.terminal import print_results
 from handpose.report.views import pair_pictures, target_affine
@@ -395,3 +396,32 @@ def test_terminal_names_values_and_page(report, tmp_path: Path):
         assert f"{report.results[name]:.2f}" in text
     assert "runs/one/report.html" in text.replace("\n", "")
     assert "root_depth=solve <refines nothing>" in text
+
+
+def printed(results: dict, tmp_path: Path) -> list[str]:
+    console = Console(record=True, width=110, file=(tmp_path / "out").open("w"))
+    print_results(results, run_dir=tmp_path, console=console)
+    return console.export_text().splitlines()
+
+
+def test_the_terminal_says_metrics_in_words_with_units_the_main_three_first(report, tmp_path: Path):
+    lines = printed({**report.results, "split": "val"}, tmp_path)
+    assert lines[0].strip() == "Results on the val split"
+    said = [line.split("  ")[0] for line in lines[2:5]]
+    assert said == ["Aligned 3D error (PA)", "Root-relative 3D error", "2D error"]
+    assert not lines[5].strip(), "a gap before the others"
+    assert f"{report.results['pa_epe_mm']:.2f} mm" in lines[2]
+    assert not any("_mm" in line or "_px" in line for line in lines), "words, not keys"
+
+
+@pytest.mark.parametrize(("error", "auc", "marks"), [(20.0, 0.3, 2), (9.0, 0.8, 0), (20.0, 0.8, 1)])
+def test_what_is_worse_than_the_mean_pose_is_marked(
+    tmp_path: Path, error: float, auc: float, marks: int
+):
+    results = {
+        "pa_epe_mm": error, "mean_pose_pa_epe_mm": 10.0,
+        "auc_pa_50mm": auc, "mean_pose_auc_pa_50mm": 0.5,
+    }  # fmt: skip
+    lines = printed(results, tmp_path)
+    assert sum("worse than the mean pose" in line for line in lines) == marks
+    assert what_came_of_it(results).count("<small>worse than the mean pose</small>") == marks

@@ -17,7 +17,7 @@ from handpose.report.accuracy import (
     per_joint,
 )
 from handpose.report.choices import essence, find
-from handpose.report.rows import metric_rows, shown
+from handpose.report.rows import higher_is_better, metric_rows, shown
 from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
 from handpose.study.wording import metric_words, percent
 
@@ -79,7 +79,7 @@ def metrics_table(chosen: Sequence[Shown]) -> str:
 def _row(name: str, chosen: Sequence[Shown]) -> str:
     words, values = metric_words(name), [one.run.results.get(name) for one in chosen]
     known = [float(value) for value in values if isinstance(value, int | float)]
-    best = max(known) if "auc" in name or "pck" in name else min(known)
+    best = max(known) if higher_is_better(name) else min(known)
     cells = "".join(
         f"<td{' class=best' if value == best and len(set(known)) > 1 else ''}>"
         f"{escape(shown(value, unit=words.unit))}</td>"

@@ -9,6 +9,7 @@ from handpose.report.words import METRIC_WORDS
 
 Value = float | int | str | None
 
+WORSE = "worse than the mean pose"
 PRETEXT = "pretext_"  # errors on held-out pairs have a table of their own
 _UNIT = re.compile(r"_(mm|px|deg)$")
 _UNIT_NAMES = {"deg": "°"}
@@ -43,6 +44,13 @@ class Row(NamedTuple):
         return float(self.mean.value) / float(self.mean_pose.value)
 
     @property
+    def is_worse_than_mean_pose(self) -> bool:
+        """Whether the constant mean pose would have done better; False where it has no value."""
+        if self.ratio is None:
+            return False
+        return self.ratio < 1 if higher_is_better(self.mean.key) else self.ratio > 1
+
+    @property
     def cells(self) -> dict[str, Cell]:
         """What there is, by the name of its column."""
         named = {
@@ -54,6 +62,11 @@ class Row(NamedTuple):
             "joints": self.joints,
         }
         return {name: cell for name, cell in named.items() if cell is not None}
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether the metric `name` is a share of joints within a distance, and no error."""
+    return "auc" in name or "pck" in name
 
 
 def metric_rows(results: Results) -> list[Row]:

@@ -9,7 +9,7 @@ from handpose.report.choices import key_choices
 from handpose.report.html import number
 from handpose.report.inputs import ReportInput
 from handpose.report.pretext import pretext_table
-from handpose.report.rows import Cell, Row, duration, facts, metric_rows, shown
+from handpose.report.rows import WORSE, Cell, Row, duration, facts, metric_rows, shown
 
 # The first four that apply.
 _TILES = (
@@ -59,6 +59,7 @@ def _tile(row: Row) -> str:
     against = ""
     if row.mean_pose is not None and row.mean_pose.value is not None:
         against = f"mean pose {shown(row.mean_pose.value, unit=row.unit)}, ratio {row.ratio:.2f}"
+        against += f", <b>{WORSE}</b>" if row.is_worse_than_mean_pose else ""
     elif row.median is not None and row.median.value is not None:
         against = f"median {shown(row.median.value, unit=row.unit)}"
     return (
@@ -95,6 +96,7 @@ def _metric(row: Row) -> str:
 def _metric_cell(row: Row, column: str) -> str:
     if column == "ratio":
         text = "" if row.ratio is None else f"{row.ratio:.2f}"
+        text += f" <small>{WORSE}</small>" if row.is_worse_than_mean_pose else ""
         return f'<td data-label="ratio">{text}</td>'
     cell = row.cells.get(column)
     if cell is None:

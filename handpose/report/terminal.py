@@ -8,45 +8,62 @@ from rich.table import Table
 
 from handpose.evaluate import Results
 from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
-from handpose.report.rows import Cell, Row, metric_rows, shown
+from handpose.report.rows import WORSE, Cell, Row, metric_rows, shown
+
+_MAIN = 3  # rows that stand apart, before all others
+_WIDTH = 110  # letters, where there is no terminal to fit
 
 
 def print_results(results: Results, *, run_dir: Path, console: Console | None = None) -> None:
-    """Every metric beside its median and the mean pose's, and where the report lies."""
-    console = console or Console()
+    """Print every metric in words beside its median and the mean pose's, and the report's path.
+
+    Args:
+        results: as in results.json.
+        run_dir: where the report lies.
+        console: to print on.
+    """
+    console = console or _console()
     rows = metric_rows(results)
-    if any(row.mean.value is not None for row in rows):
-        console.print(_table(rows, split=str(results.get("split", "test"))))
+    known = [row for row in rows if row.mean.value is not None]
+    if known:
+        console.print(_table(known, split=str(results.get("split", "test"))))
     if pretext := pretext_rows(results):
         console.print(_pretext_table(pretext))
-    for reason, names in _reasons(rows).items():
-        console.print(f"[dim]n/a: {', '.join(names)}: {escape(reason)}[/dim]", soft_wrap=True)
+    for reason, labels in _reasons(rows).items():
+        console.print(f"[dim]No {'; '.join(labels)}: {escape(reason)}[/dim]", soft_wrap=True)
     report = run_dir / "report.html"
     written = f"Report: [bold]{escape(str(report))}[/bold]" if report.exists() else str(run_dir)
     console.print(written, soft_wrap=True)
 
 
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH)
+
+
 def _table(rows: list[Row], *, split: str) -> Table:
+    """The rows that matter most first, then a gap."""
     title = f"Results on the {split} split"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("metric", overflow="fold")
-    for name in ("mean", "median", "mean pose", "ratio"):
-        table.add_column(name, justify="right")
-    table.add_column("unit", style="dim")
+    table.add_column("", overflow="fold")
+    for name in ("mean", "median", "mean pose"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("ratio")
     table.add_column("hands", justify="right", style="dim")
-    for row in rows:
-        if row.mean.value is not None:
-            ratio = "" if row.ratio is None else f"×{row.ratio:.2f}"
-            numbers = (_number(cell, row.unit) for cell in (row.median, row.mean_pose))
-            table.add_row(
-                row.mean.key,
-                f"[bold]{_number(row.mean, row.unit)}[/bold]",
-                *numbers,
-                ratio,
-                row.unit,
-                _number(row.hands, ""),
-            )
+    for place, row in enumerate(rows, start=1):
+        numbers = (_number(cell, row.unit) for cell in (row.median, row.mean_pose))
+        mean = f"[bold]{_number(row.mean, row.unit)}[/bold]"
+        table.add_row(row.label, mean, *numbers, _ratio(row), _number(row.hands, ""))
+        if place == _MAIN < len(rows):
+            table.add_row()
     return table
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    worse = f" [bold red]{WORSE}[/bold red]" if row.is_worse_than_mean_pose else ""
+    return f"×{row.ratio:.2f}{worse}"
 
 
 def _pretext_table(rows: list[PretextRow]) -> Table:
@@ -57,19 +74,20 @@ def _pretext_table(rows: list[PretextRow]) -> Table:
     for name in COLUMNS:
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row.key, *("" if v is None else shown(v) for v in row.values))
+        table.add_row(row.label, *("" if v is None else shown(v) for v in row.values))
     return table
 
 
 def _number(cell: Cell | None, unit: str) -> str:
-    return "" if cell is None else shown(cell.value, unit=unit)
+    if cell is None or cell.value is None:
+        return ""
+    return f"{shown(cell.value, unit=unit)} {unit}".strip()
 
 
 def _reasons(rows: list[Row]) -> dict[str, list[str]]:
-    """The nulls by their reason."""
+    """The labels of the metrics without a value, by the reason."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        for cell in row.cells.values():
-            if cell.value is None:
-                found.setdefault(cell.reason, []).append(cell.key)
+        if row.mean.value is None:
+            found.setdefault(row.mean.reason, []).append(row.label)
     return found

@@ -1,4 +1,4 @@
-"""The metrics in words, in the order of the tables."""
+"""The metrics in words, in the order of the tables: the three that matter most come first."""
 
 # label, and what is granted or aligned, a line each
 METRIC_WORDS = {
@@ -6,6 +6,11 @@ METRIC_WORDS = {
         "Aligned 3D error (PA)",
         "After the best rotation, scale and shift of each hand, without reflection.",
     ),
+    "epe3d_root_relative_bone_granted_mm": (
+        "Root-relative 3D error",
+        "The wrist is moved onto the true one, and the true length of the reference bone granted.",
+    ),
+    "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
     "auc_pa_50mm": (
         "AUC of PCK, aligned",
         "Area under the share of joints within 0 to 50 mm after the same alignment; 1 is best.",
@@ -17,10 +22,6 @@ METRIC_WORDS = {
     "auc_pa_with_reflection_50mm": (
         "AUC of PCK, FreiHAND’s alignment",
         "As above, after the alignment that allows a reflection; 1 is best.",
-    ),
-    "epe3d_root_relative_bone_granted_mm": (
-        "Root-relative 3D error",
-        "The wrist is moved onto the true one, and the true length of the reference bone granted.",
     ),
     "epe3d_camera_scale_granted_mm": (
         "3D error in the camera’s frame",
@@ -68,7 +69,6 @@ METRIC_WORDS = {
         "Aligned 3D error, px",
         "For labels without a camera: px of the source image, the depth from weak perspective.",
     ),
-    "epe2d_px": ("2D error", "Px of the source image; nothing granted, nothing aligned."),
     "pck2d_at_20pct_of_joint_box": (
         "PCK in 2D at 20 %",
         "The share of joints within a fifth of the side of the box about the labelled joints.",
