@@ -254,7 +254,7 @@ def test_one_sided_noise_is_the_papers(make_settings: Callable) -> None:
     settings = make_settings("gaussian_noise", noise="one_sided", noise_std=25, probability=1.0)
     look = sample_appearance(np.random.default_rng(0), settings, 256)
     added = render(np.full((256, 256, 3), 100, np.uint8), look).astype(float) - 100
-    theirs = cv2.randn(np.zeros((256, 256, 3), np.uint8), (0,), (25, 25, 25))
+    theirs = cv2.randn(np.zeros((256, 3 * 256), np.uint8), 0, 25)
     assert (added.mean(), added.std()) == pytest.approx((10.0, 14.6), abs=0.15)
     assert (added.mean(), added.std()) == pytest.approx((theirs.mean(), theirs.std()), abs=0.15)
     assert render(np.full((64, 64, 3), 250, np.uint8), look).min() == 250
