@@ -57,7 +57,7 @@ def _training(
     work = TRAINED * epochs * batches * size * _images(train)
     words = (
         f"{train.source.name}, {len(train):,} train and {len(val):,} val samples; "
-        f"{epochs} epochs of {batches} batches of {size}"
+        f"epochs: {epochs}, batches of an epoch: {batches}, batch size: {size}"
     )
     return work + (epochs + passes) * _evaluated(cfg, val), words
 
@@ -81,5 +81,5 @@ def _devices(cfg: DictConfig) -> str:
     is_gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
     name = torch.cuda.get_device_name() if is_gpu else "CPU"
     devices = name if count == 1 else f"{count} x {name}"
-    workers = f"{build.num_workers(cfg)} data workers" + (" each" if count > 1 else "")
-    return f"{devices}, precision {trainer.precision}, {workers}"
+    workers = build.num_workers(cfg)
+    return f"{devices}, precision {trainer.precision}, data workers of each process: {workers}"

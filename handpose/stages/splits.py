@@ -55,6 +55,8 @@ class Splits:
 def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
     """Every split that the chosen stages need.
 
+    Of several processes the first renders and indexes, and tells of it: the others say nothing.
+
     Args:
         cfg: of the run.
         run_dir: where pictures that become unreadable are listed, and the cut is kept.
@@ -62,6 +64,12 @@ def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
     Raises:
         ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
     """
+    built: list[Splits] = []
+    ranks.decided(lambda: built.append(_build(cfg, run_dir)))
+    return built[0] if built else _build(cfg, run_dir)
+
+
+def _build(cfg: DictConfig, run_dir: Path) -> Splits:
     unreadable = UnreadableList(run_dir / UNREADABLE, limit=cfg.trainer.max_unreadable)
     splits = Splits(
         views=_views(cfg, unreadable) if build.chosen(cfg.objective) else {},

@@ -150,6 +150,8 @@ def wandb_logger(
         config=config,
         **settings,
     )
+    # Lightning passes it on, unset, and W&B warns that it has no effect any more.
+    logger._wandb_init.pop("anonymous", None)
     try:
         yield logger
     except Interrupted as interrupted:

@@ -27,10 +27,13 @@ def test_a_redirected_run_tells_what_it_does_and_how_far_it_is(
     log = (run_dir / "train.log").read_text()
     for line in log.splitlines():
         assert line in done.stdout
+    size = (
+        "synthetic, 32 train and 32 val samples; epochs: 2, batches of an epoch: 2, batch size: 8"
+    )
     for line in (
         f"run directory: {run_dir}",
-        "pretrain: synthetic, 32 train and 32 val samples; 2 epochs of 2 batches of 8",
-        "finetune: synthetic, 32 train and 32 val samples; 2 epochs of 2 batches of 8",
+        f"pretrain: synthetic, {size}",
+        f"finetune: synthetic, {size}",
         "evaluate: synthetic, 32 samples of the split test",
         r"pretrain, epoch 1 of 2: step 1 of 4, loss [\d.]+, lr [\d.e-]+, \d+ images/s, "
         r"elapsed 0:\d\d:\d\d, ETA 0:\d\d:\d\d",

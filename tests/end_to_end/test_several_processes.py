@@ -57,6 +57,7 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
         "train.py",
         "objective=hybrid",
         "pretrain.gradient_cache_chunk=3",
+        "dataset.seed=77",  # renders of its own
         "head=regression",
         "hydra.run.dir='" + str(run_dir).replace("'", "\\'") + "'",
     )
@@ -67,6 +68,8 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
     assert math.isfinite(results["pa_epe_mm"])
     assert results["n_test"] == 32  # all of them, once
     assert done.stdout.count("Held-out pairs") == 1
+    for split in ("train", "val", "test"):  # the first process renders, since the other is silent
+        assert done.stdout.count(f"rendering {split} hands: 32") == 1
     with (run_dir / "metrics.csv").open(newline="") as file:
         rows = Counter((row["name"], row["epoch"], row["step"]) for row in csv.DictReader(file))
     names = {name for name, *_ in rows}

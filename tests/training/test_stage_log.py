@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from handpose.training import stage_log
 from handpose.training.callbacks import NonFiniteGuard
 from handpose.training.loggers import CsvLog, read_steps
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog
+from handpose.training.stage_log import StageLog, Throughput
 from handpose.training.step_curves import StepCurves
 
 SAMPLES, BATCH, EPOCHS = 12, 2, 2
@@ -86,6 +87,11 @@ def train(
     return model
 
 
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Our lines; Lightning has some too."""
+    return [record.getMessage() for record in caplog.records if record.name.startswith("handpose")]
+
+
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {
         k.removeprefix("finetune/step_"): v for k, v in read_steps(folder / "metrics.csv").items()
@@ -134,24 +140,40 @@ def test_lines_say_stage_epoch_step_numbers_and_times(
     assert re.fullmatch(
         rf"finetune, epoch 1 of 2: step 1 of 12, loss {model.losses[0]:.4g}, lr 0.01, "
         r"\d+ images/s, elapsed 0:00:0\d, ETA \?",
-        caplog.messages[0],
+        told(caplog)[0],
     )
     assert re.fullmatch(
         r"finetune, epoch 1 of 2 done: step 6 of 12, loss 1.25, val_error 5.5, lr 0.00167, "
         r"\d+ images/s, elapsed 0:00:0\d, ETA 0:00:0\d",
-        caplog.messages[12],
+        told(caplog)[12],
     )
-    assert caplog.messages[6].startswith("finetune, epoch 1 of 2, validation: batch 1 of 6, ")
-    assert "epoch 2 of 2 done" in caplog.messages[-1]
+    assert told(caplog)[6].startswith("finetune, epoch 1 of 2, validation: batch 1 of 6, ")
+    assert "epoch 2 of 2 done" in told(caplog)[-1]
     assert log.estimate.done == pytest.approx(1)
 
 
-def test_few_seconds_between_lines_are_no_lines_but_those_of_the_epochs(
+def test_images_a_second_are_those_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what came before a resume nor a validation counts."""
+    times = iter([0.0, 1000.0, 1002.0, 1004.0, 1500.0, 1502.0, 1503.0])
+    monkeypatch.setattr(stage_log.time, "monotonic", lambda: next(times))
+    throughput = Throughput()
+    throughput.begin()
+    throughput.add(10)
+    throughput.add(30)
+    throughput.begin()  # the next epoch
+    throughput.add(20)
+    assert throughput.rate == pytest.approx(60 / 6)
+    throughput.reset()
+    throughput.add(5)
+    assert throughput.rate == pytest.approx(5)
+
+
+def test_in_an_epoch_shorter_than_that_there_is_only_its_own_line(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     with caplog.at_level(logging.INFO, logger="handpose"):
         train(StageLog(RunLog({}, every_seconds=1000), "finetune"), folder=tmp_path)
-    assert [" done: " in message for message in caplog.messages] == [True, True]
+    assert [" done: " in message for message in told(caplog)] == [True, True]
 
 
 def test_the_loss_is_not_read_at_each_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
