@@ -9,6 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from handpose.regular import LARGEST_TEXT, regular
+
 _log = logging.getLogger(__name__)
 
 CONFIG = "config.json"
@@ -85,8 +87,8 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     if not (run_dir / MODEL).is_file():
         raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        return json.loads(regular(path, most=LARGEST_TEXT).read_text())
+    except (OSError, ValueError) as error:
         raise RunRefused(f"{path}: cannot be read ({error})") from None
 
 

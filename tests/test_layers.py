@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 
 # From the ground up; a name stands for a file or a folder of the package.
 FLOORS = (
-    ("hand", "records", "ranks", "processes", "progress", "noise"),
+    ("hand", "records", "ranks", "processes", "progress", "noise", "regular"),
     ("geometry", "ridge"),
     ("synthetic", "losses", "metrics", "representation"),
     ("augment",),

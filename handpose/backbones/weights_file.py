@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from handpose.regular import LARGEST_WEIGHTS, regular
+
 _KEEP_TENSORS = (
     "import sys, torch; "
     "c = torch.load(sys.argv[1], map_location='cpu', weights_only=False); "
@@ -29,6 +31,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             tensors and plain values; names the file and says what to do.
     """
     try:
+        regular(path, most=LARGEST_WEIGHTS)
         content = load_file(path) if path.suffix == ".safetensors" else _load(path)
     except Exception as error:  # missing, cut, damaged or foreign: the readers raise many kinds
         if objects := _refused_globals(path, error):

@@ -10,6 +10,11 @@ from handpose.build.node import Caps, chosen, make
 from handpose.data.base import HandDataset, MissingSplitError, Split
 
 _log = logging.getLogger(__name__)
+_WITHOUT: dict[Split, str] = {
+    "train": ". Add its files; without them a run can be evaluated on it, but not trained",
+    "val": ". Add its files, or hold out a larger part with dataset.val_fraction",
+    "test": ". Add its files, or evaluate on the validation split with evaluate.split=val",
+}
 
 
 def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
@@ -25,7 +30,7 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
             dataset = make(node, split=candidate, max_samples=caps.samples)
         except MissingSplitError as error:
             if candidate == candidates[-1]:
-                raise
+                raise MissingSplitError(f"{error}{_WITHOUT[split]}") from None
             missing = error
         else:
             if candidate != split:

@@ -1,6 +1,8 @@
 """Files and folders that a run needs: what the user brings, and what it may write."""
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +12,7 @@ from omegaconf import DictConfig
 from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.positives import positives_problems
 from handpose.check.refusal import did_you_mean, nearest
-from handpose.check.source import documented_layout
+from handpose.check.source import class_value, documented_layout
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
 
@@ -69,8 +71,15 @@ def _unknown_parts(cfg: DictConfig, label: str) -> list[str]:
 def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | None:
     """A source whose files the user brings, and which are not there."""
     target, root = found_value(cfg, f"{label}._target_"), found_value(cfg, f"{label}.root")
-    if not isinstance(target, str) or not isinstance(root, str) or _is_filled(Path(root)):
+    if not isinstance(target, str) or not isinstance(root, str):
         return None
+    landmarks = class_value(target, "landmarks") or (found_value(cfg, f"{label}.file") or "",)
+    near = None if _has_any(Path(root), landmarks) else _nearby(Path(root), landmarks)
+    if near is not None:
+        found = shlex.quote(f"{label}.root={near}")
+        return f"{label}.root={root}: {target.split('.')[-2]} is not there, but near: give {found}"
+    if _is_filled(Path(root)):
+        return None  # what is missing is told when it is read
     node = catalogue.part("dataset", target).at("root")
     if node is None or not any("${paths.data}" in str(example) for example in node.examples):
         return None  # made on first use
@@ -81,6 +90,28 @@ def _data_problem(cfg: DictConfig, label: str, catalogue: Catalogue) -> str | No
         f"where it is: {label}.root=DIR, or paths.data=DIR for the folder of all datasets.\n"
         f"Expected, with ROOT that directory:\n    {layout}"
     )
+
+
+def _nearby(root: Path, landmarks: Sequence[str]) -> Path | None:
+    """A folder that has a landmark of the dataset: one level below, above, or beside the root."""
+    root = root.absolute()
+    above = [root.parent, root.parent.parent]
+    places = [*_folders(root), *above, *_folders(root.parent)]
+    return next((place for place in places if _has_any(place, landmarks)), None)
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in path.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+
+
+def _has_any(root: Path, landmarks: Sequence[str]) -> bool:
+    try:
+        return any((root / landmark).exists() for landmark in landmarks if landmark)
+    except OSError:  # a folder of somebody else's
+        return False
 
 
 def _file_problem(cfg: DictConfig, key: str) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.check.source import class_flag
+from handpose.check.source import class_value
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
 
@@ -18,7 +18,7 @@ def labels_problems(cfg: DictConfig, content: dict[str, Any]) -> list[str]:
         return []
     dataset = found_value(cfg, "finetune.dataset")
     targets = _targets(dataset) if isinstance(dataset, dict) else []
-    if not targets or not all(class_flag(target, _FLAG) for target in targets):
+    if not targets or not all(class_value(target, _FLAG) for target in targets):
         return []
     name = str(targets[0]).split(".")[-2]
     return [

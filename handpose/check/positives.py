@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.check.source import class_flag, documented_layout
+from handpose.check.source import class_value, documented_layout
 from handpose.check.values import found_value
 
 # The class attribute of an objective (see `handpose/objectives/base.py`), read without an import.
@@ -23,7 +23,7 @@ def positives_problems(cfg: DictConfig) -> list[str]:
 def _objective_problems(cfg: DictConfig) -> list[str]:
     parts = found_value(cfg, "objective.parts") or {"": found_value(cfg, "objective")}
     targets = [part.get("_target_") for part in parts.values() if isinstance(part, dict)]
-    if any(class_flag(target, _FLAG) for target in targets):
+    if any(class_value(target, _FLAG) for target in targets):
         return []
     names = " and ".join(str(target).rpartition(".")[2].lower() for target in targets)
     return [

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from handpose.regular import LARGEST_STREAM, regular
+
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 _CAMERA = "camera:"
@@ -42,8 +44,12 @@ def find_input(text: str, *, recursive: bool = False) -> Input:
     path = Path(text)
     if path.is_dir():
         return _folder(path, recursive=recursive)
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path}: no such picture, folder or video")
+    try:
+        regular(path, most=LARGEST_STREAM)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
     suffix = path.suffix.lower()
     if suffix not in PICTURES + VIDEOS:
         raise ValueError(
@@ -55,8 +61,10 @@ def find_input(text: str, *, recursive: bool = False) -> Input:
 
 def _folder(path: Path, *, recursive: bool) -> Input:
     """The images in a folder, in the order of their names."""
-    files = sorted(file for file in path.glob("**/*" if recursive else "*") if file.is_file())
-    images = tuple(file for file in files if file.suffix.lower() in PICTURES)
+    files = sorted(file for file in path.glob("**/*" if recursive else "*") if not file.is_dir())
+    # Not those that macOS leaves beside others. What is no regular file is left out by name later.
+    shown = [file for file in files if not file.name.startswith(".")]
+    images = tuple(file for file in shown if file.suffix.lower() in PICTURES)
     if not images:
         below = not recursive and any(entry.is_dir() for entry in path.iterdir())
         hint = ". It holds folders: add --recursive to search them" if below else ""

@@ -41,22 +41,23 @@ def documented_layout(target: str) -> str:
     return "\n".join(block)
 
 
-def class_flag(target: Any, flag: str) -> bool:
-    """Whether a class of ours, or the nearest of its bases that says anything of it, sets a flag.
+def class_value(target: Any, attribute: str) -> Any:
+    """What a class of ours, or the nearest of its bases that has it, sets an attribute to.
 
     Args:
         target: the full name of the class.
-        flag: an attribute of the class, True or False.
+        attribute: set to a plain value; None where it is not.
     """
     module, _, name = str(target).rpartition(".")
     source = module_source(module) if module else None
     found = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)] if source else []
     for node in (node for node in found if node.name == name):
         for statement in node.body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == flag:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == attribute:
                 return ast.literal_eval(statement.value)
-        return any(class_flag(_full_name(base, module, source), flag) for base in node.bases)
-    return False
+        bases = (class_value(_full_name(base, module, source), attribute) for base in node.bases)
+        return next((value for value in bases if value is not None), None)
+    return None
 
 
 def _full_name(base: ast.expr, module: str, source: ast.Module | None) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from handpose.regular import regular
+
 # Many times what any configuration of ours needs.
 _MOST_BYTES, _MOST_NODES, _MOST_LEVELS = 1 << 20, 10_000, 50
 _PLAIN_TAG = "tag:yaml.org,2002:"
@@ -20,9 +22,8 @@ def yaml_problems(roots: Iterable[Path]) -> list[str]:
 def yaml_problem(file: Path) -> str | None:
     """Why a file must not be loaded, or None. Nothing in it is built to find out."""
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            return f"{file}: {file.stat().st_size:,} bytes; at most {_MOST_BYTES:,} are read"
-        reason = _reason(yaml.parse(file.read_bytes(), Loader=_LOADER))
+        content = regular(file, most=_MOST_BYTES).read_bytes()
+        reason = _reason(yaml.parse(content, Loader=_LOADER))
     except (yaml.YAMLError, OSError) as error:
         reason = "cannot be read (" + "; ".join(map(str.strip, str(error).splitlines())) + ")"
     return f"{file}: {reason}" if reason else None

@@ -41,8 +41,11 @@ class HandDataset(ABC):
     terms = "not known to this program; ask those who made the data"
     # Whether the boxes come from the joints, as the source has no others.
     box_from_joints = False
-    # Whether no hand of it ever has joints; the checks of the configuration read it in the source.
+    # The checks of the configuration read these two in the source, without importing it.
+    # Whether no hand of it ever has joints.
     is_never_labelled = False
+    # Paths below the root, of which one is there wherever the dataset is.
+    landmarks: tuple[str, ...] = ()
 
     def __init__(
         self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None

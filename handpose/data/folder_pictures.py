@@ -8,6 +8,7 @@ from pathlib import Path
 
 from handpose.data.index.collector import Collector
 from handpose.data.recordings import in_order
+from handpose.regular import LARGEST_IMAGE, regular, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOUND = "pictures found"
@@ -31,7 +32,7 @@ def find_pictures(collector: Collector, root: Path, *, apart_from: str | None) -
             if suffix in SUFFIXES:
                 names.append(name)
             elif name != apart_from:
-                others[suffix or "without a suffix"] += 1
+                others[shown(suffix) or "without a suffix"] += 1
     kinds = ", ".join(suffix for suffix, _ in others.most_common(_SHOWN))
     counts[f"files that are no pictures ({kinds}), left out"] += others.total()
     counts[FOUND] = len(names)
@@ -74,6 +75,6 @@ def find_copies(root: Path, names: list[str]) -> set[str]:
 def _digest(path: Path) -> bytes:
     """Of the content; of the name where it cannot be read, which is said later."""
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        return hashlib.sha256(regular(path, most=LARGEST_IMAGE).read_bytes()).digest()
     except OSError:
         return str(path).encode()

@@ -24,6 +24,7 @@ from handpose.data.indexed import IndexedDataset
 from handpose.hand import FREIHAND_SCALE_BONE
 
 _SIDE = 224  # px
+_NAMES = 8 * "[0-9]" + ".jpg"  # neither ._00000000.jpg nor 00000000 (1).jpg
 _OFFICIAL: dict[Split, str] = {"train": "training", "test": "evaluation"}
 _SHAPES: dict[str, tuple[int, ...]] = {"K": (3, 3), "xyz": (21, 3), "scale": ()}
 _MAX_SCALE_ERROR = 1e-3  # metres between the scale and the bone that it is the length of
@@ -40,6 +41,7 @@ class FreiHand(IndexedDataset):
     """
 
     name = "freihand"
+    landmarks = ("training/rgb", "training_K.json", "evaluation_K.json")
     terms = "research only, any commercial use is prohibited, to be cited (its toolbox's README)"
 
     def __init__(self, *, box_side: float, **contract: Any) -> None:
@@ -55,11 +57,18 @@ class FreiHand(IndexedDataset):
         ]
 
     def read(self, collector: Collector) -> None:
+        if not any(self._has(official) for official in _OFFICIAL.values()):
+            collector.problem("training_K.json", "missing, and so is evaluation_K.json", fatal=True)
         for split, official in _OFFICIAL.items():
-            if split == "train" or (self.root / f"{official}_K.json").exists():
+            if self._has(official):
                 self._read_split(collector, split, official)
             else:
-                collector.counts["evaluation annotations that are not on this disk"] += 1
+                collector.counts[f"{official} annotations that are not on this disk"] += 1
+
+    def _has(self, official: str) -> bool:
+        """Whether a split is there; its labels may be missing from a training folder alone."""
+        is_training = official == _OFFICIAL["train"] and (self.root / official).is_dir()
+        return is_training or (self.root / f"{official}_K.json").exists()
 
     def _read_split(self, collector: Collector, split: Split, official: str) -> None:
         columns = {key: self._read_column(collector, official, key) for key in _SHAPES}
@@ -115,9 +124,9 @@ class FreiHand(IndexedDataset):
     ) -> None:
         """Image i has annotation i mod N; where one of a version is there, all N are expected."""
         folder = f"{official}/rgb"
-        found = sum(1 for _ in (self.root / folder).glob("*.jpg"))
+        found = sum(1 for _ in (self.root / folder).glob(_NAMES))
         if found == 0:
-            collector.problem(folder, "holds no .jpg", fatal=split == "train")
+            collector.problem(folder, "holds no image such as 00000000.jpg", fatal=split == "train")
             return
         centre = (_SIDE - 1) / 2
         for i in range(-(-found // len(numbers)) * len(numbers)):

@@ -11,6 +11,8 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
+from handpose.regular import LARGEST_IMAGE, regular
+
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 # No picture of a hand comes near; a header that says more would have gigabytes set aside for it.
 _MOST_PIXELS = 100_000_000
@@ -28,10 +30,10 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
             datasets do not follow EXIF.
 
     Raises:
-        ValueError: missing, empty, cut, damaged, absurdly large or not a picture; names the file.
+        ValueError: missing, empty, cut, corrupt, too large or not an image; names the file.
     """
     try:
-        content = path.read_bytes()
+        content = regular(path, most=LARGEST_IMAGE).read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     try:

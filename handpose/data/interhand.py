@@ -24,6 +24,7 @@ from handpose.data.index.keys import known, once
 from handpose.data.indexed import IndexedDataset
 from handpose.data.interhand_tables import Camera, Image, read_cameras, read_images, read_joints
 from handpose.hand import INTERHAND_ORDER, NUM_JOINTS
+from handpose.regular import LARGEST_TEXT, regular
 
 _FILES = ("camera", "joint_3d", "data")
 _FOLDERS_V0 = {"all": "all", "human": "human_annot", "machine": "machine_annot"}
@@ -39,6 +40,12 @@ class InterHand(IndexedDataset):
     """
 
     name = "interhand"
+    landmarks = (
+        "annotations/train/InterHand2.6M_train_data.json",
+        "annotations/val/InterHand2.6M_val_data.json",
+        "annotations/test/InterHand2.6M_test_data.json",
+        "InterHand2.6M.annotations.5.fps",
+    )
     terms = "CC BY-NC 4.0 (its repository's README)"
 
     def __init__(self, *, annotations: str, **contract: Any) -> None:
@@ -116,7 +123,11 @@ class InterHand(IndexedDataset):
             reason = f"missing, and annotations={self.annotations} needs it"
             collector.problem(self.relative(path), reason, fatal=True)
             return set()
-        human = {int(line) for line in path.read_text().split()}
+        try:
+            ids = regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8").split()
+            human = {int(line) for line in ids}
+        except (OSError, ValueError) as error:
+            raise JsonError(path, f"cannot be read as numbers ({error})") from error
         if self.annotations == "human":
             return human
         data = self._file(split, "data")

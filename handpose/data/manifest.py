@@ -64,7 +64,7 @@ class Manifest(IndexedDataset):
         return super().crops_by_labels or self.index.counts.get(_BOXED_BY_JOINTS, 0) > 0
 
     def read(self, collector: Collector) -> None:
-        if not (self.root / self.file).is_file():
+        if not (self.root / self.file).exists():
             collector.problem(self.file, "missing: the list of hands", fatal=True)
             return
         places: Counter[str] = Counter()

@@ -34,6 +34,7 @@ class MpiiHands(IndexedDataset):
     """
 
     name = "mpii"
+    landmarks = ("hand_labels",)
     box_from_joints = True
 
     def watched(self) -> list[Path]:
@@ -42,7 +43,7 @@ class MpiiHands(IndexedDataset):
     def read(self, collector: Collector) -> None:
         for split, folder in _FOLDERS.items():
             stems = sorted(
-                {p.stem for p in (self.root / folder).glob("*") if p.suffix in _SUFFIXES}
+                {p.stem for p in (self.root / folder).glob("*") if _NAMES.fullmatch(p.name)}
             )
             for stem in stems:
                 self._read_hand(collector, split, f"{folder}/{stem}")
@@ -79,7 +80,8 @@ class MpiiHands(IndexedDataset):
             )
 
 
-_SUFFIXES = (".jpg", ".json")
+# Neither ._NAME.jpg, which macOS leaves, nor NAME (1).jpg, a second download.
+_NAMES = re.compile(r"(?!\.)(?!.* \(\d+\)\.\w+$).*\.(jpg|json)", re.DOTALL)
 
 
 def _video(name: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from handpose.data.base import HandDataset
 from handpose.hand import NUM_JOINTS
+from handpose.regular import LARGEST_STREAM, regular
 
 
 def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +28,7 @@ def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.n
     file = Path(folder) / f"{source.split}.npy"
     where = f"pretrain.mining.joints={folder}: {file.name}"
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array = np.load(regular(file, most=LARGEST_STREAM), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{where} cannot be read as an array of numbers ({error})") from error
     _refuse_other_shapes(array, source, where)

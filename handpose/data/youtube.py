@@ -25,6 +25,7 @@ from handpose.data.index.keys import known, once
 from handpose.data.indexed import IndexedDataset
 from handpose.data.lots import number_of
 from handpose.hand import MANO_ORDER, MANO_TIP_VERTICES
+from handpose.regular import LARGEST_TEXT, regular
 
 _VERTICES = 778
 _REGRESSOR = (16, _VERTICES)
@@ -44,6 +45,7 @@ class YouTube3D(IndexedDataset):
     """
 
     name = "youtube"
+    landmarks = ("youtube_train.json", "youtube_val.json", "youtube_test.json")
     terms = "for researchers of academic institutions, research only (its repository's LICENSE)"
 
     def __init__(self, *, joint_regressor: str | None, **contract: Any) -> None:
@@ -138,6 +140,7 @@ def load_regressor(path: Path) -> np.ndarray:
         ValueError: it is no such matrix, or cannot be read without executing it; names the file.
     """
     try:
+        regular(path, most=LARGEST_TEXT)
         if path.suffix == ".npy":
             # Mapped, so that a header's claim takes no memory that the file has not.
             matrix = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handpose.regular import LARGEST_TEXT, regular
 from handpose.report.choices import find
 from handpose.rundir import CONFIG, MODEL, RESULTS
 
@@ -91,7 +92,8 @@ def _aligned_error(run: Run) -> float:
 
 
 def _read(root: Path, path: Path) -> dict[str, Any]:
-    content = json.loads(inside(root, path).read_text(encoding="utf-8"))
+    text = regular(inside(root, path), most=LARGEST_TEXT).read_text(encoding="utf-8")
+    content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} is not an object of JSON")
     return content

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from handpose.data.images import read_image
+from handpose.regular import shown
 
 _USUAL_RATE = 25.0  # frames per second, where a video or camera does not say
 
@@ -36,6 +37,8 @@ def read_pictures(paths: Sequence[Path], names: Sequence[str]) -> Iterator[Frame
     """
     for path, name in zip(paths, names, strict=True):
         try:
+            if shown(name) != name:
+                raise ValueError(f"{shown(name)}: its name is not UTF-8; rename it")
             yield Frame(name, None, read_image(path, upright=True))
         except ValueError as error:
             yield error

@@ -69,7 +69,8 @@ def _files(values: list[Any]) -> dict[str, str]:
     for path in [Path(value) for value in values if isinstance(value, str)]:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in filter(Path.is_file, files):
-            found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            with file.open("rb") as content:
+                found[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
     return found
 
 

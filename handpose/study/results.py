@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.check.refusal import did_you_mean, nearest
+from handpose.regular import LARGEST_TEXT, regular
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: it cannot be read; names the file.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); delete its folder") from None
     if not isinstance(content, dict):

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import torch
 
+from handpose.regular import LARGEST_WEIGHTS, regular
+
 _COMMENT = "crc32 {:08x}"
 _PATTERN = re.compile(rb"..crc32 .{8}", re.DOTALL)
 _LENGTH = len(_COMMENT.format(0))
@@ -57,7 +59,7 @@ def find_damage(path: Path) -> str | None:
     A file of others has the CRC-32 of its records alone.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path, most=LARGEST_WEIGHTS).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL))
             if not _PATTERN.fullmatch(tail := file.read()):

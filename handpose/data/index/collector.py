@@ -12,6 +12,7 @@ from handpose.data.base import SPLITS, Split
 from handpose.data.index.annotation import Annotation, completed, find_fault
 from handpose.data.index.columns import Columns, Schema
 from handpose.data.index.problems import Problem
+from handpose.regular import shown
 
 HAND: Schema = {
     "image": (np.int32, ()),
@@ -60,7 +61,7 @@ class Collector:
 
     def problem(self, file: str, reason: str, *, fatal: bool = False) -> None:
         """A bad file or record; `fatal`: without it the dataset cannot be read at all."""
-        (self.fatal if fatal else self.problems).append(Problem(file, reason))
+        (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
 
     @contextmanager
     def record(self, name: str) -> Iterator[None]:
@@ -86,9 +87,13 @@ class Collector:
 
     def add_hand(self, hand: Hand) -> None:
         """One more hand; its picture is looked at later."""
-        box = hand.box
-        if box is not None and not (np.isfinite(box).all() and box[2] > 0):
-            self.problem(hand.image, f"hand {hand.place}: the box {list(box)} is no square")
+        if shown(hand.image) != hand.image:
+            self.problem(hand.image, "its name is not UTF-8; rename it")
+            return
+        box, is_told = hand.box, hand.annotation in self.bad_annotations
+        if not is_told and box is not None and not (np.isfinite(box).all() and box[2] > 0):
+            box_shown = np.asarray(box, dtype=float).tolist()
+            self.problem(hand.image, f"hand {hand.place}: the box {box_shown} is no square")
             return
         self.columns.append(
             image=self.add_picture(hand.image, hand.size),

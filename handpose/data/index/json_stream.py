@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from handpose.regular import LARGEST_STREAM, regular
+
 _BLOCK = 1 << 20  # characters read at a time
+_LONGEST = 1 << 24  # characters of one record; the meshes of YouTube 3D Hands take 1 << 16
 _SPACE = " \t\r\n"
 
 Keys = tuple[str | int, ...]
@@ -32,7 +35,7 @@ def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
         JsonError: the file is missing, cut short or not JSON.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with regular(path, most=LARGEST_STREAM).open(encoding="utf-8") as file:
             text = _Text(path, file)
             yield from _walk(text, (), depth)
             if rest := text.next_character():
@@ -119,6 +122,8 @@ class _Text:
     def _read_on(self) -> bool:
         """Drops what was taken and reads a block more, as long again at least; False at the end."""
         kept = self._text[self._at :]
+        if len(kept) > _LONGEST:
+            raise self.error(f"a value of more than {_LONGEST:,} characters")
         block = self._file.read(max(_BLOCK, len(kept)))
         self._is_read = not block
         self._before += self._at

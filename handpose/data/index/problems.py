@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from handpose.regular import LARGEST_TEXT, regular
+
 _SHOWN = 12
 _COLUMNS = ("file", "reason")
 
@@ -52,7 +54,7 @@ def read_quarantine(path: Path) -> set[str]:
         ValueError: the file cannot be read or has no column `file`; names it.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with regular(path, most=LARGEST_TEXT).open(newline="", encoding="utf-8") as file:
             return {row["file"] for row in csv.DictReader(file)}
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise ValueError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from handpose.data.index.collector import Collector
+from handpose.regular import LARGEST_TABLE, regular
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -23,6 +24,7 @@ def listed_rows(collector: Collector, path: Path, name: str) -> Iterator[tuple[s
     """
     read = _csv_rows if path.suffix == ".csv" else _json_rows
     try:
+        regular(path, most=LARGEST_TABLE)
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write the mark
             for number, row in read(collector, file, name):
                 yield f"{name}#{number}", row

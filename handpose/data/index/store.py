@@ -99,7 +99,7 @@ def _states(paths: list[Path]) -> str:
     for path in paths:
         status = path.stat() if path.exists() else None
         state = status and (status.st_size, status.st_mtime_ns)
-        digest.update(f"{path} {state}\n".encode())
+        digest.update(f"{path} {state}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
