@@ -53,11 +53,9 @@ def _on_splits(dataset: DatasetFacts, request: Request) -> list[Advice]:
         line, request = _on_val(dataset, request)
         advice.append(line)
     if "test" in missing and _is_evaluated(dataset, request):
-        text, instead = "Pre-training needs none:", "head=none"
-        if "val" not in missing:
-            text, instead = "Evaluate on the validation split:", "evaluate.split=val"
-        text = f"{dataset.name}: no test hands, and a run ends with their errors. {text}"
-        advice.append(Advice(True, text, request.train(instead)))
+        text = "no test hands, and a run ends with their errors. Evaluate on the validation split:"
+        command = request.train("evaluate.split=val")
+        advice.append(Advice(True, f"{dataset.name}: {text}", command))
     return advice
 
 

@@ -97,7 +97,7 @@ def test_without_validation_hands(make_facts: Make, make_split: Callable) -> Non
     assert not _one(debugged, "no validation hands").blocks
 
 
-def test_without_test_hands_the_validation_split_or_pre_training_works(
+def test_without_test_hands_the_validation_split_is_evaluated(
     make_facts: Make, make_split: Callable
 ) -> None:
     rest = (make_split("train"), make_split("val"))
@@ -105,8 +105,6 @@ def test_without_test_hands_the_validation_split_or_pre_training_works(
     (line,) = _advise(missing)
     assert line.blocks
     assert line.command.endswith("evaluate.split=val")
-    train_alone = make_facts(splits=rest[:1], missing={"test": "none", "val": "none"})
-    assert _one(_advise(train_alone), "no test hands").command.endswith("head=none")
     assert _advise(missing, key="pretrain.dataset") == []
     for needs_none in ({"has_head": False}, {"evaluated": "val"}, {"debug": True}):
         assert _advise(missing, request=REQUEST._replace(**needs_none)) == []
