@@ -25,6 +25,13 @@ _KINDS = {
 }
 
 
+class NotReadError(OSError):
+    """A file is none that is read; says why, as its `strerror` does."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 def shown(name: str) -> str:
     """Returns a file's name, with escapes in the place of bytes that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
@@ -39,8 +46,7 @@ def regular(path: Path, *, most: int) -> Path:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
+        raise NotReadError(errno.EINVAL, f"it is {kind}, not a regular file")
     if status.st_size > most:
-        size = f"{status.st_size:,} bytes, over the {most:,} of the largest that is read"
-        raise OSError(errno.EFBIG, size, str(path))
+        raise NotReadError(errno.EFBIG, f"{status.st_size:,} bytes; at most {most:,} are read")
     return path

@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[Make, str]] = {
     "device": (lambda path: path.symlink_to("/dev/zero"), "a device"),
     "socket": (_socket, "a socket"),
     "directory": (Path.mkdir, "a directory"),
-    "large": (_ten_gigabytes, "10,737,418,240 bytes, over the"),
+    "large": (_ten_gigabytes, "10,737,418,240 bytes; at most"),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -77,7 +77,7 @@ def test_regular_files_and_links_to_them_are_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert regular(tmp_path / "b", most=5).read_bytes() == b"12345"
-    with pytest.raises(OSError, match="5 bytes, over the 4"):
+    with pytest.raises(OSError, match="5 bytes; at most 4"):
         regular(tmp_path / "b", most=4)
     with pytest.raises(FileNotFoundError):
         regular(tmp_path / "c", most=4)
