@@ -10,7 +10,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from layouts import write_freihand, write_interhand, write_youtube
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
@@ -63,7 +63,7 @@ def composed(overrides: list[str]) -> DictConfig:
         cfg, problems = composer.composed(parser.parse_overrides(overrides))
     assert cfg is not None
     assert problems + find_problems(cfg, CATALOGUE) == []
-    return cfg
+    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])  # as a run has it
 
 
 @pytest.fixture
