@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from handpose import build
 from handpose.check.machine import during
 from handpose.data.loaders import TargetDataset
+from handpose.data.lots import first
 from handpose.data.recropped import Recropped
 from handpose.evaluate import Evaluation, MeanPoses, collect
 from handpose.geometry.align import generalised_procrustes_mean
@@ -91,7 +92,8 @@ def _mean_pose(poses: np.ndarray) -> torch.Tensor:
     """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if there are none."""
     if len(poses) == 0:
         return torch.empty(0, 3)
-    chosen = np.linspace(0, len(poses) - 1, min(len(poses), _MEAN_POSE_HANDS)).astype(int)
+    numbers = np.ascontiguousarray(poses.reshape(len(poses), -1), dtype=np.float64).view(np.int64)
+    chosen = first(numbers, _MEAN_POSE_HANDS, seed=0)
     mean = generalised_procrustes_mean(torch.from_numpy(np.asarray(poses[chosen])).double())
     assert mean.shape == (NUM_JOINTS, 3)
     return mean
