@@ -32,8 +32,8 @@ def test_a_redirected_run_tells_what_it_does_and_how_far_it_is(
     )
     for line in (
         f"run directory: {run_dir}",
-        f"pretrain: synthetic, {size}",
-        f"finetune: synthetic, {size}",
+        f"pretrain: {size}",
+        f"finetune: {size}",
         "evaluate: synthetic, 32 samples of the split test",
         r"pretrain, epoch 1 of 2: step 1 of 4, loss [\d.]+, lr [\d.e-]+, \d+ images/s, "
         r"elapsed 0:\d\d:\d\d, ETA 0:\d\d:\d\d",
