@@ -101,6 +101,7 @@ SPLIT = whole(1, 10_000_000)  # hands to render
 WIDTH = whole(1, 65_536)  # of a hidden layer
 CHANNELS = whole(1, 4096)  # of a decoder
 LOSS_WEIGHT = number(0, _MOST_WEIGHT)
+TRUE_OR_FALSE = Rule(lambda value: isinstance(value, bool), "true or false")
 
 _STAGE = {
     "max_epochs": EPOCHS,
@@ -125,7 +126,7 @@ RUN: dict[str, Rule] = {
     "pretrain.mining.exclude": one_of("recording", "identity", "none"),
     "pretrain.probe.samples": optional(whole(2, 1_000_000)),
     "pretrain.probe.every_n_epochs": EPOCHS,
-    "pretrain.share": optional(Rule(lambda v: isinstance(v, bool), "true or false")),
+    "pretrain.share": optional(TRUE_OR_FALSE),
     "pretrain.lease_seconds": number(1, 86_400),
     "pretrain.give_way_minutes": optional(number(0, 100_000, above=True)),
     "finetune.label_fraction": number(0, 1, above=True),
@@ -158,6 +159,7 @@ PARTS: dict[str, dict[str, Rule]] = {
         "quarantine": optional(FILLED),
         "joint_regressor": optional(FILLED),
         "file": FILLED,
+        "upright": optional(TRUE_OR_FALSE),
         "boxes": optional(FILLED),
         "min_side": whole(1, 10_000),
         "max_left_out": number(0, 1),

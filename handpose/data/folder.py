@@ -84,6 +84,7 @@ class Folder(IndexedDataset):
         return image
 
     def read(self, collector: Collector) -> None:
+        collector.upright = True
         names = find_pictures(collector, self.root, apart_from=self.boxes)
         if not names:
             collector.problem(".", f"holds no picture ({', '.join(SUFFIXES)})", fatal=True)

@@ -8,10 +8,11 @@ import numpy as np
 
 from handpose.data.index.annotation import as_array
 from handpose.data.index.collector import Collector
-from handpose.data.index.rows import listed_rows
+from handpose.data.index.rows import Known, listed_rows
 
 _BOX = ("box_u", "box_v", "box_side")
 _COMMON = ("image", "side", "group")
+_KNOWN = Known(columns=(*_COMMON, *_BOX), keys=(*_COMMON, "box"))
 
 
 class Row(NamedTuple):
@@ -32,20 +33,18 @@ def read_rows(collector: Collector, root: Path, file: str, names: Collection[str
         file: as `handpose/data/folder.py` documents it.
         names: of the pictures that there are.
     """
-    for record, row in listed_rows(collector, root / file, file):
+    for record, row in listed_rows(collector, root / file, file, _KNOWN):
         with collector.record(record):
             yield _from_cells(row, names) if file.endswith(".csv") else _from_keys(row, names)
 
 
 def _from_cells(row: dict[str, str], names: Collection[str]) -> Row:
-    _refuse_others(row, (*_COMMON, *_BOX))
     box = [row.get(column) or None for column in _BOX]
     return _from_keys({**_common(row), "box": box if any(box) else None}, names)
 
 
 def _from_keys(row: dict[str, Any], names: Collection[str]) -> Row:
     """Raises ValueError or KeyError with what is wrong with a row."""
-    _refuse_others(row, (*_COMMON, "box"))
     image, side, box = row["image"], row.get("side") or "right", row.get("box")
     if image not in names:
         raise ValueError(f"there is no picture {image}")
@@ -56,12 +55,6 @@ def _from_keys(row: dict[str, Any], names: Collection[str]) -> Row:
 
 def _common(row: dict[str, str]) -> dict[str, str]:
     return {key: row[key] for key in _COMMON if key in row}
-
-
-def _refuse_others(row: dict[str, Any], known: tuple[str, ...]) -> None:
-    """A misspelt column would be taken for one that is not there."""
-    if others := [str(key) for key in row if key not in known]:
-        raise ValueError(f"unknown: {', '.join(others)}; known: {', '.join(known)}")
 
 
 def _checked(box: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import simplejpeg
 
 from handpose.regular import LARGEST_IMAGE, regular
 
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_JPEG, _PNG, _TIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 # No picture of a hand comes near; a header that says more would have gigabytes set aside for it.
 _MOST_PIXELS = 100_000_000
 _ORIENTATION = 0x0112  # EXIF's tag
@@ -50,6 +50,8 @@ def _decode(content: bytes, flags: int) -> np.ndarray:
         _check_size(*struct.unpack(">II", content[16:24]))
     elif content:
         _check_stated_size(content)
+    if content.startswith(_TIFF) and flags == _AS_STORED and _has_turn(io.BytesIO(content)):
+        raise ValueError("OpenCV turns a TIFF as its EXIF says; save it without an orientation")
     return _decode_by_opencv(content, flags)
 
 
@@ -63,18 +65,25 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     _check_size(width, height)
     if colours in ("YCbCr", "RGB"):
         image = _strictly(simplejpeg.decode_jpeg, content)
-        turned = flags == _UPRIGHT and _is_turned(content)
+        turned = flags == _UPRIGHT and _has_turn(io.BytesIO(content))
         return _decode_by_opencv(content, flags) if turned else image
     if b"\xff\xd9" not in content[-64:]:
         raise ValueError("the JPEG is cut short: it has no end marker")
     return _decode_by_opencv(content, flags)
 
 
-def _is_turned(content: bytes) -> bool:
+def is_turned(path: Path) -> bool:
+    """Whether the EXIF of an image that can be read turns it; few have any."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+        return (b"Exif" in start or not start.startswith(_JPEG)) and _has_turn(file)
+
+
+def _has_turn(file: BinaryIO) -> bool:
     """Whether the header says so; Pillow reads no further."""
     try:
-        with PIL.Image.open(io.BytesIO(content)) as picture:
-            return picture.getexif().get(_ORIENTATION, 1) != 1
+        with PIL.Image.open(file) as picture:
+            return picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
     except (OSError, ValueError, SyntaxError):  # a header that is not as it should be
         return False
 

@@ -1,6 +1,7 @@
 """A dataset on disk, opened through its index: what all real sources share."""
 
 import hashlib
+import logging
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from handpose.geometry.align import LEAST_TO_ALIGN
 from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
 
+_log = logging.getLogger(__name__)
 # The cut into training and validation is the same in every run.
 _CUT_SEED = 20190912
 
@@ -73,6 +75,8 @@ class IndexedDataset(HandDataset):
             options=self.options(),
         )
         self._refuse_unless_known(quarantine)
+        for warning in self.index.warnings if self.split == "train" else ():
+            _log.warning("%s: %s", self.root, warning)
         self._arrays = self.index.arrays
         self.rows = self._choose(val_fraction)[: self.max_samples]
         if len(self.rows) == 0:

@@ -4,14 +4,20 @@
     ROOT/<image>      the pictures, at the paths that the rows name
 
 JSON lines have the keys image, side ("left" or "right"), uv (21 x 2 px, null where unlabelled) and,
-where known, xyz (21 x 3 metres in the camera frame, null where unlabelled), K (3 x 3), box (centre
-u, centre v, side, in px), split ("train", "val" or "test"; train if absent) and group (what a cut
-between training and validation must not divide, such as a person; the picture if absent). CSV files
-have the columns image, side, u0, v0 ... u20, v20 and, where known, x0, y0, z0 ... x20, y20, z20,
-fx, fy, cx, cy, box_u, box_v, box_side, split, group; an empty cell is a missing label.
+where known, xyz (21 x 3 metres in the camera frame: x right, y down, z forward; null where
+unlabelled), K (3 x 3), box (centre u, centre v, side, in px), split ("train", "val" or "test";
+train if absent) and group (what a cut between training and validation must not divide, such as a
+person; the picture if absent). CSV files have the columns image, side, u0, v0 ... u20, v20 and,
+where known, x0, y0, z0 ... x20, y20, z20, fx, fy, cx, cy, box_u, box_v, box_side, split, group; an
+empty cell is a missing label. Other keys and columns are refused.
 
-Without a box it is that of the joints, which then decide the crops of pre-training too, as the run
-says. Without any "val" row the validation cut is ours.
+The joints are in the order of FreiHAND, OpenPose and MediaPipe: 0 wrist; 1 to 4 thumb (CMC, MCP,
+IP, tip); 5 to 8 index, 9 to 12 middle, 13 to 16 ring, 17 to 20 little finger (MCP, PIP, DIP, tip).
+
+An image that its EXIF turns is refused until `upright` says what its labels are in px of: the image
+as shown (true) or the file as stored (false). Without a box it is that of the joints, which then
+decide the crops of pre-training too, as the run says. Without any "val" row the validation cut is
+ours.
 """
 
 from collections import Counter
@@ -21,14 +27,20 @@ from typing import Any
 import numpy as np
 
 from handpose.data.base import SPLITS, joint_box
+from handpose.data.images import read_image
 from handpose.data.index.annotation import Annotation, as_array
 from handpose.data.index.collector import Collector, Hand
-from handpose.data.index.rows import SUFFIXES, listed_rows
+from handpose.data.index.rows import SUFFIXES, Known, listed_rows
 from handpose.data.indexed import IndexedDataset
 from handpose.data.lots import number_of
 from handpose.hand import NUM_JOINTS
 
 _PLAIN = ("image", "side", "split", "group")
+_UV, _XYZ = ([f"{axis}{j}" for j in range(NUM_JOINTS) for axis in axes] for axes in ("uv", "xyz"))
+_CAMERA, _BOX = ["fx", "fy", "cx", "cy"], ["box_u", "box_v", "box_side"]
+_KNOWN = Known(
+    columns=(*_PLAIN, *_CAMERA, *_BOX, *_UV, *_XYZ), keys=(*_PLAIN, "uv", "xyz", "K", "box")
+)
 _OWN_VAL = "hands in a validation split of their own"
 _BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
 
@@ -38,19 +50,24 @@ class Manifest(IndexedDataset):
 
     Args:
         file: of the list, relative to the root; .csv or .jsonl.
+        upright: what labels are in px of: True, the image turned as its EXIF says, as people see
+            it; False, the file as stored; None, not known: an image that EXIF turns is refused.
         **contract: what every indexed dataset takes (see `IndexedDataset`).
     """
 
     name = "manifest"
 
-    def __init__(self, *, file: str, **contract: Any) -> None:
+    def __init__(self, *, file: str, upright: bool | None = None, **contract: Any) -> None:
         if Path(file).suffix not in SUFFIXES:
             raise ValueError(f"dataset.file={file}: give a .csv or a .jsonl file")
-        self.file = file
+        self.file, self.upright = file, upright
         super().__init__(**contract)
 
     def options(self) -> Any:
-        return self.file
+        return [self.file, self.upright]
+
+    def read_picture(self, path: Path) -> np.ndarray:
+        return read_image(path, upright=bool(self.upright))
 
     def watched(self) -> list[Path]:
         return [self.root / self.file]
@@ -67,22 +84,22 @@ class Manifest(IndexedDataset):
         if not (self.root / self.file).exists():
             collector.problem(self.file, "missing: the list of hands", fatal=True)
             return
+        collector.upright = self.upright
         places: Counter[str] = Counter()
         is_csv = self.file.endswith(".csv")
-        for name, row in listed_rows(collector, self.root / self.file, self.file):
+        for name, row in listed_rows(collector, self.root / self.file, self.file, _KNOWN):
             with collector.record(name):
                 _add(collector, name, _from_csv(row) if is_csv else row, places)
 
 
 def _from_csv(row: dict[str, str]) -> dict[str, Any]:
     plain: dict[str, Any] = {key: row[key] for key in _PLAIN if row.get(key)}
-    plain["uv"] = _cells(row, [f"{axis}{j}" for j in range(NUM_JOINTS) for axis in "uv"], 2)
-    plain["xyz"] = _cells(row, [f"{axis}{j}" for j in range(NUM_JOINTS) for axis in "xyz"], 3)
-    camera = _cells(row, ["fx", "fy", "cx", "cy"], 4)
+    plain["uv"], plain["xyz"] = _cells(row, _UV, 2), _cells(row, _XYZ, 3)
+    camera = _cells(row, _CAMERA, 4)
     if camera is not None:
         fx, fy, cx, cy = camera[0]
         plain["K"] = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
-    box = _cells(row, ["box_u", "box_v", "box_side"], 3)
+    box = _cells(row, _BOX, 3)
     plain["box"] = None if box is None else box[0]
     return plain
 

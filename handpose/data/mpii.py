@@ -38,7 +38,8 @@ class MpiiHands(IndexedDataset):
     box_from_joints = True
 
     def watched(self) -> list[Path]:
-        return [self.root / folder for folder in _FOLDERS.values()]
+        folders = [self.root / folder for folder in _FOLDERS.values()]
+        return folders + [label for folder in folders for label in sorted(folder.glob("*.json"))]
 
     def read(self, collector: Collector) -> None:
         for split, folder in _FOLDERS.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from handpose.doctor.findings import SourceFacts, SplitFacts
-from handpose.doctor.measures import LARGE_PROJECTION_ERROR, LEAST_IN_BOX, PLAUSIBLE_BONE
+from handpose.doctor.measures import LARGE_PROJECTION_ERROR, LEAST_IN_BOX, USUAL_BONE
 
 NONE = "–"
 
@@ -32,7 +32,7 @@ def split_cells(facts: SplitFacts) -> dict[str, Cell]:
 
 def _measured(facts: SplitFacts) -> dict[str, Cell]:
     _, median, largest, in_box, bone = facts.measures
-    low, high = PLAUSIBLE_BONE
+    low, high = USUAL_BONE
     measured = dict.fromkeys(("px off", "max px", "in box", "bone mm"), Cell(NONE))
     if median is not None and largest is not None:
         measured["px off"] = Cell(f"{median:.1f}", median > LARGE_PROJECTION_ERROR)

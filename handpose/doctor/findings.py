@@ -49,6 +49,7 @@ class SourceFacts(NamedTuple):
     layout: str  # empty where the source has but one
     index_folder: str  # the folder of its index; empty without
     counts: Mapping[str, int]  # the source's own
+    warnings: tuple[str, ...]  # what is unusual about its labels
     findings: tuple[Finding, ...]
     gone_bad: tuple[Finding, ...]  # since the index was built, as far as samples of it tell
     is_fatal: bool  # the source cannot be read at all
@@ -134,6 +135,7 @@ def _source_facts(
         layout=index.layout if index else "",
         index_folder=str(index.arrays.folder) if index else "",
         counts=index.counts if index else {},
+        warnings=tuple(index.warnings) if index else (),
         findings=tuple(Finding(*problem, problem.file not in refused) for problem in problems),
         gone_bad=tuple(gone_bad),
         is_fatal=opened.is_fatal,

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handpose.data.plausibility.sources import USUAL_SIZE
 from handpose.geometry.camera import project
 from handpose.hand import REFERENCE_BONES
 from handpose.records import Sample
 
-PLAUSIBLE_BONE = (50.0, 130.0)  # mm: from a child's hand to a large one
+USUAL_BONE = tuple(91 * size for size in USUAL_SIZE)  # mm
 LEAST_IN_BOX = 0.75  # of the joints: below it the boxes are not about the hands
 LARGE_PROJECTION_ERROR = 2.0  # px
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from handpose.doctor.findings import Finding, SourceFacts, SplitFacts
-from handpose.doctor.measures import LARGE_PROJECTION_ERROR, LEAST_IN_BOX, PLAUSIBLE_BONE
+from handpose.doctor.measures import LARGE_PROJECTION_ERROR, LEAST_IN_BOX
 from handpose.doctor.request import Request
 
 _SHOWN = 5  # remedies
@@ -23,6 +23,7 @@ def advise_on_source(source: SourceFacts, request: Request) -> list[Advice]:
         return _on_fatal(source)
     checks = [_on_bad_files(source, request), _on_joints(source), _on_boxes(source)]
     checks += [_on_measures(source, facts) for facts in source.splits]
+    checks.append([Advice(False, f"{source.name}: {text}.") for text in source.warnings])
     return [advice for check in checks for advice in check]
 
 
@@ -115,10 +116,6 @@ def _on_boxes(source: SourceFacts) -> list[Advice]:
 def _on_measures(source: SourceFacts, facts: SplitFacts) -> list[Advice]:
     where, measures = f"{source.name}, {facts.split}", facts.measures
     advice = []
-    low, high = PLAUSIBLE_BONE
-    if measures.bone is not None and not low <= measures.bone <= high:
-        text = f"the reference bone is {measures.bone:.3g} mm long, not {low:.0f} to {high:.0f}"
-        advice.append(Advice(True, f"{where}: {text}: give xyz in metres."))
     error = measures.projection_median
     if error is not None and error > LARGE_PROJECTION_ERROR:
         text = f"K projects xyz {error:.1f} px away from uv; look at the camera's frame"

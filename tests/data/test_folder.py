@@ -201,7 +201,10 @@ def test_a_wrong_row_is_refused_by_file_and_line(
 
 def test_a_table_with_a_wrong_column_or_no_text_is_refused(root: Path, open_it: Open) -> None:
     (root / "boxes.csv").write_text("image,box_u,box_v,box_w\nday0/clip0/frame_0000.jpg,1,2,40\n")
-    with pytest.raises(BrokenDataError, match=r"boxes\.csv#2: unknown: box_w; known: image, side"):
+    with pytest.raises(
+        BrokenDataError,
+        match=r"boxes\.csv: unknown: box_w \(did you mean box_v\?\); known: image, side",
+    ):
         open_it(boxes="boxes.csv")
     (root / "boxes.csv").write_bytes(b"image\n\xff\xfe\n")
     with pytest.raises(BrokenDataError, match=r"boxes\.csv: cannot be read as text"):

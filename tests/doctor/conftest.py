@@ -64,6 +64,7 @@ def make_facts() -> Callable[..., SourceFacts]:
         layout="",
         index_folder="cache/index/some",
         counts={},
+        warnings=(),
         findings=(),
         gone_bad=(),
         is_fatal=False,

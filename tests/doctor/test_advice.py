@@ -147,12 +147,9 @@ def test_2d_labels_alone_are_said(make_facts: Make, make_split: Callable) -> Non
     assert "errors in mm are null" in line.text
 
 
-def test_a_unit_mistake_blocks(make_facts: Make, make_split: Callable) -> None:
-    for bone, words in ((0.092, "0.092 mm"), (92000.0, "9.2e+04 mm")):
-        odd = make_split("train", measures=Measures(10, 0.1, 0.4, 1.0, bone))
-        line = _one(_advise(make_facts(splits=(odd, make_split("val")))), "metres")
-        assert line.blocks
-        assert words in line.text
+def test_what_is_unusual_about_the_labels_is_said(make_facts: Make) -> None:
+    (line,) = _advise(make_facts(warnings=("the bones are small",)))
+    assert (line.blocks, line.text) == (False, "some: the bones are small.")
 
 
 def test_odd_boxes_and_projections_are_pointed_out(make_facts: Make, make_split: Callable) -> None:

@@ -1,6 +1,6 @@
 """The labels of one hand, as a reader found them: completed, and looked at number by number.
 
-J = 21 joints in our order.
+J = 21 joints in our order. `handpose.data.plausibility` looks at what the numbers mean.
 """
 
 from typing import Any, NamedTuple
@@ -20,8 +20,7 @@ ANNOTATION: Schema = {
     "scale": (np.float32, ()),
 }
 
-# A labelled 2D joint further than this from its own projection is a label in another unit.
-_MAX_PROJECTION_ERROR = 5.0  # px
+LARGEST = 1e6  # px, millimetres or whatever: no number of a label is larger
 _NO_UV, _NO_XYZ = np.zeros((NUM_JOINTS, 2)), np.zeros((NUM_JOINTS, 3))
 _NONE_VALID = np.zeros(NUM_JOINTS, dtype=bool)
 
@@ -70,7 +69,8 @@ def completed(annotation: Annotation) -> Complete:
     if xyz_valid is None:
         xyz_valid = _NONE_VALID if xyz is None else ~_NONE_VALID
     if uv is None and xyz is not None and K is not None:
-        uv, uv_valid = _projected(K, xyz, xyz_valid), xyz_valid if uv_valid is None else uv_valid
+        seen = xyz_valid & (np.asarray(xyz)[:, 2] > 0)  # the others are a fault, said elsewhere
+        uv, uv_valid = _projected(K, xyz, seen), seen if uv_valid is None else uv_valid
     if uv_valid is None:
         uv_valid = _NONE_VALID if uv is None else ~_NONE_VALID
     return Complete(
@@ -84,40 +84,33 @@ def completed(annotation: Annotation) -> Complete:
 
 
 def _projected(K: np.ndarray, xyz: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):  # a joint at depth 0 is found as a fault
+    with np.errstate(all="ignore"):  # of joints that do not count
         return np.where(valid[:, None], project(np.asarray(K), np.asarray(xyz)), 0.0)
 
 
 def find_fault(annotation: Complete) -> str | None:
     """Why a completed annotation cannot be used, or None."""
-    uv, uv_valid, xyz, xyz_valid, K, scale = annotation
-    if not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0 or K[2].tolist() != [0, 0, 1]:
+    uv, _, xyz, xyz_valid, K, scale = annotation
+    if not is_number(K) or K[0, 0] <= 0 or K[1, 1] <= 0 or K[2].tolist() != [0, 0, 1]:
         return f"K is no camera matrix: {np.asarray(K).tolist()}"
-    if not np.isfinite(xyz).all():
-        return f"xyz is NaN or infinite at joint {_first_bad(xyz)}"
-    has_camera = not np.array_equal(K, np.eye(3))
-    if has_camera and (xyz[xyz_valid, 2] <= 0).any():
-        return f"joint {int(np.flatnonzero(xyz_valid & (xyz[:, 2] <= 0))[0])} is behind the camera"
+    for name, points in (("xyz", xyz), ("uv", uv)):
+        if not is_number(points):
+            return _no_number(name, points)
     if xyz_valid.sum() > 1 and np.ptp(xyz[xyz_valid], axis=0).max() == 0:
         return "all joints of xyz are at one point"
-    if not np.isfinite(uv).all():
-        return f"uv is NaN or infinite at joint {_first_bad(uv)}"
     if not np.isfinite(scale) or scale < 0:
         return f"the scale {scale} is no length"
-    return _projection_fault(uv, xyz, K, uv_valid & xyz_valid) if has_camera else None
+    return None
 
 
-def _first_bad(values: np.ndarray) -> int:
-    return int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+def is_number(values: np.ndarray) -> bool:
+    """Whether all are finite and such as a label can be."""
+    return bool((np.abs(values) <= LARGEST).all())
 
 
-def _projection_fault(
-    uv: np.ndarray, xyz: np.ndarray, K: np.ndarray, valid: np.ndarray
-) -> str | None:
-    error = np.linalg.norm(_projected(K, xyz, valid) - uv, axis=1)[valid]
-    if len(error) == 0 or error.max() <= _MAX_PROJECTION_ERROR:
-        return None
-    return (
-        f"K and xyz project {error.max():.0f} px away from uv; "
-        "are the units metres and px, and the frame the camera's?"
-    )
+def _no_number(name: str, points: np.ndarray) -> str:
+    """What is wrong with the first joint of (J, D) that is no number."""
+    joint = int(np.flatnonzero(~(np.abs(points) <= LARGEST).all(axis=1))[0])
+    if not np.isfinite(points[joint]).all():
+        return f"{name} is NaN or infinite at joint {joint}"
+    return f"{name} is {points[joint].tolist()} at joint {joint}, beyond {LARGEST:g}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.annotation import Annotation, completed, find_fault
+from handpose.data.index.annotation import Annotation, completed, find_fault, is_number
 from handpose.data.index.columns import Columns, Schema
 from handpose.data.index.problems import Problem
 from handpose.regular import shown
@@ -51,17 +51,33 @@ class Collector:
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
         self.layout = ""  # which of the source's layouts was found
+        # Whether images are turned as their EXIF says; None: not known, and refused if one is.
+        self.upright: bool | None = False
         self.problems: list[Problem] = []
+        self.warnings: list[str] = []  # what is unusual
         self.fatal: list[Problem] = []
         self.counts: Counter[str] = Counter()
         self.images: dict[str, int] = {}  # path: number
         self.stated_sizes = array("i")  # width, height of each, as `Hand.size`
         self.bad_annotations: set[int] = set()
-        self._num_annotations = 0
+        self.records: list[str] = []  # the name of each annotation
 
     def problem(self, file: str, reason: str, *, fatal: bool = False) -> None:
         """A bad file or record; `fatal`: without it the dataset cannot be read at all."""
         (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
+
+    def turned(self, images: list[str]) -> None:
+        """Says which images EXIF would turn, where the labels may be of either form."""
+        if self.upright or not images:
+            return
+        count = "1 image" if len(images) == 1 else f"{len(images)} images"
+        text = f"EXIF turns {count}, the first {images[0]}"
+        if self.upright is None:
+            text += ", and the labels may be in px of the file as stored or of the image as shown. "
+            text += "Set dataset.upright=false (as stored) or dataset.upright=true (as shown)"
+            self.problem(images[0], text, fatal=True)
+        else:
+            self.warnings.append(f"{text}; labels are taken in px of the file as stored")
 
     @contextmanager
     def record(self, name: str) -> Iterator[None]:
@@ -75,7 +91,8 @@ class Collector:
 
     def add_annotation(self, record: str, annotation: Annotation) -> int:
         """Its number. `record` names it in the table of problems, as "training_xyz.json#12"."""
-        number, self._num_annotations = self._num_annotations, self._num_annotations + 1
+        number = len(self.records)
+        self.records.append(record)
         full = completed(annotation)
         reason = find_fault(full)
         if reason is not None:
@@ -91,7 +108,7 @@ class Collector:
             self.problem(hand.image, "its name is not UTF-8; rename it")
             return
         box, is_told = hand.box, hand.annotation in self.bad_annotations
-        if not is_told and box is not None and not (np.isfinite(box).all() and box[2] > 0):
+        if not is_told and box is not None and not (is_number(box) and box[2] > 0):
             box_shown = np.asarray(box, dtype=float).tolist()
             self.problem(hand.image, f"hand {hand.place}: the box {box_shown} is no square")
             return

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handpose.processes import num_cores
 from handpose.progress import track
+
+from handpose.data.images import is_turned
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress to tell of
@@ -17,10 +19,18 @@ Picture = tuple[str, tuple[int, int]]
 ReadPicture = Callable[[Path], np.ndarray]
 
 
+class Look(NamedTuple):
+    """What an image looks like."""
+
+    size: tuple[int, int] = (0, 0)  # width, height
+    reason: str | None = None  # why it cannot be used
+    is_turned: bool = False  # by its EXIF
+
+
 def look_at(
     root: Path, pictures: Iterable[Picture], *, total: int, read: ReadPicture
-) -> Iterator[tuple[tuple[int, int], str | None]]:
-    """Yields ((width, height), None) for each good picture and ((0, 0), reason) for each bad one.
+) -> Iterator[Look]:
+    """Yields what each picture looks like.
 
     Args:
         root: what their paths are relative to.
@@ -46,14 +56,12 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
     yield chunk
 
 
-def _look(
-    read: ReadPicture, root: Path, name: str, stated: tuple[int, int]
-) -> tuple[tuple[int, int], str | None]:
+def _look(read: ReadPicture, root: Path, name: str, stated: tuple[int, int]) -> Look:
     try:
         height, width = read(root / name).shape[:2]
     except ValueError as error:
-        return (0, 0), str(error).removeprefix(f"{root / name}: ")
+        return Look(reason=str(error).removeprefix(f"{root / name}: "))
     if any(stated) and (width, height) != tuple(stated):
         expected = f"{stated[0]} x {stated[1]}"
-        return (0, 0), f"{width} x {height} px, where the annotations say {expected}"
-    return (width, height), None
+        return Look(reason=f"{width} x {height} px, where the annotations say {expected}")
+    return Look((width, height), is_turned=is_turned(root / name))

@@ -14,9 +14,10 @@ from filelock import FileLock
 
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter
 from handpose.data.index.annotation import ANNOTATION
+from handpose.data.index.checks import faulty_hands, judge_source, unreadable_images
 from handpose.data.index.collector import HAND, IMAGE, Collector
 from handpose.data.index.columns import Columns
-from handpose.data.index.pictures import ReadPicture, look_at
+from handpose.data.index.pictures import ReadPicture
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Index(NamedTuple):
     layout: str
     counts: dict[str, int]
     problems: list[Problem]
+    warnings: list[str]  # what is unusual
 
 
 def open_index(
@@ -83,7 +85,12 @@ def _summary(folder: Path) -> dict[str, Any]:
 def _opened(folder: Path, summary: dict[str, Any]) -> Index:
     problems = [Problem(*problem) for problem in summary["problems"]]
     return Index(
-        ArrayFolder(folder), summary["fingerprint"], summary["layout"], summary["counts"], problems
+        ArrayFolder(folder),
+        summary["fingerprint"],
+        summary["layout"],
+        summary["counts"],
+        problems,
+        summary["warnings"],
     )
 
 
@@ -120,10 +127,12 @@ def _build(
     with Columns(ANNOTATION | HAND | IMAGE, beside=folder.parent) as columns:
         collector = Collector(columns)
         read(collector)
-        bad_images = _look_at_pictures(root, collector, read_picture)
         bad = np.isin(columns.read("annotation"), list(collector.bad_annotations))
+        if not judge_source(collector, ~bad):
+            raise _nothing_usable(root, collector)
+        bad_images = unreadable_images(root, collector, read_picture)
         bad |= np.isin(columns.read("image"), bad_images)
-        bad |= _outside(collector, ~bad)
+        bad |= faulty_hands(collector, ~bad)
         if collector.fatal or bad.all():
             raise _nothing_usable(root, collector)
         summary = {
@@ -131,6 +140,7 @@ def _build(
             "layout": collector.layout,
             "counts": dict(collector.counts),
             "problems": collector.problems,
+            "warnings": collector.warnings,
             # A bad file that is mended in place changes no folder.
             "bad_files": _states([root / p.file.split("#")[0] for p in collector.problems]),
         }
@@ -141,39 +151,9 @@ def _build(
 def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     problems = collector.fatal + collector.problems
     counts = "".join(f"\n  {what}: {count}" for what, count in collector.counts.items())
-    what = "cannot be read" if collector.fatal else "holds no hand that can be used"
+    what = "cannot be used" if collector.fatal else "holds no hand that can be used"
     message = f"{root} {what}:\n{as_lines(problems)}{counts}"
     return BrokenDataError(message, problems, is_fatal=True)
-
-
-def _look_at_pictures(root: Path, collector: Collector, read: ReadPicture) -> list[int]:
-    """Decodes every picture, fills in the names and sizes, and returns the bad ones' numbers."""
-    columns, bad, end = collector.columns, [], 0
-    stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
-    pictures = zip(collector.images, stated, strict=True)
-    seen = look_at(root, pictures, total=len(collector.images), read=read)
-    for number, (name, (size, reason)) in enumerate(zip(collector.images, seen, strict=True)):
-        encoded = name.encode()
-        end += len(encoded)
-        columns.extend("name", encoded)
-        columns.append(name_end=end, size=size)
-        if reason is not None:
-            collector.problem(name, reason)
-            bad.append(number)
-    return bad
-
-
-def _outside(collector: Collector, good: np.ndarray) -> np.ndarray:
-    """(N,) whether a good hand's box lies outside its picture; each becomes a problem."""
-    image, box = collector.columns.read("image"), collector.columns.read("box")
-    size = collector.columns.read("size")[image]
-    centre, half = box[:, :2], box[:, 2:] / 2
-    outside = good & ((centre + half < 0) | (centre - half > size - 1)).any(axis=1)
-    names = list(collector.images) if outside.any() else []
-    for row in np.flatnonzero(outside):
-        name, place = names[image[row]], collector.columns.read("place")[row]
-        collector.problem(name, f"hand {place}: its box {box[row].tolist()} is off the picture")
-    return outside
 
 
 def _publish(folder: Path, columns: Columns, keep: np.ndarray, summary: dict[str, Any]) -> None:

@@ -1,0 +1,106 @@
+"""The labels of many hands at once, and lengths and angles of them.
+
+B hands, J = 21 joints, 20 bones. float64, NaN where unlabelled.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from handpose.data.index.columns import Columns
+from handpose.geometry.camera import project
+from handpose.hand import BONES
+
+_BLOCK = 1 << 14  # hands at a time
+# An adult's bones in metres, in the order of `BONES`.
+ADULT = 1e-3 * np.array(
+    [33, 44, 33, 27, 91, 40, 24, 21, 90, 44, 28, 22, 85, 40, 26, 22, 80, 31, 19, 19]
+)
+_PARENTS, _CHILDREN = np.array(BONES).T
+
+
+class Hands(NamedTuple):
+    """A block of hands. A hand without a camera has xyz in a unit of its own."""
+
+    row: np.ndarray  # (B,) its row of the index
+    uv: np.ndarray  # (B, J, 2) px
+    xyz: np.ndarray  # (B, J, 3) metres, camera frame
+    K: np.ndarray  # (B, 3, 3); NaN without a camera
+    is_left: np.ndarray  # (B,) bool
+    box: np.ndarray  # (B, 3) centre u, centre v, side in px; NaN: the middle of the image
+    size: np.ndarray  # (B, 2) width, height of the image in px; NaN before it was read
+
+
+def read_hands(columns: Columns, rows: np.ndarray) -> Hands:
+    """The hands of some rows (B,)."""
+    number, image = (columns.read(name)[rows] for name in ("annotation", "image"))
+    K = columns.read("K")[number].astype(np.float64)
+    K[(np.eye(3) == K).all(axis=(1, 2))] = np.nan
+    sizes = columns.read("size")
+    size = sizes[image].astype(np.float64) if len(sizes) else np.full((len(rows), 2), np.nan)
+    is_left, box = (columns.read(name)[rows] for name in ("is_left", "box"))
+    uv, xyz = (_labelled(columns, name, number) for name in ("uv", "xyz"))
+    return Hands(rows, uv, xyz, K, is_left, box.astype(np.float64), size)
+
+
+def _labelled(columns: Columns, name: str, number: np.ndarray) -> np.ndarray:
+    """(B, J, D) of the annotations `number`, NaN where unlabelled."""
+    points = columns.read(name)[number].astype(np.float64)
+    points[~columns.read(f"{name}_valid")[number]] = np.nan
+    return points
+
+
+def blocks(columns: Columns, rows: np.ndarray) -> Iterator[Hands]:
+    """The hands of many rows (N,), some at a time."""
+    for start in range(0, len(rows), _BLOCK):
+        yield read_hands(columns, rows[start : start + _BLOCK])
+
+
+def relative_bones(points: np.ndarray) -> np.ndarray:
+    """Points (B, J, D) -> (B, 20) log of each bone's length over an adult's; NaN if unlabelled."""
+    lengths = np.linalg.norm(points[:, _CHILDREN] - points[:, _PARENTS], axis=2)
+    return np.log(np.maximum(lengths, 1e-9)) - np.log(ADULT)
+
+
+def median(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Of what is no NaN; NaN where nothing else is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all NaN
+        return np.nanmedian(values, axis=axis)
+
+
+def sizes(hands: Hands) -> np.ndarray:
+    """(B,) how many times an adult's the bones in metres are; NaN without a camera."""
+    return np.exp(median(relative_bones(hands.xyz))) + 0 * hands.K[:, 0, 0]
+
+
+def projection_errors(hands: Hands) -> np.ndarray:
+    """(B, J) px between uv and the projection of xyz; NaN where a label or K is missing."""
+    with np.errstate(all="ignore"):  # a joint at depth 0 is found by itself
+        return np.linalg.norm(project(hands.K, hands.xyz) - hands.uv, axis=2)
+
+
+def palm_bend(hands: Hands) -> np.ndarray:
+    """(B,) how far thumb and fingers lie and bend towards the palm of the stated side.
+
+    The mean sine of the four fingers' middle joints, which bend one way alone, plus how far the
+    thumb stands off the plane of the palm, over the palm's length: 0.1 to 1.8 for synthetic hands,
+    and of the other sign on the other side. NaN without a camera or the joints it takes.
+    """
+    xyz = hands.xyz
+    wrist, index, little = (xyz[:, joint] for joint in (0, 5, 17))
+    fingers = np.diff(xyz[:, 5:].reshape(-1, 4, 4, 3), axis=2)
+    fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-9)
+    hinge = np.cross(fingers[:, :, 0], fingers[:, :, 1])
+    sines = (hinge * _unit(index - little)[:, None]).sum(axis=-1)
+    normal = _unit(np.cross(index - wrist, little - wrist))
+    palm = np.maximum(np.linalg.norm(xyz[:, 9] - wrist, axis=-1), 1e-9)
+    thumb = ((xyz[:, 3] - wrist) * normal).sum(axis=-1) / palm
+    bend = np.nansum(sines, axis=1) / 4 + thumb
+    return np.where(hands.is_left, -bend, bend) + 0 * hands.K[:, 0, 0]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
