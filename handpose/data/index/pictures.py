@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from handpose.data.images import is_turned
 from handpose.processes import num_cores
 from handpose.progress import track
-
-from handpose.data.images import is_turned
 
 _CHUNK = 512  # pictures handed to the threads at a time
 _QUIET = 2000  # below this many there is no progress to tell of
