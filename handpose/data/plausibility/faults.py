@@ -21,7 +21,7 @@ from handpose.hand import BONES, JOINT_NAMES
 PLAUSIBLE_SIZE = (0.3, 2.0)  # times an adult's hand: beyond any child's and any large one
 # A labelled 2D joint further than this from its own projection is a label in another unit.
 MAX_PROJECTION_ERROR = 5.0  # px
-_LONGEST, _SHORTEST = 2.5, 0.02  # a bone, times what fits the hand's other bones
+_LONGEST, _SHORTEST = 3.0, 0.02  # a bone, times what fits the hand's other bones
 _LEAST_BONES = 8  # labelled, to know what fits
 _MOST_BACKWARD = -0.8  # `palm_bend` of a hand of the other side; a hand's own is above -0.3
 _FURTHEST = 3.0  # sides of the image that a joint may lie outside it

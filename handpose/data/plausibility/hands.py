@@ -13,7 +13,7 @@ from handpose.data.index.columns import Columns
 from handpose.geometry.camera import project
 from handpose.hand import BONES
 
-_BLOCK = 1 << 14  # hands at a time
+_BLOCK = 1 << 12  # hands at a time
 # An adult's bones in metres, in the order of `BONES`.
 ADULT = 1e-3 * np.array(
     [33, 44, 33, 27, 91, 40, 24, 21, 90, 44, 28, 22, 85, 40, 26, 22, 80, 31, 19, 19]
