@@ -370,6 +370,14 @@ def test_target_affine_is_the_relative_map(views):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_values_of_steps_are_a_figure_of_their_own(report, figures):
+    steps = {"finetune/step_loss": [(0, 2.0), (9, float("nan"))], "finetune/step_other": [(0, 1.0)]}
+    drawn = make_figures(report._replace(steps=steps))
+    assert set(drawn) - set(figures) == {"steps_finetune"}  # nothing of pre-training
+    image = cv2.imdecode(np.frombuffer(drawn["steps_finetune"], np.uint8), cv2.IMREAD_COLOR)
+    assert image.std() > 5
+
+
 def test_curves_stand_beside_their_chance_lines():
     panels = {panel.name: panel for panel in stage_panels(CURVES, "pretrain")}
     assert list(panels) == ["loss", "rotation_error_deg", "top1"]
