@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
 from handpose import build, ranks
+from handpose.check import check
+from handpose.config import num_processes
 from handpose.evaluate import Evaluation, Results, not_applicable
 from handpose.noise import quieten, told_once
 from handpose.protocols import METRICS, summarise
@@ -36,8 +38,19 @@ _log = logging.getLogger(__name__)
 _PAIRS_DRAWN = 8
 
 
-def run(cfg: DictConfig) -> None:
-    """Does what `cfg` says in Hydra's output directory, unless it is done already."""
+def run(cfg: DictConfig) -> Path:
+    """Does what `cfg` says in Hydra's output directory, unless it is done already.
+
+    Args:
+        cfg: of Hydra's main, or of `hydra.compose(..., return_hydra_config=True)` in a notebook.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        ValueError: `cfg` does not say where the run lies.
+    """
+    cfg = _of_main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     quieten()
@@ -57,6 +70,27 @@ def run(cfg: DictConfig) -> None:
             results = _complete(cfg, config, run_dir, interrupt)
         if ranks.is_first():
             print_results(results, run_dir=run_dir)
+    return run_dir
+
+
+def _of_main(cfg: DictConfig) -> DictConfig:
+    """A configuration as Hydra's main gives it: checked, and Hydra's own part where it belongs."""
+    if "hydra" in cfg:
+        run_dir = str(Path(cfg.hydra.run.dir).absolute())  # of this object: the same once more
+        cfg = cfg.copy()
+        with flag_override(cfg, ["struct", "readonly"], False):
+            cfg.hydra.runtime.output_dir = run_dir
+        HydraConfig.instance().set_config(cfg)
+        cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        check(cfg)
+        if num_processes(cfg.trainer) > 1:
+            raise ValueError("trainer.devices: several processes are started by train.py alone")
+    elif not HydraConfig.initialized():
+        raise ValueError(
+            "the configuration does not say where the run lies; compose it with "
+            'compose("config", overrides=[...], return_hydra_config=True)'
+        )
+    return cfg
 
 
 @contextmanager
