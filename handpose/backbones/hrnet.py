@@ -17,6 +17,10 @@ class HRNet(Backbone):
         weights: null, "imagenet" (timm's default), or a path (see `load_weights`).
     """
 
+    # fmt: off
+    names = ("hrnet_w18_small", "hrnet_w18_small_v2", "hrnet_w18", "hrnet_w30", "hrnet_w32",
+             "hrnet_w40", "hrnet_w44", "hrnet_w48", "hrnet_w64")
+    # fmt: on
     strides = (4, 8, 16, 32)
 
     def __init__(self, *, name: str, weights: str | None = None) -> None:

@@ -43,6 +43,11 @@ class ResNet(ResNetPyramid):
         weights: null, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
     """
 
+    # fmt: off
+    names = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
+             "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2")
+    # fmt: on
+
     def __init__(self, *, name: str, weights: str | None = None) -> None:
         super().__init__()
         self.network = torchvision.models.get_model(name, weights=None)

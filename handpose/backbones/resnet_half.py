@@ -17,6 +17,7 @@ class HalfResNet(ResNetPyramid):
         weights: null, or a path (see `load_weights`); nobody publishes this network.
     """
 
+    names = ("resnet18_half", "resnet34_half")
     channels = (32, 64, 128, 256)
 
     def __init__(self, *, name: str, weights: str | None = None) -> None:

@@ -134,7 +134,7 @@ def wandb_logger(
     Args:
         run_dir: its files go to `run_dir`/wandb; its id is kept in `run_dir`/wandb_id.
         config: the resolved configuration.
-        mode: "online" or "offline".
+        mode: "online", "offline", or "disabled" for none of it.
         **settings: of `wandb.init`: project, entity, group, job_type, tags, name.
     """
     import wandb
@@ -142,6 +142,8 @@ def wandb_logger(
     id_file = run_dir / "wandb_id"
     if not id_file.exists():
         id_file.write_text(uuid.uuid4().hex[:8])
+    if mode == "disabled":
+        settings["mode"] = mode
     logger = WandbLogger(
         save_dir=run_dir,
         offline=mode == "offline",
