@@ -98,13 +98,15 @@ def _program() -> list[str]:
 def _config(hydra: HydraConf) -> list[str]:
     """Where the configuration is found, if not in conf/config.yaml alone."""
     name = str(hydra.job.config_name)
-    folders = [
-        f"file://{source.path}"
-        for source in hydra.runtime.config_sources
-        if source.schema == "file" and source.provider != "main"
+    sources = [source for source in hydra.runtime.config_sources if source.schema == "file"]
+    primary = [source.path for source in sources if source.provider == "command-line"]
+    beside = [s.path for s in sources if s.provider not in ("main", "command-line")]
+    search = ",".join(hydra_quoted(f"file://{path}") for path in beside)
+    return [
+        *(["--config-name", name] if name != "config" else []),
+        *(["--config-dir", primary[0]] if primary else []),
+        *([f"hydra.searchpath=[{search}]"] if beside else []),
     ]
-    search = f"hydra.searchpath=[{','.join(map(hydra_quoted, folders))}]"
-    return [*(["--config-name", name] * (name != "config")), *([search] if folders else [])]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from torch.utils.data import default_collate
 
 from handpose import build
 from handpose.augment.views import make_views
+from handpose.check.writing import path_argument
 from handpose.config import register
 from handpose.hand import NUM_JOINTS
 from handpose.records import Sample, Views
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--json", type=Path, metavar="OUT")
+    parser.add_argument("--json", type=path_argument, metavar="OUT")
     options = parser.parse_args()
     found = compare(options.pairs, options.chunk, options.image_size, options.backbone)
     print_table(found)

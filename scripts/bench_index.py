@@ -25,6 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from handpose.check.writing import path_argument
 from handpose.data.freihand import FreiHand
 from handpose.data.youtube import YouTube3D
 
@@ -202,7 +203,9 @@ def main() -> None:
     parser.add_argument("--meshes", type=int, default=47_125)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the numbers here, too")
+    parser.add_argument(
+        "--json", type=path_argument, metavar="PATH", help="write the numbers here, too"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         results = measure(arguments, Path(folder) / "freihand")

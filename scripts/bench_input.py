@@ -27,6 +27,7 @@ from torchvision.transforms import v2
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
+from handpose.check.writing import path_argument
 from handpose.data.images import read_image
 from handpose.data.sampling import sample_rng
 from handpose.records import Sample
@@ -198,7 +199,9 @@ def main() -> None:
     parser.add_argument("--large-files", type=int, default=12, help="of 1280 x 720 px")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--quality", type=int, default=95, help="of the JPEGs")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the ratios here, too")
+    parser.add_argument(
+        "--json", type=path_argument, metavar="PATH", help="write the ratios here, too"
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

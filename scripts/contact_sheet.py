@@ -12,6 +12,8 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from handpose.build import build_caps, build_dataset
+from handpose.check import check_command_line
+from handpose.check.writing import path_argument
 from handpose.config import register
 from handpose.data.base import SPLITS
 from handpose.doctor.contact_sheet import grid, tile
@@ -23,13 +25,14 @@ _COLUMNS, _SIZE = 4, 256  # px of a tile
 def main() -> None:
     """Reads the command line and writes the sheet: samples evenly spread over the dataset."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=path_argument)
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--plain", action="store_true", help="without the joints and boxes")
     parser.add_argument("overrides", nargs="*", help="as for train.py")
     arguments = parser.parse_intermixed_args()
     register()
+    check_command_line(arguments.overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=arguments.overrides)
     dataset = build_dataset(cfg.dataset, arguments.split, build_caps(cfg))

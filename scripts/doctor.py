@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.check import check_command_line
 from handpose.check.folders import require_writable
+from handpose.check.writing import path_argument
 from handpose.config import register
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("overrides", nargs="*", help="as for train.py")
-    parser.add_argument("--out", type=Path, help="folder of the page; doctor/<dataset>")
-    parser.add_argument("--quarantine", type=Path, metavar="FILE", help="list the bad files here")
+    parser.add_argument("--out", type=path_argument, help="folder of the page; doctor/<dataset>")
+    parser.add_argument(
+        "--quarantine", type=path_argument, metavar="FILE", help="list the bad files here"
+    )
     return parser.parse_intermixed_args()
 
 

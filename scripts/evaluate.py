@@ -16,6 +16,7 @@ from pathlib import Path
 
 from handpose.check.evaluation import check_evaluation
 from handpose.check.folders import require_writable
+from handpose.check.writing import path_argument
 from handpose.config import register
 from handpose.rundir import EVALUATIONS, finished_config
 
@@ -26,13 +27,13 @@ def parsed() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="directory of a finished run")
+    add("run", type=path_argument, metavar="RUN", help="directory of a finished run")
     add("overrides", nargs="*", metavar="KEY=VALUE", help="dataset, paths, trainer or evaluate")
     add("--passes", type=int, choices=(1, 2), default=1, help="2: a second time, cropped about the "
         "joints that were predicted first; the numbers of both stand side by side")  # fmt: skip
-    add("--to", type=Path, metavar="DIR", help="folder of the results; RUN/evaluations")
-    add("--submission", type=Path, metavar="ZIP", help="writes the file for FreiHAND's server, "
-        "of the last pass; no mesh is predicted, so its vertices are zeros")  # fmt: skip
+    add("--to", type=path_argument, metavar="DIR", help="folder of the results; RUN/evaluations")
+    add("--submission", type=path_argument, metavar="ZIP", help="writes the file for FreiHAND's "
+        "server, of the last pass; no mesh is predicted, so its vertices are zeros")  # fmt: skip
     add("--any-length", action="store_true", help="takes other than FreiHAND's 3,960 images for "
         "a submission")  # fmt: skip
     return parser.parse_intermixed_args()

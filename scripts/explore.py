@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from handpose.check import check_command_line
+from handpose.check.writing import path_argument
 from handpose.config import register
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    add("--runs", type=Path, metavar="DIR", help="folder of finished runs; paths.runs")
+    add("--runs", type=path_argument, metavar="DIR", help="folder of finished runs; paths.runs")
     add("--host", default="127.0.0.1", help="0.0.0.0 lets others in, without a password")
     add("--port", type=int, default=7860, help="0: any that is free")
     return parser.parse_intermixed_args()

@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from handpose.check.folders import require_writable
+from handpose.check.writing import path_argument
 from handpose.rundir import finished_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -20,8 +21,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="directory of a finished run")
-    parser.add_argument("--to", type=Path, metavar="DIR", help="RUN/export")
+    parser.add_argument(
+        "run", type=path_argument, metavar="RUN", help="directory of a finished run"
+    )
+    parser.add_argument("--to", type=path_argument, metavar="DIR", help="RUN/export")
     parser.add_argument("--opset", type=int, default=18, metavar="N",
         help="version of the ONNX operators; 18")  # fmt: skip
     arguments = parser.parse_args()

@@ -6,22 +6,19 @@ writes them with --write. What a key means is the comment behind it in its YAML 
 
 import argparse
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from handpose.check.catalogue import CONF, REFERENCE, Catalogue
+from handpose.check.catalogue import CONF, Catalogue
+from handpose.check.meanings import MANY, SHARED, comments, defaults, ordered, shown
 from handpose.check.tree import leaves
 
 ROOT = CONF.parent
 _TABLE = re.compile(
     r"(<!-- made by scripts/override_table\.py: (\w+) -->\n).*?(<!-- end -->)", re.S
 )
-_SHARED = "base_"  # experiments that others build on
-_MANY = 12  # choices: more are counted, and listed elsewhere
-_COMMENT = re.compile(r"\s#\s(.*)$")
 
 
 def main() -> None:
@@ -57,43 +54,24 @@ def group_table(catalogue: Catalogue) -> str:
     """Every group: its choices, the default first, and what choosing one reaches."""
     rows = ["| group | choices, the default first | reaches |", "|---|---|---|"]
     for group in dict.fromkeys(group for group, _ in catalogue.selectors):
-        choices = _ordered(catalogue, group)
+        choices = ordered(catalogue, group)
         shown = ", ".join(f"`{choice}`" for choice in choices)
-        if len(choices) > _MANY:
-            count = sum(not choice.startswith(_SHARED) for choice in choices)
+        if len(choices) > MANY:
+            count = sum(not choice.startswith(SHARED) for choice in choices)
             shown = f"{count} files: [conf/{group}](conf/{group}/README.md)"
         if len(choices) > 1:
             rows.append(f"| `{group}` | {shown} | {_reach(catalogue, group)} |")
     return "\n".join(rows)
 
 
-def _ordered(catalogue: Catalogue, group: str) -> list[str]:
-    """The choices of a group, in order of the numbers in them, the default first."""
-    default = _defaults(catalogue, group).get(group)
-    parts = [
-        [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", c)]
-        for c in catalogue.choices[group]
-    ]
-    names = ["".join(map(str, part)) for part in sorted(parts)]
-    return sorted(names, key=lambda choice: choice != default)
-
-
-def _defaults(catalogue: Catalogue, group: str) -> dict[str, str | None]:
-    """{where a choice of the group lies: the default there}."""
-    entries = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
-    chosen = {k: v for entry in entries if isinstance(entry, dict) for k, v in entry.items()}
-    slots = [slot for name, slot in catalogue.selectors if name == group]
-    return {slot: chosen[group if slot == group else f"{group}@{slot}"] for slot in slots}
-
-
 def _reach(catalogue: Catalogue, group: str) -> str:
     """The stages that refer to the group's choice, and the overrides that reach one alone."""
-    defaults = _defaults(catalogue, group)
+    chosen = defaults(catalogue, group)
     slots = [slot for slot, of in catalogue.slots.items() if of == group and slot != group]
-    stages = [slot.partition(".")[0] for slot in slots if defaults.get(slot) is None]
+    stages = [slot.partition(".")[0] for slot in slots if chosen.get(slot) is None]
     own = [
         f"`{group}@{slot}=`" + (f" (`{default}`)" if default else "")
-        for slot, default in defaults.items()
+        for slot, default in chosen.items()
         if slot != group
     ]
     return (" and ".join(stages) or "the run") + (f"; one alone: {', '.join(own)}" if own else "")
@@ -120,7 +98,7 @@ def _group_rows(catalogue: Catalogue, group: str) -> list[str]:
     values: dict[str, Any] = {}
     meanings: dict[str, str] = {}
     owners: dict[str, list[str]] = {}
-    having = [choice for choice in _ordered(catalogue, group) if _leaves(catalogue, group, choice)]
+    having = [choice for choice in ordered(catalogue, group) if _leaves(catalogue, group, choice)]
     for choice in having:
         said = comments(CONF / group / f"{choice}.yaml")
         meanings |= {path: text for path, text in said.items() if text and path not in meanings}
@@ -152,32 +130,7 @@ def _some(owners: list[str], having: list[str]) -> str:
 
 def _row(path: str, value: Any, meaning: str, owners: str = "") -> str:
     text = f"{owners}{meaning}".strip().replace("|", "\\|").replace("<", "&lt;")
-    return f"| `{path}` | `{_shown(value)}` | {text} |"
-
-
-def comments(file: Path) -> dict[str, str]:
-    """{dotted path: the comment behind it} of the keys of a YAML file."""
-    text = file.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    found = {path: _COMMENT.search(lines[place]) for path, place in _lines(yaml.compose(text))}
-    return {path: comment[1] if comment else "" for path, comment in found.items()}
-
-
-def _lines(node: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """(dotted path, number of its line) of each key."""
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        yield f"{prefix}{key.value}", key.start_mark.line
-        yield from _lines(value, f"{prefix}{key.value}.")
-
-
-def _shown(value: Any) -> str:
-    """As it is written on the command line; a reference as the key that it is equal to."""
-    if isinstance(value, str) and (match := REFERENCE.fullmatch(value)):
-        return f"that of {match[1]}"
-    words = {None: "null", True: "true", False: "false"}
-    if isinstance(value, list):
-        return f"[{','.join(map(str, value))}]"
-    return words.get(value, str(value)) if isinstance(value, bool | None) else str(value)
+    return f"| `{path}` | `{shown(value)}` | {text} |"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from handpose.check.prediction import (
     given_problems,
     numbers,
 )
+from handpose.check.writing import path_argument
 from handpose.rundir import finished_config
 
 
@@ -31,10 +32,11 @@ def parsed() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="directory of a finished run")
+    add("run", type=path_argument, metavar="RUN", help="directory of a finished run")
     add("input", metavar="INPUT", help="a picture, a folder of them, a video, or camera:0")
     add("--recursive", action="store_true", help="images of the folders in a folder too")
-    add("--to", type=Path, default=Path("predictions"), metavar="DIR", help="./predictions")
+    add("--to", type=path_argument, default=Path("predictions"), metavar="DIR",
+        help="./predictions")  # fmt: skip
     add("--box", metavar="U,V,SIDE", help="centre and side in px of a square about the hand; "
         "without it a first pass over the picture's centre finds one")  # fmt: skip
     add("--camera-matrix", metavar="K", help="FX,FY,CX,CY in px, or nine numbers in rows")

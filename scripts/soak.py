@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.check import check_command_line
+from handpose.check.writing import path_argument
 from handpose.config import register
 from handpose.soak.kills import RunFailedError, Soaked, kill_until_finished, run_to_its_end
 from handpose.soak.plan import Timing, has_length, of_epochs, plan_epochs, settings
@@ -35,7 +36,7 @@ def parsed() -> argparse.Namespace:
     add("--every", type=float, nargs=2, default=(60.0, 120.0), metavar=("FROM", "TO"),
         help="seconds from a start to the kill, longer where it gets nowhere")  # fmt: skip
     add("--seed", type=int, default=0, help="of the moments and kinds of the kills")
-    add("--out", type=Path, metavar="DIR", help="not there yet; default runs/soak/<time>")
+    add("--out", type=path_argument, metavar="DIR", help="not there yet; default runs/soak/<time>")
     return parser.parse_intermixed_args()
 
 

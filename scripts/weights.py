@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handpose.check.folders import require_writable
+from handpose.check.writing import path_argument
 from handpose.rundir import MODEL
 
 if TYPE_CHECKING:
@@ -49,15 +50,19 @@ def _arguments() -> argparse.Namespace:
     )
     commands = parser.add_subparsers(required=True, metavar="export|import")
     export = commands.add_parser("export", help="the encoder of a run, as a plain state dict")
-    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("run", type=path_argument, metavar="RUN")
     export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="after which")
-    export.add_argument("--to", type=Path, metavar="FILE", help="RUN/<backbone>-<stage>.pth")
+    export.add_argument(
+        "--to", type=path_argument, metavar="FILE", help="RUN/<backbone>-<stage>.pth"
+    )
     export.set_defaults(command=_export)
     foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
-    foreign.add_argument("file", type=Path, metavar="FILE")
+    foreign.add_argument("file", type=path_argument, metavar="FILE")
     names = sorted(path.stem for path in CONF.glob("*.yaml"))
     foreign.add_argument("--backbone", choices=names, required=True, help="that it fits")
-    foreign.add_argument("--to", type=Path, metavar="FILE", help="<FILE>.backbone.pt, beside it")
+    foreign.add_argument(
+        "--to", type=path_argument, metavar="FILE", help="<FILE>.backbone.pt, beside it"
+    )
     foreign.set_defaults(command=_import)
     return parser.parse_args()
 

@@ -303,7 +303,7 @@ finally:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["--help"], 0, "objective: contrastive, equivariant, hybrid, none, relative"),
+        (["--help"], 0, "objective: relative, contrastive, equivariant, hybrid, none"),
         (["--cfg", "job"], 0, "max_epochs"),
         (["objectve=relative"], 1, "did you mean objective?"),
         (["-m", "head=heatmap,heatmp"], 1, "did you mean heatmap?"),

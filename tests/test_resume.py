@@ -79,9 +79,13 @@ def test_configurations_beside_our_own_are_named() -> None:
     hydra.runtime.config_sources.append(
         {"path": "/my conf", "schema": "file", "provider": "command-line"}
     )
-    assert arguments(hydra)[:3] == [
+    hydra.runtime.config_sources.append(
+        {"path": "/more", "schema": "file", "provider": "hydra.searchpath in main"}
+    )
+    assert arguments(hydra)[:5] == [
         *("--config-name", "mine"),
-        'hydra.searchpath=["file:///my conf"]',
+        *("--config-dir", "/my conf"),
+        "hydra.searchpath=[file:///more]",
     ]
 
 

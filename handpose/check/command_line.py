@@ -1,26 +1,37 @@
 """Checks of the command line, before Hydra sees it: every run that it asks for, at once."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
-from handpose.check.experiments import experiment_problems
+from handpose.check.experiments import experiment_problems, primary_problems
+from handpose.check.flags import dashed_problem, split_flags
 from handpose.check.folders import unwritable
 from handpose.check.hydra_keys import hydra_problems
 from handpose.check.launcher import launcher_problems
-from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
+from handpose.check.meanings import help_choices, help_keys
+from handpose.check.overrides import (
+    choice_problems,
+    is_choice,
+    is_hydra,
+    looks_like_choice,
+    of_overrides,
+    parse,
+)
 from handpose.check.processes import launch_problems, shared_folder_problems
 from handpose.check.refusal import refuse
 from handpose.check.sweep import sweep_problems
 from handpose.check.values import found_value
+from handpose.check.writing import as_argument
 from handpose.check.yaml_files import yaml_problems
 
 _REFUSED_FLAGS = (
@@ -31,24 +42,40 @@ _REFUSED_FLAGS = (
 
 def check_command_line(arguments: list[str]) -> None:
     """Refuses a command line that cannot run: prints all its problems, and exits with 1."""
-    flags = get_args_parser().parse_args(arguments)
+    taken, dashed = split_flags(arguments)
+    flags = get_args_parser().parse_args(taken)
+    if flags.help:
+        _explain()
     asks = flags.help or flags.hydra_help or flags.info
     if flags.shell_completion or (asks and not flags.overrides):
         return
     if flags.config_path or flags.experimental_rerun:
         refuse([_REFUSED_FLAGS])
-    problems = _problems(flags)
+    if flags.config_dir and not Path(flags.config_dir).is_dir():
+        refuse([f"--config-dir {flags.config_dir}: no such directory"])
+    problems = _problems(flags, dashed)
     if problems:
         refuse(list(dict.fromkeys(problems)))
 
 
-def _problems(flags: argparse.Namespace) -> list[str]:
+def _explain() -> None:
+    """Lets the template of `--help` in conf/config.yaml list the choices and the main keys."""
+    catalogue = Catalogue()
+    for name, make in (("help_choices", help_choices), ("help_keys", help_keys)):
+        OmegaConf.register_new_resolver(name, partial(make, catalogue), replace=True)
+
+
+def _problems(flags: argparse.Namespace, dashed: list[str]) -> list[str]:
     composer = Composer(Catalogue((CONF, *_beside(flags))), flags.config_name or "config")
     if harmful := yaml_problems(composer.catalogue.roots):
         return harmful
+    if wrong_keys := primary_problems(composer.config_name, composer.catalogue):
+        return wrong_keys
     with composer.opened():
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         overrides, problems = parse(flags.overrides, parser)
+        problems += [dashed_problem(argument, composer.catalogue) for argument in dashed]
+        is_whole = not problems
         overrides, own = hydra_problems(overrides, composer)
         problems += own
         wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
@@ -58,7 +85,8 @@ def _problems(flags: argparse.Namespace) -> list[str]:
         judged = [
             o for o in overrides if id(o) not in wrong and not o.key_or_group.startswith(slots)
         ]
-        return problems + _run_problems(flags, judged, composer, parser)
+        found = _run_problems(flags, judged, composer, parser)
+        return problems + (found if is_whole else of_overrides(found, judged))
 
 
 def _slot(override: Override) -> str:
@@ -69,10 +97,10 @@ def _slot(override: Override) -> str:
 def _beside(flags: argparse.Namespace) -> list[Path]:
     """The folders of configurations that the command line adds to conf/."""
     folders = [flags.config_dir] if flags.config_dir else []
-    for argument in flags.overrides:
-        if argument.startswith("hydra.searchpath="):
-            value = OverridesParser.create().parse_override(argument).value()
-            folders += [str(path) for path in value] if isinstance(value, list) else []
+    search = [argument for argument in flags.overrides if argument.startswith("hydra.searchpath=")]
+    for override in parse(search, OverridesParser.create())[0]:
+        value = override.value()
+        folders += [str(path) for path in value] if isinstance(value, list) else []
     return [Path(path.removeprefix("file://")).resolve() for path in folders if "pkg:" not in path]
 
 
@@ -99,18 +127,21 @@ def _run_problems(
         driver, problems = sweep_problems(overrides, composer, parser)
         return together + problems + _output_problems(driver, "hydra.sweep.dir")
     several = [_not_a_sweep(o) for o in overrides if o.is_sweep_override()]
-    cfg, problems = composer.composed([o for o in overrides if not o.is_sweep_override()])
+    single = [o for o in overrides if not o.is_sweep_override()]
+    cfg, problems = composer.composed(single)
     if cfg is None or flags.cfg:  # shown, not run
         return several + problems
     problems += find_problems(cfg, composer.catalogue)
     problems += together if problems else together or launch_problems(cfg)
-    return several + problems + _output_problems(cfg, "hydra.run.dir")
+    problems += _output_problems(cfg, "hydra.run.dir")
+    return several + (of_overrides(problems, single) if several else problems)
 
 
 def _not_a_sweep(override: Override) -> str:
+    key, value = override.get_key_element(), str(override.input_line).partition("=")[2]
     return (
-        f"{override.input_line}: several values are a sweep, which --multirun starts; "
-        "a list is written [a,b]"
+        f"{override.input_line}: several values are a sweep, which --multirun starts; a list is "
+        f"written [a,b], and one text with a comma {as_argument(key, value)}"
     )
 
 

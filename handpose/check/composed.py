@@ -6,6 +6,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from handpose.check.backbone import backbone_problems
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.decoder import decoder_problems
 from handpose.check.folders import folder_problems, stages
@@ -17,10 +18,9 @@ from handpose.check.refusal import refuse
 from handpose.check.resources import resource_problems
 from handpose.check.secrets import value_problem
 from handpose.check.targets import target_problems
+from handpose.check.tracking import wandb_problems
 from handpose.check.tree import leaves, lookup
-from handpose.check.values import found_value, value_problems
-
-_PLACES = ("hydra.run.dir", "hydra.sweep.dir")
+from handpose.check.values import PLACES, found_value, value_problems
 
 
 def check(cfg: DictConfig) -> None:
@@ -43,12 +43,15 @@ def as_written(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in content.items() if key != "hydra"}
 
 
-def find_problems(cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True) -> list[str]:
+def find_problems(
+    cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True, is_trained: bool = True
+) -> list[str]:
     """All that is wrong with a composed configuration, in the order of its keys.
 
     Args:
         cfg, catalogue: what is checked, and what there is.
         on_disk: whether its data and folders have to be there.
+        is_trained: whether a training follows, which needs more than its evaluation.
     """
     content = as_written(cfg)
     if secrets := _secrets(cfg, content):
@@ -59,21 +62,24 @@ def find_problems(cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True
     values = value_problems(cfg, content, root, catalogue)
     problems += values
     problems += [] if values else processes_problems(cfg, content)
-    problems += parts_problems(cfg, catalogue)
+    problems += parts_problems(cfg, catalogue) + backbone_problems(cfg, catalogue)
     problems += [] if values else decoder_problems(cfg)
-    problems += folder_problems(cfg, content, catalogue) if on_disk else []
-    problems += resource_problems(cfg, content) if on_disk and not problems else []
+    told = {problem.partition("=")[0] for problem in problems}
+    missing = folder_problems(cfg, content, catalogue) if on_disk else []
+    problems += [problem for problem in missing if problem.partition("=")[0] not in told]
     problems += labels_problems(cfg, content)
     if not stages(content):
         problems.append(
             "objective=none head=none: nothing to do; choose an objective, a head, or both"
         )
-    return problems
+    if not on_disk or not is_trained:
+        return problems
+    return (problems or resource_problems(cfg, content)) + wandb_problems(cfg)
 
 
 def _secrets(cfg: DictConfig, content: dict[str, Any]) -> list[str]:
     """A problem for each value that is a secret, in what a run keeps and in where it keeps it."""
-    written = [*leaves(content), *((path, "") for path in _PLACES)]
+    written = [*leaves(content), *((path, "") for path in PLACES)]
     problems = [value_problem(path, str(v), str(found_value(cfg, path))) for path, v in written]
     return [problem for problem in problems if problem]
 

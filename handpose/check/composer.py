@@ -4,8 +4,13 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -29,8 +34,14 @@ class Composer:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hydra, set up over conf/ for as long as this lasts."""
-        with initialize_config_dir(str(self.catalogue.roots[0]), version_base="1.3"):
+        """Hydra, set up over conf/ and what is beside it for as long as this lasts."""
+        conf, *beside = self.catalogue.roots
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            search_path = create_config_search_path(str(conf))
+            for folder in reversed(beside):
+                search_path.prepend("command-line", f"file://{folder}", SearchPathQuery("schema"))
+            GlobalHydra.instance().clear()
+            Hydra.create_main_hydra2("train", search_path)
             yield
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
@@ -38,14 +49,7 @@ class Composer:
         lines = tuple(
             str(o.input_line) for o in overrides if is_hydra(o) or is_choice(o, self.catalogue)
         )
-        every = (*self._search_path(lines), *lines)
-        return copy.deepcopy(_compose(self.config_name, every))
-
-    def _search_path(self, lines: Sequence[str]) -> list[str]:
-        """The folders beside conf/, unless the command line sets them itself."""
-        extra = ",".join(f"file://{root}" for root in self.catalogue.roots[1:])
-        given = any(line.lstrip("+").startswith("hydra.searchpath=") for line in lines)
-        return [f"hydra.searchpath=[{extra}]"] if extra and not given else []
+        return copy.deepcopy(_compose(self.config_name, lines, self.catalogue.roots))
 
     def composed(self, overrides: Sequence[Override]) -> tuple[DictConfig | None, list[str]]:
         """One run: its configuration, and what is wrong with the overrides."""
@@ -64,8 +68,8 @@ class Composer:
 
 
 @cache
-def _compose(config_name: str, lines: tuple[str, ...]) -> DictConfig | str:
-    """What Hydra makes of these overrides, or why it makes nothing of them."""
+def _compose(config_name: str, lines: tuple[str, ...], roots: tuple[Path, ...]) -> DictConfig | str:
+    """What Hydra makes of these overrides over these folders, or why it makes nothing of them."""
     try:
         return compose(config_name, overrides=list(lines), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:

@@ -14,7 +14,14 @@ from omegaconf.errors import OmegaConfBaseException
 from handpose.check.catalogue import Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
-from handpose.check.overrides import choice_problems, is_choice, is_hydra, looks_like_choice, parse
+from handpose.check.overrides import (
+    choice_problems,
+    is_choice,
+    is_hydra,
+    looks_like_choice,
+    of_overrides,
+    parse,
+)
 from handpose.check.refusal import first_line, refuse
 from handpose.check.secrets import hidden
 from handpose.check.tree import leaves, lookup, overlay, place
@@ -45,6 +52,7 @@ def evaluation_problems(
     with composer.opened():
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         overrides, problems = parse(list(arguments), parser)
+        is_whole = not problems and not any(o.is_sweep_override() for o in overrides)
         found = [_problems(override, composer) for override in overrides]
         problems += [problem for own in found for problem in own]
         judged = list(zip(overrides, found, strict=True))
@@ -52,7 +60,8 @@ def evaluation_problems(
         wrong = tuple(f"{_slot(override)}." for override, own in judged if own)
         right = [o for o, own in judged if not own and not _slot(o).startswith(wrong)]
         cfg, more = composer.composed(right)
-    problems += more + (find_problems(cfg, composer.catalogue) if cfg is not None else [])
+    own = [] if cfg is None else find_problems(cfg, composer.catalogue, is_trained=False)
+    problems += more + (own if is_whole else of_overrides(own, right))
     if cfg is not None and not problems and num_processes(cfg.trainer) > 1:
         problems = [f"trainer.devices={cfg.trainer.devices}: an evaluation is of one process"]
     return cfg, list(dict.fromkeys(problems))

@@ -2,6 +2,7 @@
 
 import re
 
+import yaml
 from hydra.core.override_parser.types import Override
 
 from handpose.check.catalogue import Catalogue
@@ -28,3 +29,14 @@ def _file_problems(group: str, choice: str, catalogue: Catalogue) -> list[str]:
     content = catalogue.content(group, choice)
     content.pop("hydra", None)
     return unknown_keys(content, catalogue.loose_tree(), catalogue)
+
+
+def primary_problems(name: str, catalogue: Catalogue) -> list[str]:
+    """A problem for each unknown key that the file of `--config-name` sets itself."""
+    file = catalogue.file("", name)
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file else None
+    if name == "config" or not isinstance(content, dict):
+        return []
+    own = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
+    found = unknown_keys(own, catalogue.loose_tree(), catalogue)
+    return [f"{file}: {problem}" for problem in found]

@@ -14,6 +14,7 @@ from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.tree import Node
 
 _OPEN = ("hydra.callbacks",)  # has names of anyone's choice
+_PARAMS = "hydra.sweeper.params"
 
 
 def hydra_problems(
@@ -22,12 +23,20 @@ def hydra_problems(
     """The overrides that may be right, and a problem for each of Hydra's own that is not."""
     own = [override for override in overrides if is_hydra(override)]
     found = {id(o): _group_problems(o) for o in own if "/" in o.key_or_group}
+    found |= {id(o): [_params_problem(o)] for o in own if o.key_or_group.startswith(_PARAMS)}
     keys = [override for override in own if id(override) not in found]
     if keys:
         cfg = composer.chosen([o for o in own if id(o) in found and not found[id(o)]])
         found |= {id(override): _key_problems(override, cfg) for override in keys}
     right = [override for override in overrides if not found.get(id(override))]
     return right, [problem for problems in found.values() for problem in problems]
+
+
+def _params_problem(override: Override) -> str:
+    return (
+        f"{override.input_line}: on the command line the values of a sweep are written "
+        f"KEY=VALUE,VALUE; {_PARAMS} is for files"
+    )
 
 
 def _group_problems(override: Override) -> list[str]:

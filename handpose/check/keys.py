@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from handpose.check.aliases import known_key
 from handpose.check.catalogue import Catalogue
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.tree import Node, lookup
@@ -29,7 +30,8 @@ def _unknown(content: dict[str, Any], node: Node, prefix: str = "") -> list[str]
 
 def key_problem(path: str, root: Node, catalogue: Catalogue) -> str:
     """Says that a key is unknown, and which one was meant."""
-    whole = spelled_like(path.split("."), root)
+    known = known_key(path)
+    whole = [known] if known else spelled_like(path.split("."), root)
     if whole:
         return f"{path}: no such key{did_you_mean(whole)}"
     missing = _up_to_missing(path, root)

@@ -7,9 +7,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from handpose.check.aliases import known_choice
 from handpose.check.catalogue import Catalogue
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.secrets import argument_problem
+from handpose.check.writing import as_argument, home_problem
 
 
 def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
@@ -29,8 +31,25 @@ def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override]
 def _unreadable(argument: str, error: HydraException) -> str:
     if "=" not in argument:
         return f"{argument}: not of the form KEY=VALUE or GROUP=CHOICE"
+    key, _, value = argument.partition("=")
+    if problem := home_problem(key, value):
+        return problem
+    if value.startswith("[") and "~/" in value:
+        return f"{argument}: ~ is not expanded here; write whole paths"
+    write = None if value.startswith(("[", "{")) else as_argument(key, value)
+    if write is not None:
+        return f"{argument}: has characters that Hydra reads itself; write {write}"
     reason = " ".join(line.strip() for line in str(error).splitlines() if "hydra.cc" not in line)
-    return f"{argument}: cannot be read ({reason}); quote special characters, as in 'KEY=\"VALUE\"'"
+    return f"{argument}: cannot be read ({reason}); quote each text with special characters"
+
+
+def of_overrides(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
+    """The problems of keys that the command line sets.
+
+    Where another part of it cannot be read, the rest may be wrong for the lack of that alone.
+    """
+    keys = tuple(f"{override.get_key_element().lstrip('+')}=" for override in overrides)
+    return [problem for problem in problems if problem.startswith(keys)]
 
 
 def is_hydra(override: Override) -> bool:
@@ -61,16 +80,20 @@ def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
     problems = [f"{override.input_line}: every run has a choice here; write it without the +"]
     choices = catalogue.choices[group]
     return problems * added + [
-        f"{shown}={choice}: {no_such_choice(choice, choices)}"
+        f"{shown}={choice}: {no_such_choice(choice, choices, group)}"
         for choice in named_choices(override)
         if catalogue.file(group, choice) is None
     ]
 
 
-def no_such_choice(choice: str, choices: Sequence[str]) -> str:
+def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
     """Says that a group has no such file, and which it has."""
-    near = did_you_mean(nearest(choice, choices))
-    return f"no such choice{near} (there are: {', '.join(choices) or 'none'})"
+    meant = known_choice(group, choice, choices)
+    if meant and meant not in choices:
+        hint = f"; {meant}"
+    else:
+        hint = did_you_mean([meant] if meant else nearest(choice, choices))
+    return f"no such choice{hint} (there are: {', '.join(choices) or 'none'})"
 
 
 def _has_slot(override: Override, catalogue: Catalogue) -> bool:

@@ -10,7 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
+from handpose.check.overrides import is_hydra
 from handpose.check.refusal import first_line, with_note
+from handpose.check.writing import as_argument
 
 _BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
 
@@ -24,6 +26,9 @@ def sweep_problems(
     if isinstance(driver, str):
         return None, [driver]
     try:
+        every = [*parameters(driver, parser), *overrides]
+        if several := [_several(override) for override in every if _is_of_all_cells(override)]:
+            return driver, several
         lines = cells(overrides, driver, parser)
     except HydraException as error:
         return None, [first_line(error)]
@@ -44,9 +49,28 @@ def cells(
     """The overrides of each cell. Other sweepers choose values as they go: what is fixed alone."""
     if not is_grid(driver):
         return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
+    return BasicSweeper.split_arguments([*parameters(driver, parser), *overrides], None)[0]
+
+
+def parameters(driver: DictConfig, parser: OverridesParser) -> list[Override]:
+    """The parameters of a sweep that a file sets."""
     params = OmegaConf.select(driver, "hydra.sweeper.params") or {}
-    own = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
-    return BasicSweeper.split_arguments([*own, *overrides], None)[0]
+    return parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+
+
+def _is_of_all_cells(override: Override) -> bool:
+    """Whether it varies what a sweep has one of: its name, its folder, its launcher."""
+    return override.is_sweep_override() and (
+        is_hydra(override) or override.key_or_group in ("sweep", "paths.runs")
+    )
+
+
+def _several(override: Override) -> str:
+    key, _, value = str(override.input_line).partition("=")
+    return (
+        f"{key}={value}: a sweep has one of it for all its cells; give one value, or start a sweep "
+        f"for each (one text with a comma is written {as_argument(key, value)})"
+    )
 
 
 def _cell_problems(cell: list[Override], composer: Composer) -> list[str]:

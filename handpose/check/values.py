@@ -8,8 +8,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.refusal import did_you_mean, first_line, nearest
-from handpose.check.rules import PARTS, RUN, Rule, rule_of
+from handpose.check.rules import FILLED, PARTS, RUN, Rule, is_number, rule_of
 from handpose.check.tree import Node, leaves, lookup
+from handpose.check.writing import as_argument, home_problem
+
+# Where a run and a sweep lie, and where Hydra looks for files.
+PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
 
 
 class UnresolvedError(Exception):
@@ -40,10 +44,11 @@ def value_problems(
 ) -> list[str]:
     """A problem for each value that its key cannot take. `content` is `cfg` as written."""
     rules = rules_of(content, catalogue)
-    hydras = [key for key in rules if key.startswith("hydra.")]
-    own = {key: key for key in hydras if found_value(cfg, key) is not None}
+    hydra: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "hydra"), resolve=False)
+    keys = [*PLACES, *(key for key in rules if key.startswith("hydra."))]
+    own = [(key, value) for key in keys if (value := lookup(hydra, key)) is not None]
     problems = []
-    for path, written in [*leaves(content), *own.items()]:
+    for path, written in [*leaves(content), *own]:
         node = root.at(path)
         rule = rules.get(path) or (rule_of(_examples(node)) if node else None)
         problem = _value_problem(cfg, path, written, rule)
@@ -81,13 +86,19 @@ def _value_problem(cfg: DictConfig, path: str, written: Any, rule: Rule | None) 
     try:
         value = resolve(cfg, path)
     except UnresolvedError as error:
-        # Known only once Hydra runs the job.
-        return None if "${hydra:" in str(written) else f"{path}={written}: {error}"
+        # Known only once Hydra runs the job, or told of what Hydra's own key refers to.
+        is_hydras = "${hydra:" in str(written) or path in PLACES
+        return None if is_hydras else f"{path}={written}: {error}"
+    if not REFERENCE.match(str(written)):  # else told of the key that is referred to
+        texts = value if isinstance(value, list) else [value]
+        for text in texts:
+            if isinstance(text, str) and (problem := home_problem(path, text)):
+                return problem
     if isinstance(value, dict) and value and REFERENCE.fullmatch(str(written)):
         return None  # a reference to a part, which is checked where it lies
     if rule is None or rule.holds(value):
         return None
-    return f"{path}={_shown(value)}: expected {rule.expected}{_correction(value, rule)}"
+    return f"{path}={_shown(value)}: expected {rule.expected}{_correction(path, value, rule)}"
 
 
 def _shown(value: Any) -> str:
@@ -96,7 +107,10 @@ def _shown(value: Any) -> str:
     return words.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
 
 
-def _correction(value: Any, rule: Rule) -> str:
-    """The nearest word among those that a rule names."""
+def _correction(path: str, value: Any, rule: Rule) -> str:
+    """The nearest word among those that a rule names, or how a number is written as a name."""
     words = rule.expected.split(" or ")
-    return did_you_mean(nearest(value, words)) if isinstance(value, str) and len(words) > 1 else ""
+    if isinstance(value, str) and len(words) > 1:
+        return did_you_mean(nearest(value, words))
+    is_text = rule is FILLED and is_number(value)
+    return f"; write {as_argument(path, str(value))}" if is_text else ""
