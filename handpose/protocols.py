@@ -145,10 +145,9 @@ def _in_2d(e: Evaluation) -> _Group:
 
 def _in_boxes(e: Evaluation) -> _Group:
     within, valid = box_errors(e), e.box_valid
+    limit = within.new_tensor([PCK_2D_MAX])
     values = {
-        "pck2d_at_20pct_of_joint_box": metrics.pck_curve(
-            within, valid, within.new_tensor([PCK_2D_MAX])
-        )[0],
+        "pck2d_at_20pct_of_joint_box": metrics.pck_curve(within, valid, limit)[0],
         "auc_pck2d_to_20pct_of_joint_box": metrics.auc(within, valid, maximum=PCK_2D_MAX),
     }
     return _Group(values, valid, "two joints labelled in 2D, to have a box about them")

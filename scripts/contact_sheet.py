@@ -40,7 +40,7 @@ def main() -> None:
     tiles = [tile(dataset[int(place)], size=_SIZE, plain=arguments.plain) for place in places]
     if not cv2.imwrite(str(arguments.out), grid(tiles, columns=_COLUMNS)[..., ::-1]):
         raise SystemExit(f"{arguments.out} could not be written")
-    print(f"{len(dataset)} samples in the {arguments.split} split; {arguments.out}")
+    print(f"{len(dataset)} samples in the {dataset.split} split; {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -125,11 +125,11 @@ def test_freihand_without_its_evaluation_labels(
 
 
 def test_labels_in_2d_alone(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
-    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii-train")
-    assert found["split"] == "train", "debug takes what there is"
+    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii-val")
+    assert found["split"] == "val", "debug takes what there is"
     assert 0 <= found["pck2d_at_20pct_of_joint_box"] <= 1
     assert found["pa_epe_mm"] is None
-    assert (run_dir / "evaluations" / "mpii-train" / "pck2d.png").exists()
+    assert (run_dir / "evaluations" / "mpii-val" / "pck2d.png").exists()
 
 
 def test_interhand(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
@@ -137,6 +137,7 @@ def test_interhand(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> Non
     found = evaluate(run_dir, *options, on="interhand-train")
     assert found["n_test"] == 2
     assert found["mpjpe_both_sides_bone_granted_mm"] > 0
+    assert found["mpjpe_both_sides_root_depth_granted_mm"] > 0
 
 
 def test_youtube_in_px_of_its_pictures(run_dir: Path, evaluate: Evaluate, tmp_path: Path) -> None:

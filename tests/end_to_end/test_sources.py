@@ -118,12 +118,12 @@ def test_debug_takes_what_there_is_and_says_so(
 ) -> None:
     run_dir = train("dataset=freihand", f"paths.data={real_samples}", "report=true")
     results = _results(run_dir)
-    assert results["n_test"] == 8
-    assert results["split"] == results["finetune_val_split"] == "train"
-    assert results["pretrain_val_split"] == "train"
-    assert "its train split stands in for test" in (run_dir / "train.log").read_text()
-    assert "Results on the train split" in capsys.readouterr().out
-    assert "<h2>Results on the train split</h2>" in (run_dir / "report.html").read_text()
+    assert results["n_test"] == 4
+    assert results["split"] == results["finetune_val_split"] == results["pretrain_val_split"]
+    assert results["split"] == "val"
+    assert "its val split stands in for test" in (run_dir / "train.log").read_text()
+    assert "Results on the val split" in capsys.readouterr().out
+    assert "<h2>Results on the val split</h2>" in (run_dir / "report.html").read_text()
 
 
 def test_stages_can_have_datasets_of_their_own(train: Callable[..., Path], data: Path) -> None:
