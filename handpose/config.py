@@ -85,6 +85,7 @@ class RunConfig:
 
     seed: int = MISSING
     reference_bone: str = MISSING
+    init_from: str | None = MISSING
     sweep: str = MISSING
     report: bool = MISSING
     paths: Any = MISSING

@@ -16,6 +16,7 @@ from handpose.geometry.affine import apply, invert
 from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, uvz_to_px
 from handpose.hand import FREIHAND_SCALE_BONE, REFERENCE_BONES, ROOT
 from handpose.records import Prediction, Target
+from handpose.training.divergence import check_predictions
 
 # Least length of a predicted scale bone, in reference bones (true ones have about 0.4 to 0.5).
 _MIN_SCALE = 0.05
@@ -85,7 +86,11 @@ def collect(
         prediction, target: of the whole split.
         mean_poses: the baselines.
         reference_bone: the bone in whose lengths the prediction is.
+
+    Raises:
+        DivergedError: a prediction is not finite, or of no hand's size.
     """
+    check_predictions(prediction)
     uv = apply(invert(target.affine.double()), prediction.uvz[..., :2].double())
     uvz = torch.cat((uv, prediction.uvz[..., 2:].double()), dim=-1)
     bone = 1000 * target.bone.double()

@@ -10,20 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from handpose.processes import OF_A_SWEEP
+from handpose.regular import regular
 
 _log = logging.getLogger(__name__)
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 # Hydra's overrides that the command does not repeat: it says them itself.
 _OWN = ("hydra.mode=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
+# Overrides that say what a run starts from.
+_OF_A_START = ("objective=", "objective.", "backbone.weights=", "init_from=")
 # Hydra's grammar takes a text of these letters without quotes.
 _PLAIN = re.compile(r"[\w/.:+-]+", re.ASCII)
+_LARGEST = 1 << 20  # bytes of what a run keeps of how it was begun
 # Of the run that this process was doing when it ended early.
 _unfinished: list[str] = []
 
@@ -32,8 +37,7 @@ def resume_command(hydra: HydraConf) -> str:
     """The shell command that resumes a run in its directory, or finishes a sweep.
 
     Args:
-        hydra: Hydra's part of the configuration: of a live run, of a sweep, or of a run's
-            `.hydra/hydra.yaml`.
+        hydra: Hydra's part of the configuration, of the run or of the process that started a sweep.
     """
     arguments = sweep_arguments(hydra) if _is_sweep(hydra) else run_arguments(hydra)
     return shlex.join([*_program(), *arguments])
@@ -41,35 +45,61 @@ def resume_command(hydra: HydraConf) -> str:
 
 def run_arguments(hydra: HydraConf) -> list[str]:
     """The command line of a run, or of a cell of a sweep as a run: its overrides, its directory."""
-    own = [] if _is_sweep(hydra) else _typed(hydra.overrides.hydra)
-    return _arguments(hydra, own, f"hydra.run.dir={hydra_quoted(hydra.runtime.output_dir)}")
+    own = [] if _is_sweep(hydra) else _of_hydra(_plain(hydra))
+    return [*own, *_arguments(_plain(hydra)), _in("hydra.run.dir", hydra.runtime.output_dir)]
 
 
 def sweep_arguments(hydra: HydraConf) -> list[str]:
     """The command line of a whole sweep, from the configuration of the process that started it."""
-    own = _typed(hydra.overrides.hydra)
-    return ["-m", *_arguments(hydra, own, f"hydra.sweep.dir={hydra_quoted(hydra.sweep.dir)}")]
+    own, place = _of_hydra(_plain(hydra)), _in("hydra.sweep.dir", hydra.sweep.dir)
+    return ["-m", *own, *_arguments(_plain(hydra)), place]
 
 
-def _arguments(hydra: HydraConf, of_hydra: list[str], place: str) -> list[str]:
-    kept = [override for override in of_hydra if not override.startswith(_OWN)]
-    return [*_config(hydra), *kept, *_typed(hydra.overrides.task), place]
+def begun_by(run_dir: Path) -> str:
+    """The command that resumes the run in a directory, by what it keeps of how it was begun."""
+    place = _in("hydra.run.dir", run_dir)
+    try:
+        file = regular(run_dir / ".hydra" / "hydra.yaml", most=_LARGEST)
+        arguments = _arguments(yaml.safe_load(file.read_bytes())["hydra"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):  # gone, or not as it was written
+        return f"the command that began it, with {place}"
+    return shlex.join([*_program(), *arguments, place])
+
+
+def further_command(run_dir: Path) -> str:
+    """The command of this process, as a new run that starts from the model of `run_dir`."""
+    hydra = _plain(HydraConfig.get())
+    kept = [argument for argument in _arguments(hydra) if not argument.startswith(_OF_A_START)]
+    start = ("objective=none", "backbone.weights=null", _in("init_from", run_dir))
+    return shlex.join([*_program(), *kept, *start])
+
+
+def _plain(hydra: Any) -> Any:
+    """Hydra's part of a configuration as it was typed: nothing resolved."""
+    return OmegaConf.to_container(hydra, resolve=False)
+
+
+def _in(key: str, folder: Path | str) -> str:
+    return f"{key}={hydra_quoted(str(folder))}"
+
+
+def _arguments(hydra: Any) -> list[str]:
+    """Where the configuration is found, and the overrides."""
+    return [*_config(hydra), *map(str, hydra["overrides"]["task"])]
+
+
+def _of_hydra(hydra: Any) -> list[str]:
+    return [override for override in hydra["overrides"]["hydra"] if not override.startswith(_OWN)]
 
 
 def _is_sweep(hydra: HydraConf) -> bool:
-    """Read from a file, the mode is its name."""
-    return getattr(hydra.mode, "name", hydra.mode) == RunMode.MULTIRUN.name
-
-
-def _typed(overrides: Any) -> list[str]:
-    """Overrides as they were typed, references left as they are."""
-    plain: Any = OmegaConf.to_container(overrides, resolve=False)
-    return [str(override) for override in plain]
+    return hydra.mode == RunMode.MULTIRUN
 
 
 def begins_in_place(hydra: HydraConf) -> bool:
     """Whether the command line, repeated as it was typed, resumes the run and begins no other."""
-    given = [o for o in _typed(hydra.overrides.hydra) if o.startswith("hydra.run.dir=")]
+    typed = _plain(hydra)["overrides"]["hydra"]
+    given = [override for override in typed if override.startswith("hydra.run.dir=")]
     return _is_sweep(hydra) or any("${" not in override for override in given)
 
 
@@ -95,12 +125,14 @@ def _program() -> list[str]:
     return [*srun, sys.orig_argv[0], script]
 
 
-def _config(hydra: HydraConf) -> list[str]:
+def _config(hydra: Any) -> list[str]:
     """Where the configuration is found, if not in conf/config.yaml alone."""
-    name = str(hydra.job.config_name)
-    sources = [source for source in hydra.runtime.config_sources if source.schema == "file"]
-    primary = [source.path for source in sources if source.provider == "command-line"]
-    beside = [s.path for s in sources if s.provider not in ("main", "command-line")]
+    name = str(hydra["job"]["config_name"])
+    sources = [
+        source for source in hydra["runtime"]["config_sources"] if source["schema"] == "file"
+    ]
+    primary = [source["path"] for source in sources if source["provider"] == "command-line"]
+    beside = [s["path"] for s in sources if s["provider"] not in ("main", "command-line")]
     search = ",".join(hydra_quoted(f"file://{path}") for path in beside)
     return [
         *(["--config-name", name] if name != "config" else []),

@@ -9,7 +9,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from handpose.check.stored import changes
 from handpose.regular import LARGEST_TEXT, regular
+from handpose.resume import begun_by, further_command, how_to_resume
 
 _log = logging.getLogger(__name__)
 
@@ -19,13 +21,6 @@ MODEL = "model.pt"
 EVALUATIONS = "evaluations"
 UNREADABLE = "unreadable.csv"
 CUT = "cut.json"
-# What a resumed run may change without changing its result.
-_FREE = (
-    *("logger", "paths", "sweep", "report"),
-    *("pretrain.share", "pretrain.lease_seconds", "pretrain.give_way_minutes"),
-    *("trainer.max_unreadable", "trainer.checkpoint_every_n_steps"),
-    *("trainer.log_every_n_steps", "trainer.log_every_seconds"),
-)
 
 
 class RunRefused(SystemExit):
@@ -81,8 +76,7 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
         raise RunRefused(f"{run_dir}: {what}")
     if not (run_dir / RESULTS).is_file():
         raise RunRefused(
-            f"{run_dir}: not finished, without {RESULTS}; the command that began it, with "
-            f"hydra.run.dir={run_dir}, goes on with it"
+            f"{run_dir}: not finished, without {RESULTS}. {how_to_resume(begun_by(run_dir))}"
         )
     if not (run_dir / MODEL).is_file():
         raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
@@ -96,37 +90,25 @@ def _keep_config(path: Path, config: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, config)
         return
-    differences = compare(json.loads(path.read_text()), config)
-    if differences:
+    before = json.loads(path.read_text())
+    if differences := changes(before, config):
+        lines = "\n".join(f"  {line}" for line in differences)
         raise RunRefused(
-            f"{path.parent} was begun with another configuration:\n"
-            + "\n".join(f"  {line}" for line in differences)
-            + "\nRepeat the first command to resume it, or choose another hydra.run.dir."
+            f"{path.parent} was begun with another configuration:\n{lines}\n"
+            f"{_way_on(path.parent, config)}\nOr choose another hydra.run.dir for a new run."
         )
 
 
-def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """A line for each value that differs: "key: before -> now"."""
-    old, new = _flatten(before), _flatten(now)
-    return [
-        f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
-        for key in sorted(old.keys() | new.keys())
-        if not _is_free(key) and old.get(key) != new.get(key)
-    ]
-
-
-def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
+    """What to type, where a run was begun with another configuration than `config`."""
+    if not (run_dir / RESULTS).exists():
+        return how_to_resume(begun_by(run_dir))
+    if not (run_dir / MODEL).exists() or not config["head"].get("_target_"):
+        return "It is finished."
+    return (
+        "It is finished. To train its model further, in a new run whose learning rate schedule "
+        f"begins anew, run\n\n  {further_command(run_dir)}\n"
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -2,14 +2,17 @@
 
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.resume import (
     begins_in_place,
+    begun_by,
     hydra_quoted,
     resumable,
     resume_command,
@@ -29,7 +32,7 @@ def hydra_of(
     ]
     return OmegaConf.create(
         {
-            "mode": mode,
+            "mode": RunMode[mode],
             "overrides": {"task": list(task), "hydra": [f"hydra.mode={mode}", *own]},
             "job": {"config_name": "config"},
             "runtime": {"output_dir": folder.replace("${", r"\${"), "config_sources": sources[:1]},
@@ -146,3 +149,11 @@ def test_it_is_said_last_however_the_run_ends(
     with telling_how_to_resume():
         pass  # the run before is over
     assert caplog.text.count("\n\n  ") == times
+
+
+@pytest.mark.parametrize("text", ["[", "hydra: 3", "hydra: {job: 1, overrides: {task: 1}}"])
+def test_what_a_run_keeps_of_its_command_may_be_anything(tmp_path: Path, text: str) -> None:
+    assert begun_by(tmp_path) == f"the command that began it, with hydra.run.dir={tmp_path}"
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "hydra.yaml").write_text(text)
+    assert begun_by(tmp_path) == f"the command that began it, with hydra.run.dir={tmp_path}"

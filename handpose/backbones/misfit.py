@@ -56,7 +56,7 @@ def _advice(
         )
     if kinds["not finite"]:
         return "Its training diverged or the file was damaged: take another one."
-    return "Choose the backbone that the weights were made with."
+    return "Choose the architecture that the weights were made with."
 
 
 def architecture(state: Mapping[str, Tensor]) -> str | None:

@@ -36,17 +36,21 @@ class Catalogue:
         return _parsed(self.roots[0] / "config.yaml")
 
     @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What conf/config.yaml says of the run itself."""
+        return {key: self._main[key] for key in self._main if key not in ("defaults", "hydra")}
+
+    @cached_property
     def skeleton(self) -> Node:
         """The keys that every run has: the schema's and those of conf/config.yaml."""
         schema: Any = OmegaConf.to_container(OmegaConf.structured(RunConfig))
-        content = {key: self._main[key] for key in self._main if key not in ("defaults", "hydra")}
-        return Node.of(schema).merge(Node.of(content))
+        return Node.of(schema).merge(Node.of(self.settings))
 
     @cached_property
     def slots(self) -> dict[str, str]:
         """Where a group's choice lies in the run: key -> group."""
         found = {package: group for group, package in self.selectors}
-        for path, value in leaves({k: v for k, v in self._main.items() if k != "hydra"}):
+        for path, value in leaves(self.settings):
             match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
             if match and match[1] in found:
                 found.setdefault(path, found[match[1]])

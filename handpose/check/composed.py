@@ -12,6 +12,7 @@ from handpose.check.decoder import decoder_problems
 from handpose.check.folders import folder_problems, stages
 from handpose.check.keys import unknown_keys
 from handpose.check.labels import labels_problems
+from handpose.check.optimizers import optimizer_problems
 from handpose.check.parts import parts_problems
 from handpose.check.processes import launch_problems, processes_problems
 from handpose.check.refusal import refuse
@@ -62,6 +63,7 @@ def find_problems(
     values = value_problems(cfg, content, root, catalogue)
     problems += values
     problems += [] if values else processes_problems(cfg, content)
+    problems += [] if values else optimizer_problems(cfg, content)
     problems += parts_problems(cfg, catalogue) + backbone_problems(cfg, catalogue)
     problems += [] if values else decoder_problems(cfg)
     told = {problem.partition("=")[0] for problem in problems}

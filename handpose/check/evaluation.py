@@ -24,6 +24,7 @@ from handpose.check.overrides import (
 )
 from handpose.check.refusal import first_line, refuse
 from handpose.check.secrets import hidden
+from handpose.check.stored import up_to_date
 from handpose.check.tree import leaves, lookup, overlay, place
 from handpose.config import num_processes
 
@@ -107,10 +108,10 @@ class _RunComposer(Composer):
         super().__init__(catalogue, "config")
         own = config["finetune"]["dataset"]
         self.image_size = own["image_size"]
-        self.base = OmegaConf.create(config)
+        self.base = OmegaConf.create(up_to_date(config, catalogue))
         self.base.dataset = _with_references(own, config["paths"], catalogue)
         self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
-        self.base.backbone.weights = None  # model.pt has them all
+        self.base.backbone.weights = self.base.init_from = None  # model.pt has them all
         # Trained by however many processes, on whatever device, it is evaluated by one on this.
         one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False, accelerator="auto")
         self.base.trainer = OmegaConf.merge(self.base.trainer, one)

@@ -13,6 +13,7 @@ from handpose.check.catalogue import REFERENCE, Catalogue
 from handpose.check.positives import positives_problems
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.source import class_value, documented_layout
+from handpose.check.start import start_problems
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
 
@@ -34,7 +35,7 @@ def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalog
     unknown = [problem for label in labels for problem in _unknown_parts(cfg, label)]
     problems = [*unknown, *(_data_problem(cfg, label, catalogue) for label in parts)]
     problems += [_file_problem(cfg, f"{label}.{key}") for label in parts for key in _FILES]
-    problems += [_weights_problem(found_value(cfg, "backbone.weights"))]
+    problems += start_problems(cfg)
     problems += positives_problems(cfg) if "pretrain" in stages(content) else []
     cache = found_value(cfg, "paths.cache")
     problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
@@ -124,20 +125,6 @@ def _file_problem(cfg: DictConfig, key: str) -> str | None:
 
 def _is_filled(path: Path) -> bool:
     return path.is_dir() and any(path.iterdir())
-
-
-def _weights_problem(weights: Any) -> str | None:
-    if weights is None or weights == "imagenet" or not isinstance(weights, str):
-        return None
-    path = Path(weights)
-    if path.is_file():
-        return None
-    inside = [str(path / "backbone.pt")] if (path / "backbone.pt").is_file() else []
-    hint = did_you_mean(inside or nearest(weights, ["imagenet"]))
-    return (
-        f"backbone.weights={weights}: no such file ({path.absolute()}). "
-        f"Give null (random), imagenet, or the path of a file of weights{hint}"
-    )
 
 
 def require_writable(key: str, folder: Path) -> None:

@@ -114,6 +114,7 @@ _STAGE = {
 RUN: dict[str, Rule] = {
     "seed": SEED,
     "reference_bone": one_of("index", "middle"),
+    "init_from": optional(FILLED),
     "sweep": FILLED,
     **{
         f"{stage}.{key}": rule for stage in ("pretrain", "finetune") for key, rule in _STAGE.items()

@@ -4,17 +4,14 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
+from handpose.check.stored import compare
 from handpose.explore.runs import Run
 from handpose.report.choices import Config, essence, find
-from handpose.rundir import compare
 
 _PARTS = ("dataset", "backbone", "objective", "head")  # as `essence` names them
 _START = "backbone.weights"
-# Of no consequence, or what runs of one kind may differ in; the start has its own words.
-_LEFT_OUT = (
-    *("seed", "finetune.label_fraction", "trainer.num_workers", "trainer.keep_checkpoints"),
-    _START,
-)
+# What runs of one kind may differ in; the start has its own words.
+_LEFT_OUT = ("seed", "finetune.label_fraction", _START)
 _SEED = re.compile(r"[_,-]?seed[-_=]\d+(?![A-Za-z0-9])")  # in a path: a study's is seed-5
 
 

@@ -7,13 +7,10 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-# Where things lie and who waits for whom changes no weight.
+from handpose.check.stored import is_free
+
+# Where things lie changes no weight: `data` and `files` tell what lies there.
 _PLACES = ("root", "cache", "quarantine")
-_FREE_OF_STAGE = ("share", "lease_seconds", "give_way_minutes", "probe")
-_FREE_OF_TRAINER = (
-    *("num_workers", "keep_checkpoints", "checkpoint_every_n_steps"),
-    *("log_every_n_steps", "log_every_seconds"),
-)
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (
     *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
@@ -30,13 +27,14 @@ def describe(cfg: DictConfig, data: dict[Any, str | None]) -> dict[str, Any]:
         data: the fingerprint of each split.
     """
     whole: Any = OmegaConf.to_container(cfg, resolve=True)
-    stage = {k: v for k, v in whole["pretrain"].items() if k not in _FREE_OF_STAGE}
+    stage = _that_counts(whole, "pretrain")
+    stage.pop("probe")
     spec = {
         "seed": cfg.seed,
         "backbone": whole["backbone"],
         "objective": whole["objective"],
         "pretrain": stage | {"dataset": _without_places(stage["dataset"])},
-        "trainer": {k: v for k, v in whole["trainer"].items() if k not in _FREE_OF_TRAINER},
+        "trainer": _that_counts(whole, "trainer"),
         "held_out_batch": cfg.evaluate.batch_size,
         "data": data,
         "files": _files([cfg.backbone.get("weights"), cfg.pretrain.mining.joints]),
@@ -44,6 +42,10 @@ def describe(cfg: DictConfig, data: dict[Any, str | None]) -> dict[str, Any]:
         "torch": torch.__version__,
     }
     return spec | ({"probe": _probe(whole)} if cfg.pretrain.probe.samples is not None else {})
+
+
+def _that_counts(whole: dict[str, Any], part: str) -> dict[str, Any]:
+    return {key: value for key, value in whole[part].items() if not is_free(f"{part}.{key}")}
 
 
 def _probe(whole: dict[str, Any]) -> dict[str, Any]:

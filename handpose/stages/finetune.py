@@ -14,6 +14,7 @@ from handpose.evaluate import Results
 from handpose.rundir import MODEL
 from handpose.stages.fit import fit, save_weights
 from handpose.stages.splits import Splits
+from handpose.stages.start import start_from_model
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
 from handpose.training.interrupt import Interrupt
@@ -65,12 +66,15 @@ def finetune(
 
 
 def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
-    """The stage before its first step: the head goes on with the decoder of the pre-training.
+    """The stage before its first step.
+
+    The head starts from that of `init_from`, or takes the decoder of the pre-training.
 
     Raises:
-        ValueError: that decoder is of another shape than the head's.
+        ValueError: either is of another shape.
     """
     stage = build_stage(cfg, backbone)
+    start_from_model(cfg, stage.model)
     if cfg.finetune.transfer_decoder and backbone.decoder is not None:
         stage.model.head.take_decoder(backbone.decoder)
     return stage

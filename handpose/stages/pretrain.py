@@ -15,12 +15,15 @@ from handpose.check.machine import during
 from handpose.data.base import Split
 from handpose.data.loaders import ViewDataset
 from handpose.evaluate import Results, finite_or_null
+from handpose.representation import HEALTH
 from handpose.stages.fit import fit, save_weights
 from handpose.stages.probe import build_probe
 from handpose.stages.share import find_shared, train_or_take
 from handpose.stages.splits import Splits, evaluation_loader
+from handpose.stages.start import start_from_model
 from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
+from handpose.training.divergence import diverged
 from handpose.training.interrupt import Interrupt
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.run_log import RunLog
@@ -75,7 +78,9 @@ def pretrain(
 def _start(cfg: DictConfig) -> Backbone:
     """The backbone before pre-training, and the seed of what follows."""
     pl.seed_everything(cfg.seed, verbose=False)
-    return build.build_backbone(cfg)
+    backbone = build.build_backbone(cfg)
+    start_from_model(cfg, backbone, part="backbone.")
+    return backbone
 
 
 def _train(
@@ -111,13 +116,12 @@ def _train(
         callbacks=callbacks,
     )
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
-        raise ValueError(
-            "pre-training diverged: the backbone's weights are not finite. "
-            "Lower optimizer.lr or lengthen pretrain.warmup_epochs, in a new run directory."
-        )
+        raise diverged("pretrain", "the backbone's weights are not finite")
     decoder = stage.objective.decoder
     backbone.decoder = None if decoder is None else decoder.state_dict()
     trained = _held_out(cfg, stage, views["val"], interrupt, run_log)
+    if trained[HEALTH[0]] is None:
+        raise diverged("pretrain", "the embeddings of the held-out pairs are not finite")
     return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,

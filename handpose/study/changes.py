@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handpose.check.stored import changes
 from handpose.check.study import planned_configs
-from handpose.rundir import compare
 from handpose.study.plan import Cell
 
 Saved = Mapping[str, Any]
@@ -18,20 +18,10 @@ def differences(cells: Mapping[Cell, tuple[Saved, Sequence[str]]]) -> dict[Cell,
 
     Returns:
         "key: before -> now" for each value that differs, of the cells that have any. The plan is
-        read with the cell's own `paths`, as folders may have moved; a key that only one of the two
-        has, since conf/ has grown, counts if an override sets it.
+        read with the cell's own `paths`, as folders may have moved.
     """
     planned = planned_configs(
         {cell: (lines, saved.get("paths", {})) for cell, (saved, lines) in cells.items()}
     )
-    found = {
-        cell: [line for line in compare(dict(saved), planned[cell]) if _counts(line, lines)]
-        for cell, (saved, lines) in cells.items()
-    }
+    found = {cell: changes(dict(saved), planned[cell]) for cell, (saved, _) in cells.items()}
     return {cell: lines for cell, lines in found.items() if lines}
-
-
-def _counts(difference: str, overrides: Sequence[str]) -> bool:
-    key, _, change = difference.partition(": ")
-    is_new = change.startswith("absent -> ") or change.endswith(" -> absent")
-    return not is_new or any(line.lstrip("+").startswith(f"{key}=") for line in overrides)

@@ -11,8 +11,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from handpose.check.stored import changes
 from handpose.check.sweep import cells, is_grid
-from handpose.rundir import CONFIG, RESULTS, compare
+from handpose.rundir import CONFIG, RESULTS
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Cell:
             before = json.loads((self.folder / CONFIG).read_text())
         except (OSError, ValueError):
             return False
-        return not compare(before, self.config)
+        return not changes(before, self.config)
 
 
 def grid(driver: DictConfig, loader: ConfigLoader) -> list[Cell]:

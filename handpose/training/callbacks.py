@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from handpose.training.checkpoint import LAST
+from handpose.training.divergence import ABSURD_WEIGHT, diverged, largest_weight
 from handpose.training.interrupt import Interrupt
 
 _log = logging.getLogger(__name__)
@@ -161,11 +162,14 @@ class NonFiniteGuard(pl.Callback):
             *(stage, trainer.global_step, samples),
         )
         if self._in_a_row >= (PATIENCE_SCALED if is_scaled else PATIENCE):
+            what = f"{self._in_a_row} steps in a row without a finite gradient"
+            if (largest := largest_weight(pl_module)) > ABSURD_WEIGHT:
+                raise diverged(stage, f"{what}, and weights of up to {largest:.0e}")
             raise ValueError(
-                f"{stage}: {self._in_a_row} steps in a row without a finite gradient, the last at "
-                f"step {trainer.global_step} of {samples}. Look at their labels "
-                f"(scripts/doctor.py), lower {stage}.optimizer.lr, or choose "
-                "trainer.precision=32-true; the weights in the last checkpoint are finite."
+                f"{stage}: {what}, the last at step {trainer.global_step} of {samples}. Fix their "
+                "labels (scripts/doctor.py) and resume, or begin a new run with a lower "
+                "optimizer.lr or trainer.precision=32-true; the weights in the last checkpoint are "
+                "finite"
             )
 
     def state_dict(self) -> dict[str, Any]:

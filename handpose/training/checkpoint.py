@@ -13,6 +13,7 @@ from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from handpose.training.checksum import find_damage, save_with_checksum
+from handpose.training.divergence import diverged
 
 _log = logging.getLogger(__name__)
 
@@ -138,10 +139,7 @@ class VerifiedCheckpointIO(CheckpointIO):
     ) -> None:
         for name, value in checkpoint["state_dict"].items():
             if not value.isfinite().all():
-                raise ValueError(
-                    f"training has diverged: {name} is not finite, and {path} is not written. "
-                    "Lower the learning rate or lengthen the warm-up, in a new run directory"
-                )
+                raise diverged(Path(path).parent.name, f"{name} is not finite, {path} not saved")
         save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torchmetrics import MeanMetric
 from handpose.metrics import alignable, aligned_joint_errors, joint_errors
 from handpose.model import PoseModel
 from handpose.records import Prediction, Target
+from handpose.training.divergence import ABSURD_PREDICTION
 from handpose.training.optim import OptimizerFactory, rate_factors
 from handpose.training.stage import Stage
 
@@ -70,7 +71,8 @@ class Finetuner(Stage):
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
         self.val_epe2d.update(error2d[batch.uv_valid])
         valid = alignable(batch.xyz_valid & batch.K_valid[:, None])
-        xyz = prediction.xyz.nan_to_num(0, 0, 0)  # not finite: as bad as a hand without extent
+        # Not finite: as bad as a hand without extent. Larger ones overflow when they are aligned.
+        xyz = prediction.xyz.nan_to_num(0, 0, 0).clamp(-ABSURD_PREDICTION, ABSURD_PREDICTION)
         error = aligned_joint_errors(xyz, batch.xyz, valid) * 1000
         self.val_pa_epe.update(error[valid])
         self.log("finetune/val_epe2d_crop_px", self.val_epe2d, on_epoch=True)

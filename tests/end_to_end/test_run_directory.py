@@ -1,6 +1,8 @@
 """What lies in a run directory, and when it is resumed, refused or left alone."""
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,67 @@ def test_a_run_leaves_its_files_and_repeated_does_nothing(
     assert f"{results['pa_epe_mm']}" in page
     with pytest.raises(RunRefused, match=r"seed: 5 -> 6"):
         train(*settings, "seed=6")
+
+
+def test_a_finished_run_is_trained_further_by_the_command_that_the_refusal_says(
+    train: Callable[..., Path],
+) -> None:
+    """A new run from its model; without a learning rate that model is what it ends with."""
+    still = ("finetune.optimizer.lr=1e-30", "finetune.optimizer.weight_decay=0")
+    still = ("optimizer@finetune.optimizer=adamw", *still)
+    first = train("head=regression", *still, "pretrain.max_epochs=2")
+    begun = json.loads((first / "config.json").read_text())
+    train("head=regression", *still, "pretrain.max_epochs=2", "trainer.num_workers=1")
+    assert json.loads((first / "config.json").read_text()) == begun  # finished, and left alone
+    with pytest.raises(RunRefused, match=r"finetune\.max_epochs: 4 -> 20") as refused:
+        train("head=regression", *still, "pretrain.max_epochs=2", "finetune.max_epochs=20")
+    (command,) = re.findall(r"^  (\S*python.*train\.py.*)$", str(refused.value), re.M)
+    arguments = shlex.split(command)[2:]
+    assert arguments[-3:] == ["objective=none", "backbone.weights=null", f"init_from={first}"]
+    further = train(*arguments, name="further")
+    weights = [torch.load(run / "model.pt", weights_only=True) for run in (first, further)]
+    before, after = (content["state_dict"] for content in weights)
+    learned = [name for name in before if re.match(r"head\..*(weight|bias)$", name)]
+    assert len(learned) >= 4
+    assert all(torch.allclose(before[k], after[k], rtol=0, atol=1e-20) for k in learned)
+    start = torch.load(further / "backbone.pt", weights_only=True)["state_dict"]
+    prefix = "backbone.network."
+    assert all(torch.equal(value, before[prefix + name]) for name, value in start.items())
+    with pytest.raises(ValueError, match=r"(?s)init_from=.* does not fit.*of another shape"):
+        train(*arguments, "head.hidden_dim=32", name="other")
+
+
+def test_an_unfinished_run_says_the_command_that_resumes_it(
+    train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("handpose.run.evaluate", None)
+        with pytest.raises(TypeError):
+            train("objective=none", "head=regression")
+    with pytest.raises(RunRefused, match=r"seed: 5 -> 6") as refused:
+        train("objective=none", "head=regression", "seed=6")
+    (command,) = re.findall(r"^  (\S*python.*train\.py.*)$", str(refused.value), re.M)
+    assert "seed" not in command
+    assert (train(*shlex.split(command)[2:]) / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage"),
+    [
+        (("head=regression", "objective=none", "optimizer.lr=90"), "finetune"),
+        (("head=none", "objective=relative", "optimizer=adam", "optimizer.lr=1000"), "pretrain"),
+    ],
+)
+def test_a_run_that_diverges_says_so_and_is_not_to_be_resumed(
+    train: Callable[..., Path],
+    capsys: pytest.CaptureFixture,
+    settings: tuple[str, ...],
+    stage: str,
+) -> None:
+    length = (f"{stage}.max_epochs=4", f"{stage}.warmup_epochs=0", "trainer.caps.max_epochs=4")
+    with pytest.raises(ValueError, match=rf"{stage} has diverged: .* lower optimizer\.lr"):
+        train(*settings, *length)
+    assert "To resume" not in capsys.readouterr().out
 
 
 def test_checkpoints_of_finished_stages_can_go(train: Callable[..., Path]) -> None:

@@ -291,7 +291,7 @@ def test_a_job_that_must_leave_comes_back_and_ends_in_the_same_bits(
     assert queue.status() == {"cell": "finished"}
     (after,) = [own for own in queue.slurm.jobs() if own["JobId"] == job["JobId"]]
     assert int(after["Restarts"]) == len(disturbances)
-    assert "goes on from here" in (cell / "train.log").read_text()
+    assert "is back in the queue, and resumes" in (cell / "train.log").read_text()
     assert differences(whole, cell) == []
     parts = [path.name.rpartition("-")[2] for path in (cell / "wandb").glob("offline-run-*")]
     assert (len(parts), len(set(parts))) == (1 + len(disturbances), 1)  # one W&B run

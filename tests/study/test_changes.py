@@ -109,7 +109,8 @@ def test_keys_that_conf_has_got_since_count_only_where_they_are_set(study: Study
     del old["pretrain"]["max_epochs"], old["evaluate"]["batch_size"]
     old["gone"] = 3
     assert differences({cell: (old, lines)}) == {
-        cell: ["pretrain.max_epochs: absent -> 3"]  # the study sets it
+        # the study sets it; what conf/ has no more is told beside it
+        cell: ["gone: 3 -> absent", "pretrain.max_epochs: 2 -> 3"]
     }
 
 

@@ -133,7 +133,7 @@ def test_as_many_as_it_bears_are_left_out_and_one_more_is_not() -> None:
     guard = NonFiniteGuard()
     _train({*range(PATIENCE - 1)} | {*range(PATIENCE, 2 * PATIENCE - 1)}, guard)
     assert guard.skipped == 2 * (PATIENCE - 1)
-    with pytest.raises(ValueError, match=rf"{PATIENCE} steps in a row .* hand {PATIENCE}\. Look"):
+    with pytest.raises(ValueError, match=rf"{PATIENCE} steps in a row .* hand {PATIENCE}\. Fix"):
         _train({*range(1, PATIENCE + 1)}, NonFiniteGuard())
 
 
