@@ -13,7 +13,8 @@ from handpose.check.stored import is_free
 _PLACES = ("root", "cache", "quarantine")
 # Code that takes no part in pre-training; of synthetic/ the renders' own key tells.
 _OTHER_CODE = (
-    *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "rundir", "run"),
+    *("check", "config", "doctor", "evaluate", "heads", "protocols", "report", "resume", "rundir"),
+    "run",
     *("explore", "export", "noise", "predict", "progress", "soak", "study", "submission"),
     *("sweep", "synthetic"),
 )
