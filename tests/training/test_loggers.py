@@ -86,3 +86,14 @@ def test_curves_of_another_run_are_told_to_the_other_loggers_too(tmp_path: Path)
     assert read_curves(own.path) == read_curves(theirs.path)
     add_curves(curves_of(theirs.path, "pretrain/"), tmp_path / "new.csv", [told])
     assert told.calls[1:] == [({"epoch": 0.0, **first}, 9), ({"epoch": 1.0, **second}, 19)]
+
+
+def test_a_disabled_wandb_takes_no_note(tmp_path: Path) -> None:
+    """Whatever the environment says, and without a login."""
+    from handpose.training.loggers import wandb_logger
+
+    settings = dict(project="x", entity=None, group=None, job_type="train", name=None, tags=[])
+    with wandb_logger(tmp_path, config={}, mode="disabled", **settings) as logger:
+        logger.log_metrics({"loss": 1.0}, step=1)
+        logger.experiment.summary.update({"loss": 1.0})
+    assert not list(tmp_path.rglob("*.wandb"))
