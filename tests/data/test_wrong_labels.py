@@ -197,7 +197,7 @@ def swap_row(_: int, row: dict[str, Any]) -> None:
 
 
 ORDER = r"InterHand2\.6M's \(each finger from the tip to the palm, wrist last\)\. Reorder them"
-MILLIMETRES = "xyz is in millimetres, it seems: .* Divide xyz by 1000"
+MILLIMETRES = r"xyz is in millimetres, it seems: the bones are \d{3,4} times .* Divide xyz by 1000"
 CENTIMETRES = "xyz is in centimetres, it seems: .* Divide xyz by 100"
 SIDES = "left and right are swapped, it seems"
 # source, the mistake, the file and the reason that are named.

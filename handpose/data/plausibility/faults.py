@@ -12,6 +12,7 @@ from handpose.data.plausibility.hands import (
     Hands,
     median,
     palm_bend,
+    plain,
     projection_errors,
     relative_bones,
     sizes,
@@ -85,8 +86,8 @@ UNLABELLED = "mark an unlabelled joint as such (an empty cell, null, or flag 0)"
 
 def _size(hands: Hands) -> Reasons:
     found, (low, high) = sizes(hands), PLAUSIBLE_SIZE
-    text = "its bones are {:.3g} times as long as an adult's: give xyz in metres"
-    return _reasons((found < low) | (found > high), lambda i: text.format(found[i]))
+    text = "its bones are {} times as long as an adult's: give xyz in metres"
+    return _reasons((found < low) | (found > high), lambda i: text.format(plain(found[i])))
 
 
 def _bones(hands: Hands) -> Reasons:
@@ -101,7 +102,7 @@ def _bones(hands: Hands) -> Reasons:
         start, end = (JOINT_NAMES[joint] for joint in BONES[bone])
         length = 1000 * np.linalg.norm(np.subtract(*hands.xyz[i, list(BONES[bone])]))
         unit = f"{length:.0f} mm long, " if has_camera(hands)[i] else ""
-        return f"{start} to {end} is {unit}{ratio[i, bone]:.2g} times what fits the other bones"
+        return f"{start} to {end} is {unit}{plain(ratio[i, bone])} times what fits the other bones"
 
     return _reasons(odd.any(axis=1), describe)
 

@@ -82,6 +82,11 @@ def projection_errors(hands: Hands) -> np.ndarray:
         return np.linalg.norm(project(hands.K, hands.xyz) - hands.uv, axis=2)
 
 
+def plain(number: float) -> str:
+    """Three digits that count, without an exponent: 1030, 0.00103."""
+    return np.format_float_positional(number, precision=3, fractional=False, trim="-")
+
+
 def palm_bend(hands: Hands) -> np.ndarray:
     """(B,) how far thumb and fingers lie and bend towards the palm of the stated side.
 

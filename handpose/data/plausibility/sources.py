@@ -15,6 +15,7 @@ from handpose.data.plausibility.hands import (
     Hands,
     median,
     palm_bend,
+    plain,
     projection_errors,
     sizes,
 )
@@ -86,7 +87,7 @@ def _unit_3d(hands: Hands) -> str | None:
     size, (low, high) = float(median(sizes(hands))), PLAUSIBLE_SIZE
     if np.isnan(size) or low <= size <= high:
         return None
-    text = f"the bones are {size:.3g} times as long as an adult's in metres"
+    text = f"the bones are {plain(size)} times as long as an adult's in metres"
     for unit, factor in _UNITS.items():
         if _LIKE_A_UNIT[0] <= size / factor <= _LIKE_A_UNIT[1]:
             return f"xyz is in {unit}, it seems: {text}. Divide xyz by {factor}"
@@ -106,8 +107,8 @@ def _camera(hands: Hands) -> str | None:
     causes = {
         "u and v are swapped, it seems. Write u, to the right, first": (seen, uv[..., ::-1]),
         "y points up, it seems. Negate y": (flipped, uv),
-        f"K is of an image {scale:.3g} times as large as that of uv, it seems. "
-        f"Multiply K's first two rows by {1 / scale:.3g}": (seen, scale * uv),
+        f"K is of an image {plain(scale)} times as large as that of uv, it seems. "
+        f"Multiply K's first two rows by {plain(1 / scale)}": (seen, scale * uv),
     }
     for cause, (one, other) in causes.items():
         left = np.linalg.norm(one - other, axis=2)
