@@ -5,37 +5,16 @@ scripts/doctor.py read it.
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import pytest
-from hydra import compose, initialize_config_dir
-from layouts import (
-    rendered,
-    save_picture,
-    write_folder,
-    write_freihand,
-    write_interhand,
-    write_manifest,
-    write_mpii,
-)
-from omegaconf import DictConfig
+from layouts import write_freihand, write_interhand, write_manifest, write_mpii
+from reading import Reader, rows
 
-from handpose.build.data import build_dataset
-from handpose.build.node import Caps
-from handpose.check.catalogue import CONF
-from handpose.config import register
-from handpose.data.base import HandDataset, Split
-from handpose.data.images import is_turned, read_image
-from handpose.doctor.diagnosis import diagnose
-from handpose.doctor.request import Request
-from handpose.doctor.source import Source
 from handpose.hand import INTERHAND_ORDER
 
 WRITERS: dict[str, Callable[..., Any]] = {
@@ -43,58 +22,14 @@ WRITERS: dict[str, Callable[..., Any]] = {
     "freihand": write_freihand,
     "interhand": write_interhand,
     "mpii": lambda root: write_mpii(root, train=12),
-    "folder": write_folder,
 }
 INTERHAND = "annotations/{}/InterHand2.6M_{}_{}.json"
 TIP_FIRST = np.argsort(INTERHAND_ORDER)  # ours -> theirs
 
 
-@cache
-def composed(*overrides: str) -> DictConfig:
-    """The run's dataset."""
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides)).dataset
-
-
-class Reader:
-    """A source below a folder, opened as train.py and as the doctor open it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def open(self, name: str, *overrides: str, split: Split = "train") -> HandDataset:
-        own = ["dataset.file=labels.jsonl"] if name == "manifest" else []
-        line = [f"dataset={name}", f"paths.data={self.folder}", f"paths.cache={self.folder}/cache"]
-        return build_dataset(composed(*line, *own, *overrides), split, Caps())
-
-    def refusal(self, name: str, *overrides: str) -> str:
-        """The words of a training's refusal; the doctor's have all its reasons."""
-        with pytest.raises(ValueError, match=r"bad files|cannot be used|holds no hand") as caught:
-            self.open(name, *overrides)
-        problems = caught.value.problems  # type: ignore[attr-defined]
-        source = Source(
-            "dataset", name, lambda split, other: self.open(name, *overrides, split=split), {}
-        )
-        found = diagnose({"dataset": [source]}, Request([], self.folder))
-        assert not found.is_ready
-        assert {tuple(problem) for problem in problems} == {
-            (finding.file, finding.reason) for s in found.sources for finding in s.refused
-        }
-        return str(caught.value)
-
-
 @pytest.fixture
 def reader(tmp_path: Path) -> Reader:
     return Reader(tmp_path)
-
-
-def rows(root: Path, change: Callable[[int, dict[str, Any]], Any]) -> None:
-    """Changes each line of a manifest."""
-    lines = [json.loads(line) for line in (root / "labels.jsonl").read_text().splitlines()]
-    for number, line in enumerate(lines):
-        change(number, line)
-    (root / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
 
 def each_row(key: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
@@ -259,137 +194,3 @@ def test_a_source_is_refused_with_the_likely_cause(
 
 def _cut(name: str) -> list[str]:
     return [] if name == "interhand" else ["dataset.val_fraction=0.2"]
-
-
-def put(**values: Any) -> Callable[[Path], None]:
-    """Values of the fifth row of a manifest."""
-    return lambda root: rows(root, lambda number, row: number == 4 and row.update(values))
-
-
-def joint_at(value: list[float]) -> Callable[[Path], None]:
-    def act(root: Path) -> None:
-        rows(root, lambda number, row: number == 4 and row["uv"].__setitem__(3, value))
-
-    return act
-
-
-RECORDS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "uv of 1e30": (joint_at([1e30, 5]), r"labels\.jsonl#5: uv is \[1e\+30, 5\.0\] at joint 3"),
-    "uv of 1e5": (joint_at([1e5, 5]), r"labels\.jsonl#5: joint 3 lies at 100000 x 5, far off"),
-    "uv of 0": (joint_at([0, 0]), r"labels\.jsonl#5: uv of joint 3 is 0, 0, far from the others"),
-    "box of 1e9 px": (
-        put(box=[48, 48, 1e9]),
-        r"pictures/4\.png: hand 0: the box .*1.*is no square",
-    ),
-    "box of 1e5 px": (put(box=[48, 48, 1e5]), r"4\.png: hand 0: .* over 10 times the image's side"),
-    "box of 1e-9 px": (put(box=[48, 48, 1e-9]), r"4\.png: hand 0: its box .* smaller than 2 px"),
-    "K of 1e30": (put(K=[[1e30, 0, 5], [0, 1e30, 5], [0, 0, 1]]), "#5: K is no camera matrix"),
-    "unknown key": (put(bbox=[1, 2, 3, 4]), r"#5: unknown: bbox \(did you mean box\?\); known: "),
-    "no object": (
-        lambda root: (root / "labels.jsonl").open("a").write("\n[1, 2]") and None,
-        r"labels\.jsonl#10: it is no JSON object",
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", RECORDS)
-def test_a_record_is_named(mistake: str, reader: Reader, tmp_path: Path) -> None:
-    make, words = RECORDS[mistake]
-    write_manifest(tmp_path / "manifest")
-    make(tmp_path / "manifest")
-    refusal = reader.refusal("manifest", *_cut("manifest"))
-    assert "1 bad files or records" in refusal
-    assert re.search(words, refusal)
-
-
-@pytest.mark.parametrize(
-    ("header", "words"),
-    [
-        (
-            "image,side,u0,v0,box_x,U1",
-            r"unknown: box_x \(did you mean box_\w+\?\), U1 \(did you mean",
-        ),
-        ("image,side,u0,v0,v0", "the column v0 stands twice"),
-    ],
-)
-def test_an_unknown_column_is_named_once(
-    header: str, words: str, reader: Reader, tmp_path: Path
-) -> None:
-    write_manifest(tmp_path / "manifest")
-    cells = ",".join("1" for _ in header.split(",")[2:])
-    lines = [header, *(f"pictures/{i}.png,left,{cells}" for i in range(6))]
-    (tmp_path / "manifest/labels.csv").write_text("\n".join(lines))
-    refusal = reader.refusal("manifest", "dataset.file=labels.csv")
-    assert re.search(rf"labels\.csv: {words}", refusal)
-    assert refusal.count("unknown:") <= 1
-
-
-def test_a_box_that_is_no_hand_s_is_left_out_of_a_folder_and_said(
-    reader: Reader, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    names = write_folder(tmp_path / "folder")
-    sides = {names[0]: 1e9, names[1]: 1e5, names[2]: 1e-9}
-    lines = [f"{name},30,30,{sides.get(name, 40)}" for name in names]
-    (tmp_path / "folder/boxes.csv").write_text("\n".join(["image,box_u,box_v,box_side", *lines]))
-    with caplog.at_level(logging.INFO):
-        dataset = reader.open("folder", "dataset.boxes=boxes.csv", "dataset.val_fraction=0.1")
-    assert len(dataset.index.arrays["box"]) == len(names) - 3  # type: ignore[attr-defined]
-    assert f"{names[0]}: hand 0: the box" in caplog.text
-    assert f"{names[1]}: hand 0: its box" in caplog.text
-    assert "boxes under 32 px, left out: 1" in caplog.text
-
-
-def turn(path: Path, size: int = 96) -> None:
-    """Another picture of the same file, on its side, as its EXIF says."""
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 6
-    image = np.zeros((size, size // 2, 3), np.uint8)
-    PIL.Image.fromarray(image).save(path, exif=exif)
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_exif_is_seen(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"a{suffix}"
-    turn(path)
-    assert is_turned(path)
-    save_picture(path, rendered(0, 96).image)
-    assert not is_turned(path)
-
-
-def test_a_tiff_is_not_read_as_stored_where_opencv_would_turn_it(tmp_path: Path) -> None:
-    turn(tmp_path / "a.tiff")
-    assert read_image(tmp_path / "a.tiff", upright=True).shape[:2] == (48, 96)
-    with pytest.raises(ValueError, match=r"a\.tiff: OpenCV turns a TIFF"):
-        read_image(tmp_path / "a.tiff")
-
-
-def test_an_image_that_exif_turns_is_refused_until_labels_say_which(
-    reader: Reader, tmp_path: Path
-) -> None:
-    write_manifest(tmp_path / "manifest")
-    turn(tmp_path / "manifest/pictures/1.png")
-    turn(tmp_path / "manifest/pictures/7.png")
-    refusal = reader.refusal("manifest", "dataset.val_fraction=0.01")
-    assert "pictures/1.png: EXIF turns 2 images, the first pictures/1.png" in refusal
-    assert "dataset.upright=false (as stored) or dataset.upright=true (as shown)" in refusal
-    shapes = {
-        choice: reader.open("manifest", f"dataset.upright={choice}", "dataset.val_fraction=0.01")[
-            1
-        ].image.shape[:2]
-        for choice in ("true", "false")
-    }
-    assert shapes == {"true": (48, 96), "false": (96, 48)}
-
-
-def test_a_warning_where_an_official_layout_has_images_that_exif_turns(
-    reader: Reader, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_mpii(tmp_path / "mpii")
-    name = "hand_labels/manual_train/000000500_01_r.jpg"
-    picture = PIL.Image.open(tmp_path / "mpii" / name)
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 3
-    picture.save(tmp_path / "mpii" / name, exif=exif)
-    reader.open("mpii", "dataset.val_fraction=0.2")
-    text = f"EXIF turns 1 image, the first {name}; labels are taken in px of the file as stored"
-    assert text in caplog.text
