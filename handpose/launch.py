@@ -1,5 +1,6 @@
 """A run of several processes on this machine, from one that only watches over them."""
 
+import logging
 import signal
 import sys
 
@@ -10,6 +11,8 @@ from omegaconf import DictConfig
 from handpose.config import num_processes
 from handpose.processes import launched, start
 from handpose.resume import TRAIN, remember, run_arguments
+
+_log = logging.getLogger(__name__)
 
 # A run that was told to stop, and did: no failure of a cell, and the end of the whole sweep.
 _SIGNALLED = 128
@@ -36,6 +39,11 @@ def start_processes(cfg: DictConfig) -> None:
         return
     if code > _SIGNALLED and code not in _TOLD_TO_STOP:
         remember(hydra)  # a process that was killed has said nothing itself
+        _log.error(
+            "a process of the run was ended by signal %d; 9 is most likely the system's, for lack "
+            "of memory: set trainer.num_workers=0, or lower the batch size in a new run",
+            code - _SIGNALLED,
+        )
     if is_cell and code not in _TOLD_TO_STOP:
         raise RuntimeError(f"one of the {count} processes failed with exit code {code}; see above")
     raise SystemExit(code)

@@ -1,6 +1,5 @@
 """One run: pre-train, fine-tune, evaluate, report."""
 
-import json
 import logging
 import shlex
 import sys
@@ -24,7 +23,7 @@ from handpose.records import Views
 from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
 from handpose.report.terminal import print_results
 from handpose.resume import begins_in_place, resumable
-from handpose.rundir import RESULTS, claim, write_json
+from handpose.rundir import RESULTS, claim, read_json, write_json
 from handpose.stages.evaluate import evaluate
 from handpose.stages.finetune import finetune
 from handpose.stages.plan import begin_log
@@ -65,7 +64,7 @@ def run(cfg: DictConfig) -> Path:
     ):
         if ranks.decided((run_dir / RESULTS).exists):
             _log.warning("%s is finished already", run_dir)
-            results = json.loads((run_dir / RESULTS).read_text())
+            results = read_json(run_dir / RESULTS)
         else:
             results = _complete(cfg, config, run_dir, interrupt)
         if ranks.is_first():

@@ -36,6 +36,7 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
     Raises:
         RunRefused: another live run holds it, it was begun with another configuration, or the
             processes of this one do not agree on it.
+        ValueError: it was deleted meanwhile.
     """
     from handpose import ranks  # here: what only reads a directory needs no torch
 
@@ -49,8 +50,18 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
     try:
         ranks.decided(lambda: _hold(run_dir, config, lock))
         yield
+        _refuse_if_deleted(run_dir)
+    except OSError:
+        _refuse_if_deleted(run_dir)
+        raise
     finally:
         lock.release()
+
+
+def _refuse_if_deleted(run_dir: Path) -> None:
+    """Raises ValueError where somebody deleted or moved the directory of this live run."""
+    if not (run_dir / CONFIG).exists():
+        raise ValueError(f"{run_dir}: deleted or moved while the run used it. Start it again")
 
 
 def _hold(run_dir: Path, config: dict[str, Any], lock: FileLock) -> None:
@@ -81,16 +92,16 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     if not (run_dir / MODEL).is_file():
         raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
     try:
-        return json.loads(regular(path, most=LARGEST_TEXT).read_text())
-    except (OSError, ValueError) as error:
-        raise RunRefused(f"{path}: cannot be read ({error})") from None
+        return read_json(path)
+    except ValueError as error:
+        raise RunRefused(str(error)) from None
 
 
 def _keep_config(path: Path, config: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, config)
         return
-    before = json.loads(path.read_text())
+    before = read_json(path)
     if differences := changes(before, config):
         lines = "\n".join(f"  {line}" for line in differences)
         raise RunRefused(
@@ -109,6 +120,20 @@ def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
         "It is finished. To train its model further, in a new run whose learning rate schedule "
         f"begins anew, run\n\n  {further_command(run_dir)}\n"
     )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises:
+        ValueError: it is corrupt; names the file.
+    """
+    try:
+        return dict(json.loads(regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: cannot be read ({error}). Restore it, or start a run in a new directory"
+        ) from None
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

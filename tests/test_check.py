@@ -238,6 +238,28 @@ def test_a_folder_that_cannot_be_written_is_refused(key: str, refused: Refused) 
     assert f"{key}=/proc/handpose: /proc cannot be written (" in printed
 
 
+@pytest.mark.parametrize("key", ["paths.runs", "paths.cache", "hydra.run.dir"])
+def test_a_folder_with_a_name_that_cannot_be_is_refused(
+    key: str, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    assert f"{tmp_path}/link is a link to nothing" in refused(f"{key}={tmp_path}/link/runs")
+    assert "File name too long" in refused(f"{key}={tmp_path}/{'x' * 300}")
+
+
+def test_a_read_only_cache_with_content_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def read_only(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("handpose.check.folders.TemporaryDirectory", read_only)
+    monkeypatch.setattr("handpose.check.command_line.unwritable", lambda *_: None)
+    assert "Read-only file system" in refused(f"paths.cache={tmp_path}")
+    (tmp_path / "index").mkdir()
+    check_command_line([f"paths.cache={tmp_path}"])
+
+
 def test_nothing_is_left_of_the_attempt_to_write(tmp_path: Path) -> None:
     check_command_line([f"paths.runs={tmp_path}/runs", f"paths.cache={tmp_path}"])
     assert not list(tmp_path.iterdir())

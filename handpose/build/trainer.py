@@ -1,10 +1,12 @@
 """Lightning's trainer of a stage."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 
@@ -13,6 +15,8 @@ from handpose.build.processes import build_environment
 from handpose.config import num_processes
 from handpose.data.workers import default_num_workers
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
+
+_log = logging.getLogger(__name__)
 
 
 def build_trainer(
@@ -33,7 +37,7 @@ def build_trainer(
     batches: int | float = 1.0 if caps.batches is None else caps.batches
     checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
     trainer = pl.Trainer(
-        accelerator=cfg.trainer.accelerator,
+        accelerator=_accelerator(cfg),
         devices=cfg.trainer.devices,
         num_nodes=cfg.trainer.num_nodes,
         strategy=_strategy(cfg),
@@ -75,6 +79,14 @@ def build_evaluator(
         callbacks=callbacks,
         precision="32-true",
     )
+
+
+def _accelerator(cfg: DictConfig) -> str:
+    """Lightning's name of the device; Apple's GPU (MPS) has no float64, which objectives need."""
+    if cfg.trainer.accelerator == "auto" and torch.backends.mps.is_available():
+        _log.warning("trains on the CPU: Apple's GPU (MPS) has no float64, which objectives need")
+        return "cpu"
+    return str(cfg.trainer.accelerator)
 
 
 def _strategy(cfg: DictConfig) -> str:

@@ -1,5 +1,6 @@
 """Files and folders that a run needs: what the user brings, and what it may write."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ def folder_problems(cfg: DictConfig, content: dict[str, Any], catalogue: Catalog
     problems += start_problems(cfg)
     problems += positives_problems(cfg) if "pretrain" in stages(content) else []
     cache = found_value(cfg, "paths.cache")
-    problems += [unwritable("paths.cache", cache)] if isinstance(cache, str) else []
+    problems += [_cache_problem(cache)] if isinstance(cache, str) else []
     return [problem for problem in problems if problem]
 
 
@@ -124,7 +125,12 @@ def _file_problem(cfg: DictConfig, key: str) -> str | None:
 
 
 def _is_filled(path: Path) -> bool:
-    return path.is_dir() and any(path.iterdir())
+    return os.path.isdir(path) and any(path.iterdir())  # noqa: PTH112  # False for a long name
+
+
+def _cache_problem(cache: str) -> str | None:
+    """A cache that cannot be written and is empty: one with content may hold all that is needed."""
+    return None if _is_filled(Path(cache)) else unwritable("paths.cache", cache)
 
 
 def require_writable(key: str, folder: Path) -> None:
@@ -149,12 +155,16 @@ def first_existing(path: Path) -> Path:
 
 def unwritable(key: str, folder: str) -> str | None:
     """Why a folder cannot be made or written, or None."""
-    existing = first_existing(Path(folder))
-    if not existing.is_dir():
-        return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
+    existing = path = Path(folder).absolute()
     try:
+        existing = first_existing(path)
+        links = [p for p in (path, *path.parents) if p.is_symlink() and not p.exists()]
+        if links:
+            return f"{key}={folder}: {links[0]} is a link to nothing; choose another place"
+        if not existing.is_dir():
+            return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
         with TemporaryDirectory(prefix=".handpose-", dir=existing):
             return None
-    except OSError as error:  # permissions, a mount that is only read, a quota, a full disk
+    except OSError as error:  # permissions, a read-only mount, a quota, a full disk, a long name
         reason = error.strerror or error
         return f"{key}={folder}: {existing} cannot be written ({reason}); choose a place that can"

@@ -72,7 +72,7 @@ def _samples_at_once(cfg: DictConfig, stage: str, owner: str) -> tuple[str, int]
 
 
 def _is_on_cpu(cfg: DictConfig) -> bool:
-    no_gpu = not _GPU.exists() and sys.platform == "linux"
+    no_gpu = not _GPU.exists()
     return cfg.trainer.accelerator == "cpu" or (cfg.trainer.accelerator == "auto" and no_gpu)
 
 

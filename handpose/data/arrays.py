@@ -43,22 +43,36 @@ class ArrayFolder(Mapping[str, np.ndarray]):
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """Raises ValueError where it is no plain array; names the file."""
+    """Raises ValueError where it is missing or no plain array; names the file."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{path}: deleted while in use; run the same command again to build it again"
+        ) from error
     except (ValueError, EOFError) as error:
         raise ValueError(
             f"{path}: no plain array ({error}); delete its folder, which is made again"
         ) from error
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether `folder` was written whole and every array still has its CRC-32."""
+def find_damage(folder: Path, *, checksums: bool) -> str | None:
+    """How a folder of arrays is corrupt; None for one that is whole.
+
+    Args:
+        checksums: whether every array is read and compared with its CRC-32.
+    """
     try:
-        checksums = json.loads((folder / _MANIFEST).read_text())
-        return all(_checksum(folder / f"{name}.npy") == crc for name, crc in checksums.items())
-    except (OSError, ValueError):
-        return False
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        if not isinstance(manifest, dict):
+            return f"{_MANIFEST} is no table"
+        for name, checksum in manifest.items():
+            _mapped(folder / f"{name}.npy")
+            if checksums and _checksum(folder / f"{name}.npy") != checksum:
+                return f"{name}.npy has another checksum"
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
 
 
 class ArrayFolderWriter:

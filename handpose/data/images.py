@@ -1,5 +1,6 @@
 """Reading a picture from disk."""
 
+import errno
 import io
 import struct
 from collections.abc import Callable
@@ -35,6 +36,8 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
     try:
         content = regular(path, most=LARGEST_IMAGE).read_bytes()
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise  # nothing is wrong with the image
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         return _decode(content, _UPRIGHT if upright else _AS_STORED)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,11 +13,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from filelock import FileLock
 
-from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, is_complete
+from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, find_damage
 from handpose.data.base import SPLITS, Split
-from handpose.data.workers import process_context
+from handpose.data.cached import ensure_built
 from handpose.hand import NUM_JOINTS
 from handpose.processes import num_cores
 from handpose.progress import track
@@ -37,11 +37,12 @@ def rendered(root: Path, split: Split, **settings: Any) -> ArrayFolder:
     """
     described = json.dumps([_renderer_source(), split, settings], sort_keys=True)
     folder = root / f"{split}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{folder.name}.lock"):
-        if is_complete(folder):
-            return ArrayFolder(folder)
-        return _render_into(folder, split, **settings)
+
+    def problem() -> str | None:
+        return find_damage(folder, checksums=True) if os.path.lexists(folder) else ""
+
+    ensure_built(folder, problem, lambda: _render_into(folder, split, **settings))
+    return ArrayFolder(folder)
 
 
 def _renderer_source() -> str:
@@ -83,10 +84,11 @@ def _render_into(
 def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
     """The hands of all jobs in order; a pool where there is more than a moment's work."""
     cores = num_cores()
-    if len(jobs) < 8 or cores == 1:
+    is_of_pool = multiprocessing.current_process().name != "MainProcess"
+    if len(jobs) < 8 or cores == 1 or is_of_pool:  # joblib's, whose other processes have the cores
         yield from chain.from_iterable(map(_render_chunk, jobs))
         return
-    context = process_context("spawn")
+    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         with _one_blas_thread():
             chunks = pool.map(_render_chunk, jobs)  # starts the workers

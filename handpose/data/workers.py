@@ -8,7 +8,7 @@ import signal
 import sys
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from handpose.processes import num_cores
 
@@ -18,18 +18,13 @@ def default_num_workers(num_processes: int = 1) -> int:
     return min(8, max(1, num_cores() // num_processes))
 
 
-def process_context(method: Literal["fork", "spawn"] | None = None) -> BaseContext:
-    """Says how helper processes start; named, since joblib changes the default in its processes.
-
-    Args:
-        method: None for fork on Linux and spawn elsewhere.
-    """
-    method = method or ("fork" if sys.platform == "linux" else "spawn")
-    default = multiprocessing.get_start_method(allow_none=True)
-    if default not in (None, *multiprocessing.get_all_start_methods()):
-        # joblib's, which a spawned process takes over and does not know
-        multiprocessing.set_start_method(method, force=True)
-    return multiprocessing.get_context(method)
+def process_context() -> BaseContext:
+    """Says how data workers start: named, since joblib changes the default in its processes."""
+    if sys.platform == "linux":
+        return multiprocessing.get_context("fork")
+    # A spawned process takes over the default, and does not know joblib's.
+    multiprocessing.set_start_method("spawn", force=True)
+    return multiprocessing.get_context("spawn")
 
 
 def begin_worker(worker: int) -> None:

@@ -1,6 +1,5 @@
 """A finished run -> `model.onnx` and `MODEL_CARD.md` in a folder."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from handpose.export.card import Card, write_card
 from handpose.export.graph import OPSET, ExportedModel, write_graph
 from handpose.hand import REFERENCE_BONES
 from handpose.report.choices import essence
-from handpose.rundir import RESULTS, finished_config
+from handpose.rundir import RESULTS, finished_config, read_json
 from handpose.stages.finished import open_finished
 from handpose.synthetic.anatomy import mean_reach
 
@@ -59,7 +58,7 @@ def export_run(
         partial.unlink(missing_ok=True)
     card = Card(
         config=config,
-        results=json.loads((run_dir / RESULTS).read_text()),
+        results=read_json(run_dir / RESULTS),
         terms=build.build_terms(cfg),
         agreement=agreement,
         opset=opset,

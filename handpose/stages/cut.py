@@ -1,6 +1,5 @@
 """The cut into training and validation of a run, kept in its directory for later evaluations."""
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from omegaconf import OmegaConf
 
 from handpose import build
 from handpose.data.base import HandDataset
-from handpose.rundir import CONFIG, CUT, write_json
+from handpose.rundir import CONFIG, CUT, read_json, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +69,9 @@ def _difference(name: str, val: np.ndarray, kept: dict[str, list[int]] | None) -
 
 def _trained_on(run_dir: Path) -> set[str]:
     """The names of the sources of a run's stages."""
-    config = OmegaConf.create(json.loads((run_dir / CONFIG).read_text()))
+    config = OmegaConf.create(read_json(run_dir / CONFIG))
     return {name for terms in build.build_terms(config).values() for name in terms}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_json(path) if path.exists() else {}

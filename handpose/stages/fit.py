@@ -62,6 +62,7 @@ def fit(
         callbacks: of the stage's own.
     """
     interrupt.check()
+    folder.mkdir(parents=True, exist_ok=True)
     guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
     saver = StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt)
     # What a step logs comes before its checkpoint: no resumed run leaves it out.

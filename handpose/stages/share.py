@@ -120,7 +120,8 @@ def train_or_take(
         finally:
             _alone(shared.release)
     _log.info("pre-training is done: %s", shared.path)
-    _alone(lambda: add_curves(shared.curves.read_text(), curves, loggers))
+    if ranks.decided(shared.curves.is_file):
+        _alone(lambda: add_curves(shared.curves.read_text(), curves, loggers))
     content, backbone = checkpoint.load(shared.path), start()
     backbone.network.load_state_dict(content["state_dict"])
     backbone.decoder = content["decoder"]

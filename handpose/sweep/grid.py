@@ -1,6 +1,5 @@
 """The cells of a sweep, as the command that starts it knows them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from handpose.check.stored import changes
 from handpose.check.sweep import cells, is_grid
-from handpose.rundir import CONFIG, RESULTS
+from handpose.rundir import CONFIG, RESULTS, read_json
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Cell:
         if not (self.folder / RESULTS).is_file():
             return False
         try:
-            before = json.loads((self.folder / CONFIG).read_text())
+            read_json(self.folder / RESULTS)
+            before = read_json(self.folder / CONFIG)
         except (OSError, ValueError):
             return False
         return not changes(before, self.config)

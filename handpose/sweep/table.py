@@ -1,6 +1,5 @@
 """The table of a sweep, one row a cell: sweep.md, sweep.json and in the terminal."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from handpose.rundir import RESULTS, write_json
+from handpose.rundir import RESULTS, read_json, write_json
 from handpose.sweep.cell import FAILURE
 from handpose.sweep.grid import Cell
 
@@ -45,7 +44,7 @@ def _read_row(cell: Cell) -> Row:
     if failure.is_file():
         return Row(cell, "failed", failure.read_text(encoding="utf-8").partition("\n")[0], {})
     if cell.is_finished():
-        return Row(cell, "finished", "", json.loads((cell.folder / RESULTS).read_text()))
+        return Row(cell, "finished", "", read_json(cell.folder / RESULTS))
     return Row(cell, "unfinished", "ended without results and without a word, or never began", {})
 
 

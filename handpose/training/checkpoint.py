@@ -27,7 +27,7 @@ def save(content: Any, path: Path) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full; names the path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # not its parents: a run whose directory is deleted ends
     partial = path.with_name(f".{path.name}.partial")
     try:
         _write(content, partial)

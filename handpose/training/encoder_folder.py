@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from handpose.data.cached import set_aside
 from handpose.training import checkpoint
 from handpose.training.loggers import PRETRAINING, curves_of
 
@@ -46,9 +47,8 @@ class EncoderFolder:
 
     def begin(self, run_dir: Path) -> list[Path]:
         """Notes that a run makes it now; returns those before it, the last first."""
-        if self.path.exists():
-            _log.warning("%s is damaged (%s)", self.path, checkpoint.find_damage(self.path))
-            self.path.unlink()
+        if os.path.lexists(self.path):
+            set_aside(self.path, str(checkpoint.find_damage(self.path)))
         before = self.makers()
         self._write("spec.json", json.dumps(self._spec, indent=1, sort_keys=True))
         with self._makers.open("a", encoding="utf-8") as file:

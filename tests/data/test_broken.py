@@ -363,3 +363,19 @@ def test_a_picture_of_a_bad_record_is_looked_at_too(tmp_path: Path, open_it: Cal
     with pytest.raises(BrokenDataError) as caught:
         open_it("freihand", root)
     assert {problem.file for problem in caught.value.problems} == {"training_xyz.json#2", picture}
+
+
+@pytest.mark.parametrize("content", ["", "image,side\n", "\n\n"])
+@pytest.mark.parametrize("file", ["labels.csv", "labels.jsonl"])
+def test_a_manifest_without_rows_says_so(file: str, content: str, tmp_path: Path) -> None:
+    text = content.strip("aegimsd,") if file.endswith("jsonl") else content
+    (tmp_path / file).write_text(text)
+    with pytest.raises(BrokenDataError, match=rf"{file}: it has no row of data"):
+        Manifest(
+            root=str(tmp_path),
+            cache=str(tmp_path / "cache"),
+            file=file,
+            split="train",
+            image_size=32,
+            val_fraction=0.2,
+        )

@@ -1,6 +1,7 @@
 """Batches: equal for any number of workers, different in every epoch, plain in validation."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +9,10 @@ import torch
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
-from handpose.data import loaders
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.mining import Mined, mine
 from handpose.data.sampling import sample_rng
 from handpose.data.synthetic import Synthetic
-from handpose.data.workers import process_context
 from handpose.records import Views
 
 
@@ -47,22 +46,21 @@ def test_same_batches_with_0_and_2_workers(source: Synthetic, make_settings: Cal
         assert own["part"].image.dtype == torch.uint8
 
 
-def test_same_batches_from_workers_that_are_spawned(
-    source: Synthetic, make_settings: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on macOS, where a worker gets the dataset pickled."""
-    monkeypatch.setattr(loaders, "process_context", lambda: process_context("spawn"))
-    views = ViewDataset(source, {"part": make_settings("rotate")}, seed=1)
-    for own, workers in zip(_epoch(views, 3), _epoch(views, 3, num_workers=1), strict=True):
-        assert torch.equal(own["part"].image, workers["part"].image)
+def _epoch_on(platform: str, dataset: object) -> list:
+    """With a worker, in a process of joblib's: spawned on macOS, where it gets the set pickled."""
+    from handpose.data import workers
+
+    workers.sys = SimpleNamespace(platform=platform)  # of this process
+    return _epoch(dataset, 3, num_workers=1)
 
 
 def test_workers_start_in_a_process_of_joblib(source: Synthetic, make_settings: Callable) -> None:
     joblib = pytest.importorskip("joblib")
     views = ViewDataset(source, {"part": make_settings("rotate")}, seed=1)
-    jobs = [joblib.delayed(_epoch)(views, 3, num_workers=1)] * 2
+    jobs = [joblib.delayed(_epoch_on)(platform, views) for platform in ("linux", "darwin")]
     for found in joblib.Parallel(n_jobs=2)(jobs):
-        assert torch.equal(found[0]["part"].image, _epoch(views, 3)[0]["part"].image)
+        for own, other in zip(_epoch(views, 3), found, strict=True):
+            assert torch.equal(own["part"].image, other["part"].image)
 
 
 def test_two_epochs_augment_one_sample_differently(

@@ -81,7 +81,7 @@ def test_cache_is_reused_and_a_damaged_one_made_again(
 
 
 def test_cells_of_a_joblib_sweep_render_too(tmp_path: Path) -> None:
-    """Enough hands for processes of their own, which start from those of joblib."""
+    """Enough hands for a pool, within that of joblib."""
     joblib = pytest.importorskip("joblib")
     many = 8 * renders._CHUNK
     jobs = [joblib.delayed(_hands)(tmp_path / str(i), num_train=many) for i in range(2)]

@@ -38,8 +38,11 @@ def listed_rows(
     try:
         regular(path, most=LARGEST_TABLE)
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write the mark
-            for number, row in read(collector, file, name, known):
+            rows, number = read(collector, file, name, known), None
+            for number, row in rows:
                 yield f"{name}#{number}", row
+        if number is None and not collector.problems + collector.fatal:
+            collector.problem(name, "it has no row of data", fatal=True)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         collector.problem(name, f"cannot be read as text ({error})", fatal=True)
 

@@ -4,15 +4,16 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
 
-from handpose.data.arrays import ArrayFolder, ArrayFolderWriter
+from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, find_damage
+from handpose.data.cached import ensure_built
 from handpose.data.index.annotation import ANNOTATION
 from handpose.data.index.checks import faulty_hands, judge_source, unreadable_images
 from handpose.data.index.collector import HAND, IMAGE, Collector
@@ -64,22 +65,33 @@ def open_index(
     described = json.dumps([name, str(root.absolute()), options])
     own = folder / f"{name}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     fingerprint = _fingerprint(read, watched)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{own.name}.lock"):
-        summary = _summary(own)
-        named = [root / problem[0].split("#")[0] for problem in summary.get("problems", [])]
-        if summary.get("fingerprint") != fingerprint or summary["bad_files"] != _states(named):
-            _log.info("%s: reading the annotations and pictures of %s, once", name, root)
-            summary = _build(root, own, read, read_picture, fingerprint)
-        return _opened(own, summary)
+
+    def build() -> None:
+        _log.info("%s: reading the annotations and pictures of %s, once", name, root)
+        _build(root, own, read, read_picture, fingerprint)
+
+    ensure_built(own, lambda: _find_problem(own, root, fingerprint), build)
+    return _opened(own, _summary(own))
+
+
+def _find_problem(folder: Path, root: Path, fingerprint: str) -> str | None:
+    """None for a whole index, "" for one that is missing or out of date, or how it is corrupt."""
+    if not os.path.lexists(folder):
+        return ""
+    try:
+        summary = _summary(folder)
+        if summary["fingerprint"] != fingerprint:  # of other data, or of another version
+            return ""
+        index = _opened(folder, summary)
+        is_current = summary["bad_files"] == _bad_files(root, index.problems)
+        return find_damage(folder, checksums=False) if is_current else ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    """What was written beside the arrays; empty where there is no index."""
-    try:
-        return json.loads((folder / _SUMMARY).read_text())
-    except (OSError, ValueError):
-        return {}
+    """What was written beside the arrays."""
+    return json.loads((folder / _SUMMARY).read_text())
 
 
 def _opened(folder: Path, summary: dict[str, Any]) -> Index:
@@ -92,6 +104,11 @@ def _opened(folder: Path, summary: dict[str, Any]) -> Index:
         problems,
         summary["warnings"],
     )
+
+
+def _bad_files(root: Path, problems: Iterable[Problem]) -> str:
+    """The states of what is bad: a file that is fixed in place changes no folder."""
+    return _states([root / problem.file.split("#")[0] for problem in problems])
 
 
 def _fingerprint(read: Reader, watched: list[Path]) -> str:
@@ -123,7 +140,7 @@ def _code(reader: Path) -> bytes:
 
 def _build(
     root: Path, folder: Path, read: Reader, read_picture: ReadPicture, fingerprint: str
-) -> dict[str, Any]:
+) -> None:
     with Columns(ANNOTATION | HAND | IMAGE, beside=folder.parent) as columns:
         collector = Collector(columns)
         read(collector)
@@ -141,11 +158,9 @@ def _build(
             "counts": dict(collector.counts),
             "problems": collector.problems,
             "warnings": collector.warnings,
-            # A bad file that is mended in place changes no folder.
-            "bad_files": _states([root / p.file.split("#")[0] for p in collector.problems]),
+            "bad_files": _bad_files(root, collector.problems),
         }
         _publish(folder, columns, ~bad, summary)
-        return summary
 
 
 def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
