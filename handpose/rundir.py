@@ -87,7 +87,7 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
         raise RunRefused(f"{run_dir}: {what}")
     if not (run_dir / RESULTS).is_file():
         raise RunRefused(
-            f"{run_dir}: not finished, without {RESULTS}. {how_to_resume(begun_by(run_dir))}"
+            f"{run_dir}: not finished, without {RESULTS}; to resume it, run: {begun_by(run_dir)}"
         )
     if not (run_dir / MODEL).is_file():
         raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")

@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from handpose.check.folders import stages
+from handpose.check.rules import is_number
 from handpose.check.values import found_value
 
 _DECOUPLED = "torch.optim.AdamW"
@@ -18,7 +19,8 @@ def optimizer_problems(cfg: DictConfig, content: dict[str, Any]) -> list[str]:
     problems = []
     for stage in stages(content):
         rate, decay = (found_value(cfg, f"{stage}.optimizer.{k}") for k in ("lr", "weight_decay"))
-        if found_value(cfg, f"{stage}.optimizer._target_") == _DECOUPLED and rate * decay > 1:
+        is_decoupled = found_value(cfg, f"{stage}.optimizer._target_") == _DECOUPLED
+        if is_decoupled and is_number(rate) and is_number(decay) and rate * decay > 1:
             problems.append(
                 f"{stage}: optimizer.lr={rate:g} times optimizer.weight_decay={decay:g} is "
                 f"{rate * decay:g}: each step takes away more than the whole weight, and training "

@@ -93,6 +93,11 @@ def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
+    if not requeues and own_job() is not None and ranks.is_first():
+        _log.warning(
+            "this Slurm job is not requeued when it is told to stop: without hydra.run.dir=DIR on "
+            "the command line it would begin a new run"
+        )
     # Over the handlers of whoever began this process, such as submitit's
     before = {number: signal.signal(number, interrupt.note) for number in SIGNALS}
     try:
@@ -100,20 +105,10 @@ def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
     except Interrupted as interrupted:
         # The first process of one task that has several; of several tasks, that of the first.
         if interrupted.code == _TERMINATED and ranks.is_first():
-            interrupted.resumable = not (requeue_job() if requeues else _stays_out())
+            interrupted.resumable = not (requeues and requeue_job())
         if interrupted.together:
             ranks.wait()  # a process that leaves first may take the others with it
         raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _stays_out() -> bool:
-    """Says why this process's Slurm job, if it is in one, is not requeued."""
-    if own_job() is not None:
-        _log.warning(
-            "the Slurm job is not requeued: without hydra.run.dir=DIR on the command line it would "
-            "begin a new run"
-        )
-    return False

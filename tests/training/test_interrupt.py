@@ -96,6 +96,24 @@ def test_of_several_processes_in_one_task_the_first_alone_asks(
     assert calls.read_text() == ""
 
 
+@pytest.mark.parametrize("requeues", [True, False])
+def test_a_job_goes_back_only_where_it_would_resume_the_run(
+    slurm: Slurm, caplog: pytest.LogCaptureFixture, requeues: bool
+) -> None:
+    """The other says so at its start, and is to be resumed by hand."""
+    calls = slurm("RUNNING")
+    told = []
+    try:
+        with interruptible(requeues=requeues) as interrupt:
+            told.append("without hydra.run.dir=DIR on the command line" in caplog.text)
+            os.kill(os.getpid(), signal.SIGTERM)
+            interrupt.check()
+    except Interrupted as stopped:
+        told.append(stopped.resumable)
+    assert told == [not requeues, not requeues]
+    assert ("requeue 7" in calls.read_text()) is requeues
+
+
 def test_who_presses_ctrl_c_wants_no_other_job(slurm: Slurm) -> None:
     calls = slurm("RUNNING")
     assert _stopped_by(signal.SIGINT) == 130
