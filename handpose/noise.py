@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 # Starts of warnings, as regular expressions.
 _WARNINGS = (
-    # Lightning's use of a deprecated function of PyTorch's; a newer Lightning mends it.
+    # Lightning's use of a deprecated function of PyTorch's; a newer Lightning fixes it.
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # Slurm's commands are installed, and the run was not started by srun: one process needs none.
     r"The `srun` command is available on your system but is not used",

@@ -1,4 +1,4 @@
-"""Experiment files, read on their own: a wrong key in one would merge without a word."""
+"""Experiment files, read on their own: a wrong key in one would merge without an error."""
 
 import re
 

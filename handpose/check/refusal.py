@@ -23,7 +23,7 @@ def refuse(problems: Sequence[str]) -> NoReturn:
 
 
 class UserError(CompactHydraException, ValueError):
-    """What the user can mend: Hydra prints its text alone, and the exit code is 1."""
+    """What the user can fix: Hydra prints its text alone, and the exit code is 1."""
 
 
 @contextmanager

@@ -9,17 +9,11 @@ from handpose.augment.settings import BOUNDS, SINGLE, WORDS
 
 
 class Rule(NamedTuple):
-    """What a value must be.
-
-    Args:
-        holds: whether a value is right.
-        expected: the same in words.
-        bounds: lowest and highest number that it admits; None for other values.
-    """
+    """What a value must be."""
 
     holds: Callable[[Any], bool]
-    expected: str
-    bounds: tuple[float, float] | None = None
+    expected: str  # the same in words
+    bounds: tuple[float, float] | None = None  # lowest and highest number that it admits
 
 
 def is_number(value: Any) -> bool:

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from handpose.explore.comparison import Shown
 from handpose.explore.runs import inside
-from handpose.report.curves import Panel, Points, draw_line, panel_title, stage_panels
+from handpose.report.curves import Points, draw_line, from_1, panel_title, stage_panels
 from handpose.report.inputs import Curves
 from handpose.report.style import legend, new_panels, tidy, to_png
 from handpose.training.loggers import read_curves
@@ -43,14 +43,10 @@ def draw_training(chosen: Sequence[Shown], root: Path, stage: str) -> bytes | No
 
 
 def stage_lines(curves: Mapping[str, Curves], stage: str) -> dict[str, dict[str, Points]]:
-    """Quantity -> letter -> (epoch, value): of the validation split, else of training."""
+    """Quantity -> letter -> (epoch from 1, value): of the validation split, else of training."""
     lines: dict[str, dict[str, Points]] = {}
     for letter, own in curves.items():
         for panel in stage_panels(own, stage):
-            if points := _points(panel):
+            if points := from_1(panel.val or panel.train):
                 lines.setdefault(panel.name, {})[letter] = points
     return lines
-
-
-def _points(panel: Panel) -> Points:
-    return panel.val or panel.train

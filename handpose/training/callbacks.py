@@ -1,4 +1,4 @@
-"""What watches over a stage while it is trained: its seeds, its checkpoints, its gradients."""
+"""Callbacks of a stage: seeding, checkpoints, non-finite gradients."""
 
 import logging
 from pathlib import Path

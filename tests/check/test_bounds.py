@@ -110,7 +110,6 @@ def test_an_augmentation_is_held_to_the_same_bounds() -> None:
     assert set(SINGLE) == {name for name in numeric if Augmentation.__annotations__[name] is float}
 
 
-def test_a_rule_without_bounds_would_be_seen() -> None:
-    assert Rule(lambda v: True, "anything").bounds is None
+def test_a_value_beyond_a_rule_would_be_seen() -> None:
     assert admitted(whole(1, 3), 2) == []
     assert admitted(whole(-5, 3), 2) == [-1, 0]

@@ -29,10 +29,10 @@ def runs(tmp_path: Path) -> list[Run]:
 def test_each_quantity_has_a_line_for_each_run_that_logged_it(runs: list[Run]) -> None:
     curves = {run.name: read_curves(run.folder / "metrics.csv") for run in runs}
     assert stage_lines(curves, "pretrain") == {
-        "loss": {name: [(0, 2.5), (1, 2.0)] for name in ("one", "two")}
+        "loss": {name: [(1, 2.5), (2, 2.0)] for name in ("one", "two")}
     }
     assert stage_lines(curves, "finetune") == {
-        "loss": {name: [(0, 1.0)] for name in ("one", "two")}
+        "loss": {name: [(1, 1.0)] for name in ("one", "two")}
     }, "of training, where no validation was logged"
 
 
