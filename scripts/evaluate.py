@@ -12,10 +12,10 @@ import argparse
 import logging
 import shlex
 import sys
-from pathlib import Path
 
 from handpose.check.evaluation import check_evaluation
 from handpose.check.folders import require_writable
+from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
 from handpose.config import register
 from handpose.rundir import EVALUATIONS, finished_config
@@ -55,7 +55,7 @@ def main() -> None:
 
     quieten()
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    try:
+    with ends_with_message():
         evaluated = evaluate_finished(
             cfg,
             arguments.run,
@@ -63,8 +63,6 @@ def main() -> None:
             submission=arguments.submission,
             any_length=arguments.any_length,
         )
-    except ValueError as error:
-        raise SystemExit(f"{Path(__file__).name}: {error}") from None
     command = shlex.join(["python", *sys.argv])
     folder = write_evaluation(to, *evaluated, config=config, command=command)
     print_results(evaluated[0], run_dir=folder)

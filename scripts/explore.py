@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from handpose.check import check_command_line
+from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
 from handpose.config import register
 
@@ -35,10 +36,8 @@ def main() -> None:
     runs = arguments.runs or Path(cfg.paths.runs)
     if arguments.runs is None:
         runs.mkdir(parents=True, exist_ok=True)  # train.py would make it
-    try:
+    with ends_with_message():
         _serve(cfg, runs, arguments.host, arguments.port)
-    except ValueError as error:
-        raise SystemExit(f"{Path(__file__).name}: {error}") from None
 
 
 def _arguments() -> argparse.Namespace:

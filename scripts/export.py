@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from handpose.check.folders import require_writable
+from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
 from handpose.rundir import finished_config
 
@@ -37,10 +38,8 @@ def main() -> None:
         )
     from handpose.export import export_run
 
-    try:
+    with ends_with_message():
         exported = export_run(arguments.run, folder, opset=arguments.opset)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"{Path(__file__).name}: {error}") from None
     a, g, r = exported.agreement, exported.agreement.graph, exported.agreement.rounding
     size = exported.graph.stat().st_size
     print(f"{exported.graph}: {size / 1e6:.1f} MB")

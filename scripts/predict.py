@@ -22,6 +22,7 @@ from handpose.check.prediction import (
     given_problems,
     numbers,
 )
+from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
 from handpose.rundir import finished_config
 
@@ -61,13 +62,11 @@ def main() -> None:
     from handpose.predict.job import Job
 
     console = Console()
-    try:
+    with ends_with_message():
         hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
         given = Given(**known, side=arguments.side, scale=arguments.scale)
         job = Job(hand_pose, given, arguments.to, batch_size=arguments.batch_size, console=console)
         done = job.run(found, limit=arguments.frames)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"{Path(__file__).name}: {error}") from None
     what = ("picture" if found.kind == "pictures" else "frame") + "s" * (done.written != 1)
     others = f", {found.left_out} other files" if found.left_out else ""
     console.print(

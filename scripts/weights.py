@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handpose.check.folders import require_writable
+from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
 from handpose.rundir import MODEL
 
@@ -35,13 +36,11 @@ _LOADERS = {
 def main() -> None:
     """Exits with 1 and one message if anything is wrong."""
     arguments = _arguments()
-    try:
+    with ends_with_message():
         if arguments.to is not None:
             _refuse_existing(arguments.to)
             require_writable("--to", arguments.to.parent)
         arguments.command(arguments)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"{Path(__file__).name}: {error}") from None
 
 
 def _arguments() -> argparse.Namespace:

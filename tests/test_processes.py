@@ -116,3 +116,10 @@ def _runs(number: int) -> bool:
 def test_our_own_environment_is_that_of_no_launcher() -> None:
     assert "RANK" not in os.environ
     assert launched() is None
+
+
+def test_cores_where_the_system_cannot_tell_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    assert processes.num_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert processes.num_cores() == os.cpu_count()

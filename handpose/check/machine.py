@@ -47,6 +47,7 @@ _ADVICE = {
     errno.ENOSPC: "Make room on the disk",
     errno.EDQUOT: "Make room within the quota",
     errno.ENAMETOOLONG: "Choose a shorter path",
+    errno.EIO: "Check the disk",
     errno.ELOOP: "A link is in its place. Move it away",
 }
 
@@ -79,9 +80,11 @@ def explained(error: BaseException) -> str | None:
         if re.search(pattern, f"{type(error).__name__}: {text}"):
             shown = text.partition("\n")[0][:200]
             return f"{where}{meaning} ({shown}). {advice.format(keys=keys or 'the batch size')}"
-    if isinstance(error, OSError) and (found := re.match(r"\[Errno (\d+)\] (.*)", text, re.S)):
-        return f"{where}{found[2]}. {_ADVICE.get(int(found[1]), 'Check the disk')}"
-    return None
+    if not isinstance(error, OSError):
+        return None
+    found = re.match(r"\[Errno (\d+)\] (.*)", text, re.S)
+    advice = _ADVICE.get(int(found[1]), "") if found else ""
+    return where + ". ".join(filter(None, (found[2] if found else text, advice)))
 
 
 def of_worker(text: str) -> str:

@@ -4,6 +4,7 @@ import difflib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from hydra.errors import CompactHydraException
@@ -41,6 +42,20 @@ def without_traceback() -> Iterator[None]:
         if text is None:
             raise cause from cause.__cause__
         raise UserError(hidden(text)) from cause
+
+
+@contextmanager
+def ends_with_message() -> Iterator[None]:
+    """Around the work of a script: the same errors end it with one message and exit code 1.
+
+    Raises:
+        SystemExit: for such an error inside.
+    """
+    try:
+        with without_traceback():
+            yield
+    except UserError as error:
+        raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from None
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

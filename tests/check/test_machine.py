@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from handpose.check.machine import during
-from handpose.check.refusal import UserError, without_traceback
+from handpose.check.refusal import UserError, ends_with_message, without_traceback
+from handpose.data import renders
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,10 +65,25 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "file"
     assert f"No such file or directory: '{missing}'. It was deleted" in told(missing.read_text)
     assert "Choose a shorter path" in told((tmp_path / ("x" * 300)).mkdir)
+    assert told(raising(OSError("f.pt is cut"))) == "pre-training: f.pt is cut"
+
+
+def test_a_script_ends_with_the_same_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scripts/evaluate.py"])
+    with pytest.raises(SystemExit, match=r"^evaluate\.py: the GPU is out"), ends_with_message():
+        raise RuntimeError("CUDA out of memory")
+
+
+def test_a_rendering_process_that_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renders, "_render_chunk", os._exit)
+    monkeypatch.setattr(renders, "num_cores", lambda: 2)
+    said = told(lambda: list(renders._all_hands([9] * 8)))  # type: ignore[list-item]
+    assert "a helper process was killed" in said
+    assert "taskset" in said
 
 
 def test_any_other_error_stays_as_it_is() -> None:
-    for other in (RuntimeError("a bug"), KeyError("key"), OSError("without a number")):
+    for other in (RuntimeError("a bug"), KeyError("key")):
         with pytest.raises(type(other)) as error, without_traceback(), during("pre-training"):
             raise other
         assert error.value is other
@@ -122,3 +139,22 @@ def test_a_worker_that_cannot_go_on_ends_the_run(before: str, action: str, reaso
     )
     assert done.returncode == 1
     assert reason in done.stderr.splitlines()[-1]
+
+
+def test_shared_memory_of_a_megabyte_is_told() -> None:
+    """A container's /dev/shm, in a mount namespace of its own."""
+    code = SENDS.format(before="", action="return torch.zeros(1 << 20)")
+    small = "mount -t tmpfs -o size=1m tmpfs /dev/shm"
+    isolated = ["unshare", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.call([*isolated, small]) != 0:
+        pytest.skip("no right to mount a small /dev/shm")
+    done = subprocess.run(
+        [*isolated, f'{small}; exec "$0" -c "$1"', sys.executable, code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "docker run --shm-size=8g), or set trainer.num_workers=0" in done.stderr.splitlines()[-1]
