@@ -60,6 +60,24 @@ def class_value(target: Any, attribute: str) -> Any:
     return None
 
 
+def parameter_defaults(target: Any) -> dict[str, Any]:
+    """The parameters of a class of ours that may be left out, and what they then are.
+
+    Args:
+        target: the full name of the class; its bases are not read.
+    """
+    module, _, name = str(target).rpartition(".")
+    source, found = module_source(module) if module else None, dict[str, ast.expr]()
+    classes = [node for node in source.body if isinstance(node, ast.ClassDef)] if source else []
+    for statement in [each for node in classes if node.name == name for each in node.body]:
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:  # of a dataclass
+            found[ast.unparse(statement.target)] = statement.value
+        elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            pairs = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
+            found |= {own.arg: default for own, default in pairs if default is not None}
+    return {own: ast.literal_eval(default) for own, default in found.items()}
+
+
 def _full_name(base: ast.expr, module: str, source: ast.Module | None) -> str:
     """Where the base class of a module comes from: another module of ours, or the same."""
     name = ast.unparse(base)

@@ -12,7 +12,7 @@ from handpose.check.values import found_value
 from handpose.regular import LARGEST_TEXT, regular
 
 # What both runs must have in common for a model to mean the same.
-_COMMON = ("backbone.name", "head._target_", "reference_bone")
+_COMMON = ("backbone.name", "head._target_", "head.root", "reference_bone")
 _MODEL = "model.pt"
 
 
@@ -74,5 +74,5 @@ def _differences(cfg: DictConfig, given: str) -> list[str]:
     return [
         f"init_from={given}: has {key}={lookup(before, key)}, and this run {found_value(cfg, key)}"
         for key in _COMMON
-        if lookup(before, key) != found_value(cfg, key)
+        if lookup(before, key) not in (None, found_value(cfg, key))
     ]

@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from handpose.check.catalogue import Catalogue
+from handpose.check.source import parameter_defaults
 from handpose.check.tree import leaves, lookup, overlay, place
 
 # Of no consequence for what a run computes: a resumed run may change them, and encoders that differ
@@ -64,7 +65,8 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def up_to_date(config: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     """A stored configuration, with the keys that are new since then at their defaults, resolved.
 
-    Those of a part are as in the choice that it resembles most.
+    Those of a part are as in the choice that it resembles most, but for a parameter that its class
+    has a default for: that is what the class did before a choice could say otherwise.
     """
     filled = config
     for slot, group in catalogue.slots.items():
@@ -84,4 +86,6 @@ def _nearest(part: dict[str, Any], group: str, catalogue: Catalogue) -> dict[str
     def likeness(content: dict[str, Any]) -> int:
         return sum(key in own and own[key] == value for key, value in leaves(content))
 
-    return max(alike, key=likeness, default={})
+    nearest = max(alike, key=likeness, default={})
+    before = parameter_defaults(nearest.get("_target_"))
+    return nearest | {key: value for key, value in before.items() if key in nearest}

@@ -14,7 +14,7 @@ def run(tmp_path: Path) -> Path:
     """A finished run, as far as is looked at."""
     config = {
         "backbone": {"name": "resnet18"},
-        "head": {"_target_": "Heatmap"},
+        "head": {"_target_": "Heatmap", "root": "wrist"},
         "reference_bone": "index",
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -28,7 +28,7 @@ def settings(run: Path, **changed: object) -> DictConfig:
         {
             "init_from": str(run),
             "backbone": {"name": "resnet18", "weights": None},
-            "head": {"_target_": "Heatmap"},
+            "head": {"_target_": "Heatmap", "root": "wrist"},
             "objective": {"_target_": None},
             "reference_bone": "index",
         }
@@ -50,6 +50,7 @@ def test_a_run_or_its_model_will_do(run: Path) -> None:
         ({"head___target_": None}, "choose that head"),
         ({"backbone__weights": "imagenet"}, "add backbone.weights=null"),
         ({"reference_bone": "middle"}, "has reference_bone=index, and this run middle"),
+        ({"head__root": "palm"}, "has head.root=wrist, and this run palm"),
         ({"backbone__name": "resnet50"}, "has backbone.name=resnet18, and this run resnet50"),
     ],
 )

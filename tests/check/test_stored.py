@@ -59,7 +59,7 @@ def test_data_may_have_moved_with_their_folder_and_not_by_themselves() -> None:
     "overrides",
     [
         ("objective=hybrid", "head=regression", "trainer=debug", "augment=none"),
-        ("dataset=mix", "augment=paper", "logger=wandb_offline", "optimizer=lars"),
+        ("dataset=mix", "augment=supervised", "logger=wandb_offline", "optimizer=lars"),
     ],
 )
 def test_any_key_may_be_new_since_then(overrides: tuple[str, ...]) -> None:
@@ -70,6 +70,22 @@ def test_any_key_may_be_new_since_then(overrides: tuple[str, ...]) -> None:
     now, told = config(*overrides), ("paths.data", "paths.cache", "paths.runs", "backbone.name")
     keys = [key for key, _ in leaves(now) if not key.endswith("_target_") and key not in told]
     assert [key for key in keys[::6] if changes(without(now, key), now)] == []
+
+
+def test_a_new_key_counts_as_what_the_code_did_before_it() -> None:
+    """augment=paper now turns the noise one-sided; a run of before it had that of both signs."""
+    words = {
+        "shift_along": "source -> view",
+        "noise": "symmetric -> one_sided",
+        "cut_out_at": "anywhere -> joint",
+        "cut_out_fill": "black -> grey",
+    }
+    for choice, lines in (("full", []), ("paper", [f"augment.{k}: {v}" for k, v in words.items()])):
+        now = config(f"augment={choice}")
+        old = copy.deepcopy(now)
+        for key in words:
+            del old["augment"][key]
+        assert set(changes(old, now)) == set(lines)
 
 
 @pytest.mark.parametrize(
