@@ -14,7 +14,7 @@ _WARNINGS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # Slurm's commands are installed, and the run was not started by srun: one process needs none.
     r"The `srun` command is available on your system but is not used",
-    # Our loader goes on after the very batch of the checkpoint (`EpochSampler.start_at`).
+    # Our loader resumes after the very batch of the checkpoint (`EpochSampler.start_at`).
     r"You're resuming from a checkpoint that ended before the epoch ended",
     # A run directory holds the checkpoints of the run that is resumed.
     r"Checkpoint directory .* exists and is not empty",

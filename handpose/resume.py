@@ -26,7 +26,7 @@ TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 _OWN = ("hydra.mode=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
 # Overrides that say what a run starts from.
 _OF_A_START = ("objective=", "objective.", "backbone.weights=", "init_from=")
-# Hydra's grammar takes a text of these letters without quotes.
+# Hydra's grammar takes a text of these characters without quotes.
 _PLAIN = re.compile(r"[\w/.:+-]+", re.ASCII)
 _LARGEST = 1 << 20  # bytes of what a run keeps of how it was begun
 # Of the run that this process was doing when it ended early.

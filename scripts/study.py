@@ -54,7 +54,7 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit("study.py: " + str(error).replace("\n", "\n  ")) from None
     except KeyboardInterrupt:
-        raise SystemExit("Stopped; the same command goes on from here.") from None
+        raise SystemExit("Stopped; the same command resumes it.") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ from handpose.check.yaml_files import yaml_problems
 
 _REFUSED_FLAGS = (
     "--config-path, --experimental-rerun: are not taken, since Hydra would act on a file before it "
-    "is checked; --config-dir DIR adds choices, hydra.run.dir=DIR goes on with a run"
+    "is checked; --config-dir DIR adds choices, hydra.run.dir=DIR resumes a run"
 )
 
 

@@ -11,7 +11,7 @@ from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
 from handpose.report.rows import WORSE, Cell, Row, metric_rows, shown
 
 _MAIN = 3  # rows that stand apart, before all others
-_WIDTH = 110  # letters, where there is no terminal to fit
+_WIDTH = 110  # columns, where there is no terminal to fit
 
 
 def print_results(results: Results, *, run_dir: Path, console: Console | None = None) -> None:

@@ -82,7 +82,7 @@ class StepCheckpoint(pl.Callback):
 
 
 class EvaluationStop(pl.Callback):
-    """Ends an evaluation between two batches; it is done again when the run goes on.
+    """Ends an evaluation between two batches; it is repeated when the run resumes.
 
     Args:
         interrupt: tells when to stop.

@@ -24,7 +24,7 @@ class Throughput:
         self._images, self._seconds = 0, 0.0
 
     def begin(self) -> None:
-        """Training goes on from here."""
+        """Start the clock of the next batch."""
         self._last = time.monotonic()
 
     def add(self, images: int) -> None:
