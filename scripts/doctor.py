@@ -2,7 +2,7 @@
 
 Looks at the data that train.py would use with the same overrides: what is there, what is wrong with
 it, and what to do. Writes doctor.html and doctor.json; exits with 0 if a training could run, with
-1 if something must be mended first. --quarantine lists the bad files in FILE, to train without
+1 if something must be fixed first. --quarantine lists the bad files in FILE, to train without
 them by dataset.quarantine=FILE.
 """
 
@@ -22,6 +22,7 @@ from handpose.check import check_command_line
 from handpose.check.folders import require_writable
 from handpose.check.writing import path_argument
 from handpose.config import register
+from handpose.noise import told_once
 
 if TYPE_CHECKING:
     from handpose.doctor.source import Source
@@ -38,7 +39,9 @@ def main() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=arguments.overrides, return_hydra_config=True)
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # an index may take long
-    raise SystemExit(0 if _examine(cfg, arguments) else 1)
+    with told_once():
+        is_ready = _examine(cfg, arguments)
+    raise SystemExit(0 if is_ready else 1)
 
 
 def _arguments() -> argparse.Namespace:

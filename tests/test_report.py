@@ -406,8 +406,8 @@ def test_terminal_names_values_and_page(report, tmp_path: Path):
     assert "root_depth=solve <refines nothing>" in text
 
 
-def printed(results: dict, tmp_path: Path) -> list[str]:
-    console = Console(record=True, width=110, file=(tmp_path / "out").open("w"))
+def printed(results: dict, tmp_path: Path, *, width: int = 110) -> list[str]:
+    console = Console(record=True, width=width, file=(tmp_path / "out").open("w"))
     print_results(results, run_dir=tmp_path, console=console)
     return console.export_text().splitlines()
 
@@ -431,5 +431,13 @@ def test_what_is_worse_than_the_mean_pose_is_marked(
         "auc_pa_50mm": auc, "mean_pose_auc_pa_50mm": 0.5,
     }  # fmt: skip
     lines = printed(results, tmp_path)
-    assert sum("worse than the mean pose" in line for line in lines) == marks
+    assert sum(line.split()[-1] == "worse" for line in lines if line.strip()) == marks
     assert what_came_of_it(results).count("<small>worse than the mean pose</small>") == marks
+
+
+def test_the_main_results_take_a_line_each_on_a_terminal_of_80_columns(report, tmp_path: Path):
+    worse = {**report.results, "pa_epe_mm": 142.44, "mean_pose_pa_epe_mm": 17.35}
+    lines = printed(worse, tmp_path, width=80)
+    assert lines[2].split("  ")[0] == "Aligned 3D error (PA)"
+    assert "×8.21 worse" in lines[2]
+    assert [line.split("  ")[0] for line in lines[3:5]] == ["Root-relative 3D error", "2D error"]

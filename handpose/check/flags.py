@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from hydra._internal.utils import get_args_parser
 
-from handpose.check.aliases import known_key
 from handpose.check.catalogue import Catalogue
-from handpose.check.refusal import nearest
+from handpose.check.keys import meant
 
 _MOST_NAMES = 3
 
@@ -38,20 +37,6 @@ def _is_flag(argument: str, options: Iterable[str]) -> bool:
 def dashed_problem(written: str, catalogue: Catalogue) -> str:
     """Says how a key that was written as a flag is written here."""
     name, _, value = written.lstrip("-").replace(" ", "=", 1).partition("=")
-    meant = _meant(name.replace("-", "_"), catalogue)[:_MOST_NAMES]
-    forms = [f"{key}={value or 'VALUE'}" for key in meant] or ["KEY=VALUE"]
+    keys = meant(name.replace("-", "_"), catalogue)[:_MOST_NAMES]
+    forms = [f"{key}={value or 'VALUE'}" for key in keys] or ["KEY=VALUE"]
     return f"{written}: keys and groups have no dashes here; write {' or '.join(forms)}"
-
-
-def _meant(name: str, catalogue: Catalogue) -> list[str]:
-    """The keys and groups of that name, or of one like it; for both stages where there are two."""
-    copies = tuple(f"{slot}." for slot, group in catalogue.slots.items() if slot != group)
-    paths = [*catalogue.loose_tree().paths(), *catalogue.choices]
-    inner = (".parts.", ".caps.")
-    keys = [p for p in paths if not p.startswith(copies) and not any(i in p for i in inner)]
-    if known := known_key(name) or next((key for key in keys if key == name), None):
-        return [known]
-    last = name.rpartition(".")[2]
-    names = [last, *nearest(last, {key.rpartition(".")[2] for key in keys})]
-    found = [key for wanted in names for key in keys if key.rpartition(".")[2] == wanted]
-    return list(dict.fromkeys(found))

@@ -39,7 +39,7 @@ def key_problem(path: str, root: Node, catalogue: Catalogue) -> str:
     siblings = root.at(parent) if parent else root
     prefix = f"{parent}." if parent else ""
     names = [prefix + near for near in nearest(name, siblings.children if siblings else ())]
-    names = names or [known for known in root.paths() if known.endswith(f".{name}")][:4]
+    names = names or meant(name, catalogue)[:4]
     owners = _owners(missing, catalogue)
     if owners and not any(known.startswith(prefix) for known in names):
         return f"{missing}: no such key here; it belongs to {' and '.join(owners)}"
@@ -47,6 +47,20 @@ def key_problem(path: str, root: Node, catalogue: Catalogue) -> str:
         names if parent else names + _beside_the_keys(name, path.removeprefix(missing), catalogue)
     )
     return f"{missing}: no such key{did_you_mean(list(dict.fromkeys(names)))}"
+
+
+def meant(name: str, catalogue: Catalogue) -> list[str]:
+    """The keys and groups of that name, or of one like it; for both stages where there are two."""
+    copies = tuple(f"{slot}." for slot, group in catalogue.slots.items() if slot != group)
+    paths = [*catalogue.loose_tree().paths(), *catalogue.choices]
+    inner = (".parts.", ".caps.")
+    keys = [p for p in paths if not p.startswith(copies) and not any(i in p for i in inner)]
+    if known := known_key(name) or next((key for key in keys if key == name), None):
+        return [known]
+    last = name.rpartition(".")[2]
+    names = [last, *nearest(last, {key.rpartition(".")[2] for key in keys})]
+    found = [key for wanted in names for key in keys if key.rpartition(".")[2] == wanted]
+    return list(dict.fromkeys(found))
 
 
 def _beside_the_keys(name: str, rest: str, catalogue: Catalogue) -> list[str]:

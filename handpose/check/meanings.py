@@ -15,10 +15,10 @@ SHARED = "base_"  # experiments that others build on
 MANY = 12  # choices: more are counted, and listed elsewhere
 # What `--help` lists.
 _MAIN_KEYS = (
-    "seed",
+    *("seed", "init_from"),
     *("pretrain.max_epochs", "pretrain.batch_size", "pretrain.positives"),
     *("finetune.max_epochs", "finetune.batch_size", "finetune.label_fraction"),
-    *("finetune.freeze_backbone", "evaluate.split", "evaluate.batch_size"),
+    *("finetune.freeze_backbone", "evaluate.split"),
     *("dataset.image_size", "backbone.weights", "optimizer.lr", "optimizer.weight_decay"),
     *("head.root_depth", "trainer.devices", "trainer.precision", "trainer.num_workers"),
     *("paths.data", "paths.cache", "paths.runs", "sweep"),
@@ -70,8 +70,10 @@ def shown(value: Any) -> str:
 
 
 def help_choices(catalogue: Catalogue) -> str:
-    """A line for each group: its choices, the default first."""
-    groups = dict.fromkeys(group for group, _ in catalogue.selectors)
+    """A line for each group with a choice: its choices, the default first."""
+    groups = dict.fromkeys(
+        group for group, _ in catalogue.selectors if len(catalogue.choices[group]) > 1
+    )
     return "\n".join(f"{group}: {_listed(catalogue, group)}" for group in groups)
 
 

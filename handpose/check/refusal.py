@@ -1,6 +1,7 @@
 """How a problem is worded, and how a command is refused."""
 
 import difflib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,22 @@ def ends_with_message() -> Iterator[None]:
             yield
     except UserError as error:
         raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from None
+
+
+@contextmanager
+def told_alone() -> Iterator[None]:
+    """A user's mistake ends the program with exit code 1, without Hydra's lines around its text.
+
+    Raises:
+        UserError: as it is, where HYDRA_FULL_ERROR=1 asks for the traceback.
+    """
+    try:
+        yield
+    except UserError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from error
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

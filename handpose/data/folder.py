@@ -134,7 +134,7 @@ class Folder(IndexedDataset):
         found, left = self.index.counts[FOUND], len(self.index.arrays["box"])
         why = ""
         if bad > self.max_left_out * found:
-            why = f"more than dataset.max_left_out={self.max_left_out}; mend them, or raise it"
+            why = f"more than dataset.max_left_out={self.max_left_out}; fix them, or raise it"
         elif left < _LEAST:
             why = f"and {left} hands are left, where pre-training takes {_LEAST} at least"
         if why:

@@ -116,7 +116,7 @@ class IndexedDataset(HandDataset):
         if unknown:
             raise BrokenDataError(
                 f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
-                f"Mend them, or leave them out knowingly: scripts/doctor.py dataset={self.name} "
+                f"Fix them, or leave them out knowingly: scripts/doctor.py dataset={self.name} "
                 "--quarantine FILE lists them in FILE, and dataset.quarantine=FILE accepts that.",
                 unknown,
                 is_fatal=False,

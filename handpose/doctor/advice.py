@@ -34,7 +34,7 @@ class DatasetFacts(NamedTuple):
 
 
 def advise(datasets: Sequence[DatasetFacts], request: Request) -> list[Advice]:
-    """What must be mended first, then what is good to know."""
+    """What must be fixed first, then what is good to know."""
     advice = []
     for dataset in datasets:
         for source in dataset.sources:

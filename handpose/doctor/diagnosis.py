@@ -34,7 +34,7 @@ class Diagnosis(NamedTuple):
         """In a few words."""
         count = sum(line.blocks for line in self.advice)
         things = "1 thing" if count == 1 else f"{count} things"
-        return "A training can run." if self.is_ready else f"{things} to be mended first."
+        return "A training can run." if self.is_ready else f"{things} to fix first."
 
 
 def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diagnosis:

@@ -31,7 +31,7 @@ def _on_fatal(source: SourceFacts) -> list[Advice]:
     advice = [Advice(True, _remedy(source, finding)) for finding in source.findings[:_SHOWN]]
     more = len(source.findings) - _SHOWN
     if more > 0:
-        advice.append(Advice(True, f"{source.name}: and mend {more} more of the table."))
+        advice.append(Advice(True, f"{source.name}: and fix {more} more of the table."))
     return advice
 
 
@@ -44,16 +44,16 @@ def _remedy(source: SourceFacts, finding: Finding) -> str:
         return f"Put {file} in its place: it is {finding.reason}."
     if "cut short" in finding.reason:
         return f"Unpack or download {file} again: {finding.reason}."
-    return f"Mend {file}: {finding.reason}."
+    return f"Fix {file}: {finding.reason}."
 
 
 def _on_bad_files(source: SourceFacts, request: Request) -> list[Advice]:
     known = len(source.findings) - len(source.refused)
     advice = []
     if known:
-        text = "are left out, and a training goes on without them"
+        text = "left out; training runs without them"
         if source.settings.get("quarantine") is not None:
-            text = f"are left out knowingly, by {source.key}.quarantine"
+            text = f"left out by {source.key}.quarantine"
         advice.append(Advice(False, f"{source.name}: {_bad(known)} {text}."))
     if source.refused:
         advice.append(_on_refused(source, request))
@@ -70,7 +70,7 @@ def _on_refused(source: SourceFacts, request: Request) -> Advice:
         option = f"{source.key}.quarantine={request.quarantine}"
         text = f"{bad} listed in {request.quarantine}. Training goes without them by"
         return Advice(False, text, request.train(option))
-    text = f"{bad}. Mend them, or list them in a file and train without them:"
+    text = f"{bad}. Fix them, or list them in a file and train without them:"
     file = str(request.out / "quarantine.csv")
     return Advice(True, text, request.doctor("--quarantine", file))
 

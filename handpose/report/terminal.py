@@ -8,7 +8,7 @@ from rich.table import Table
 
 from handpose.evaluate import Results
 from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
-from handpose.report.rows import WORSE, Cell, Row, metric_rows, shown
+from handpose.report.rows import Cell, Row, metric_rows, shown
 
 _MAIN = 3  # rows that stand apart, before all others
 _WIDTH = 110  # columns, where there is no terminal to fit
@@ -62,7 +62,7 @@ def _table(rows: list[Row], *, split: str) -> Table:
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    worse = f" [bold red]{WORSE}[/bold red]" if row.is_worse_than_mean_pose else ""
+    worse = " [bold red]worse[/bold red]" if row.is_worse_than_mean_pose else ""
     return f"×{row.ratio:.2f}{worse}"
 
 

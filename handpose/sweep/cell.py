@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.check.refusal import first_line
+from handpose.check.refusal import first_line, told_alone
 from handpose.check.sweep import is_grid
 from handpose.sweep.driver import following_driver
 
@@ -27,7 +27,11 @@ def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
     sweep gives the exit code, from what lies in the folders (see `SweepTable`).
     """
     hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN or not is_grid(OmegaConf.create({"hydra": hydra})):
+    if hydra.mode != RunMode.MULTIRUN:
+        with told_alone():
+            run(cfg)
+        return None
+    if not is_grid(OmegaConf.create({"hydra": hydra})):
         run(cfg)
         return None
     failure = Path(hydra.runtime.output_dir) / FAILURE

@@ -45,7 +45,7 @@ def _read_row(cell: Cell) -> Row:
         return Row(cell, "failed", failure.read_text(encoding="utf-8").partition("\n")[0], {})
     if cell.is_finished():
         return Row(cell, "finished", "", read_json(cell.folder / RESULTS))
-    return Row(cell, "unfinished", "ended without results and without a word, or never began", {})
+    return Row(cell, "unfinished", "no results and no error message, or never began", {})
 
 
 def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) -> None:

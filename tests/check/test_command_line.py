@@ -248,6 +248,8 @@ def test_a_sweep_of_its_name_in_a_file(tmp_path: Path, capsys: pytest.CaptureFix
         ("dataset=ho-3d", "dataset=manifest takes any labelled images"),
         ("optimizer=sgd", "optimizer._target_=torch.optim.CLASS takes any"),
         ("learning_rate=1", "did you mean optimizer.lr?"),
+        ("epochs=3", "did you mean pretrain.max_epochs or finetune.max_epochs?"),
+        ("max_epochs=3", "did you mean pretrain.max_epochs or finetune.max_epochs?"),
     ],
 )
 def test_names_of_other_projects_are_known(argument: str, said: str, refused: Refused) -> None:

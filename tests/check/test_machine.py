@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from handpose.check.machine import during
-from handpose.check.refusal import UserError, ends_with_message, without_traceback
+from handpose.check.refusal import UserError, ends_with_message, told_alone, without_traceback
 from handpose.data import renders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +99,16 @@ def test_the_cause_is_told_and_not_its_echo() -> None:
             raise RuntimeError("Please call `iter(combined_loader)` first.")
 
     assert "too many files are open" in told(start)
+
+
+def test_a_users_mistake_is_all_that_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(SystemExit) as ended, told_alone(), without_traceback():
+        raise ValueError("labels.csv: wrong")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "labels.csv: wrong\n"
 
 
 SENDS = """

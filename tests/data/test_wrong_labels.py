@@ -189,7 +189,9 @@ def test_a_source_is_refused_with_the_likely_cause(
     WRITERS[name](tmp_path / name)
     assert len(reader.open(name, *_cut(name))) > 0
     make(tmp_path / name)
-    assert re.search(words, reader.refusal(name, *_cut(name)))
+    refusal = reader.refusal(name, *_cut(name))
+    assert re.search(words, refusal)
+    assert refusal.count("\n") == 1, "counts of what is no fault would look like more faults"
 
 
 def _cut(name: str) -> list[str]:

@@ -62,10 +62,10 @@ def test_what_is_left_out_knowingly_does_not_block(make_facts: Make) -> None:
     known = tuple(finding._replace(is_left_out=True) for finding in BAD)
     (line,) = _advise(make_facts(findings=known))
     assert not line.blocks
-    assert "are left out, and a training goes on" in line.text
+    assert "left out; training runs" in line.text
     settings = {"root": "data/some", "quarantine": "bad.csv"}
     (line,) = _advise(make_facts(findings=known, settings=settings))
-    assert "left out knowingly, by dataset.quarantine" in line.text
+    assert "left out by dataset.quarantine" in line.text
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_left_out_knowingly_does_not_block(make_facts: Make) -> None:
     [
         ("missing", "Put data/some/x.json in its place"),
         ("at character 3: the file is cut short", "download data/some/x.json again"),
-        ("there is no list 'images' in it", "Mend data/some/x.json"),
+        ("there is no list 'images' in it", "Fix data/some/x.json"),
     ],
 )
 def test_fatal_files_have_a_remedy_each(reason: str, words: str, make_facts: Make) -> None:

@@ -38,7 +38,7 @@ def test_the_page_needs_nothing_else_and_names_every_bad_file(diagnosis: Diagnos
     assert all(finding.file in page for finding in BAD)
     assert "1,234" in page
     assert "left · x.jpg#1" in page
-    assert "1 thing to be mended first" in page
+    assert "1 thing to fix first" in page
 
 
 def test_the_json_is_plain(diagnosis: Diagnosis) -> None:

@@ -138,7 +138,11 @@ def test_stages_with_datasets_of_their_own(
 
 
 def test_a_folder_of_pictures(
-    doctor: Callable, content: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    doctor: Callable,
+    content: Callable,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     write_folder(tmp_path / "hands")
     (tmp_path / "hands" / "day0" / "bad.jpg").write_bytes(b"")
@@ -146,8 +150,9 @@ def test_a_folder_of_pictures(
     assert doctor(*data) == 0  # what is bad is left out unasked
     shown = capsys.readouterr().out
     assert "day0/bad.jpg" in shown
-    assert "1 bad file or record are left out, and a training goes on without them" in shown
+    assert "1 bad file or record left out; training runs without them" in shown
     assert "pictures found: 25" in shown
+    assert caplog.text.count("left out are") == 1, "once, not for each split"
     (source,) = content()["datasets"]["dataset"].values()
     assert sum(split["hands"] for split in source["splits"]) == 24
     (tmp_path / "hands" / "boxes.csv").write_text("image\nnowhere.jpg\n")

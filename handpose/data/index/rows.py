@@ -87,7 +87,7 @@ def _unknown(names: Sequence[str], known: tuple[str, ...]) -> str | None:
     numbered = [name for name in known if name[-1].isdigit()]
     right = [name for name in known if name not in numbered]
     right += [f"{numbered[0]} to {numbered[-1]}"] if numbered else []
-    return f"unknown: {', '.join(shown)}; known: {', '.join(right)}"
+    return f"unknown: {', '.join(shown)}; known: {', '.join(right)}. Rename or remove it"
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

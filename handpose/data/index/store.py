@@ -165,8 +165,10 @@ def _build(
 
 def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     problems = collector.fatal + collector.problems
-    counts = "".join(f"\n  {what}: {count}" for what, count in collector.counts.items())
-    what = "cannot be used" if collector.fatal else "holds no hand that can be used"
+    what, counts = "cannot be used", ""
+    if not collector.fatal:
+        what = "holds no hand that can be used"
+        counts = "".join(f"\n  {name}: {count}" for name, count in collector.counts.items())
     message = f"{root} {what}:\n{as_lines(problems)}{counts}"
     return BrokenDataError(message, problems, is_fatal=True)
 
