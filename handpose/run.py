@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> Path:
         claim(run_dir, config),
     ):
         if ranks.decided((run_dir / RESULTS).exists):
-            _log.warning("%s is finished already", run_dir)
+            _log.info("%s is finished already; its results are", run_dir)
             results = read_json(run_dir / RESULTS)
         else:
             results = _complete(cfg, config, run_dir, interrupt)

@@ -5,7 +5,7 @@ Predicts the hand in a picture, in each picture of a folder, in a video or befor
 (camera:0), and writes the picture or video with the skeleton drawn, and the numbers as JSON
 (handpose/predict/schema.json). What is not given is assumed, and the JSON says so. One hand is
 expected in each picture: without --box one that fills most of its middle. A camera's video is at
-the camera's own rate: where predictions come slower than its frames, it plays faster than life.
+the camera's own rate: where predictions come slower than its frames, it plays too fast.
 """
 
 import argparse

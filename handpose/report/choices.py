@@ -44,7 +44,7 @@ def find(config: Config, path: str) -> Any:
 
 def key_choices(config: Config) -> dict[str, str]:
     """Label -> choice, each in a few words; what the configuration lacks is left out."""
-    weights = find(config, "backbone.weights") or "random"
+    weights = find(config, "init_from") or find(config, "backbone.weights") or "random"
     rows = {
         "Objective": part_name(config, "objective"),
         "Head": _head(config),

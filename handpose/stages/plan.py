@@ -30,6 +30,8 @@ def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
         parts["evaluate"] = (float(len(scored)), line)
     tell(f"run directory: {run_dir}")
     tell(f"{essence(OmegaConf.to_container(cfg, resolve=True))}, on {_devices(cfg)}")  # type: ignore[arg-type]
+    if cfg.init_from is not None:
+        tell(f"backbone and head: from {cfg.init_from}")
     for name, (_, line) in parts.items():
         tell(f"{name}: {line}")
     work = {name: images for name, (images, _) in parts.items()}

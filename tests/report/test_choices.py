@@ -1,5 +1,7 @@
 """What was run, in words."""
 
+import pytest
+
 from handpose.report.choices import key_choices
 
 
@@ -16,6 +18,21 @@ def test_a_dataset_that_no_stage_has_is_not_named() -> None:
     assert "synthetic" in str(dataset(hands, others))
     assert dataset(others, others) is None
     assert dataset(hands, others, objective="none") is None
+
+
+@pytest.mark.parametrize(
+    ("init_from", "weights", "said"),
+    [
+        (None, None, "resnet18, from random weights"),
+        (None, "imagenet", "resnet18, from imagenet weights"),
+        ("runs/first", None, "resnet18, from runs/first weights"),
+    ],
+)
+def test_the_weights_that_a_run_starts_from(
+    init_from: str | None, weights: str | None, said: str
+) -> None:
+    backbone = {"name": "resnet18", "weights": weights}
+    assert key_choices({"init_from": init_from, "backbone": backbone})["Backbone"] == said
 
 
 def test_each_part_of_an_objective_says_how_its_views_are_augmented() -> None:
