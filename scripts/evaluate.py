@@ -28,7 +28,8 @@ def parsed() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("run", type=path_argument, metavar="RUN", help="directory of a finished run")
-    add("overrides", nargs="*", metavar="KEY=VALUE", help="dataset, paths, trainer or evaluate")
+    add("overrides", nargs="*", default=[], metavar="KEY=VALUE",
+        help="dataset, paths, trainer or evaluate")  # fmt: skip
     add("--passes", type=int, choices=(1, 2), default=1, help="2: a second time, cropped about the "
         "joints that were predicted first; the numbers of both stand side by side")  # fmt: skip
     add("--to", type=path_argument, metavar="DIR", help="folder of the results; RUN/evaluations")

@@ -38,7 +38,9 @@ def parsed() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("study", metavar="STUDY", help="in scripts/studies/, or a .yaml file")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of every run")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="of every run"
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="print the commands, run nothing")
     only.add_argument("--report", action="store_true", help="collect what is there, run nothing")

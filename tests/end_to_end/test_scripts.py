@@ -31,6 +31,17 @@ def test_contact_sheet_draws_the_joints(
     assert 0.002 < changed.mean() < 0.3
 
 
+@pytest.mark.parametrize(("script", "missing"), [("evaluate", "RUN"), ("study", "STUDY")])
+def test_what_a_script_cannot_do_without_is_named_alone(
+    script: str, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """argparse counts KEY=VALUE ... without a default among what is required."""
+    monkeypatch.setattr(sys, "argv", [script])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+    assert capsys.readouterr().err.endswith(f"are required: {missing}\n")
+
+
 def test_root_depth_prints_what_its_runs_found(cache: Path, tmp_path: Path) -> None:
     overrides = ["trainer=debug", "dataset.image_size=32", "objective=none", "report=false"]
     overrides += [f"paths.cache={cache}", f"paths.runs={tmp_path}"]
