@@ -35,6 +35,10 @@ def _run(cfg: DictConfig) -> None:
 
 register()
 if __name__ == "__main__":
-    check_command_line(sys.argv[1:])
     with telling_how_to_resume():
-        main()
+        try:
+            check_command_line(sys.argv[1:])
+            main()
+        except KeyboardInterrupt:  # during the imports, which take long, or the second one
+            print("Interrupted.", file=sys.stderr)
+            raise SystemExit(130) from None

@@ -39,7 +39,8 @@ def key_problem(path: str, root: Node, catalogue: Catalogue) -> str:
     siblings = root.at(parent) if parent else root
     prefix = f"{parent}." if parent else ""
     names = [prefix + near for near in nearest(name, siblings.children if siblings else ())]
-    names = names or meant(name, catalogue)[:4]
+    others = [known for known in root.paths() if known.endswith(f".{name}")]
+    names = names or (others if parent else meant(name, catalogue))[:4]
     owners = _owners(missing, catalogue)
     if owners and not any(known.startswith(prefix) for known in names):
         return f"{missing}: no such key here; it belongs to {' and '.join(owners)}"

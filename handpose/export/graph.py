@@ -90,7 +90,7 @@ def write_graph(
 def _check_opset(opset: int, *, newest: int) -> None:
     if not OPSET <= opset <= newest:
         raise ValueError(
-            f"--opset {opset}: choose {OPSET} to {newest}, what is installed can write"
+            f"--opset {opset}: choose {OPSET} to {newest} (what the installed packages can write)"
         )
 
 

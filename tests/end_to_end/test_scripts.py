@@ -13,6 +13,19 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
+def test_ctrl_c_before_the_run_begins_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handpose.check.check_command_line", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SCRIPTS.parent / "train.py"), run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
 def test_contact_sheet_draws_the_joints(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
