@@ -17,6 +17,7 @@ import numpy as np
 from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, find_damage
 from handpose.data.base import SPLITS, Split
 from handpose.data.cached import ensure_built
+from handpose.data.workers import leaving_signals_to_the_run
 from handpose.hand import NUM_JOINTS
 from handpose.processes import num_cores
 from handpose.progress import track
@@ -90,7 +91,7 @@ def _all_hands(jobs: list[tuple[Any, ...]]) -> Iterator[RenderedHand]:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        with _one_blas_thread():
+        with _one_blas_thread(), leaving_signals_to_the_run():
             chunks = pool.map(_render_chunk, jobs)  # starts the workers
         yield from chain.from_iterable(chunks)
 

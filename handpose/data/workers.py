@@ -6,11 +6,16 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from typing import Any, NoReturn
 
 from handpose.processes import num_cores
+
+# Told to every process of a job, and answered by the run alone.
+_OF_THE_RUN = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 
 
 def default_num_workers(num_processes: int = 1) -> int:
@@ -27,13 +32,23 @@ def process_context() -> BaseContext:
     return multiprocessing.get_context("spawn")
 
 
+@contextmanager
+def leaving_signals_to_the_run() -> Iterator[None]:
+    """For processes started inside: from their first moment on none of `_OF_THE_RUN` ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_RUN)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def begin_worker(worker: int) -> None:
     """Leaves signals to the run, and ends a worker that cannot send its batches.
 
     Slurm, or Ctrl-C, tells every process of a job to stop; a worker that did would be missed.
     Python only prints what keeps a worker from sending a batch, and the run would wait forever.
     """
-    for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
+    for number in _OF_THE_RUN:
         signal.signal(number, signal.SIG_IGN)
     Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
 
