@@ -28,10 +28,13 @@ from rich.table import Table
 from handpose.check.writing import path_argument
 from handpose.data.freihand import FreiHand
 from handpose.data.youtube import YouTube3D
+from handpose.synthetic.anatomy import sample_proportions
+from handpose.synthetic.pose import pose_skeleton, sample_pose
 
 SHAPES = {"K": (3, 3), "xyz": (21, 3)}
 VERSIONS = 4  # pictures of one annotation
 _LINKS = 30_000  # names that one file is given, fewer than file systems allow
+_HANDS = 64  # poses, taken again and again
 _PATIENCE = 900  # seconds to wait for a worker that may have died
 
 Rows = Callable[[int], Any]  # a hand's place in the dataset -> its labels
@@ -40,8 +43,8 @@ Rows = Callable[[int], Any]  # a hand's place in the dataset -> its labels
 def write_freihand(root: Path, annotations: int) -> None:
     """The official layout at any size; all pictures are one picture under many names."""
     rng = np.random.default_rng(0)
-    xyz = rng.uniform(-0.05, 0.05, (annotations, 21, 3))
-    xyz[..., 2] += 0.6
+    hands = [sample_hand(rng) for _ in range(_HANDS)]
+    xyz = np.resize(hands, (annotations, 21, 3)) + np.array([0, 0, 0.6])
     K = np.tile([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]], (annotations, 1, 1))
     (root / "training/rgb").mkdir(parents=True)
     (root / "training_K.json").write_text(json.dumps(K.tolist()))
@@ -53,6 +56,12 @@ def write_freihand(root: Path, annotations: int) -> None:
             cv2.imwrite(str(path), np.full((224, 224, 3), 128, np.uint8))
         else:
             os.link(first, path)
+
+
+def sample_hand(rng: np.random.Generator) -> np.ndarray:
+    """A pose that a hand can take, for an index refuses any other. (21, 3) metres"""
+    proportions = sample_proportions(rng)
+    return pose_skeleton(sample_pose(rng, proportions).angles, proportions).joints
 
 
 def open_index(root: Path) -> Rows:

@@ -163,7 +163,7 @@ def test_a_folder_of_pictures(
 @pytest.mark.parametrize(
     ("dataset", "hands", "left", "words"),
     [
-        ("freihand", 8, 0, "dataset.val_fraction=0.5"),
+        ("freihand", 8, 0, "evaluate.split=val"),
         ("interhand", 2, 1, "pictures of interacting hands, left out: 2"),
         ("mpii", 4, 2, "labels to crop"),
     ],
@@ -179,10 +179,11 @@ def test_the_real_samples(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = [f"dataset={dataset}", f"paths.data={real_samples}"]
-    assert doctor(*data) == 1  # so few hands leave none for validation
+    assert doctor(*data) == 1  # a split is not there
     assert words in capsys.readouterr().out
     (source,) = content()["datasets"]["dataset"].values()
-    (split,) = source["splits"]
-    assert (split["split"], split["hands"], split["left"]) == ("train", hands, left)
-    assert split["measures"]["in_box"] == 1
+    splits = source["splits"]
+    assert sum(split["hands"] for split in splits) == hands
+    assert sum(split["left"] for split in splits) == left
+    assert all(split["measures"]["in_box"] == 1 for split in splits)
     assert doctor(*data, "trainer=debug") == 0
