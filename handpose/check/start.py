@@ -12,7 +12,7 @@ from handpose.check.values import found_value
 from handpose.regular import LARGEST_TEXT, regular
 
 # What both runs must have in common for a model to mean the same.
-_COMMON = ("backbone.name", "head._target_", "head.root", "reference_bone")
+_COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")
 _MODEL = "model.pt"
 
 

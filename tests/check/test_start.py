@@ -14,7 +14,7 @@ def run(tmp_path: Path) -> Path:
     """A finished run, as far as is looked at."""
     config = {
         "backbone": {"name": "resnet18"},
-        "head": {"_target_": "Heatmap", "root": "wrist"},
+        "head": {"_target_": "Heatmap", "root": "wrist", "root_depth": "solve"},
         "reference_bone": "index",
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -28,7 +28,7 @@ def settings(run: Path, **changed: object) -> DictConfig:
         {
             "init_from": str(run),
             "backbone": {"name": "resnet18", "weights": None},
-            "head": {"_target_": "Heatmap", "root": "wrist"},
+            "head": {"_target_": "Heatmap", "root": "wrist", "root_depth": "solve"},
             "objective": {"_target_": None},
             "reference_bone": "index",
         }
@@ -51,6 +51,7 @@ def test_a_run_or_its_model_will_do(run: Path) -> None:
         ({"backbone__weights": "imagenet"}, "add backbone.weights=null"),
         ({"reference_bone": "middle"}, "has reference_bone=index, and this run middle"),
         ({"head__root": "palm"}, "has head.root=wrist, and this run palm"),
+        ({"head__root_depth": "refined"}, "has head.root_depth=solve, and this run refined"),
         ({"backbone__name": "resnet50"}, "has backbone.name=resnet18, and this run resnet50"),
     ],
 )
