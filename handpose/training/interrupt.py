@@ -6,6 +6,7 @@ the saving is done between two steps.
 """
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from handpose.training.requeue import own_job, requeue_job
 _log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+_STDERR = 2
+_SAID = b"Ctrl-C: stopping at the next safe place. Press it again to stop at once.\n"
 _CTRL_C, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
@@ -48,8 +51,11 @@ class Interrupt:
         self.noted: signal.Signals | None = None
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.noted == signal.SIGINT:
-            raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            if self.noted == signal.SIGINT:
+                raise KeyboardInterrupt
+            if ranks.is_first():
+                os.write(_STDERR, _SAID)  # logging may be in the middle of a line
         self.noted = signal.Signals(number)
 
     def check(self) -> None:

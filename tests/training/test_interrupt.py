@@ -26,11 +26,12 @@ def test_a_signal_ends_the_run_at_the_next_safe_place(number: signal.Signals, co
     assert signal.getsignal(number) is before
 
 
-def test_a_second_ctrl_c_ends_it_at_once() -> None:
+def test_a_second_ctrl_c_ends_it_at_once(capfd: pytest.CaptureFixture) -> None:
     with interruptible():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    assert capfd.readouterr().err.count("Press it again to stop at once.") == 1
 
 
 Slurm = Callable[..., Path]
