@@ -113,7 +113,11 @@ def _keep_config(path: Path, config: dict[str, Any]) -> None:
 def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
     """What to type, where a run was begun with another configuration than `config`."""
     if not (run_dir / RESULTS).exists():
-        return how_to_resume(begun_by(run_dir))
+        return (
+            f"{how_to_resume(begun_by(run_dir))}\n"
+            "If that differs too, a default has changed since: add KEY=VALUE with the value before "
+            "the arrow, for each line above."
+        )
     if not (run_dir / MODEL).exists() or not config["head"].get("_target_"):
         return "It is finished."
     return (
