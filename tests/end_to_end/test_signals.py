@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from handpose.check.refusal import UserError
 from handpose.training.checkpoint import LAST, newest_valid
 from handpose.training.finetuner import Finetuner
 from handpose.training.interrupt import Interrupted
@@ -63,7 +64,7 @@ def _full_disk() -> None:
 
 @pytest.mark.parametrize(
     ("stop", "error"),
-    [(_ctrl_c, Interrupted), pytest.param(_full_disk, OSError, marks=pytest.mark.slow)],
+    [(_ctrl_c, Interrupted), pytest.param(_full_disk, UserError, marks=pytest.mark.slow)],
 )
 def test_the_printed_command_finishes_the_run_in_its_directory(
     train: Train,
@@ -133,7 +134,8 @@ def test_a_signal_to_every_process_stops_the_run_and_not_its_workers(
     text = process.communicate(timeout=STUCK)[0]
     assert process.returncode == code, text[-3000:]
     assert "stopped by" in text
-    assert "worker" not in text
+    told = text.partition("stopped by")[2].partition("To resume, run")[0]
+    assert "worker" not in told
     assert newest_valid(folder) == folder / LAST
 
 
