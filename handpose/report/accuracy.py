@@ -68,7 +68,7 @@ def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes
         maximum: the largest threshold.
     """
     figure = new_figure(5.0, 3.6)
-    axes = figure.add_axes((0.1, 0.15, 0.56, 0.74))
+    axes = figure.add_axes((0.1, 0.15, 0.62, 0.74))
     tidy(axes, title="Joints within a distance of the truth", x=x)
     thresholds = metrics.pck_thresholds(maximum)
     for label, colour, errors, valid in lines:
@@ -78,7 +78,7 @@ def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes
             color=colour,
             linewidth=2,
             linestyle=(0, (4, 2)) if colour == BASELINE else "-",
-            label=f"{label}, AUC {float(metrics.auc(errors, valid, maximum=maximum)):.3f}",
+            label=f"{label}\nAUC {float(metrics.auc(errors, valid, maximum=maximum)):.3f}",
         )
     axes.set(xlim=(0, maximum), ylim=(0, 1.02))
     axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
