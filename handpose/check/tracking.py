@@ -26,6 +26,8 @@ def wandb_problems(cfg: DictConfig) -> list[str]:
     if find_spec("wandb") is None:
         return ["logger=wandb: wandb is not installed; run `pip install wandb`, or use logger=csv"]
     given = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
+    if mode == "offline":
+        given.pop(_KEY, None)  # not used
     problems = [_variable_problem(f"${name}", {name: value}) for name, value in given.items()]
     project = found_value(cfg, "logger.wandb.project")
     problems.append(_variable_problem("logger.wandb.project", {"WANDB_PROJECT": str(project)}))

@@ -31,7 +31,11 @@ def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
         blocks: the page.
         root: the folder that runs are looked for in, each time the page is loaded.
         evaluate: gives a run's predictions.
+
+    Raises:
+        ValueError: there is no such folder.
     """
+    find_runs(root)  # before the page is served
     answers = _Answers(root, evaluate)
     note = gr.HTML(elem_id="found")
     with gr.Row(equal_height=False):

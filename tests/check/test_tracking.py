@@ -65,6 +65,7 @@ def test_a_key_is_a_login(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> 
     check_command_line(["logger=wandb"])
     monkeypatch.setenv("WANDB_API_KEY", "short")
     assert "$WANDB_API_KEY: an API key of W&B has 40 characters" in refused("logger=wandb")
+    check_command_line(["logger=wandb_offline"])
 
 
 def netrc_of(folder: Path, host: str) -> None:
