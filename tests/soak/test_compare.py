@@ -24,6 +24,7 @@ def finished(run_dir: Path) -> Path:
     momentum = {"state": {0: {"exp_avg": torch.ones(2, dtype=torch.bfloat16)}}}
     kept = {"epoch": 1, "global_step": 8, "state_dict": weights, "lr_schedulers": [{"last": 8}]}
     kept |= {"optimizer_states": [momentum], "seconds": 3.0, "callbacks": {"path": str(run_dir)}}
+    (run_dir / "checkpoints").mkdir()
     checkpoint.save(kept, run_dir / "checkpoints" / "finetune" / "last.ckpt")
     (run_dir / "results.json").write_text(json.dumps({"epe_mm": 11.5, "finetune_seconds": 7.0}))
     (run_dir / "metrics.csv").write_text(HEAD + ROWS)
