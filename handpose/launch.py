@@ -1,4 +1,4 @@
-"""A run of several processes on this machine, from one that only watches over them."""
+"""A run of several processes on this machine, from one that only waits for them."""
 
 import logging
 import signal

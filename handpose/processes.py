@@ -1,6 +1,6 @@
 """How a run gets its processes: started from outside, by torchrun or srun, or from here.
 
-Nothing here needs torch: whoever only watches over the processes stays small.
+Nothing here needs torch: the process that only waits for the others stays small.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """Rotation, scale, shift and crop as one affine map: drawn by `sample_affine`, applied by `warp`.
 
 S side of the view in px. OpenCV makes a view in 100 us, and NumPy takes 1 to 10 us for anything it
-does to two numbers: whence the plain floats.
+does to two numbers, so plain floats are used here.
 """
 
 import math

@@ -10,7 +10,7 @@ have side (left or right; right if empty) and group (what a cut between training
 not divide, such as a person or a video); JSON lines have the keys image, box ([u, v, side]), side
 and group. A row without a box is of the picture's middle; a picture without a row is left out.
 
-What cannot be used is left out, counted and listed, and the run goes on: damaged pictures, those
+What cannot be used is left out, counted and listed, and the run continues: damaged pictures, those
 under `min_side`, copies of another one, files that are no pictures. A row of `boxes` that is wrong
 is refused, by file and line. Without groups of yours `handpose.data.recordings` makes them of the
 names. There is no test split.

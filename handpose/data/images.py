@@ -61,7 +61,7 @@ def _decode(content: bytes, flags: int) -> np.ndarray:
 def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     """By simplejpeg: OpenCV's pixels, faster, and it says when a file ends too early.
 
-    OpenCV decodes the lower part of a cut JPEG as grey without a word, so what is left to it
+    OpenCV decodes the lower part of a cut JPEG as grey without an error, so what is left to it
     (greyscale, CMYK) must have its end marker.
     """
     height, width, colours, _ = _strictly(simplejpeg.decode_jpeg_header, content)

@@ -99,7 +99,7 @@ class IndexedDataset(HandDataset):
         return read_image(path)
 
     def goes_without(self, problem: Problem) -> bool:
-        """Whether a training goes on without a bad file or record unasked."""
+        """Whether a training continues without a bad file or record unasked."""
         return False
 
     def relative(self, path: Path) -> str:

@@ -91,11 +91,11 @@ def _on_val(dataset: DatasetFacts, request: Request) -> tuple[Advice, Request]:
     ]
     if own_cut:
         text = "the training hands are of too few groups for so small a cut. Take a larger one:"
-        mended = request.with_overrides(*own_cut)
-        return Advice(True, f"{none}; {text}", mended.train()), mended
+        fixed = request.with_overrides(*own_cut)
+        return Advice(True, f"{none}; {text}", fixed.train()), fixed
     text = "add the split's annotations and pictures; to try things out alone, train with"
-    mended = request.with_overrides("trainer=debug")._replace(debug=True)
-    return Advice(True, f"{none}; {text}", mended.train()), mended
+    fixed = request.with_overrides("trainer=debug")._replace(debug=True)
+    return Advice(True, f"{none}; {text}", fixed.train()), fixed
 
 
 def _on_labels(dataset: DatasetFacts, request: Request) -> list[Advice]:

@@ -64,7 +64,7 @@ def write_graph(
     K = torch.eye(3).repeat(_TRACED_BATCH, 1, 1)
     batch = torch.export.Dim("batch", min=1)
     with _quiet():
-        # By itself: torch.onnx.export, where a batch size is fixed, goes on and fixes it.
+        # By itself: torch.onnx.export, where a batch size is fixed, continues and fixes it.
         captured = torch.export.export(
             model, (image, K), dynamic_shapes={name: {0: batch} for name in INPUTS}
         )

@@ -46,7 +46,7 @@ def fit(
 ) -> Fitted:
     """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
 
-    From there it goes on exactly: at the very batch, with the numbers that it would have drawn, and
+    From there it resumes exactly: at the very batch, with the numbers that it would have drawn, and
     with the means of the epoch so far.
 
     Args:

@@ -182,7 +182,7 @@ def training_loader(
 
     Args:
         stage: `cfg.pretrain` or `cfg.finetune`.
-        batches_done: of all epochs so far; the loader goes on after them.
+        batches_done: of all epochs so far; the loader starts after them.
     """
     caps = build.build_caps(cfg)
     loader = build_loader(

@@ -41,7 +41,7 @@ def start_process(train: Path) -> Start:
             try:
                 return process.wait()
             except BaseException:
-                process.terminate()  # a run goes on from its last finished epoch
+                process.terminate()  # a run resumes from its last finished epoch
                 raise
 
     signal.signal(signal.SIGTERM, _stop)

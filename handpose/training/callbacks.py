@@ -45,7 +45,7 @@ class StepCheckpoint(pl.Callback):
 
     Never after an epoch's last step, since what follows it, validation and its checkpoint, would be
     left out when the run is resumed; and never while gradients are accumulated, which no checkpoint
-    holds. A run that is told to stop then goes on until it can be.
+    holds. A run that is told to stop then continues until it can be.
 
     Args:
         folder: of the stage's checkpoints.

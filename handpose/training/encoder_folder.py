@@ -3,7 +3,7 @@
 FOLDER/encoder.pt     the result: whole, or not there
 FOLDER/curves.csv     the curves of its making
 FOLDER/spec.json      what it is made from, and so what FOLDER is named after
-FOLDER/makers.txt     the run directories that began it, in order; the next goes on from there
+FOLDER/makers.txt     the run directories that began it, in order; the next resumes there
 FOLDER/failed.txt     why it cannot be made: as long as this lies here, nobody tries again
 FOLDER/lease          of the run that is at it (see `SharedEncoder`)
 FOLDER/stand_by/      the Slurm jobs that wait in the queue (see `StandBy`)

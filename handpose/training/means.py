@@ -38,5 +38,5 @@ class EpochMeans:
         return {name: ranks.gather(pair[None]) for name, pair in self._sums.items()}
 
     def load_state_dict(self, sums: dict[str, Tensor]) -> None:
-        """Goes on from this process's own."""
+        """Continues from this process's own."""
         self._sums = {name: pairs[ranks.rank()] for name, pairs in sums.items()}

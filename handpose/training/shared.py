@@ -112,7 +112,7 @@ class SharedEncoder(EncoderFolder):
     def release(self) -> None:
         """Lets others take their turn; nothing where it is not this run's.
 
-        Of the jobs that wait in the queue one goes on with the work, or all where none is left.
+        Of the jobs that wait in the queue one continues the work, or all where none is left.
         """
         is_lost = self.is_lost
         self._lease.release(force=True)

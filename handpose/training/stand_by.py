@@ -2,7 +2,7 @@
 
     FOLDER/stand_by/JOB   how often the job came back uncalled; named as scontrol names it
 
-The run that trains the encoder calls them when it is through, whichever way. They come back by
+The run that trains the encoder calls them when it ends, in whatever way. They come back by
 themselves if it never is: a job that is killed calls nobody.
 """
 

@@ -1,4 +1,4 @@
-"""Work that another run began, and this one goes on with."""
+"""Work that another run began, and this one continues."""
 
 import logging
 import shutil
@@ -15,7 +15,7 @@ def go_on_from(folders: list[Path], own: Path) -> None:
     best = max(aged, key=aged.__getitem__, default=own)
     if best == own:
         return
-    _log.info("pre-training goes on from the checkpoints in %s", best)
+    _log.info("pre-training resumes from the checkpoints in %s", best)
     partial = own.with_name(f".{own.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(best, partial, ignore=shutil.ignore_patterns(".*"))
