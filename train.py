@@ -10,10 +10,10 @@ import hydra
 from omegaconf import DictConfig
 
 from handpose.check import check, check_command_line, without_traceback
-from handpose.config import register
-from handpose.launch import must_start_processes, start_processes
-from handpose.resume import telling_how_to_resume
-from handpose.sweep.cell import attempt
+from handpose.config.schema import register
+from handpose.pipeline.launch import must_start_processes, start_processes
+from handpose.pipeline.resume import telling_how_to_resume
+from handpose.sweep.cells import attempt
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -27,7 +27,7 @@ def _run(cfg: DictConfig) -> None:
     if must_start_processes(cfg):
         start_processes(cfg)
         return
-    from handpose.run import run
+    from handpose.pipeline.run import run
 
     with without_traceback():
         run(cfg)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handpose.ranks import total, world_size
+from handpose.distributed.collectives import total, world_size
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:

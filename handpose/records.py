@@ -1,6 +1,6 @@
 """The records that flow through the program: every shape, unit and frame is said here, once.
 
-B batch, V views, J = 21 joints (order: `handpose.hand`), S side of the square crop in px,
+B batch, V views, J = 21 joints (order: `handpose.skeleton`), S side of the square crop in px,
 H, W source image. Image frame: px, u right, v down, integers are pixel centres. Camera frame:
 metres, x right, y down, z forward. uvz is the 2.5D pose: (u, v) in px of the crop and
 z = (depth - root depth) / reference bone.

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import default_collate
 
-from handpose import build
 from handpose.augment.views import make_views
 from handpose.check.writing import path_argument
-from handpose.config import register
-from handpose.hand import NUM_JOINTS
+from handpose.config.schema import register
+from handpose.pipeline import parts
 from handpose.records import Sample, Views
+from handpose.skeleton import NUM_JOINTS
 from handpose.training.pretrainer import Pretrainer
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -36,10 +36,10 @@ def build_stage(chunk: int | None, size: int, backbone_name: str) -> Pretrainer:
     overrides = [f"backbone={backbone_name}", "objective=contrastive", f"dataset.image_size={size}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=overrides)
-    backbone = build.build_backbone(cfg)
+    backbone = parts.build_backbone(cfg)
     stage = Pretrainer(
         backbone=backbone,
-        objective=build.build_objective(cfg, backbone, build.build_view_augmentations(cfg)),
+        objective=parts.build_objective(cfg, backbone, parts.build_view_augmentations(cfg)),
         optimizer=torch.optim.SGD,
         warmup_epochs=0,
         gradient_cache_chunk=chunk,

@@ -30,9 +30,9 @@ from handpose.augment.views import make_views
 from handpose.check.writing import path_argument
 from handpose.data.images import read_image
 from handpose.data.sampling import sample_rng
+from handpose.data.synthetic.backdrop import paint_backdrop
+from handpose.data.synthetic.render import render_right_hand
 from handpose.records import Sample
-from handpose.synthetic.backdrop import paint_backdrop
-from handpose.synthetic.render import render_right_hand
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SIZE = 128  # px, side of a view

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from handpose.build import build_caps, build_dataset
 from handpose.check import check_command_line
 from handpose.check.writing import path_argument
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.data.base import SPLITS
 from handpose.doctor.contact_sheet import grid, tile
+from handpose.pipeline.parts import build_caps, build_dataset
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 _COLUMNS, _SIZE = 4, 256  # px of a tile

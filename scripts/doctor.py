@@ -21,8 +21,8 @@ from omegaconf import DictConfig, OmegaConf
 from handpose.check import check_command_line
 from handpose.check.folders import require_writable
 from handpose.check.writing import path_argument
-from handpose.config import register
-from handpose.noise import told_once
+from handpose.config.schema import register
+from handpose.pipeline.third_party_messages import told_once
 
 if TYPE_CHECKING:
     from handpose.doctor.source import Source
@@ -122,9 +122,9 @@ def _sources(key: str, settings: dict[str, Any], name: str) -> "list[Source]":
 
 
 def _source(key: str, name: str, settings: dict[str, Any]) -> "Source":
-    from handpose.build import Caps, build_dataset
     from handpose.data.base import HandDataset, Split
     from handpose.doctor.source import Source
+    from handpose.pipeline.parts import Caps, build_dataset
 
     def open_split(split: Split, quarantine: str | None) -> HandDataset:
         changed = {"quarantine": quarantine} if quarantine else {}

@@ -17,8 +17,8 @@ from handpose.check.evaluation import check_evaluation
 from handpose.check.folders import require_writable
 from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
-from handpose.config import register
-from handpose.rundir import EVALUATIONS, finished_config
+from handpose.config.schema import register
+from handpose.pipeline.run_directory import EVALUATIONS, finished_config
 
 
 def parsed() -> argparse.Namespace:
@@ -50,9 +50,9 @@ def main() -> None:
     require_writable("--to", to)
     if arguments.submission:
         require_writable("--submission", arguments.submission.parent)
-    from handpose.noise import quieten
+    from handpose.pipeline.evaluate_run import evaluate_finished, write_evaluation
+    from handpose.pipeline.third_party_messages import quieten
     from handpose.report.terminal import print_results
-    from handpose.stages.finished import evaluate_finished, write_evaluation
 
     quieten()
     logging.basicConfig(format="%(message)s", level=logging.INFO)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from handpose.check import check_command_line
 from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
-from handpose.config import register
+from handpose.config.schema import register
 
 if TYPE_CHECKING:
     from handpose.augment.settings import Augmentation
@@ -60,8 +60,8 @@ def _dataset(cfg: DictConfig) -> str:
 
 def _augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
     """Of pre-training, by the part of the objective; of a plain one, or of none, by PLAIN."""
-    from handpose.build import build_augmentation, build_view_augmentations
     from handpose.explore.controls import PLAIN
+    from handpose.pipeline.parts import build_augmentation, build_view_augmentations
 
     if "parts" in cfg.objective:
         return build_view_augmentations(cfg)
@@ -69,13 +69,12 @@ def _augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
 
 
 def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
-    from handpose import explore  # noqa: F401  # before Gradio, which it keeps from reporting
-    from handpose.build import build_caps, build_dataset
     from handpose.data.base import HandDataset, Split
     from handpose.explore.augmentations_tab import Source
     from handpose.explore.evaluations import evaluator
     from handpose.explore.page import look, make_page
     from handpose.explore.server import bind, is_loopback, make_app, serve
+    from handpose.pipeline.parts import build_caps, build_dataset
 
     @cache
     def open_split(split: Split) -> HandDataset:

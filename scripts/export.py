@@ -12,7 +12,7 @@ from pathlib import Path
 from handpose.check.folders import require_writable
 from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
-from handpose.rundir import finished_config
+from handpose.pipeline.run_directory import finished_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 

@@ -24,7 +24,7 @@ from handpose.check.prediction import (
 )
 from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
-from handpose.rundir import finished_config
+from handpose.pipeline.run_directory import finished_config
 
 
 def parsed() -> argparse.Namespace:

@@ -14,7 +14,7 @@ from typing import Any
 
 from handpose.check import check_command_line
 from handpose.check.study import load_study, override_problem, runs_folder
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.study.collect import collect
 from handpose.study.commands import samples
 from handpose.study.definition import FINETUNING, parse_study

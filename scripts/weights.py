@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from handpose.check.folders import require_writable
 from handpose.check.refusal import ends_with_message
 from handpose.check.writing import path_argument
-from handpose.rundir import MODEL
+from handpose.pipeline.run_directory import MODEL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,7 +108,7 @@ def _import(arguments: argparse.Namespace) -> None:
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    from handpose.backbones.weights import load_file
+    from handpose.weights.load import load_file
 
     backbone = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), _convert_="all")
     report = load_file(backbone.network, file)

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from handpose.check import check, check_command_line
 from handpose.check.catalogue import CONF
 from handpose.check.source import documented_layout
-from handpose.config import register
+from handpose.config.schema import register
 
 TRAIN = CONF.parent / "train.py"
 Refused = Callable[..., str]
@@ -306,7 +306,7 @@ def test_a_composed_configuration_is_checked(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_layout_is_read_without_importing_its_module() -> None:
-    layout = documented_layout("handpose.data.freihand.FreiHand")
+    layout = documented_layout("handpose.data.sources.freihand.FreiHand")
     assert layout.startswith("ROOT/training/rgb/%08d.jpg")
     assert "Joints are" not in layout
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from handpose import config
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.source import documented_layout
-from handpose.config import register
+from handpose.config import schema
+from handpose.config.schema import register
 
 # What the run itself hands to each part, beside the file's keys.
 _PART = {"channels", "strides", "embedding_dim", "image_size"}
@@ -54,7 +54,7 @@ def keywords(target: Any) -> dict[str, bool]:
     return found
 
 
-SCHEMA = [kind for kind in vars(config).values() if is_dataclass(kind)]
+SCHEMA = [kind for kind in vars(schema).values() if is_dataclass(kind)]
 KEYS = sorted({field.name for kind in SCHEMA for field in fields(kind)})
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.tree import lookup
-from handpose.config import register
+from handpose.config.schema import register
 
 CATALOGUE = Catalogue()
 FILES = {path.stem: path.read_text() for path in (CONF / "experiment").glob("*.yaml")}

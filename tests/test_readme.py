@@ -9,7 +9,7 @@ import pytest
 from documents import DOCUMENTS, ROOT, Shown, inline_commands
 
 from handpose.check import check_command_line
-from handpose.config import register
+from handpose.config.schema import register
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "override_table.py"))
 TABLES = [ROOT / "README.md", ROOT / "conf" / "README.md"]

@@ -10,8 +10,8 @@ from handpose.augment.geometric import plain_affine, sample_affine, warp, widen
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
-from handpose.hand import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 from handpose.records import Sample, Target, ViewParams, Views
+from handpose.skeleton import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 
 # Of the columns of `Appearance`, in its order, which is that of `ViewParams`.
 _DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.bool_, np.int64, np.bool_)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from handpose.backbones.base import Backbone
-from handpose.backbones.weights import load_weights
 from handpose.records import Features
+from handpose.weights.load import load_weights
 
 
 class HRNet(Backbone):

@@ -4,8 +4,8 @@ import torchvision
 from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
-from handpose.backbones.weights import load_weights
 from handpose.records import Features
+from handpose.weights.load import load_weights
 
 
 class ResNetPyramid(Backbone):

@@ -3,7 +3,7 @@
 import timm
 
 from handpose.backbones.resnet import ResNetPyramid
-from handpose.backbones.weights import load_weights
+from handpose.weights.load import load_weights
 
 
 class HalfResNet(ResNetPyramid):

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from handpose.check.tree import Node, leaves, lookup, overlay, place
-from handpose.config import RunConfig
+from handpose.config.schema import RunConfig
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 # A value that is nothing but a reference to another key.

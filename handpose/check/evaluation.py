@@ -26,7 +26,7 @@ from handpose.check.refusal import first_line, refuse
 from handpose.check.secrets import hidden
 from handpose.check.stored import up_to_date
 from handpose.check.tree import leaves, lookup, overlay, place
-from handpose.config import num_processes
+from handpose.config.schema import num_processes
 
 # What an evaluation takes from the command line; all else belongs to the trained model.
 _REACHED = ("dataset", "evaluate", "paths", "trainer")

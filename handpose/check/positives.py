@@ -10,7 +10,7 @@ from handpose.check.values import found_value
 
 # The class attribute of an objective (see `handpose/objectives/base.py`), read without an import.
 _FLAG = "takes_mined_positives"
-_READER = "handpose.data.predictions.read_predictions"
+_READER = "handpose.data.positives.joint_files.read_predictions"
 
 
 def positives_problems(cfg: DictConfig) -> list[str]:

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 
 from handpose.check.folders import stages
 from handpose.check.values import found_value
-from handpose.config import num_processes
-from handpose.processes import launched
+from handpose.config.schema import num_processes
+from handpose.distributed.processes import launched
 
 _SEPARATELY = (
     "torchrun --nnodes {nodes} --nproc-per-node {each} train.py ..., or srun, or the Slurm launcher"

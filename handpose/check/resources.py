@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from handpose.check.folders import first_existing, stages
 from handpose.check.values import found_value
-from handpose.config import num_processes
+from handpose.config.schema import num_processes
 from handpose.data.workers import default_num_workers
 
 # Bytes for a pixel of a crop, at least: with the activations that a gradient needs (measured:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from handpose.check.refusal import did_you_mean, nearest
 from handpose.check.tree import lookup
 from handpose.check.values import found_value
-from handpose.regular import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular
 
 # What both runs must have in common for a model to mean the same.
 _COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from handpose.resume import hydra_quoted
+from handpose.pipeline.resume import hydra_quoted
 
 _HOME = re.compile(r"~[\w.-]*(?:/|$)")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from handpose.regular import regular
+from handpose.files import regular
 
 # Many times what any configuration of ours needs.
 _MOST_BYTES, _MOST_NODES, _MOST_LEVELS = 1 << 20, 10_000, 50

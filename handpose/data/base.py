@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
+from handpose.skeleton import NUM_JOINTS
 
 Split = Literal["train", "val", "test"]
 Strata = tuple[tuple[int, float], ...]

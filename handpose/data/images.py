@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
-from handpose.regular import LARGEST_IMAGE, regular
+from handpose.files import LARGEST_IMAGE, regular
 
 _JPEG, _PNG, _TIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 # No picture of a hand comes near; a header that says more would have gigabytes set aside for it.

@@ -13,11 +13,11 @@ from handpose.data.images import read_image
 from handpose.data.index.collector import Collector
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
 from handpose.data.index.store import open_index
-from handpose.data.lots import cut
+from handpose.data.subsets import cut
 from handpose.data.unreadable import UnreadableError
 from handpose.geometry.align import LEAST_TO_ALIGN
-from handpose.hand import NUM_JOINTS
 from handpose.records import Sample
+from handpose.skeleton import NUM_JOINTS
 
 _log = logging.getLogger(__name__)
 # The cut into training and validation is the same in every run.
@@ -35,7 +35,7 @@ class IndexedDataset(HandDataset):
         cache: the folder of all indexes (`${paths.cache}/index`).
         quarantine: a CSV of the bad files and records that are knowingly left out; None for none.
         val_fraction: part of the training groups kept for validation, on average (see
-            `handpose.data.lots`), where the source has no validation split of its own.
+            `handpose.data.subsets`), where the source has no validation split of its own.
         **contract: what every dataset takes (see `HandDataset`).
 
     Attributes:

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import join_views, make_target, make_views
 from handpose.data.base import HandDataset, Strata
-from handpose.data.mining import Mined
+from handpose.data.positives.mining import Mined
 from handpose.data.sampling import EpochSampler, sample_rng
 from handpose.data.unreadable import UnreadableList, read_sample, substitutes
 from handpose.data.workers import begin_worker, process_context

@@ -6,7 +6,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from handpose.data.base import Strata
-from handpose.data.lots import share
+from handpose.data.subsets import share
 
 _LEAST = 2  # identities: BatchNorm has no statistics of a single sample
 

@@ -12,7 +12,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from typing import Any, NoReturn
 
-from handpose.processes import num_cores
+from handpose.distributed.processes import num_cores
 
 # Told to every process of a job, and answered by the run alone.
 _OF_THE_RUN = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)

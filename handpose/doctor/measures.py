@@ -7,8 +7,8 @@ import numpy as np
 
 from handpose.data.plausibility.sources import USUAL_SIZE
 from handpose.geometry.camera import project
-from handpose.hand import REFERENCE_BONES
 from handpose.records import Sample
+from handpose.skeleton import REFERENCE_BONES
 
 USUAL_BONE = tuple(91 * size for size in USUAL_SIZE)  # mm
 LEAST_IN_BOX = 0.75  # of the joints: below it the boxes are not about the hands

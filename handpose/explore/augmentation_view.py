@@ -10,11 +10,11 @@ from torch import Tensor
 from handpose.doctor.contact_sheet import as_address
 from handpose.explore.pairs import Pair, agreement, from_plain
 from handpose.geometry import affine as maps
-from handpose.hand import NUM_JOINTS
 from handpose.objectives.relative_map import RelativeMap
 from handpose.report.drawing import draw_skeleton, rgb
 from handpose.report.style import joint_colour
 from handpose.report.views import look, signed
+from handpose.skeleton import NUM_JOINTS
 
 _SIZE = 384  # px of a picture
 _HEADINGS = ("view 1", "view 2", "view 1 moved onto view 2")

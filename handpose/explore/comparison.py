@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from handpose import metrics
-from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
+from handpose.evaluation import pose_errors
+from handpose.evaluation.evaluation import Evaluation, errors_in_2d, pa_errors
+from handpose.evaluation.metrics import PCK_2D_MAX, box_errors
 from handpose.explore.runs import Run
-from handpose.hand import NUM_JOINTS
-from handpose.protocols import PCK_2D_MAX, box_errors
 from handpose.report.accuracy import (
     PckLine,
     draw_pck_lines,
@@ -19,6 +18,7 @@ from handpose.report.accuracy import (
 from handpose.report.choices import essence, find
 from handpose.report.rows import higher_is_better, metric_rows, shown
 from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
+from handpose.skeleton import NUM_JOINTS
 from handpose.study.wording import metric_words, percent
 
 # None is the baseline's, which is drawn dashed.
@@ -99,7 +99,7 @@ def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str
         return None
     if all(e.pa_valid.any() for e in es.values()):
         lines = [PckLine(a, colours[a], pa_errors(e), e.pa_valid) for a, e in es.items()]
-        return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
+        return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=pose_errors.PCK_MAX_MM)
     if all(e.box_valid.any() for e in es.values()):
         lines = [PckLine(a, colours[a], 100 * box_errors(e), e.box_valid) for a, e in es.items()]
         return draw_pck_lines(

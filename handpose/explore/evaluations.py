@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handpose.check.evaluation import evaluation_problems, outside_problems
 from handpose.data.base import HandDataset
-from handpose.evaluate import Evaluation
+from handpose.evaluation.evaluation import Evaluation
 from handpose.explore.runs import Run, model_file
 
 _MOST_KEPT = 64
@@ -52,7 +52,7 @@ def _evaluate(run: Run, runs: Path, folders: Sequence[Path], overrides: Sequence
         problems = outside_problems(cfg, folders) or problems
     if problems or cfg is None:
         raise ValueError(f"{run.name} cannot be evaluated: " + "; ".join(problems))
-    from handpose.stages.finished import evaluate_finished  # Lightning, and seconds
+    from handpose.pipeline.evaluate_run import evaluate_finished  # Lightning, and seconds
 
     _, evaluation, dataset = evaluate_finished(cfg, run.folder)
     return Evaluated(evaluation, dataset.source)

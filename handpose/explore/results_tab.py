@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from handpose.evaluate import Evaluation
+from handpose.evaluation.evaluation import Evaluation
 from handpose.explore import comparison
 from handpose.explore.evaluations import Evaluated
 from handpose.explore.fractions import draw_fractions

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handpose.regular import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular
+from handpose.pipeline.run_directory import CONFIG, MODEL, RESULTS
 from handpose.report.choices import find
-from handpose.rundir import CONFIG, MODEL, RESULTS
 
 # Of days, which runs lie in unless told otherwise: their folder is no sweep.
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

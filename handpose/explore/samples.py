@@ -5,7 +5,7 @@ N samples, J = 21 joints; mm.
 
 import numpy as np
 
-from handpose.evaluate import Evaluation
+from handpose.evaluation.evaluation import Evaluation
 from handpose.explore.evaluations import Evaluated
 from handpose.geometry.align import procrustes
 from handpose.report.drawing import overlay

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from handpose.doctor.contact_sheet import as_address
-from handpose.evaluate import Evaluation
+from handpose.evaluation.evaluation import Evaluation
 from handpose.explore import comparison, samples
 from handpose.explore.evaluations import Evaluated
 from handpose.report.html import data_uri

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from handpose.export.graph import INPUTS, OUTPUTS, ExportedModel
-from handpose.hand import ROOT
+from handpose.skeleton import ROOT
 
 BATCHES = (*(7,) * 14, 1, 1)  # 100 crops
 _SLACK = 4  # times PyTorch's own rounding

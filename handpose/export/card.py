@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handpose.evaluate import Results
+from handpose.evaluation.evaluation import Results
 from handpose.export.agreement import Agreement
-from handpose.hand import JOINT_NAMES, REFERENCE_BONES
 from handpose.report.choices import essence, find, key_choices, part_name
 from handpose.report.rows import Row, metric_rows, shown
+from handpose.skeleton import JOINT_NAMES, REFERENCE_BONES
 
 _STAGES = {"pretrain": "pre-training, without labels", "finetune": "fine-tuning, with labels"}
 

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handpose.hand import JOINT_NAMES
 from handpose.model import PoseModel
+from handpose.skeleton import JOINT_NAMES
 
 INPUTS = ("image", "K")
 OUTPUTS = ("uvz", "xyz", "root_depth")

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose import build
+from handpose.data.synthetic.anatomy import mean_reach
 from handpose.export.agreement import Agreement, measure
 from handpose.export.card import Card, write_card
 from handpose.export.graph import OPSET, ExportedModel, write_graph
-from handpose.hand import REFERENCE_BONES
+from handpose.pipeline import parts
+from handpose.pipeline.evaluate_run import open_finished
+from handpose.pipeline.run_directory import RESULTS, finished_config, read_json
 from handpose.report.choices import essence
-from handpose.rundir import RESULTS, finished_config, read_json
-from handpose.stages.finished import open_finished
-from handpose.synthetic.anatomy import mean_reach
+from handpose.skeleton import REFERENCE_BONES
 
 TOLERANCE = 1e-4  # px, and mm, where rounding in PyTorch is not larger already
 GRAPH, CARD = "model.onnx", "MODEL_CARD.md"
@@ -59,7 +59,7 @@ def export_run(
     card = Card(
         config=config,
         results=read_json(run_dir / RESULTS),
-        terms=build.build_terms(cfg),
+        terms=parts.build_terms(cfg),
         agreement=agreement,
         opset=opset,
     )

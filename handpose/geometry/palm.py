@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from handpose.geometry.pose25d import solve_depth
-from handpose.hand import ROOT
+from handpose.skeleton import ROOT
 
 PALM_END = 5  # index MCP: the palm is the midpoint between it and the wrist
 

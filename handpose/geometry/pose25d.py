@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from handpose.geometry.camera import back_project, project, rays
-from handpose.hand import ROOT
+from handpose.skeleton import ROOT
 
 # Depth of the root in reference bones: every hand from 0.15 m to 3 m is inside. One exploding root
 # ruins a mean.

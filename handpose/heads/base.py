@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from handpose.geometry.palm import palm_to_wrist, solve_wrist_depth
 from handpose.geometry.pose25d import solve_root_depth, uvz_to_xyz
-from handpose.hand import REFERENCE_BONES, ROOT
 from handpose.heads.palm import palm_target
 from handpose.heads.refine import RootDepthRefiner
 from handpose.losses import masked_mean, pose_25d_loss
 from handpose.records import Features, Prediction, Target
+from handpose.skeleton import REFERENCE_BONES, ROOT
 
 
 class Head(nn.Module, ABC):
@@ -21,7 +21,7 @@ class Head(nn.Module, ABC):
     Args:
         channels, strides, embedding_dim: of the backbone.
         image_size: S, the side of the crop in px.
-        reference_bone: the bone whose length is 1 (see `handpose.hand`).
+        reference_bone: the bone whose length is 1 (see `handpose.skeleton`).
         depth_weight: weight of the error of z (reference bones) against that of u and v (crop
             sides). The 5 of the paper, for px of a crop of 128 px, is 5 / 128 = 0.04 here.
         root: "wrist", or "palm": joint 0 of what the head itself predicts is the palm's centre (see

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handpose.backbones.misfit import describe_misfit
 from handpose.backbones.top_down import TopDown
 from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax, spatial_softmax
-from handpose.hand import NUM_JOINTS
 from handpose.heads.base import Head
 from handpose.losses import masked_mean
 from handpose.records import Features, Prediction, Target
+from handpose.skeleton import NUM_JOINTS
+from handpose.weights.load import describe_misfit
 
 
 class HeatmapHead(Head):

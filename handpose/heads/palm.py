@@ -3,8 +3,8 @@
 import torch
 
 from handpose.geometry.palm import PALM_END, wrist_to_palm
-from handpose.hand import ROOT
 from handpose.records import Target
+from handpose.skeleton import ROOT
 
 
 def palm_target(target: Target) -> Target:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, uvz_to_xyz
-from handpose.hand import NUM_JOINTS, ROOT
+from handpose.skeleton import NUM_JOINTS, ROOT
 
 _HIDDEN = 256
 _PAIRS = torch.triu_indices(NUM_JOINTS, NUM_JOINTS, 1)

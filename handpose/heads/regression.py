@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handpose.hand import NUM_JOINTS
 from handpose.heads.base import Head, is_second
 from handpose.records import Features
+from handpose.skeleton import NUM_JOINTS
 
 
 class RegressionHead(Head):

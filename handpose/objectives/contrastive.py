@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from handpose.backbones.top_down import TopDown
+from handpose.distributed.collectives import gather
 from handpose.losses import negatives, nt_xent, similarity_weights
 from handpose.objectives.base import Objective
 from handpose.objectives.projection import build_projection
-from handpose.ranks import gather
 from handpose.records import Features, Views
 
 

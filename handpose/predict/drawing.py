@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from handpose.geometry import affine as maps
-from handpose.hand import NUM_JOINTS
 from handpose.predict.result import Hand
 from handpose.report.drawing import box_corners, draw_box, draw_skeleton, joint_colours
+from handpose.skeleton import NUM_JOINTS
 
 _LEAST = 512  # px of the longer side: a smaller picture is enlarged, for lines to fit into it
 _SIDE_TO_THICKNESS = 90

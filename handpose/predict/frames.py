@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from handpose.data.images import read_image
-from handpose.regular import shown
+from handpose.files import shown
 
 _USUAL_RATE = 25.0  # frames per second, where a video or camera does not say
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from handpose.check.prediction import given_problems
-from handpose.hand import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES
+from handpose.data.synthetic.anatomy import mean_reach
 from handpose.records import Sample, Side
-from handpose.synthetic.anatomy import mean_reach
+from handpose.skeleton import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES
 
 _LEAST_SIDE = 16  # px of a picture
 

@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from handpose import build
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
-from handpose.evaluate import NO_MEAN_POSES, Evaluation, collect
+from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
-from handpose.hand import REFERENCE_BONES, ROOT
 from handpose.model import PoseModel
+from handpose.pipeline import parts
+from handpose.pipeline.evaluate_run import open_finished
 from handpose.predict.given import NOTHING, Given, as_sample, assumptions, check_given, mean_bone
 from handpose.predict.pixels import as_rgb_images
 from handpose.predict.result import Hand
 from handpose.records import Prediction, Sample, Target
-from handpose.stages.finished import open_finished
+from handpose.skeleton import REFERENCE_BONES, ROOT
 
 Image = np.ndarray | PIL.Image.Image | Path | str
 _MIN_LENGTH = 1e-3  # px: a collapsed hand stays one
@@ -71,7 +71,7 @@ class HandPose:
         cfg, model = open_finished(Path(run_dir))
         dataset = cfg.finetune.dataset
         crop = Crop(
-            augmentation=build.build_augmentation(cfg.evaluate.augment),
+            augmentation=parts.build_augmentation(cfg.evaluate.augment),
             image_size=dataset.image_size,
             reference_bone=cfg.reference_bone,
             by_joints=dataset.crop_by == "joints",

@@ -1,4 +1,4 @@
-"""What is said of one hand. J = 21 joints in the order of `handpose.hand`."""
+"""What is said of one hand. J = 21 joints in the order of `handpose.skeleton`."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ class Hand(NamedTuple):
     camera_xyz: np.ndarray | None  # (J, 3) metres, camera frame; None without K and scale
     box: np.ndarray  # (3,) centre u, centre v, side, px: what was cropped about
     side: Side
-    reference_bone: str  # "index" or "middle" (see `handpose.hand`)
+    reference_bone: str  # "index" or "middle" (see `handpose.skeleton`)
     scale: float  # metres: its length, as given or assumed; refined depths change that of `xyz`
     assumed: list[str]  # a sentence for each thing that was not given
 

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from handpose import metrics
-from handpose.evaluate import Evaluation, errors_in_2d, mean_pose_errors, pa_errors
-from handpose.hand import FINGERS, JOINT_NAMES, NUM_JOINTS
-from handpose.protocols import PCK_2D_MAX, box_errors
+from handpose.evaluation import pose_errors
+from handpose.evaluation.evaluation import Evaluation, errors_in_2d, mean_pose_errors, pa_errors
+from handpose.evaluation.metrics import PCK_2D_MAX, box_errors
 from handpose.report.style import (
     BASELINE,
     INK,
@@ -24,6 +23,7 @@ from handpose.report.style import (
     tidy,
     to_png,
 )
+from handpose.skeleton import FINGERS, JOINT_NAMES, NUM_JOINTS
 
 
 class PckLine(NamedTuple):
@@ -44,7 +44,7 @@ def draw_pck(evaluation: Evaluation) -> bytes | None:
     if len(e.mean_pose):
         baseline = mean_pose_errors(e, e.mean_pose)
         lines.insert(0, PckLine("mean pose", BASELINE, baseline, e.pa_valid))
-    return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=metrics.PCK_MAX_MM)
+    return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=pose_errors.PCK_MAX_MM)
 
 
 def draw_pck_2d(evaluation: Evaluation) -> bytes | None:
@@ -70,15 +70,15 @@ def draw_pck_lines(lines: Sequence[PckLine], *, x: str, maximum: float) -> bytes
     figure = new_figure(5.0, 3.6)
     axes = figure.add_axes((0.1, 0.15, 0.62, 0.74))
     tidy(axes, title="Joints within a distance of the truth", x=x)
-    thresholds = metrics.pck_thresholds(maximum)
+    thresholds = pose_errors.pck_thresholds(maximum)
     for label, colour, errors, valid in lines:
         axes.plot(
             thresholds,
-            metrics.pck_curve(errors, valid, thresholds),
+            pose_errors.pck_curve(errors, valid, thresholds),
             color=colour,
             linewidth=2,
             linestyle=(0, (4, 2)) if colour == BASELINE else "-",
-            label=f"{label}\nAUC {float(metrics.auc(errors, valid, maximum=maximum)):.3f}",
+            label=f"{label}\nAUC {float(pose_errors.auc(errors, valid, maximum=maximum)):.3f}",
         )
     axes.set(xlim=(0, maximum), ylim=(0, 1.02))
     axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from handpose.evaluation.embedding_health import HEALTH
 from handpose.report.inputs import Curves
 from handpose.report.style import (
     BASELINE,
@@ -18,7 +19,6 @@ from handpose.report.style import (
     tidy,
     to_png,
 )
-from handpose.representation import HEALTH
 
 _COLUMNS = 3
 _UNITS = {"deg": "degrees", "mm": "mm", "px": "px"}

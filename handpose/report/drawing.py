@@ -5,8 +5,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from handpose.geometry import affine as maps
-from handpose.hand import BONES, NUM_JOINTS
 from handpose.report.style import joint_colour
+from handpose.skeleton import BONES, NUM_JOINTS
 
 _SUBPIXEL_BITS = 4  # cv2 takes px in sixteenths
 _PAD = 244  # grey level beyond the image's border

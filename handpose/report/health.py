@@ -6,12 +6,12 @@ from textwrap import fill
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from handpose.evaluate import Results
+from handpose.evaluation.embedding_health import HEALTH
+from handpose.evaluation.evaluation import Results
 from handpose.report.curves import draw_line, from_1, name_last
 from handpose.report.inputs import Curves
 from handpose.report.rows import PRETEXT
 from handpose.report.style import BASELINE, MODEL, MUTED, SMALL, new_panels, tidy, to_png
-from handpose.representation import HEALTH
 
 # title, and what is healthy and what a collapse looks like
 GUIDES = {

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handpose.evaluate import Evaluation, Results
+from handpose.evaluation.evaluation import Evaluation, Results
 from handpose.records import Views
 
 Curves = dict[str, list[tuple[int, float]]]

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
+from handpose.evaluation.evaluation import Evaluation, errors_in_2d, pa_errors
 from handpose.geometry.align import procrustes
 from handpose.report.drawing import overlay
 from handpose.report.samples import mean_over_hand

@@ -3,7 +3,7 @@
 from html import escape
 from typing import NamedTuple
 
-from handpose.evaluate import Results
+from handpose.evaluation.evaluation import Results
 from handpose.report.html import number
 from handpose.report.rows import PRETEXT, Value
 

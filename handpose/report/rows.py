@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from handpose.evaluate import Results
-from handpose.protocols import COUNTS, SECOND_PASS
+from handpose.evaluation.evaluation import Results
+from handpose.evaluation.metrics import COUNTS, SECOND_PASS
 from handpose.report.words import METRIC_WORDS
 
 Value = float | int | str | None

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from handpose.data.base import HandDataset
-from handpose.evaluate import Evaluation, errors_in_2d, pa_errors
-from handpose.hand import NUM_JOINTS
+from handpose.evaluation.evaluation import Evaluation, errors_in_2d, pa_errors
+from handpose.skeleton import NUM_JOINTS
 
 # An alignment of few joints fits whatever was predicted, so such hands are no example of anything.
 _ENOUGH_JOINTS = NUM_JOINTS // 2

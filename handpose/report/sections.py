@@ -4,7 +4,7 @@ from html import escape
 
 import yaml
 
-from handpose.evaluate import Results
+from handpose.evaluation.evaluation import Results
 from handpose.report.choices import key_choices
 from handpose.report.html import number
 from handpose.report.inputs import ReportInput

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
-from handpose.hand import BONES
 from handpose.report.style import MUTED, SMALL, TRUTH, inches, joint_colour
+from handpose.skeleton import BONES
 
 _SCALE_BAR = 50.0  # mm
 _ROOM = 1.1  # about the hands

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from handpose.hand import FINGERS
+from handpose.skeleton import FINGERS
 
 PAGE_WIDTH = 10.4  # inches
 PIXELS_PER_INCH = 200  # twice the page's, for sharp screens

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from handpose.evaluate import Results
+from handpose.evaluation.evaluation import Results
 from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
 from handpose.report.rows import Cell, Row, metric_rows, shown
 

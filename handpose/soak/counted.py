@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.soak.steps import Step
-from handpose.training.stage import Stage
+from handpose.training.module import Stage
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 

@@ -1,7 +1,7 @@
 """Whether train.py computes the numbers that a study is about."""
 
 from handpose.check.refusal import did_you_mean, nearest
-from handpose.protocols import METRICS
+from handpose.evaluation.metrics import METRICS
 from handpose.study.definition import Study
 
 _VALIDATION = "val_"  # the best of a fine-tuning; which one there is depends on the labels

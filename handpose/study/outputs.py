@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from handpose.rundir import write_json
+from handpose.pipeline.run_directory import write_json
 from handpose.study import tables
 from handpose.study.collect import Findings
 from handpose.study.launch import shown

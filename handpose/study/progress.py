@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from handpose.rundir import CONFIG, RESULTS
+from handpose.pipeline.run_directory import CONFIG, RESULTS
 from handpose.study.changes import differences
 from handpose.study.commands import overrides
 from handpose.study.definition import Study

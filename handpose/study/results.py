@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.check.refusal import did_you_mean, nearest
-from handpose.regular import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular
 
 
 def read_json(path: Path) -> dict[str, Any]:

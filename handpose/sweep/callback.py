@@ -9,8 +9,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from handpose.resume import how_to_resume, resume_command
-from handpose.sweep.grid import Cell, grid
+from handpose.pipeline.resume import how_to_resume, resume_command
+from handpose.sweep.cells import Cell, grid
 
 _log = logging.getLogger(__name__)
 

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from handpose.rundir import RESULTS, read_json, write_json
-from handpose.sweep.cell import FAILURE
-from handpose.sweep.grid import Cell
+from handpose.pipeline.run_directory import RESULTS, read_json, write_json
+from handpose.sweep.cells import FAILURE, Cell
 
 # Of all results; a column stands where some cell has the number.
 METRICS = ("epe2d_px", "epe3d_root_relative_bone_granted_mm", "pa_epe_mm", "auc_pa_50mm")

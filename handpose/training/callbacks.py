@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from handpose.distributed.interrupt import Interrupt
 from handpose.training.checkpoint import LAST
 from handpose.training.divergence import ABSURD_WEIGHT, diverged, largest_weight
-from handpose.training.interrupt import Interrupt
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import torch
 
-from handpose.regular import LARGEST_WEIGHTS, regular
+from handpose.files import LARGEST_WEIGHTS, regular
 
 _COMMENT = "crc32 {:08x}"
 _PATTERN = re.compile(rb"..crc32 .{8}", re.DOTALL)

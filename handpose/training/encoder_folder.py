@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from handpose.data.cached import set_aside
+from handpose.data.cache import set_aside
 from handpose.training import checkpoint
 from handpose.training.loggers import PRETRAINING, curves_of
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from handpose.metrics import alignable, aligned_joint_errors, joint_errors
+from handpose.evaluation.pose_errors import alignable, aligned_joint_errors, joint_errors
 from handpose.model import PoseModel
 from handpose.records import Prediction, Target
 from handpose.training.divergence import ABSURD_PREDICTION
-from handpose.training.optim import OptimizerFactory, rate_factors
-from handpose.training.stage import Stage
+from handpose.training.module import Stage
+from handpose.training.optimizers import OptimizerFactory, rate_factors
 
 
 class Scored(NamedTuple):

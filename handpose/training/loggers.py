@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from handpose.training.interrupt import Interrupted
+from handpose.distributed.interrupt import Interrupted
 
 PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
 STEP = "step_"  # what the names of values within an epoch begin with, after the stage's

@@ -8,10 +8,9 @@ from handpose.backbones.base import Backbone, normalise
 from handpose.objectives.hybrid import Hybrid
 from handpose.records import Features, Views
 from handpose.training.gradient_cache import Encoded, Images, encode_in_chunks
-from handpose.training.health import HealthPanel
-from handpose.training.optim import OptimizerFactory
-from handpose.training.probe import OnlineProbe
-from handpose.training.stage import Stage
+from handpose.training.module import Stage
+from handpose.training.monitors import HealthPanel, OnlineProbe
+from handpose.training.optimizers import OptimizerFactory
 
 
 class Pretrainer(Stage):

@@ -14,8 +14,8 @@ from typing import Any
 import pytorch_lightning as pl
 from filelock import SoftFileLease, Timeout
 
+from handpose.distributed.interrupt import Interrupt
 from handpose.training.encoder_folder import EncoderFolder
-from handpose.training.interrupt import Interrupt
 from handpose.training.stand_by import StandBy
 
 _log = logging.getLogger(__name__)

@@ -8,8 +8,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 from torch.optim import Optimizer
 
-from handpose.training.estimate import TRAINED, num_images
-from handpose.training.run_log import RunLog
+from handpose.training.run_log import TRAINED, RunLog, num_images
 
 
 class Throughput:

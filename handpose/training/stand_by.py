@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from handpose.training.requeue import begin_job, own_job, requeue_job
+from handpose.distributed.requeue import begin_job, own_job, requeue_job
 
 _log = logging.getLogger(__name__)
 

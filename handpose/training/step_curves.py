@@ -8,10 +8,10 @@ import pytorch_lightning as pl
 import torch
 from torch.optim import Optimizer
 
-from handpose import ranks
+from handpose.distributed import collectives
 from handpose.training.callbacks import NonFiniteGuard
-from handpose.training.estimate import num_images
 from handpose.training.loggers import STEP
+from handpose.training.run_log import num_images
 from handpose.training.stage_log import Throughput
 
 TIMED = (f"{STEP}images_per_second", f"{STEP}memory_mib")  # not the same in each run
@@ -67,7 +67,7 @@ class StepCurves(pl.Callback):
         self._rate, self._loss, self._batches = None, torch.zeros(()), 0
         if step == 1 or step % self._every == 0:
             values = {
-                f"{STEP}loss": float(ranks.total(loss) / trainer.world_size),
+                f"{STEP}loss": float(collectives.total(loss) / trainer.world_size),
                 f"{STEP}learning_rate": rate,
                 f"{STEP}gradient_norm": float(self.guard.norm),
                 f"{STEP}images_per_second": self._throughput.rate,

@@ -22,7 +22,7 @@ from handpose.check import check_command_line
 from handpose.check.catalogue import CONF
 from handpose.check.study import load_study
 from handpose.check.yaml_files import yaml_problem
-from handpose.config import register
+from handpose.config.schema import register
 
 Refused = Callable[..., str]
 # What acts although Hydra has a list of its own, with CANARY for the file that it leaves.
@@ -33,7 +33,9 @@ ACTING: dict[str, dict[str, Any]] = {
     "logging.FileHandler": {"filename": "CANARY"},
     "shutil.copy": {"src": "/etc/hostname", "dst": "CANARY"},
     # Ours, or reached through an allowed module.
-    "handpose.data.arrays.Path.touch": {"self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}},
+    "handpose.data.array_folder.Path.touch": {
+        "self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}
+    },
     "torch.optim.adam.torch.save": {"obj": 1, "f": "CANARY"},
     "handpose.data.index.rows.json.codecs.open": {"filename": "CANARY", "mode": "w"},
 }
@@ -46,7 +48,7 @@ OTHERS = (
     "builtins.exec",
     "builtins.eval",
     "numpy.save",
-    "handpose.rundir.write_json",
+    "handpose.pipeline.run_directory.write_json",
     "pathlib.Path.unlink",
     "pathlib.Path",
     "os.remove",
@@ -69,9 +71,9 @@ OTHERS = (
     "hydra.utils.get_method",
     "handpose.training.checkpoint.save",
     "handpose.study.launch.start_process",
-    "handpose.build.node.make",
+    "handpose.pipeline.parts.make",
     "handpose..os.system",
-    "handpose.data.synthetic.Synthetic.__init__",
+    "handpose.data.sources.synthetic.Synthetic.__init__",
     "${paths.data}",
     "[os.system]",
     "3",

@@ -15,16 +15,16 @@ import torch
 from attacks import evil_array, evil_checkpoint, evil_old_checkpoint, evil_pickle, harmless
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 
-from handpose.backbones.weights_file import read_state_dict
-from handpose.data.arrays import ArrayFolder
-from handpose.data.freihand import FreiHand
+from handpose.data.array_folder import ArrayFolder
 from handpose.data.images import read_image
-from handpose.data.interhand import InterHand
-from handpose.data.manifest import Manifest
-from handpose.data.mpii import MpiiHands
-from handpose.data.predictions import read_predictions
-from handpose.data.youtube import YouTube3D, load_regressor
+from handpose.data.positives.joint_files import read_predictions
+from handpose.data.sources.freihand import FreiHand
+from handpose.data.sources.interhand import InterHand
+from handpose.data.sources.manifest import Manifest
+from handpose.data.sources.mpii import MpiiHands
+from handpose.data.sources.youtube import YouTube3D, load_regressor
 from handpose.training import checkpoint
+from handpose.weights.read import read_state_dict
 
 PICKLES = {"zip": evil_checkpoint, "old": evil_old_checkpoint, "pickle": evil_pickle}
 

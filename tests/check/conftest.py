@@ -2,7 +2,7 @@
 
 import pytest
 
-from handpose.config import register
+from handpose.config.schema import register
 
 
 @pytest.fixture(scope="session", autouse=True)

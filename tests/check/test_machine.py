@@ -14,7 +14,7 @@ import torch
 
 from handpose.check.machine import during
 from handpose.check.refusal import UserError, ends_with_message, told_alone, without_traceback
-from handpose.data import renders
+from handpose.data.sources import synthetic as renders
 
 ROOT = Path(__file__).resolve().parents[2]
 

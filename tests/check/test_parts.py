@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handpose.check import check_command_line
-from handpose.config import register
+from handpose.config.schema import register
 
 Refused = Callable[..., str]
 

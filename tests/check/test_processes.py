@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from handpose.check import check_command_line
 from handpose.check.catalogue import CONF
 from handpose.check.evaluation import check_evaluation
-from handpose.config import num_processes, register
+from handpose.config.schema import num_processes, register
 
 Refused = Callable[..., str]
 TORCHRUN = dict(RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")

@@ -10,7 +10,7 @@ from typos import public_keys
 from handpose.check import check_command_line
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.secrets import argument_problem, hidden, value_problem
-from handpose.config import register
+from handpose.config.schema import register
 
 # Split, so that no scanner takes them for real ones.
 SHAPED = {

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.stored import FREE, changes, compare, up_to_date
 from handpose.check.tree import leaves, lookup
-from handpose.config import register
+from handpose.config.schema import register
 
 
 def config(*overrides: str) -> dict[str, Any]:

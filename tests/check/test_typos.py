@@ -12,7 +12,7 @@ from typos import Typo, all_typos
 
 from handpose.check import check_command_line, refusal
 from handpose.check.catalogue import CONF, Catalogue
-from handpose.config import register
+from handpose.config.schema import register
 
 _AT_ONCE = 60  # slips on one command line
 # The default tests try some of the slips, and after few choices, for each takes its time.

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 
-from handpose.data.freihand import FreiHand
 from handpose.data.index.problems import BrokenDataError, read_quarantine, write_quarantine
 from handpose.data.indexed import IndexedDataset
-from handpose.data.interhand import InterHand
-from handpose.data.manifest import Manifest
-from handpose.data.mpii import MpiiHands
-from handpose.data.youtube import YouTube3D
+from handpose.data.sources.freihand import FreiHand
+from handpose.data.sources.interhand import InterHand
+from handpose.data.sources.manifest import Manifest
+from handpose.data.sources.mpii import MpiiHands
+from handpose.data.sources.youtube import YouTube3D
 
 SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
     "freihand": (write_freihand, FreiHand, {"val_fraction": 0.25, "box_side": 0.7}),

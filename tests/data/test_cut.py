@@ -9,11 +9,11 @@ import pytest
 from layouts import rendered, save_picture, write_folder, write_freihand, write_manifest, write_mpii
 
 from handpose.data.base import HandDataset, MissingSplitError
-from handpose.data.folder import Folder
-from handpose.data.freihand import FreiHand
 from handpose.data.index.problems import Problem, write_quarantine
-from handpose.data.manifest import Manifest
-from handpose.data.mpii import MpiiHands
+from handpose.data.sources.folder import Folder
+from handpose.data.sources.freihand import FreiHand
+from handpose.data.sources.manifest import Manifest
+from handpose.data.sources.mpii import MpiiHands
 
 Sides = dict[str, str]
 OPTIONS: dict[type[HandDataset], dict[str, Any]] = {

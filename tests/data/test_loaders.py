@@ -10,9 +10,9 @@ from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
-from handpose.data.mining import Mined, mine
+from handpose.data.positives.mining import Mined, mine
 from handpose.data.sampling import sample_rng
-from handpose.data.synthetic import Synthetic
+from handpose.data.sources.synthetic import Synthetic
 from handpose.records import Views
 
 

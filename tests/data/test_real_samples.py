@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from handpose.augment.views import make_target
-from handpose.data.freihand import FreiHand
 from handpose.data.indexed import IndexedDataset
-from handpose.data.interhand import InterHand
-from handpose.data.mpii import MpiiHands
+from handpose.data.sources.freihand import FreiHand
+from handpose.data.sources.interhand import InterHand
+from handpose.data.sources.mpii import MpiiHands
 from handpose.geometry.camera import project
 
 SOURCES: dict[str, tuple[type[IndexedDataset], dict[str, Any], int]] = {

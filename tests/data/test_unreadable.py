@@ -12,8 +12,8 @@ from handpose.augment.settings import Augmentation
 from handpose.check.refusal import UserError, without_traceback
 from handpose.data import indexed
 from handpose.data import unreadable as module
-from handpose.data.freihand import FreiHand
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.sources.freihand import FreiHand
 from handpose.data.unreadable import UnreadableError, UnreadableList
 
 BAD = 3

@@ -15,7 +15,7 @@ import pytest
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii
 from reading import Reader, rows
 
-from handpose.hand import INTERHAND_ORDER
+from handpose.skeleton import INTERHAND_ORDER
 
 WRITERS: dict[str, Callable[..., Any]] = {
     "manifest": write_manifest,

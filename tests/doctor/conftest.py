@@ -8,7 +8,7 @@ import pytest
 from layouts import write_freihand
 
 from handpose.data.base import HandDataset, Split
-from handpose.data.freihand import FreiHand
+from handpose.data.sources.freihand import FreiHand
 from handpose.doctor.findings import SourceFacts, SplitFacts
 from handpose.doctor.measures import Measures
 from handpose.doctor.source import Source

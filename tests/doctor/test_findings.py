@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handpose.data.base import HandDataset, Split
-from handpose.data.synthetic import Synthetic
+from handpose.data.sources.synthetic import Synthetic
 from handpose.doctor.findings import examine
 from handpose.doctor.overview import overview, spread
 from handpose.doctor.source import Source
@@ -139,8 +139,8 @@ def test_both_sides_are_looked_at_however_rare_one_is() -> None:
 
 
 def test_the_real_samples_have_both_sides(real_samples: Path, tmp_path: Path) -> None:
-    from handpose.data.interhand import InterHand
-    from handpose.data.mpii import MpiiHands
+    from handpose.data.sources.interhand import InterHand
+    from handpose.data.sources.mpii import MpiiHands
 
     common = dict(cache=str(tmp_path), split="train", image_size=64)
     interhand = InterHand(root=str(real_samples / "interhand"), annotations="all", **common)

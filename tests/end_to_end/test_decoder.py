@@ -8,10 +8,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from handpose import build
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.model import PoseModel
-from handpose.stages.finetune import begin
+from handpose.pipeline import parts
+from handpose.pipeline.stages.finetune import begin
 
 CONF = str(Path(__file__).resolve().parents[2] / "conf")
 Train = Callable[..., Path]
@@ -24,7 +24,7 @@ def start(*overrides: str) -> PoseModel:
     with initialize_config_dir(CONF, version_base="1.3"):
         cfg = compose("config", overrides=["head=heatmap", "dataset.image_size=32", *overrides])
     torch.manual_seed(0)
-    return begin(cfg, build.build_backbone(cfg)).model
+    return begin(cfg, parts.build_backbone(cfg)).model
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -72,7 +72,7 @@ def test_a_run_that_cannot_be_written_is_said_before_the_work(
 ) -> None:
     (run_dir / "evaluations").write_text("a file where the folder belongs, as nobody may write")
     with monkeypatch.context() as patch:
-        patch.setattr("handpose.stages.finished.evaluate_finished", lambda *a, **k: 1 / 0)
+        patch.setattr("handpose.pipeline.evaluate_run.evaluate_finished", lambda *a, **k: 1 / 0)
         with pytest.raises(SystemExit, match=r"evaluate\.py: --to=.*evaluations is a file"):
             evaluate(run_dir)
         with pytest.raises(SystemExit, match=r"evaluate\.py: --submission="):

@@ -15,15 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from handpose.check.catalogue import CONF, Catalogue
 from handpose.check.composed import find_problems
 from handpose.check.composer import Composer
-from handpose.config import register
-from handpose.protocols import summarise
-from handpose.stages.evaluate import evaluate
-from handpose.stages.finetune import finetune
-from handpose.stages.plan import begin_log
-from handpose.stages.pretrain import pretrain
-from handpose.stages.splits import build_splits
+from handpose.config.schema import register
+from handpose.distributed.interrupt import Interrupt
+from handpose.evaluation.metrics import summarise
+from handpose.pipeline.stages.evaluate import evaluate
+from handpose.pipeline.stages.finetune import finetune
+from handpose.pipeline.stages.pretrain import pretrain
+from handpose.pipeline.stages.splits import build_splits
+from handpose.pipeline.summary import begin_log
 from handpose.training import checkpoint
-from handpose.training.interrupt import Interrupt
 
 CATALOGUE = Catalogue()
 ROWS = sorted(

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from handpose.representation import HEALTH
+from handpose.evaluation.embedding_health import HEALTH
 from handpose.training.loggers import read_curves
 
 

@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.check.catalogue import CONF
-from handpose.config import register
-from handpose.rundir import RunRefused, claim
+from handpose.config.schema import register
+from handpose.pipeline.run_directory import RunRefused, claim
 
 LAUNCHES = 20
 

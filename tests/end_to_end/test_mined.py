@@ -10,10 +10,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose import build
 from handpose.check.catalogue import CONF
-from handpose.config import register
-from handpose.stages.splits import build_splits
+from handpose.config.schema import register
+from handpose.pipeline import parts
+from handpose.pipeline.stages.splits import build_splits
 
 MINED = ("pretrain.positives=mined", "head=none", "trainer.caps.samples=16", "report=false")
 WARNING = "it is not without labels"
@@ -85,4 +85,4 @@ def test_only_the_contrasted_part_of_a_hybrid_is_mined(composed: Callable, tmp_p
 
 def test_an_objective_that_takes_none_is_refused_by_its_name(composed: Callable) -> None:
     with pytest.raises(ValueError, match="relative needs two views of one image"):
-        build.mined_parts(composed("objective=relative"))
+        parts.mined_parts(composed("objective=relative"))

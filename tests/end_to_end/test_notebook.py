@@ -1,4 +1,4 @@
-"""A run without Hydra's main: composed in a notebook, then handed to `handpose.run.run`."""
+"""A run without Hydra's main: composed in a notebook, then handed to `run(cfg)`."""
 
 import json
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
 from handpose.check.catalogue import CONF
-from handpose.config import register
-from handpose.run import run
+from handpose.config.schema import register
+from handpose.pipeline.run import run
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from handpose.check.evaluation import check_evaluation
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.export import export_run
+from handpose.pipeline.evaluate_run import evaluate_finished
+from handpose.pipeline.run_directory import finished_config
 from handpose.predict import Given, HandPose
 from handpose.predict.result import SCHEMA
-from handpose.rundir import finished_config
-from handpose.stages.finished import evaluate_finished
 
 ROOT = Path(__file__).resolve().parents[2]
 Script = Callable[..., str]
@@ -139,7 +139,7 @@ def test_the_data_of_a_run_need_not_be_here_and_hostile_parts_are_refused(
     run_dir = Path(shutil.copytree(trained, tmp_path / "run"))
     config = json.loads((run_dir / "config.json").read_text())
     source = {
-        "_target_": "handpose.data.freihand.FreiHand",
+        "_target_": "handpose.data.sources.freihand.FreiHand",
         "root": "/nowhere/freihand",
         "cache": "/nowhere/cache",
         "quarantine": None,

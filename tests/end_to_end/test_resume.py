@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from handpose.data.sampling import EpochSampler
+from handpose.distributed.interrupt import Interrupted
 from handpose.soak.compare import differences, nested_differences
 from handpose.training.callbacks import StepSeed
-from handpose.training.interrupt import Interrupted
+from handpose.training.module import Stage
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.stage import Stage
 
 # Two stages of two epochs of four steps.
 STEPS = 16

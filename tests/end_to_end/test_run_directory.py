@@ -12,7 +12,7 @@ import torch
 import torchvision
 from filelock import FileLock
 
-from handpose.rundir import RunRefused
+from handpose.pipeline.run_directory import RunRefused
 
 FILES = ("results.json", "report.html", "backbone.pt", "model.pt", "metrics.csv", "checkpoints")
 
@@ -69,7 +69,7 @@ def test_an_unfinished_run_says_the_command_that_resumes_it(
     train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("handpose.run.evaluate", None)
+        patch.setattr("handpose.pipeline.run.evaluate", None)
         with pytest.raises(TypeError):
             train("objective=none", "head=regression")
     with pytest.raises(RunRefused, match=r"seed: 5 -> 6") as refused:

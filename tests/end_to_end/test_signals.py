@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from handpose.check.refusal import UserError
+from handpose.distributed.interrupt import Interrupted
 from handpose.training.checkpoint import LAST, newest_valid
 from handpose.training.finetuner import Finetuner
-from handpose.training.interrupt import Interrupted
 from handpose.training.pretrainer import Pretrainer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from layouts import (
     write_youtube,
 )
 
-from handpose.data.freihand import FreiHand
+from handpose.data.sources.freihand import FreiHand
 
 
 @pytest.fixture(scope="module")

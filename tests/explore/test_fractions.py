@@ -23,7 +23,7 @@ def finished(value: float, *, seed: int = 5, fraction: float = 1.0, **changed: A
         "seed": seed,
         "sweep": f"{value}",
         "trainer": {"num_workers": kind["workers"], "caps": None},
-        "dataset": {"_target_": "handpose.data.synthetic.Synthetic"},
+        "dataset": {"_target_": "handpose.data.sources.synthetic.Synthetic"},
         "backbone": {"name": "resnet18", "weights": kind["weights"]},
         "objective": {"_target_": None},
         "head": {"_target_": f"handpose.heads.{kind['head']}.Head"},

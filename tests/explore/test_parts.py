@@ -10,11 +10,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.build import build_augmentation
 from handpose.check import check_command_line
 from handpose.check.catalogue import CONF
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.explore.controls import CONTROLS, PLAIN, SLIDERS, overrides
+from handpose.pipeline.parts import build_augmentation
 
 SCRIPT = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "explore.py"))
 ANGLE = "angle=[-10,45]"

@@ -122,7 +122,9 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
     config = {
         "reference_bone": "middle",
         "evaluate": {"split": "test", "augment": {"margin": 1.1}},
-        "finetune": {"dataset": {"_target_": "handpose.data.freihand.FreiHand", "image_size": 128}},
+        "finetune": {
+            "dataset": {"_target_": "handpose.data.sources.freihand.FreiHand", "image_size": 128}
+        },
         "backbone": {"name": "resnet50", "weights": "imagenet"},
     }
     results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}

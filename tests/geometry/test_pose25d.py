@@ -15,7 +15,7 @@ from handpose.geometry.pose25d import (
     uvz_to_xyz,
     xyz_to_uvz,
 )
-from handpose.hand import REFERENCE_BONES
+from handpose.skeleton import REFERENCE_BONES
 
 
 def _hands(count: int) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,9 @@ from torch import Tensor
 from handpose.check.rules import PARTS
 from handpose.geometry.heatmap import gaussian_heatmaps
 from handpose.geometry.pose25d import xyz_to_uvz
-from handpose.hand import REFERENCE_BONES
 from handpose.heads.heatmap import HeatmapHead
 from handpose.records import Prediction, Target
+from handpose.skeleton import REFERENCE_BONES
 
 NOTHING = ((), torch.empty(0))
 

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
 from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz
-from handpose.hand import REFERENCE_BONES
 from handpose.heads.base import root_depth_loss
 from handpose.heads.refine import RootDepthRefiner
 from handpose.heads.regression import RegressionHead
 from handpose.model import PoseModel
 from handpose.records import Features, Target
+from handpose.skeleton import REFERENCE_BONES
 from handpose.training.finetuner import Finetuner
 
 NOTHING = ((), torch.empty(0))

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from handpose.evaluation.embedding_health import HEALTH
 from handpose.report.captions import SECTIONS
 from handpose.report.curves import stage_panels
 from handpose.report.health import GUIDES, draw_health
 from handpose.report.pretext import pretext_rows
-from handpose.representation import HEALTH
 
 CURVES = {
     "pretrain/train_loss": [(0, 3.0), (1, 2.0)],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.study.definition import Study, parse_study
 from handpose.study.plan import Cell
 from handpose.study.progress import Progress

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from handpose.distributed.interrupt import Interrupt
 from handpose.training import checkpoint
-from handpose.training.interrupt import Interrupt
 from handpose.training.shared import LeaseLostError, SharedEncoder
 from handpose.training.take_over import go_on_from
 

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handpose.data.synthetic.anatomy import sample_proportions
+from handpose.data.synthetic.pose import pose_skeleton, sample_pose
 from handpose.geometry.pose25d import xyz_to_uvz
-from handpose.hand import REFERENCE_BONES
 from handpose.heads.base import Head
 from handpose.records import Features, Target
-from handpose.synthetic.anatomy import sample_proportions
-from handpose.synthetic.pose import pose_skeleton, sample_pose
+from handpose.skeleton import REFERENCE_BONES
 
 CROP = 64
 CONTRACT = dict(

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from handpose.hand import INTERHAND_ORDER, MANO_ORDER, MANO_TIP_VERTICES
-from handpose.synthetic.render import render_right_hand
+from handpose.data.synthetic.render import render_right_hand
+from handpose.skeleton import INTERHAND_ORDER, MANO_ORDER, MANO_TIP_VERTICES
 
 
 class Rendered(NamedTuple):

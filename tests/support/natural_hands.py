@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from handpose.data.plausibility.hands import Hands
+from handpose.data.synthetic.anatomy import sample_proportions
+from handpose.data.synthetic.pose import pose_skeleton, sample_pose
 from handpose.geometry.camera import project
-from handpose.synthetic.anatomy import sample_proportions
-from handpose.synthetic.pose import pose_skeleton, sample_pose
 
 SIDE = 256  # px
 

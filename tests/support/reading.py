@@ -10,14 +10,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.build.data import build_dataset
-from handpose.build.node import Caps
 from handpose.check.catalogue import CONF
-from handpose.config import register
+from handpose.config.schema import register
 from handpose.data.base import HandDataset, Split
 from handpose.doctor.diagnosis import diagnose
 from handpose.doctor.request import Request
 from handpose.doctor.source import Source
+from handpose.pipeline.parts import Caps, build_dataset
 
 
 @cache

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from handpose import losses, ranks
+from handpose import losses
+from handpose.distributed import collectives
+from handpose.distributed.collectives import joined, rank, world_size
 from handpose.objectives.hybrid import Hybrid
-from handpose.ranks import joined, rank, world_size
-from handpose.training.means import EpochMeans
+from handpose.training.monitors import EpochMeans
 
 WORLD = 2
 
@@ -70,12 +71,12 @@ def objective_outcome(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
     loss.backward()
     weights = {name: p.grad for name, p in objective.named_parameters()}
     return Outcome(
-        ranks.total(loss.detach()) / world_size(),
+        collectives.total(loss.detach()) / world_size(),
         {
             part: (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) / world_size()
             for part, leaf in leaves.items()
         },
-        {name: ranks.total(grad) / world_size() for name, grad in weights.items()},
+        {name: collectives.total(grad) / world_size() for name, grad in weights.items()},
     )
 
 
@@ -93,12 +94,12 @@ def difference(one: Outcome, several: list[Outcome]) -> float:
 
 def without_gradient(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
     """A mistake: the other ranks' views are negatives, without gradient."""
-    right = ranks._Gather.backward
-    ranks._Gather.backward = staticmethod(_own_rows)
+    right = collectives._Gather.backward
+    collectives._Gather.backward = staticmethod(_own_rows)
     try:
         return objective_outcome(objective, inputs)
     finally:
-        ranks._Gather.backward = right
+        collectives._Gather.backward = right
 
 
 def _own_rows(ctx: Any, gradient: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def model_outcome(model: nn.Module, loss_of: Callable, batch: Any) -> Outcome:
     loss = loss_of(wrapped, share(batch))
     loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    return Outcome(ranks.total(loss.detach()) / world_size(), {}, gradients)
+    return Outcome(collectives.total(loss.detach()) / world_size(), {}, gradients)
 
 
 def freeze_statistics(model: nn.Module) -> nn.Module:
@@ -144,6 +145,6 @@ def mean_of_an_epoch(losses: Tensor, cut: int | None) -> Tensor:
         if step == cut:
             saved = means.state_dict()
             means = EpochMeans()
-            means.load_state_dict(ranks.decided(partial(dict, saved)))  # all read one file
+            means.load_state_dict(collectives.decided(partial(dict, saved)))  # all read one file
         means.add({"loss": row[rank()]}, weight=1)
     return means.take()["loss"]

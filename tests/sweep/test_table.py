@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from handpose.sweep.cell import is_signal, leave_failure
-from handpose.sweep.grid import Cell
+from handpose.sweep.cells import Cell, is_signal, leave_failure
 from handpose.sweep.table import counts, print_table, read_rows, write_table
 
 CONFIG = {"seed": 5, "head": {"depth": 1}, "paths": {"runs": "here"}}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handpose.evaluate import collect
+from handpose.evaluation.evaluation import collect
 from handpose.records import Prediction
 from handpose.training.divergence import DivergedError, check_predictions
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handpose.training.estimate import Estimate
+from handpose.training.run_log import Estimate
 
 WORK = {"pretrain": 600.0, "finetune": 300.0, "evaluate": 100.0}
 

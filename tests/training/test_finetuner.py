@@ -5,7 +5,7 @@ import torch
 from hands import Fixed, labelled
 from torch import nn
 
-from handpose.metrics import aligned_joint_errors
+from handpose.evaluation.pose_errors import aligned_joint_errors
 from handpose.training.finetuner import Finetuner
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
+from handpose.evaluation.embedding_health import HEALTH, health
 from handpose.objectives.relative_map import relative_map
 from handpose.records import Features, Views
-from handpose.representation import HEALTH, health
-from handpose.training import health as module
-from handpose.training.health import HealthPanel
+from handpose.training import monitors as module
+from handpose.training.monitors import HealthPanel
 
 Inputs = dict[str, tuple[Features, Tensor, Views]]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from several_ranks import WORLD, mean_of_an_epoch
 
-from handpose.training.means import EpochMeans
+from handpose.training.monitors import EpochMeans
 
 VALUES = (3.0, -1.0, torch.nan, 0.5, torch.inf, 7.25)
 WEIGHTS = (8, 8, 8, 8, 8, 3)

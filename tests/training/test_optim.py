@@ -12,7 +12,7 @@ from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
 from handpose.records import Features
-from handpose.training.optim import configure, parameter_groups, rate_factors, warmup_cosine
+from handpose.training.optimizers import configure, parameter_groups, rate_factors, warmup_cosine
 
 
 class Chain(Backbone):

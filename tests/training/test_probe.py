@@ -13,13 +13,13 @@ from torch.utils.data import DataLoader, default_collate
 
 from handpose.augment.views import make_views
 from handpose.backbones.base import Backbone
+from handpose.evaluation.embedding_health import HEALTH
 from handpose.geometry.align import procrustes
 from handpose.objectives.base import Objective
 from handpose.objectives.hybrid import Hybrid
 from handpose.records import Features, Target, Views
-from handpose.representation import HEALTH
+from handpose.training.monitors import OnlineProbe
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.probe import OnlineProbe
 
 LEVELS = 800  # grey levels a metre, in the pixels that hold a pose
 

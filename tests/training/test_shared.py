@@ -14,9 +14,9 @@ import pytest
 import torch
 from encoder_maker import need
 
+from handpose.distributed.interrupt import Interrupt, Interrupted
 from handpose.training import checkpoint
 from handpose.training.encoder_folder import SharedFailedError
-from handpose.training.interrupt import Interrupt, Interrupted
 from handpose.training.loggers import PRETRAINING, add_curves, curves_of
 from handpose.training.shared import (
     LeaseLostError,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handpose.training.requeue import MOST
+from handpose.distributed.requeue import MOST
 from handpose.training.stand_by import StandBy
 
 Slurm = Callable[..., Path]

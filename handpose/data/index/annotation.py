@@ -9,7 +9,7 @@ import numpy as np
 
 from handpose.data.index.columns import Schema
 from handpose.geometry.camera import project
-from handpose.hand import NUM_JOINTS
+from handpose.skeleton import NUM_JOINTS
 
 ANNOTATION: Schema = {
     "uv": (np.float32, (NUM_JOINTS, 2)),

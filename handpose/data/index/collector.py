@@ -12,7 +12,7 @@ from handpose.data.base import SPLITS, Split
 from handpose.data.index.annotation import Annotation, completed, find_fault, is_number
 from handpose.data.index.columns import Columns, Schema
 from handpose.data.index.problems import Problem
-from handpose.regular import shown
+from handpose.files import shown
 
 HAND: Schema = {
     "image": (np.int32, ()),

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from handpose.data.arrays import ArrayFolderWriter
+from handpose.data.array_folder import ArrayFolderWriter
 
 _BLOCK = 1 << 16  # rows copied at a time
 

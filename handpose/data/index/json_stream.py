@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from handpose.regular import LARGEST_STREAM, regular
+from handpose.files import LARGEST_STREAM, regular
 
 _BLOCK = 1 << 20  # characters read at a time
 _LONGEST = 1 << 24  # characters of one record; the meshes of YouTube 3D Hands take 1 << 16

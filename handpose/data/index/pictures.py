@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handpose.data.images import is_turned
-from handpose.processes import num_cores
+from handpose.distributed.processes import num_cores
 from handpose.progress import track
 
 _CHUNK = 512  # pictures handed to the threads at a time

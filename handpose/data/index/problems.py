@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose.regular import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular
 
 _SHOWN = 12
 _COLUMNS = ("file", "reason")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from handpose.data.index.collector import Collector
-from handpose.regular import LARGEST_TABLE, regular
+from handpose.files import LARGEST_TABLE, regular
 
 SUFFIXES = (".csv", ".jsonl")
 

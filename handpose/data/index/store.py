@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handpose.data.arrays import ArrayFolder, ArrayFolderWriter, find_damage
-from handpose.data.cached import ensure_built
+from handpose.data.array_folder import ArrayFolder, ArrayFolderWriter, find_damage
+from handpose.data.cache import ensure_built
 from handpose.data.index.annotation import ANNOTATION
 from handpose.data.index.checks import faulty_hands, judge_source, unreadable_images
 from handpose.data.index.collector import HAND, IMAGE, Collector
@@ -134,7 +134,11 @@ def _code(reader: Path) -> bytes:
     More than a reader imports, so that none of it is forgotten: joint orders, cameras, pictures.
     """
     data = Path(__file__).parents[1]
-    files = [*data.rglob("*.py"), *(data.parent / "geometry").glob("*.py"), data.parent / "hand.py"]
+    files = [
+        *data.rglob("*.py"),
+        *(data.parent / "geometry").glob("*.py"),
+        data.parent / "skeleton.py",
+    ]
     return b"".join(path.read_bytes() for path in [reader, *sorted(files)])
 
 

@@ -17,7 +17,7 @@ from handpose.data.plausibility.hands import (
     relative_bones,
     sizes,
 )
-from handpose.hand import BONES, JOINT_NAMES
+from handpose.skeleton import BONES, JOINT_NAMES
 
 PLAUSIBLE_SIZE = (0.3, 2.0)  # times an adult's hand: beyond any child's and any large one
 # A labelled 2D joint further than this from its own projection is a label in another unit.

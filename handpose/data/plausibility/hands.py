@@ -11,7 +11,7 @@ import numpy as np
 
 from handpose.data.index.columns import Columns
 from handpose.geometry.camera import project
-from handpose.hand import BONES
+from handpose.skeleton import BONES
 
 _BLOCK = 1 << 12  # hands at a time
 # An adult's bones in metres, in the order of `BONES`.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handpose.data.plausibility.hands import median, relative_bones
-from handpose.hand import INTERHAND_ORDER, MANO_ORDER, NUM_JOINTS
+from handpose.skeleton import INTERHAND_ORDER, MANO_ORDER, NUM_JOINTS
 
 OURS = "wrist, then thumb, index, middle, ring, little finger, each from the palm to the tip"
 _LEAST_2D = 10  # hands: a few may be foreshortened alike

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from handpose import hand
-from handpose.data import folder_boxes, freihand, images, interhand_tables
+from handpose import skeleton
+from handpose.data import images
 from handpose.data.index import store
+from handpose.data.sources import folder_images, freihand, interhand_tables
 from handpose.geometry import camera
 
 
 @pytest.mark.parametrize(
-    "module", [hand, camera, images, interhand_tables, folder_boxes, store, freihand]
+    "module", [skeleton, camera, images, interhand_tables, folder_images, store, freihand]
 )
 def test_it_depends_on_the_code_that_readers_share(module: object) -> None:
     """An order of joints or a camera that was wrong must not live on in what was built."""

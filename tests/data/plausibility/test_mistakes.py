@@ -11,8 +11,8 @@ from handpose.data.plausibility.faults import find_faults
 from handpose.data.plausibility.hands import ADULT, Hands
 from handpose.data.plausibility.orders import find_order
 from handpose.data.plausibility.sources import judge
-from handpose.hand import BONES, INTERHAND_ORDER, MANO_ORDER
-from handpose.synthetic.anatomy import MEAN_BASES, MEAN_LENGTHS
+from handpose.data.synthetic.anatomy import MEAN_BASES, MEAN_LENGTHS
+from handpose.skeleton import BONES, INTERHAND_ORDER, MANO_ORDER
 
 MANY = 1000
 

@@ -1,1 +1,1 @@
-"""Launchers of our own. `handpose.config.register` shows Hydra the way here."""
+"""Launchers of our own. `handpose.config.schema.register` shows Hydra the way here."""

@@ -9,8 +9,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from handpose.sweep.cell import FAILURE, leave_failure
-from handpose.sweep.grid import Cell, cell
+from handpose.sweep.cells import FAILURE, Cell, cell, leave_failure
 
 try:
     from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf

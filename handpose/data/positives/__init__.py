@@ -1,0 +1,1 @@
+"""Positives from other images: pairs of similar poses."""

@@ -1,0 +1,184 @@
+"""InterHand2.6M (Moon et al., ECCV 2020), single hands, read from its official layouts.
+
+    v1.0: ROOT/annotations/{train,val,test}/InterHand2.6M_{split}_{data,camera,joint_3d}.json
+          ROOT/annotations/{split}/aid_human_annot_{split}.txt, for annotations=human or machine
+          ROOT/images/{train,val,test}/...
+    v0.0: ROOT/InterHand2.6M.annotations.5.fps/{all,human_annot,machine_annot}/InterHand2.6M_*.json
+          ROOT/InterHand2.6M_5fps_batch*/images/{train,val,test}/...
+
+42 joints in mm in the world frame, the right hand's first, each finger from the tip in, the wrist
+last. X_cam = R (X_world - campos). Pictures of two interacting hands are left out, and counted.
+The boxes are the source's own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handpose.data.base import SPLITS, Split
+from handpose.data.index.annotation import Annotation, as_array
+from handpose.data.index.collector import Collector, Hand
+from handpose.data.index.json_stream import JsonError, members
+from handpose.data.index.keys import known, once
+from handpose.data.indexed import IndexedDataset
+from handpose.data.sources.interhand_tables import (
+    Camera,
+    Image,
+    read_cameras,
+    read_images,
+    read_joints,
+)
+from handpose.files import LARGEST_TEXT, regular
+from handpose.skeleton import INTERHAND_ORDER, NUM_JOINTS
+
+_FILES = ("camera", "joint_3d", "data")
+_FOLDERS_V0 = {"all": "all", "human": "human_annot", "machine": "machine_annot"}
+_FRAMES = 1_000_000  # more than a capture has
+
+
+class InterHand(IndexedDataset):
+    """One split of InterHand2.6M.
+
+    Args:
+        annotations: "all", "human" or "machine", as its authors divide them.
+        **contract: what every indexed dataset takes (see `IndexedDataset`).
+    """
+
+    name = "interhand"
+    landmarks = (
+        "annotations/train/InterHand2.6M_train_data.json",
+        "annotations/val/InterHand2.6M_val_data.json",
+        "annotations/test/InterHand2.6M_test_data.json",
+        "InterHand2.6M.annotations.5.fps",
+    )
+    terms = "CC BY-NC 4.0 (its repository's README)"
+
+    def __init__(self, *, annotations: str, **contract: Any) -> None:
+        if annotations not in _FOLDERS_V0:
+            raise ValueError(f"dataset.annotations={annotations}: choose all, human or machine")
+        self.annotations = annotations
+        super().__init__(**contract)
+
+    def options(self) -> Any:
+        return self.annotations
+
+    def _is_v0(self) -> bool:
+        return (self.root / "InterHand2.6M.annotations.5.fps").is_dir()
+
+    def _file(self, split: Split, what: str) -> Path:
+        folder = f"annotations/{split}"
+        if self._is_v0():
+            folder = f"InterHand2.6M.annotations.5.fps/{_FOLDERS_V0[self.annotations]}"
+        return self.root / folder / f"InterHand2.6M_{split}_{what}.json"
+
+    def _batches(self) -> list[Path]:
+        """The folders that hold `{split}/` folders of pictures."""
+        folders = sorted(self.root.glob("InterHand2.6M_5fps_batch*/images"))
+        return folders if self._is_v0() else [self.root / "images"]
+
+    def watched(self) -> list[Path]:
+        files = [self._file(split, what) for split in SPLITS for what in _FILES]
+        return files + [batch / split for batch in self._batches() for split in SPLITS]
+
+    def read(self, collector: Collector) -> None:
+        collector.layout = "v0.0" if self._is_v0() else "v1.0"
+        found = [split for split in SPLITS if self._file(split, "data").exists()]
+        for split in found:
+            try:
+                self._read_split(collector, split)
+            except JsonError as error:
+                collector.problem(self.relative(error.path), str(error), fatal=True)
+        if not found:
+            name = self.relative(self._file("train", "data"))
+            collector.problem(name, "missing, and no other split is there", fatal=True)
+
+    def _read_split(self, collector: Collector, split: Split) -> None:
+        camera, joint_3d, data = (self._file(split, what) for what in _FILES)
+        cameras = read_cameras(collector, camera, self.relative(camera))
+        joints = read_joints(collector, joint_3d, self.relative(joint_3d))
+        images = read_images(collector, data, self.relative(data))
+        chosen = self._chosen_ids(collector, split)
+        seen: set[int] = set()
+        for place, record in members(data, "annotations"):
+            name = f"{self.relative(data)}#annotations/{place}"
+            with collector.record(name):
+                once(record["id"], seen)
+                if (chosen is not None and record["id"] not in chosen) or not _is_single(
+                    collector, record
+                ):
+                    continue
+                image = known(images, record["image_id"], "image")
+                camera_of = known(cameras, (image.capture, image.camera), "camera")
+                world = known(joints, (image.capture, image.frame), "joint_3d")
+                annotation = collector.add_annotation(name, _labels(record, camera_of, world))
+                path = self._picture(split, image.file_name)
+                collector.add_hand(_hand(record, image, path, split, annotation))
+
+    def _picture(self, split: Split, file_name: str) -> str:
+        """Its path relative to the root: in the batch that has it."""
+        places = [batch / split / file_name for batch in self._batches()]
+        return self.relative(next((p for p in places[:-1] if p.exists()), places[-1]))
+
+    def _chosen_ids(self, collector: Collector, split: Split) -> set[int] | None:
+        """v1.0: the ids of annotations=human or machine; None for all."""
+        if self._is_v0() or self.annotations == "all":
+            return None
+        path = self.root / "annotations" / split / f"aid_human_annot_{split}.txt"
+        if not path.exists():
+            reason = f"missing, and annotations={self.annotations} needs it"
+            collector.problem(self.relative(path), reason, fatal=True)
+            return set()
+        try:
+            ids = regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8").split()
+            human = {int(line) for line in ids}
+        except (OSError, ValueError) as error:
+            raise JsonError(path, f"cannot be read as numbers ({error})") from error
+        if self.annotations == "human":
+            return human
+        data = self._file(split, "data")
+        return {record["id"] for _, record in members(data, "annotations")} - human
+
+
+def _is_single(collector: Collector, record: dict[str, Any]) -> bool:
+    """Whether it is a single hand of a known side; what is left out is counted."""
+    if record["hand_type"] == "interacting":
+        collector.counts["pictures of interacting hands, left out"] += 1
+        return False
+    if not record["hand_type_valid"]:
+        collector.counts["pictures whose hand is of uncertain side, left out"] += 1
+        return False
+    if record["hand_type"] not in ("left", "right"):
+        raise ValueError(f"hand_type {record['hand_type']!r} is not left, right or interacting")
+    return True
+
+
+def _half(record: dict[str, Any]) -> slice:
+    """The 21 of the 42 joints that are the hand's own."""
+    return slice(NUM_JOINTS, None) if record["hand_type"] == "left" else slice(0, NUM_JOINTS)
+
+
+def _labels(record: dict[str, Any], camera: Camera, world: np.ndarray) -> Annotation:
+    valid = np.asarray(record["joint_valid"], dtype=float).reshape(-1) > 0
+    if valid.shape != (2 * NUM_JOINTS,):
+        raise ValueError(f"joint_valid has {len(valid)} entries, not {2 * NUM_JOINTS}")
+    own = valid[_half(record)][list(INTERHAND_ORDER)]
+    points = world[_half(record)][list(INTERHAND_ORDER)]
+    xyz = (points - camera.position) @ camera.rotation.T / 1000
+    return Annotation(xyz=xyz, xyz_valid=own, K=camera.K)
+
+
+def _hand(record: dict[str, Any], image: Image, path: str, split: Split, annotation: int) -> Hand:
+    u, v, width, height = as_array(record["bbox"], 4)
+    is_left = record["hand_type"] == "left"
+    return Hand(
+        image=path,
+        annotation=annotation,
+        split=split,
+        box=np.array([u + width / 2, v + height / 2, max(width, height)]),
+        is_left=is_left,
+        # One pose is seen by many cameras.
+        identity=2 * (int(image.capture) * _FRAMES + int(image.frame)) + is_left,
+        group=int(image.capture),
+        size=image.size,
+    )

@@ -1,0 +1,1 @@
+"""Several processes: collectives, process launch, signals, Slurm requeue."""

@@ -1,0 +1,1 @@
+"""Metrics, protocols, submission files, embedding health."""

@@ -1,0 +1,172 @@
+"""Predictions and targets of a split -> both in the source's frame. N samples, J = 21 joints.
+
+Nothing leaves here in the model's own frame: px are those of the source image, left hands are left
+hands again. `handpose.evaluation.metrics` makes the numbers of it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from handpose.evaluation import pose_errors
+from handpose.geometry.affine import apply, invert
+from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, uvz_to_px
+from handpose.records import Prediction, Target
+from handpose.skeleton import FREIHAND_SCALE_BONE, REFERENCE_BONES, ROOT
+from handpose.training.divergence import check_predictions
+
+# Least length of a predicted scale bone, in reference bones (true ones have about 0.4 to 0.5).
+_MIN_SCALE = 0.05
+
+Results = dict[str, float | int | str | None]
+
+
+class MeanPoses(NamedTuple):
+    """Constant predictions: Procrustes means of training hands, right; (0, 3) without any."""
+
+    of_run: Tensor  # (J, 3) metres, of the hands whose labels the run had
+    of_all: Tensor  # (J, 3) metres, of all labelled training hands
+
+
+NO_MEAN_POSES = MeanPoses(torch.empty(0, 3), torch.empty(0, 3))
+
+
+class Evaluation(NamedTuple):
+    """All predictions of a split beside the truth, in the source's frame, float64.
+
+    `xyz` and its truth are root-relative only where the root is labelled, and metric only where the
+    reference bone is; alignment needs neither.
+    """
+
+    uv: Tensor  # (N, J, 2) px of the source image
+    true_uv: Tensor  # (N, J, 2)
+    xyz: Tensor  # (N, J, 3) mm from the root; the true reference bone's length is granted
+    true_xyz: Tensor  # (N, J, 3) mm from the root
+    camera_xyz: Tensor  # (N, J, 3) mm, camera frame, own root depth; FreiHAND's scale granted
+    true_camera_xyz: Tensor  # (N, J, 3) mm
+    px_xyz: Tensor  # (N, J, 3) px of the source image, the depth too: under weak perspective
+    true_px_xyz: Tensor  # (N, J, 3) px, of the sources that are labelled so
+    root_depth: Tensor  # (N,) mm, the one that is used: solved or refined; reference bone granted
+    solved_root_depth: Tensor  # (N,) mm, reference bone granted
+    is_refined: Tensor  # (N,) bool: `root_depth` is the refined one
+    is_clamped: Tensor  # (N,) bool: `root_depth` lies at an end of its range
+    true_root_depth: Tensor  # (N,) mm
+    uv_valid: Tensor  # (N, J) bool
+    xyz_valid: Tensor  # (N, J) bool: labelled in 3D, with a camera to compare in
+    z_valid: Tensor  # (N, J) bool: and so are the hand's root and reference bone
+    px_valid: Tensor  # (N, J) bool: labelled in px with a relative depth, without a camera
+    scale_valid: Tensor  # (N,) bool: the length of FreiHAND's scale bone is known
+    K_valid: Tensor  # (N,) bool
+    is_left: Tensor  # (N,) bool
+    index: Tensor  # type: ignore[assignment]  # (N,) place in the dataset
+    affine: Tensor  # (N, 2, 3) px of the source image -> px of the crop, the mirror included
+    mean_pose: Tensor  # (J, 3) mm, `MeanPoses.of_run`
+    mean_pose_of_all: Tensor  # (J, 3) mm, `MeanPoses.of_all`
+
+    @property
+    def pa_valid(self) -> Tensor:
+        """(N, J) bool: the joints that have an aligned error."""
+        return pose_errors.alignable(self.xyz_valid)
+
+    @property
+    def box_valid(self) -> Tensor:
+        """(N, J) bool: the joints labelled in 2D of hands with a box, which takes two."""
+        return self.uv_valid & (self.uv_valid.sum(1, keepdim=True) > 1)
+
+
+def collect(
+    prediction: Prediction, target: Target, mean_poses: MeanPoses, *, reference_bone: str
+) -> Evaluation:
+    """Undoes the crop and the mirror, and grants what the protocols grant.
+
+    Args:
+        prediction, target: of the whole split.
+        mean_poses: the baselines.
+        reference_bone: the bone in whose lengths the prediction is.
+
+    Raises:
+        DivergedError: a prediction is not finite, or of no hand's size.
+    """
+    check_predictions(prediction)
+    uv = apply(invert(target.affine.double()), prediction.uvz[..., :2].double())
+    uvz = torch.cat((uv, prediction.uvz[..., 2:].double()), dim=-1)
+    bone = 1000 * target.bone.double()
+    xyz = swap_side(prediction.xyz.double(), target.is_left)
+    labelled = swap_side(target.xyz.double(), target.is_left)
+    true, depth = 1000 * labelled, prediction.root_depth
+    return Evaluation(
+        uv=uv,
+        true_uv=apply(invert(target.affine.double()), target.uvz[..., :2].double()),
+        xyz=(xyz - xyz[:, ROOT, None]) * bone[:, None, None],
+        true_xyz=true - true[:, ROOT, None],
+        camera_xyz=_with_scale(xyz, 1000 * target.granted_scale.double()),
+        true_camera_xyz=true,
+        px_xyz=uvz_to_px(uvz, REFERENCE_BONES[reference_bone]),
+        true_px_xyz=labelled,
+        root_depth=depth.double() * bone,
+        solved_root_depth=prediction.solved_root_depth.double() * bone,
+        is_refined=prediction.is_refined,
+        is_clamped=(depth <= ROOT_DEPTH_RANGE[0]) | (depth >= ROOT_DEPTH_RANGE[1]),
+        true_root_depth=true[:, ROOT, 2],
+        uv_valid=target.uv_valid,
+        xyz_valid=target.xyz_valid & target.K_valid[:, None],
+        z_valid=target.z_valid & target.K_valid[:, None],
+        px_valid=target.xyz_valid & ~target.K_valid[:, None],
+        scale_valid=target.scale_valid,
+        K_valid=target.K_valid,
+        is_left=target.is_left,
+        index=target.index,
+        affine=target.affine,
+        mean_pose=1000 * mean_poses.of_run.double(),
+        mean_pose_of_all=1000 * mean_poses.of_all.double(),
+    )
+
+
+def _with_scale(xyz: Tensor, scale: Tensor) -> Tensor:
+    """Hands (N, J, 3) of any size -> the same with a scale bone of length `scale` (N,)."""
+    start, end = FREIHAND_SCALE_BONE
+    own = (xyz[:, end] - xyz[:, start]).norm(dim=-1).clamp(min=_MIN_SCALE)
+    return xyz * (scale / own)[:, None, None]
+
+
+def swap_side(xyz: Tensor, is_left: Tensor) -> Tensor:
+    """x' = -x where `is_left` (N,): right hands (N, J, 3) to left ones, and back."""
+    return torch.where(is_left[:, None, None], xyz * xyz.new_tensor([-1.0, 1.0, 1.0]), xyz)
+
+
+def pa_errors(evaluation: Evaluation, *, reflection: bool = False) -> Tensor:
+    """Error of each joint (N, J) in mm after alignment by a similarity."""
+    e = evaluation
+    return pose_errors.aligned_joint_errors(e.xyz, e.true_xyz, e.pa_valid, reflection=reflection)
+
+
+def mean_pose_errors(evaluation: Evaluation, mean_pose: Tensor) -> Tensor:
+    """What a constant (J, 3), of the hand's side, gets after the same alignment. (N, J) mm"""
+    constant = mean_pose.expand_as(evaluation.true_xyz)
+    return pose_errors.aligned_joint_errors(
+        swap_side(constant, evaluation.is_left), evaluation.true_xyz, evaluation.pa_valid
+    )
+
+
+def errors_in_2d(evaluation: Evaluation) -> Tensor:
+    """Error of each joint (N, J) in px of the source image."""
+    return pose_errors.joint_errors(evaluation.uv, evaluation.true_uv)
+
+
+def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:
+    """The values as numbers; one that is not finite as null, with `reason` beside it."""
+    results: Results = {}
+    for name, value in values.items():
+        number = float(value)
+        results |= {name: number} if math.isfinite(number) else not_applicable((name,), reason)
+    return results
+
+
+def not_applicable(names: tuple[str, ...], reason: str) -> Results:
+    """Nulls for `names`, each with its reason beside it."""
+    return {
+        key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))
+    }

@@ -1,0 +1,133 @@
+"""A finished run: its model, and that on a split of its own dataset or of another one."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from handpose.check.evaluation import check_model
+from handpose.config.schema import register
+from handpose.data.base import MissingSplitError
+from handpose.data.loaders import TargetDataset
+from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, MeanPoses, Results
+from handpose.evaluation.metrics import summarise_passes
+from handpose.evaluation.submission import check_submission, write_submission
+from handpose.model import PoseModel
+from handpose.pipeline.run_directory import CONFIG, RunRefused, finished_config, write_json
+from handpose.pipeline.stages.evaluate import evaluate_on, mean_poses, open_model, second_pass
+from handpose.pipeline.stages.splits import labelled_split
+from handpose.pipeline.stages.validation_cut import cut_note
+from handpose.progress import SECONDS
+from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
+from handpose.training.run_log import RunLog
+from handpose.training.stage_log import StageLog
+
+_log = logging.getLogger(__name__)
+
+
+def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
+    """The configuration and the model of a finished run, whose data need not be here.
+
+    Raises:
+        ValueError: there is no such run, it is not finished or damaged, or its configuration names
+            what must not be built.
+    """
+    register()
+    try:
+        cfg = check_model(finished_config(run_dir))
+    except RunRefused as refusal:
+        raise ValueError(str(refusal)) from None
+    except ValueError as error:
+        raise ValueError(f"{run_dir / CONFIG}: {error}") from None
+    return cfg, open_model(cfg, run_dir).model
+
+
+def evaluate_finished(
+    cfg: DictConfig,
+    run_dir: Path,
+    *,
+    passes: int = 1,
+    submission: Path | None = None,
+    any_length: bool = False,
+) -> tuple[Results, Evaluation, TargetDataset]:
+    """Evaluates the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
+
+    Args:
+        cfg: of the evaluation (see `handpose.check.evaluation`).
+        run_dir: only read.
+        passes: 2: again, cropped about the joints that the first pass predicted.
+        submission: where to write FreiHAND's file, of the last pass; None for nowhere.
+        any_length: whether that file may have another length than the official one.
+
+    Returns:
+        The results, the evaluation of the last pass, and what was evaluated.
+
+    Raises:
+        ValueError: the dataset or the model is missing or malformed, or no submission is possible.
+    """
+    start = time.monotonic()
+    dataset = labelled_split(cfg, cfg.evaluate.split)
+    if submission is not None:
+        check_submission(submission, dataset.source, any_length=any_length)
+    stage, mean = open_model(cfg, run_dir), _mean_poses(cfg)
+    run_log = RunLog({"evaluate": float(passes * len(dataset))}, every_seconds=SECONDS)
+    watch = [StageLog(run_log, "evaluate")]
+    with run_log.shown():
+        evaluations = [evaluate_on(cfg, dataset, stage, mean, watch)]
+        if passes == 2:
+            again = second_pass(dataset, evaluations[0])
+            evaluations.append(evaluate_on(cfg, again, stage, mean, watch))
+    if submission is not None:
+        write_submission(submission, evaluations[-1])
+    results = summarise_passes(evaluations) | {
+        "evaluate_seconds": time.monotonic() - start,
+        "dataset": dataset.source.name,
+        "split": dataset.source.split,
+        "passes": passes,
+        "pictures_of_pass": passes,
+    }
+    if note := cut_note(run_dir, dataset.source):
+        _log.warning(note)
+        results["cut_note"] = note
+    return results, evaluations[-1], dataset
+
+
+def _mean_poses(cfg: DictConfig) -> MeanPoses:
+    """Of the evaluated dataset's own training hands: of the run's fraction of them, and of all."""
+    try:
+        return mean_poses(labelled_split(cfg, "train"))
+    except MissingSplitError:
+        return NO_MEAN_POSES
+
+
+def write_evaluation(
+    to: Path,
+    results: Results,
+    evaluation: Evaluation,
+    dataset: TargetDataset,
+    *,
+    config: dict[str, Any],
+    command: str,
+) -> Path:
+    """Write numbers, images and a page of an evaluation; return their folder, `to`/<dataset>.
+
+    Args:
+        to: made where it is missing.
+        results, evaluation, dataset: as `evaluate_finished` returns them.
+        config: of the run.
+        command: the command line of the evaluation.
+    """
+    name, split = dataset.source.name, dataset.source.split
+    name += "" if split == "test" else f"-{split}"
+    folder = to / name
+    folder.mkdir(parents=True, exist_ok=True)
+    images = images_to_draw(evaluation, dataset.source)
+    report = ReportInput(config, command, results, {}, evaluation, images, None, evaluated_on=name)
+    figures = make_figures(report)
+    for figure, png in figures.items():
+        (folder / f"{figure}.png").write_bytes(png)
+    write_report(folder / "report.html", report, figures)
+    write_json(folder / f"evaluation-{name}.json", results)
+    return folder

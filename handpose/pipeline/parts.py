@@ -1,0 +1,211 @@
+"""Configuration -> parts: datasets, augmentations, backbone, head, optimizer, objective."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from handpose.augment.settings import Augmentation
+from handpose.backbones.base import Backbone
+from handpose.data.base import HandDataset, MissingSplitError, Split
+from handpose.data.positives.mining import Mined, mine
+from handpose.heads.base import Head
+from handpose.model import PoseModel
+from handpose.objectives.base import Objective
+from handpose.objectives.hybrid import Hybrid
+from handpose.training.optimizers import OptimizerFactory
+from handpose.weights.load import IMAGENET
+from handpose.weights.read import read_decoder
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What `trainer=debug` allows at most; None for no limit."""
+
+    max_epochs: int | None = None
+    batches: int | None = None
+    batch_size: int | None = None
+    samples: int | None = None
+
+
+def build_caps(cfg: DictConfig) -> Caps:
+    """The caps of `cfg.trainer`."""
+    return Caps(**(cfg.trainer.caps or {}))
+
+
+def capped(value: int, cap: int | None) -> int:
+    """`value`, at most `cap`."""
+    return value if cap is None else min(value, cap)
+
+
+def make(node: DictConfig, **supplied: Any) -> Any:
+    """The part that `node` describes, given what the run supplies.
+
+    In two steps, so that Hydra neither converts what is supplied nor wraps the part's own errors.
+    """
+    return instantiate(node, _partial_=True, _convert_="all")(**supplied)
+
+
+def chosen(part: DictConfig) -> bool:
+    """Whether the part is there at all: `objective=none` and `head=none` have no target."""
+    return part.get("_target_") is not None
+
+
+_WITHOUT: dict[Split, str] = {
+    "train": ". Add its files; without them a run can be evaluated on it, but not trained",
+    "val": ". Add its files, or hold out a larger part with dataset.val_fraction",
+    "test": ". Add its files, or evaluate on the validation split with evaluate.split=val",
+}
+
+
+def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
+    """One split; under caps another split stands in for a missing one, and the log says so.
+
+    Raises:
+        MissingSplitError: the source has no such split, and there are no caps.
+    """
+    stand_ins: dict[Split, tuple[Split, ...]] = {"val": ("train",), "test": ("val", "train")}
+    candidates: tuple[Split, ...] = (split, *(stand_ins.get(split, ()) if caps.samples else ()))
+    for candidate in candidates:
+        try:
+            dataset = make(node, split=candidate, max_samples=caps.samples)
+        except MissingSplitError as error:
+            if candidate == candidates[-1]:
+                raise MissingSplitError(f"{error}{_WITHOUT[split]}") from None
+            missing = error
+        else:
+            if candidate != split:
+                _log.warning("%s; its %s split stands in for %s", missing, candidate, split)
+            return dataset
+    raise AssertionError("the last candidate returns or raises")
+
+
+def build_terms(cfg: DictConfig) -> dict[str, dict[str, str]]:
+    """Stage -> source -> its terms of use, of the stages that ran; its files need not be here."""
+    ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}
+    return {stage: _terms(cfg[stage].dataset) for stage in ran if ran[stage]}
+
+
+def _terms(node: DictConfig) -> dict[str, str]:
+    """Of the source, or of each in a mix."""
+    if "sources" in node:
+        parts = (_terms(node.parts[name]) for name in node.sources)
+        return {name: terms for part in parts for name, terms in part.items()}
+    kind: type[HandDataset] = get_class(node._target_)
+    return {kind.name: kind.terms}
+
+
+def build_augmentation(node: DictConfig) -> Augmentation:
+    """The switches and ranges of a stage."""
+    return make(node)
+
+
+def build_optimizer(node: DictConfig) -> OptimizerFactory:
+    """Parameter groups -> optimizer; its file in conf/ asks for a partial."""
+    return instantiate(node, _convert_="all")
+
+
+def build_backbone(cfg: DictConfig) -> Backbone:
+    """The backbone with the weights it starts from, laid out in memory as the trainer asks.
+
+    Convolutions hand the layout of their weights on, so that the images need none.
+    """
+    backbone: Backbone = make(cfg.backbone)
+    if cfg.backbone.weights not in (None, IMAGENET):
+        backbone.decoder = read_decoder(Path(cfg.backbone.weights))
+    if cfg.trainer.channels_last:
+        backbone.to(memory_format=torch.channels_last)
+    return backbone
+
+
+def widths(backbone: Backbone) -> dict[str, Any]:
+    return {
+        "channels": backbone.channels,
+        "strides": backbone.strides,
+        "embedding_dim": backbone.embedding_dim,
+    }
+
+
+def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:
+    """The backbone under the head."""
+    head: Head = make(
+        cfg.head,
+        **widths(backbone),
+        image_size=cfg.finetune.dataset.image_size,
+        reference_bone=cfg.reference_bone,
+    )
+    return PoseModel(backbone=backbone, head=head, freeze_backbone=cfg.finetune.freeze_backbone)
+
+
+def _part_name(cfg: DictConfig) -> str:
+    return cfg.objective._target_.split(".")[-1].lower()
+
+
+def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
+    """(objective, augmentation) of each part, by its name; a plain objective is one part.
+
+    A part of no weight is left out: its views would cost as much, and take part in BatchNorm.
+    """
+    if "parts" not in cfg.objective:
+        return {_part_name(cfg): (cfg.objective, cfg.pretrain.augment)}
+    return {
+        name: (OmegaConf.masked_copy(part, [key for key in part if key != "augment"]), part.augment)
+        for name, part in cfg.objective.parts.items()
+        if (cfg.objective.get("weights") or {}).get(name) != 0
+    }
+
+
+def build_view_augmentations(cfg: DictConfig) -> dict[str, Augmentation]:
+    """What each part of the objective sees, by its name."""
+    return {name: build_augmentation(augment) for name, (_, augment) in _parts(cfg).items()}
+
+
+def mined_parts(cfg: DictConfig) -> frozenset[str]:
+    """The parts of the objective whose pairs are of two images; none with `positives=self`.
+
+    Raises:
+        ValueError: the positives are mined, and no part can take them.
+    """
+    if cfg.pretrain.positives == "self":
+        return frozenset()
+    objectives = {name: get_class(node._target_) for name, (node, _) in _parts(cfg).items()}
+    takers = frozenset(
+        name
+        for name, objective in objectives.items()
+        if issubclass(objective, Objective) and objective.takes_mined_positives
+    )
+    if not takers:
+        raise ValueError(
+            f"pretrain.positives=mined: {_part_name(cfg)} needs two views of one image; "
+            "choose a contrastive objective, or pretrain.positives=self"
+        )
+    return takers
+
+
+def build_mined(cfg: DictConfig, source: HandDataset) -> Mined | None:
+    """The partners of a split's samples; None where every view is of the sample itself."""
+    return mine(source, **cfg.pretrain.mining) if mined_parts(cfg) else None
+
+
+def build_objective(
+    cfg: DictConfig, backbone: Backbone, augmentations: Mapping[str, Augmentation]
+) -> Hybrid:
+    """The parts of the objective under their weights; a plain objective is one part."""
+    parts: dict[str, Objective] = {
+        name: make(
+            node,
+            **widths(backbone),
+            image_size=cfg.pretrain.dataset.image_size,
+            augmentation=augmentations[name],
+        )
+        for name, (node, _) in _parts(cfg).items()
+    }
+    given = cfg.objective.get("weights") or dict.fromkeys(parts, 1.0)
+    return Hybrid(parts=parts, weights={name: w for name, w in given.items() if w != 0})

@@ -1,0 +1,201 @@
+"""One run: pre-train, fine-tune, evaluate, report."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, flag_override
+from pytorch_lightning.loggers.logger import Logger
+from torch.utils.data import default_collate
+
+from handpose.check import check
+from handpose.config.schema import num_processes
+from handpose.distributed import collectives
+from handpose.distributed.interrupt import Interrupt, interruptible
+from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
+from handpose.evaluation.metrics import METRICS, summarise
+from handpose.pipeline import trainers
+from handpose.pipeline.disk_space import check_space
+from handpose.pipeline.resume import begins_in_place, resumable
+from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
+from handpose.pipeline.stages.evaluate import evaluate
+from handpose.pipeline.stages.finetune import finetune
+from handpose.pipeline.stages.pretrain import pretrain
+from handpose.pipeline.stages.splits import Splits, build_splits
+from handpose.pipeline.summary import begin_log
+from handpose.pipeline.third_party_messages import quieten, told_once
+from handpose.records import Views
+from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
+from handpose.report.terminal import print_results
+from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
+
+_log = logging.getLogger(__name__)
+_PAIRS_DRAWN = 8
+
+
+def run(cfg: DictConfig) -> Path:
+    """Does what `cfg` says in Hydra's output directory, unless it is done already.
+
+    Args:
+        cfg: of Hydra's main, or of `hydra.compose(..., return_hydra_config=True)` in a notebook.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        ValueError: `cfg` does not say where the run lies.
+    """
+    cfg = _of_main(cfg)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    quieten()
+    trainers.check_devices(cfg)
+    with (
+        trainers.joined_processes(cfg),
+        _quiet_but_first(),
+        told_once(),
+        resumable(),
+        interruptible(requeues=begins_in_place(HydraConfig.get())) as interrupt,
+        claim(run_dir, config),
+    ):
+        if collectives.decided((run_dir / RESULTS).exists):
+            _log.info("%s is finished already; its results are", run_dir)
+            results = read_json(run_dir / RESULTS)
+        else:
+            results = _complete(cfg, config, run_dir, interrupt)
+        if collectives.is_first():
+            print_results(results, run_dir=run_dir)
+    return run_dir
+
+
+def _of_main(cfg: DictConfig) -> DictConfig:
+    """A configuration as Hydra's main gives it: checked, and Hydra's own part where it belongs."""
+    if "hydra" in cfg:
+        run_dir = str(Path(cfg.hydra.run.dir).absolute())  # of this object: the same once more
+        cfg = cfg.copy()
+        with flag_override(cfg, ["struct", "readonly"], False):
+            cfg.hydra.runtime.output_dir = run_dir
+        HydraConfig.instance().set_config(cfg)
+        cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        check(cfg)
+        if num_processes(cfg.trainer) > 1:
+            raise ValueError("trainer.devices: several processes are started by train.py alone")
+    elif not HydraConfig.initialized():
+        raise ValueError(
+            "the configuration does not say where the run lies; compose it with "
+            'compose("config", overrides=[...], return_hydra_config=True)'
+        )
+    return cfg
+
+
+@contextmanager
+def _quiet_but_first() -> Iterator[None]:
+    """Of several processes the first one tells what happens, the others errors alone."""
+    logging.disable(logging.NOTSET if collectives.is_first() else logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
+    """What Hydra would have written before the run directory was known to be ours."""
+    folder.mkdir(exist_ok=True)
+    hydra = HydraConfig.get()
+    OmegaConf.save(cfg, folder / "config.yaml")
+    OmegaConf.save(hydra.overrides.task, folder / "overrides.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / "hydra.yaml")
+
+
+def _complete(
+    cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
+) -> Results:
+    """All stages, with W&B open around them where it is asked for; the first process writes."""
+    if collectives.is_first():
+        _keep_hydra_files(cfg, run_dir / ".hydra")
+    loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
+    if cfg.logger.wandb is None or not collectives.is_first():
+        return _stages(cfg, config, run_dir, loggers, interrupt)[0]
+    with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
+        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt)
+        log_to_wandb(wandb, results, figures)
+    return results
+
+
+def _stages(
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run_dir: Path,
+    loggers: list[Logger],
+    interrupt: Interrupt,
+) -> tuple[Results, dict[str, bytes]]:
+    """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
+    check_space(cfg, run_dir)
+    splits = build_splits(cfg, run_dir)
+    interrupt.check()
+    run_log = begin_log(cfg, splits, run_dir)
+    with run_log.shown():
+        backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt, run_log)
+        run_log.estimate.finish("pretrain")
+        interrupt.check()
+        evaluation = None
+        if splits.labelled:
+            model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt, run_log)
+            run_log.estimate.finish("finetune")
+            interrupt.check()
+            measured = evaluate(cfg, splits, model, interrupt, run_log)
+            evaluation, results["evaluate_seconds"] = measured
+            results = summarise(evaluation) | results | seconds
+        else:
+            results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+    results |= splits.read(cfg.evaluate.split)
+    results["unreadable_pictures"] = len(splits.unreadable.names())
+    figures: dict[str, bytes] = {}
+    if collectives.is_first():
+        if cfg.report:
+            _log.info("writing the report")
+            figures = _report(cfg, config, run_dir, splits, results, evaluation)
+        write_json(run_dir / RESULTS, results)
+    collectives.wait()
+    return results, figures
+
+
+def _report(
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run_dir: Path,
+    splits: Splits,
+    results: Results,
+    evaluation: Evaluation | None,
+) -> dict[str, bytes]:
+    """Writes report.html; the figures in it, by name."""
+    images = {}
+    if evaluation is not None:
+        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
+    report = ReportInput(
+        config=config,
+        command=shlex.join(["python", *sys.argv]),
+        results=results,
+        curves=read_curves(run_dir / "metrics.csv"),
+        evaluation=evaluation,
+        images=images,
+        views=_views(splits),
+        steps=read_steps(run_dir / "metrics.csv"),
+    )
+    figures = make_figures(report)
+    write_report(run_dir / "report.html", report, figures)
+    return figures
+
+
+def _views(splits: Splits) -> Views | None:
+    """A few held-out pairs of the (first part of the) objective; None without pre-training."""
+    if not splits.views:
+        return None
+    val = splits.views["val"]
+    pairs = [val[0, index] for index in range(min(_PAIRS_DRAWN, len(val)))]
+    return next(iter(default_collate(pairs).values()))

@@ -1,0 +1,1 @@
+"""The stages of a run: splits, pre-training, fine-tuning, evaluation."""

@@ -1,0 +1,99 @@
+"""Evaluation: a model and the test split -> predictions beside the truth."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+
+from handpose.check.machine import during
+from handpose.data.loaders import TargetDataset
+from handpose.data.recropped import Recropped
+from handpose.data.subsets import first
+from handpose.distributed.interrupt import Interrupt
+from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect
+from handpose.geometry.align import generalised_procrustes_mean
+from handpose.pipeline import parts, trainers
+from handpose.pipeline.run_directory import MODEL
+from handpose.pipeline.stages.finetune import build_stage
+from handpose.pipeline.stages.splits import Splits, evaluation_loader
+from handpose.records import Prediction, Target
+from handpose.skeleton import NUM_JOINTS
+from handpose.training import checkpoint
+from handpose.training.callbacks import EvaluationStop
+from handpose.training.finetuner import Finetuner, Scored
+from handpose.training.run_log import RunLog
+from handpose.training.stage_log import StageLog
+
+_MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
+
+
+def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
+    """The fine-tuned model of a finished run.
+
+    Raises:
+        ValueError: `model.pt` is damaged; names it.
+    """
+    stage = build_stage(cfg, parts.build_backbone(cfg))
+    stage.model.load_state_dict(checkpoint.load(run_dir / MODEL)["state_dict"])
+    return stage
+
+
+def evaluate(
+    cfg: DictConfig, splits: Splits, stage: Finetuner, interrupt: Interrupt, run_log: RunLog
+) -> tuple[Evaluation, float]:
+    """All predictions of the split in question beside the truth, and the seconds."""
+    start = time.monotonic()
+    mean = mean_poses(splits.labelled["train"])
+    callbacks = [StageLog(run_log, "evaluate"), EvaluationStop(interrupt)]
+    evaluation = evaluate_on(cfg, splits.labelled[cfg.evaluate.split], stage, mean, callbacks)
+    return evaluation, time.monotonic() - start
+
+
+@during("evaluation", "evaluate.batch_size")
+def evaluate_on(
+    cfg: DictConfig,
+    dataset: TargetDataset,
+    stage: Finetuner,
+    mean: MeanPoses,
+    callbacks: Sequence[pl.Callback] = (),
+) -> Evaluation:
+    """All predictions of `dataset` beside the truth and the baselines."""
+    trainer = trainers.build_evaluator(cfg, cfg.finetune, callbacks)
+    batches = evaluation_loader(cfg, dataset)
+    scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
+    prediction = Prediction(*map(torch.cat, zip(*(s.prediction for s in scored), strict=True)))
+    target = Target(*map(torch.cat, zip(*(s.target for s in scored), strict=True)))
+    return collect(prediction, target, mean, reference_bone=cfg.reference_bone)
+
+
+def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
+    """The same hands, cropped about the joints that the first pass predicted."""
+    assert torch.equal(first.index, torch.arange(len(dataset.source))), "not the whole split"
+    return TargetDataset(
+        Recropped(dataset.source, first.uv.numpy()),
+        dataset.augmentation,
+        reference_bone=dataset.reference_bone,
+        seed=dataset.seed,
+        indices=dataset.indices,
+    )
+
+
+def mean_poses(training: TargetDataset) -> MeanPoses:
+    """Of the hands that count as labelled, and of all that have labels."""
+    source = training.source
+    return MeanPoses(_mean_pose(source.poses(training.indices)), _mean_pose(source.poses()))
+
+
+def _mean_pose(poses: np.ndarray) -> torch.Tensor:
+    """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if there are none."""
+    if len(poses) == 0:
+        return torch.empty(0, 3)
+    numbers = np.ascontiguousarray(poses.reshape(len(poses), -1), dtype=np.float64).view(np.int64)
+    chosen = first(numbers, _MEAN_POSE_HANDS, seed=0)
+    mean = generalised_procrustes_mean(torch.from_numpy(np.asarray(poses[chosen])).double())
+    assert mean.shape == (NUM_JOINTS, 3)
+    return mean

@@ -1,0 +1,90 @@
+"""Fine-tuning: a backbone and labelled crops -> `model.pt`."""
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose.backbones.base import Backbone
+from handpose.check.machine import during
+from handpose.distributed import collectives
+from handpose.distributed.interrupt import Interrupt
+from handpose.evaluation.evaluation import Results
+from handpose.pipeline import parts
+from handpose.pipeline.run_directory import MODEL
+from handpose.pipeline.stages.fit import fit, save_weights, start_from_model
+from handpose.pipeline.stages.splits import Splits
+from handpose.training import checkpoint
+from handpose.training.finetuner import Finetuner
+from handpose.training.run_log import RunLog
+
+_log = logging.getLogger(__name__)
+
+
+@during("fine-tuning", "finetune.batch_size")
+def finetune(
+    cfg: DictConfig,
+    splits: Splits,
+    run_dir: Path,
+    loggers: list[Logger],
+    backbone: Backbone,
+    interrupt: Interrupt,
+    run_log: RunLog,
+) -> tuple[Finetuner, Results]:
+    """The model that was best on the validation split, and the seconds it took."""
+    pl.seed_everything(cfg.seed, verbose=False)
+    stage = begin(cfg, backbone)
+    path = run_dir / MODEL
+    if collectives.decided(path.exists):
+        _log.info("fine-tuning is done: %s", path)
+        content = checkpoint.load(path)
+        stage.model.load_state_dict(content["state_dict"])
+        return stage, content["meta"]["results"]
+    folder = run_dir / "checkpoints" / "finetune"
+    monitor = Finetuner.monitor(in_3d=splits.labelled["val"].source.has_aligned_error)
+    fitted = fit(
+        cfg,
+        cfg.finetune,
+        stage,
+        splits.labelled,
+        folder=folder,
+        loggers=loggers,
+        monitor=monitor,
+        interrupt=interrupt,
+        run_log=run_log,
+    )
+    stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
+    results: Results = {
+        "finetune_seconds": fitted.seconds,
+        "finetune_skipped_steps": fitted.skipped_steps,
+        monitor.rpartition("/")[-1]: fitted.best,
+    }
+    save_weights(cfg, path, {"state_dict": stage.model.state_dict()}, results, checkpoints=folder)
+    return stage, results
+
+
+def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
+    """The stage before its first step.
+
+    The head starts from that of `init_from`, or takes the decoder of the pre-training.
+
+    Raises:
+        ValueError: either is of another shape.
+    """
+    stage = build_stage(cfg, backbone)
+    start_from_model(cfg, stage.model)
+    if cfg.finetune.transfer_decoder and backbone.decoder is not None:
+        stage.model.head.take_decoder(backbone.decoder)
+    return stage
+
+
+def build_stage(cfg: DictConfig, backbone: Backbone) -> Finetuner:
+    """The model under its head, with its optimizer."""
+    return Finetuner(
+        model=parts.build_model(cfg, backbone),
+        optimizer=parts.build_optimizer(cfg.finetune.optimizer),
+        warmup_epochs=cfg.finetune.warmup_epochs,
+        layer_decay=cfg.finetune.layer_decay,
+    )

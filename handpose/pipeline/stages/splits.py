@@ -1,0 +1,213 @@
+"""Every split that a run needs: built once, before any work, and handed to the stages."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch.utils.data import DataLoader
+
+from handpose.check.machine import during
+from handpose.data.base import SPLITS, Split
+from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.sampling import choose_labelled
+from handpose.data.unreadable import UnreadableList
+from handpose.distributed import collectives
+from handpose.evaluation.evaluation import Results
+from handpose.pipeline import parts, trainers
+from handpose.pipeline.run_directory import UNREADABLE
+from handpose.pipeline.stages.validation_cut import record_cut
+
+# BatchNorm has no statistics of a single sample.
+_LEAST_TO_TRAIN = 2
+_FOR_VIEWS: tuple[Split, ...] = ("train", "val")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The datasets of the stages in use.
+
+    Attributes:
+        views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are drawn like
+            the training ones, but are the same in every epoch.
+        labelled: "train", "val" and "test" crops; empty with `head=none`, and without "test" where
+            another split is evaluated.
+        unreadable: the pictures for which others were taken in training.
+    """
+
+    views: dict[Split, ViewDataset]
+    labelled: dict[Split, TargetDataset]
+    unreadable: UnreadableList
+
+    def read(self, evaluated: Split) -> Results:
+        """The splits that were read as held-out ones, for under caps others may stand in."""
+        named: dict[str, ViewDataset | TargetDataset | None] = {
+            "pretrain_val_split": self.views.get("val"),
+            "finetune_val_split": self.labelled.get("val"),
+            "split": self.labelled.get(evaluated),
+        }
+        return {name: used.source.split for name, used in named.items() if used is not None}
+
+
+@during("preparing the data", "dataset.num_train")
+def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
+    """Every split that the chosen stages need.
+
+    Of several processes the first renders and indexes, and tells of it: the others say nothing.
+
+    Args:
+        cfg: of the run.
+        run_dir: where pictures that become unreadable are listed, and the cut is kept.
+
+    Raises:
+        ValueError: a split is missing, malformed, or too small for BatchNorm; names it.
+    """
+    built: list[Splits] = []
+    collectives.decided(lambda: built.append(_build(cfg, run_dir)))
+    return built[0] if built else _build(cfg, run_dir)
+
+
+def _build(cfg: DictConfig, run_dir: Path) -> Splits:
+    unreadable = UnreadableList(run_dir / UNREADABLE, limit=cfg.trainer.max_unreadable)
+    splits = Splits(
+        views=_views(cfg, unreadable) if parts.chosen(cfg.objective) else {},
+        labelled=_labelled(cfg, unreadable) if parts.chosen(cfg.head) else {},
+        unreadable=unreadable,
+    )
+    for datasets in (splits.views, splits.labelled):
+        if datasets and len(datasets["train"]) < _LEAST_TO_TRAIN:
+            raise ValueError(
+                f"{datasets['train'].source.name}: {len(datasets['train'])} training sample, and "
+                "BatchNorm needs two; raise finetune.label_fraction or give the dataset more "
+                "samples"
+            )
+    if collectives.is_first():
+        used = (splits.views, splits.labelled)
+        record_cut(run_dir, [datasets[split].source for datasets in used for split in datasets])
+    return splits
+
+
+def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDataset]:
+    augmentations, caps = parts.build_view_augmentations(cfg), parts.build_caps(cfg)
+    train, val = (parts.build_dataset(cfg.pretrain.dataset, split, caps) for split in _FOR_VIEWS)
+    if train.crops_by_labels:
+        _log.warning(
+            "pre-training on %s crops by joint labels (dataset.crop_by=joints, or a source without "
+            "other boxes): it is not without labels",
+            train.name,
+        )
+    if any(settings.reads_joints for settings in augmentations.values()):
+        _log.warning(
+            "pre-training on %s cuts out about labelled joints (augment.cut_out_at=joint): it is "
+            "not without labels",
+            train.name,
+        )
+    mined_parts = parts.mined_parts(cfg)
+    if mined_parts and cfg.pretrain.mining.joints == "given":
+        _log.warning(
+            "pre-training on %s mines its positives by joint labels (pretrain.mining.joints=given):"
+            " it is not without labels",
+            train.name,
+        )
+    return {
+        split: ViewDataset(
+            source,
+            augmentations,
+            seed=cfg.seed,
+            mined=parts.build_mined(cfg, source),
+            mined_parts=mined_parts,
+            unreadable=unreadable if split == "train" else None,
+        )
+        for split, source in zip(_FOR_VIEWS, (train, val), strict=True)
+    }
+
+
+def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
+    in_use = {"train", "val", cfg.evaluate.split}
+    return {
+        split: labelled_split(cfg, split, unreadable=unreadable if split == "train" else None)
+        for split in SPLITS
+        if split in in_use
+    }
+
+
+def labelled_split(
+    cfg: DictConfig, split: Split, *, unreadable: UnreadableList | None = None
+) -> TargetDataset:
+    """Labelled crops: augmented and cut to the labelled part for training, plain and whole else.
+
+    Args:
+        cfg: of the run.
+        split: which.
+        unreadable: see `TargetDataset`.
+
+    Raises:
+        ValueError: the source has no labels at all.
+    """
+    source = parts.build_dataset(cfg.finetune.dataset, split, parts.build_caps(cfg))
+    if not source.is_labelled:
+        raise ValueError(
+            f"dataset={source.name} has no joints to fine-tune on. Use it for pre-training alone, "
+            f"dataset@pretrain.dataset={source.name} dataset=LABELLED, or stop there with head=none"
+            + ("; dataset.joint_regressor=FILE gives it joints" * (source.name == "youtube"))
+        )
+    training = split == "train"
+    fraction = cfg.finetune.label_fraction if training else 1.0
+    indices = choose_labelled(source.identities, fraction=fraction, seed=cfg.seed)
+    if fraction < 1:
+        part = f"{len(indices) / max(1, len(source)):.2%}"
+        _log.info(
+            "label_fraction=%g: %d of %d hands (%s)", fraction, len(indices), len(source), part
+        )
+    return TargetDataset(
+        source,
+        parts.build_augmentation(cfg.finetune.augment if training else cfg.evaluate.augment),
+        reference_bone=cfg.reference_bone,
+        seed=cfg.seed,
+        indices=indices,
+        unreadable=unreadable,
+    )
+
+
+def training_loader(
+    cfg: DictConfig,
+    stage: DictConfig,
+    dataset: ViewDataset | TargetDataset,
+    *,
+    batches_done: int = 0,
+) -> DataLoader:
+    """This process's share of the shuffled whole batches of a stage, under the caps.
+
+    Args:
+        stage: `cfg.pretrain` or `cfg.finetune`.
+        batches_done: of all epochs so far; the loader starts after them.
+    """
+    caps = parts.build_caps(cfg)
+    loader = build_loader(
+        dataset,
+        batch_size=parts.capped(stage.batch_size, caps.batch_size),
+        training=True,
+        num_workers=trainers.num_workers(cfg),
+        seed=cfg.seed,
+        samples_per_epoch=stage.samples_per_epoch,
+        rank=collectives.rank(),
+        num_ranks=collectives.world_size(),
+    )
+    epoch, batch = divmod(batches_done, parts.capped(len(loader), caps.batches))
+    sampler: Any = loader.sampler
+    sampler.start_at(epoch=epoch, sample=batch * (loader.batch_size or 1))
+    return loader
+
+
+def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
+    """Every sample once, under the trainer's caps."""
+    return build_loader(
+        dataset,
+        batch_size=parts.capped(cfg.evaluate.batch_size, parts.build_caps(cfg).batch_size),
+        training=False,
+        num_workers=trainers.num_workers(cfg),
+        seed=cfg.seed,
+    )

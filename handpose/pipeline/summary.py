@@ -1,0 +1,87 @@
+"""What a run is to do: told at its start, and counted to estimate how long it takes."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from handpose.config.schema import num_processes
+from handpose.data.base import Split
+from handpose.data.loaders import TargetDataset, ViewDataset
+from handpose.distributed import collectives
+from handpose.pipeline import parts, trainers
+from handpose.pipeline.stages.splits import Splits, training_loader
+from handpose.progress import tell
+from handpose.report.choices import essence
+from handpose.training.run_log import TRAINED, RunLog
+
+_PASSES = 2  # over the held-out pairs, before and after pre-training
+
+
+def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
+    """Tells what the run is to do, and returns what tells how far it is."""
+    parts: dict[str, tuple[float, str]] = {}
+    if splits.views:
+        parts["pretrain"] = _training(cfg, "pretrain", splits.views, passes=_PASSES)
+    if splits.labelled:
+        parts["finetune"] = _training(cfg, "finetune", splits.labelled, passes=0)
+        scored = splits.labelled[cfg.evaluate.split]
+        line = f"{scored.source.name}, {len(scored):,} samples of the split {cfg.evaluate.split}"
+        parts["evaluate"] = (float(len(scored)), line)
+    tell(f"run directory: {run_dir}")
+    tell(f"{essence(OmegaConf.to_container(cfg, resolve=True))}, on {_devices(cfg)}")  # type: ignore[arg-type]
+    if cfg.init_from is not None:
+        tell(f"backbone and head: from {cfg.init_from}")
+    for name, (_, line) in parts.items():
+        tell(f"{name}: {line}")
+    work = {name: images for name, (images, _) in parts.items()}
+    return RunLog(work, every_seconds=cfg.trainer.log_every_seconds)
+
+
+def _training(
+    cfg: DictConfig,
+    name: str,
+    datasets: dict[Split, ViewDataset] | dict[Split, TargetDataset],
+    *,
+    passes: int,
+) -> tuple[float, str]:
+    """The work of a stage, see `Estimate`, and the stage in words.
+
+    Args:
+        passes: over the validation split beside one after each epoch.
+    """
+    stage, caps = cfg[name], parts.build_caps(cfg)
+    train, val = datasets["train"], datasets["val"]
+    loader = training_loader(cfg, stage, train)
+    epochs = parts.capped(stage.max_epochs, caps.max_epochs)
+    batches = parts.capped(len(loader), caps.batches)
+    size = (loader.batch_size or 1) * collectives.world_size()
+    work = TRAINED * epochs * batches * size * _images(train)
+    words = (
+        f"{train.source.name}, {len(train):,} train and {len(val):,} val samples; "
+        f"epochs: {epochs}, batches of an epoch: {batches}, batch size: {size}"
+    )
+    return work + (epochs + passes) * _evaluated(cfg, val), words
+
+
+def _images(dataset: ViewDataset | TargetDataset) -> int:
+    """Images of a sample that go through the network."""
+    return 2 * len(dataset.augmentations) if isinstance(dataset, ViewDataset) else 1
+
+
+def _evaluated(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> float:
+    """Images of one pass, under the caps."""
+    caps = parts.build_caps(cfg)
+    size = parts.capped(cfg.evaluate.batch_size, caps.batch_size)
+    most = None if caps.batches is None else caps.batches * size
+    return float(parts.capped(len(dataset), most) * _images(dataset))
+
+
+def _devices(cfg: DictConfig) -> str:
+    """What the run computes on, and how many of it."""
+    count, trainer = num_processes(cfg.trainer), cfg.trainer
+    is_gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if is_gpu else "CPU"
+    devices = name if count == 1 else f"{count} x {name}"
+    workers = trainers.num_workers(cfg)
+    return f"{devices}, precision {trainer.precision}, data workers of each process: {workers}"

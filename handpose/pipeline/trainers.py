@@ -1,0 +1,154 @@
+"""Lightning's trainer of a stage.
+
+The processes of a run: how this one meets the others, as Lightning's trainers see it.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from omegaconf import DictConfig
+from pytorch_lightning.loggers.logger import Logger
+
+from handpose.config.schema import num_processes
+from handpose.data.workers import default_num_workers
+from handpose.distributed import collectives
+from handpose.distributed.processes import launched
+from handpose.pipeline.parts import build_caps, capped
+from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
+
+_log = logging.getLogger(__name__)
+
+
+def build_trainer(
+    cfg: DictConfig,
+    stage: DictConfig,
+    *,
+    folder: Path | None,
+    monitor: str | None,
+    loggers: list[Logger],
+    callbacks: Sequence[pl.Callback] = (),
+    precision: Any = None,
+) -> pl.Trainer:
+    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any.
+
+    The precision is that of the configuration, if none is given.
+    """
+    caps = build_caps(cfg)
+    batches: int | float = 1.0 if caps.batches is None else caps.batches
+    checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
+    trainer = pl.Trainer(
+        accelerator=_accelerator(cfg),
+        devices=cfg.trainer.devices,
+        num_nodes=cfg.trainer.num_nodes,
+        strategy=_strategy(cfg),
+        sync_batchnorm=cfg.trainer.sync_batchnorm and num_processes(cfg.trainer) > 1,
+        precision=precision or cfg.trainer.precision,
+        deterministic=cfg.trainer.deterministic,
+        max_epochs=capped(stage.max_epochs, caps.max_epochs),
+        accumulate_grad_batches=stage.accumulate_grad_batches,
+        limit_train_batches=batches,
+        limit_val_batches=batches,
+        logger=loggers,
+        callbacks=[*callbacks, *checkpoints],
+        enable_checkpointing=folder is not None,
+        enable_progress_bar=False,
+        plugins=[VerifiedCheckpointIO(), build_environment()],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+    # The run listens by itself. Lightning would end an evaluation half-way, with exit code 0.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def build_evaluator(
+    cfg: DictConfig, stage: DictConfig, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """Lightning's trainer to evaluate with, which writes nothing.
+
+    In float32: before its first step a deep network's activations are beyond 16 bits.
+    """
+    return build_trainer(
+        cfg,
+        stage,
+        folder=None,
+        monitor=None,
+        loggers=[],
+        callbacks=callbacks,
+        precision="32-true",
+    )
+
+
+def _accelerator(cfg: DictConfig) -> str:
+    """Lightning's name of the device; Apple's GPU (MPS) has no float64, which objectives need."""
+    if cfg.trainer.accelerator == "auto" and torch.backends.mps.is_available():
+        _log.warning("trains on the CPU: Apple's GPU (MPS) has no float64, which objectives need")
+        return "cpu"
+    return str(cfg.trainer.accelerator)
+
+
+def _strategy(cfg: DictConfig) -> str:
+    """Lightning's name of it; with one process there is nothing to choose."""
+    return "auto" if num_processes(cfg.trainer) == 1 else cfg.trainer.strategy or "ddp"
+
+
+def num_workers(cfg: DictConfig) -> int:
+    """As configured, or one for each core, shared with the other processes of this machine."""
+    configured, here = cfg.trainer.num_workers, num_processes(cfg.trainer) // cfg.trainer.num_nodes
+    return default_num_workers(here) if configured is None else int(configured)
+
+
+def build_environment() -> ClusterEnvironment:
+    """Where rank and world size come from; a process alone has none, whatever the cluster says."""
+    starter = launched()
+    if starter is None:
+        return LightningEnvironment()
+    if starter.by == "srun":
+        return SLURMEnvironment(auto_requeue=False)
+    return TorchElasticEnvironment()
+
+
+def check_devices(cfg: DictConfig) -> None:
+    """Raises ValueError where a run is to have GPUs that are not here, before its data are read."""
+    wanted, here = cfg.trainer.devices, torch.cuda.device_count()
+    least = wanted if isinstance(wanted, int) else max(wanted) + 1
+    if cfg.trainer.accelerator == "gpu" and here < least:
+        raise ValueError(
+            f"trainer.accelerator=gpu with trainer.devices={wanted}: torch sees {here} GPUs here. "
+            "Choose trainer=cpu or fewer devices; under srun each task must see all of its node's"
+        )
+
+
+@contextmanager
+def joined_processes(cfg: DictConfig) -> Iterator[None]:
+    """This process among those of its run, which all have to come here; at once if it is alone."""
+    if num_processes(cfg.trainer) == 1:
+        yield
+        return
+    environment = build_environment()
+    os.environ["MASTER_ADDR"] = environment.main_address
+    os.environ["MASTER_PORT"] = str(environment.main_port)
+    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    if on_gpu:
+        devices, place = cfg.trainer.devices, environment.local_rank()
+        torch.cuda.set_device(place if isinstance(devices, int) else devices[place])
+    with collectives.joined(
+        rank=environment.global_rank(),
+        world_size=environment.world_size(),
+        backend="nccl" if on_gpu else "gloo",
+    ):
+        yield

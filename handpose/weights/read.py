@@ -1,0 +1,106 @@
+"""A file of weights -> its state dict, without running anything that the file holds."""
+
+import pickle
+import re
+import shlex
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from handpose.files import LARGEST_WEIGHTS, regular
+
+_KEEP_TENSORS = (
+    "import sys, torch; "
+    "c = torch.load(sys.argv[1], map_location='cpu', weights_only=False); "
+    "torch.save({k: v for k, v in c.get('state_dict', c).items() if torch.is_tensor(v)}, "
+    "sys.argv[2])"
+)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Names and tensors of a `torch.save` or `.safetensors` file, on the CPU.
+
+    A state dict stands in the file by itself or, as in checkpoints, under "state_dict".
+
+    Raises:
+        ValueError: the file is missing, cut, damaged or no file of weights, or holds more than
+            tensors and plain values; names the file and says what to do.
+    """
+    try:
+        regular(path, most=LARGEST_WEIGHTS)
+        content = load_file(path) if path.suffix == ".safetensors" else _load(path)
+    except Exception as error:  # missing, cut, damaged or foreign: the readers raise many kinds
+        if objects := _refused_globals(path, error):
+            raise ValueError(_refusal(path, objects)) from None
+        raise ValueError(
+            f"{path} is no file of weights ({type(error).__name__}: {_gist(error)}).\n"
+            "Give a backbone.pt of an earlier run, or a file with a state dict."
+        ) from None
+    return _state_dict(content, path)
+
+
+def read_decoder(path: Path) -> dict[str, Tensor] | None:
+    """State of the decoder that our own pre-training left beside the backbone; None without one.
+
+    Args:
+        path: a file that `read_state_dict` has read.
+    """
+    content = {} if path.suffix == ".safetensors" else _load(path)
+    return content.get("decoder") if isinstance(content, dict) and "meta" in content else None
+
+
+def _load(path: Path) -> Any:
+    if zipfile.is_zipfile(path):  # older files are none; torch itself does not look at the sums
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise OSError(f"checksum of {damaged}: copy or download the file again")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _refused_globals(path: Path, error: Exception) -> list[str]:
+    """What a pickle would import, unread: all of it, or in old formats the first."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return []
+    try:
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except (ValueError, pickle.UnpicklingError):
+        return re.findall(r"GLOBAL ([\w.]+\w)", str(error))[:1]
+
+
+def _gist(error: Exception) -> str:
+    """The error without torch's advice to read the file nevertheless."""
+    return str(error).rpartition("WeightsUnpickler error:")[2].split("\n\nCheck")[0].strip()
+
+
+def _refusal(path: Path, objects: list[str]) -> str:
+    return (
+        f"{path} is refused: beside tensors it holds {', '.join(objects)}, and reading that could "
+        "run any code. None was run.\n"
+        "If you trust the file, keep only its tensors, on a machine where it may run code and that "
+        "has the packages it was made with, and give OUT.pt instead:\n"
+        f'  python -c "{_KEEP_TENSORS}" {shlex.quote(str(path))} OUT.pt'
+    )
+
+
+def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"{path} holds {_describe(content)}, no state dict of names and tensors.")
+    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    if others:
+        raise ValueError(
+            f"{path} holds {_describe(content)}, no state dict of names and tensors: "
+            f'{", ".join(others[:5])} are no tensors. Give a file with {{"state_dict": ...}}.'
+        )
+    return {str(name): value for name, value in state.items()}
+
+
+def _describe(content: Any) -> str:
+    if not isinstance(content, dict):
+        return f"a {type(content).__name__}"
+    keys = ", ".join(map(str, list(content)[:5]))
+    return f"a dict of {len(content)} keys ({keys})" if content else "an empty dict"
