@@ -28,8 +28,7 @@ from rich.table import Table
 from handpose.check.writing import path_argument
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.youtube import YouTube3D
-from handpose.data.synthetic.anatomy import sample_proportions
-from handpose.data.synthetic.pose import pose_skeleton, sample_pose
+from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
 
 SHAPES = {"K": (3, 3), "xyz": (21, 3)}
 VERSIONS = 4  # pictures of one annotation

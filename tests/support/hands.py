@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handpose.data.synthetic.anatomy import sample_proportions
-from handpose.data.synthetic.pose import pose_skeleton, sample_pose
+from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
 from handpose.geometry.pose25d import xyz_to_uvz
 from handpose.heads.base import Head
 from handpose.records import Features, Target

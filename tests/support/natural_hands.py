@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from handpose.data.plausibility.hands import Hands
-from handpose.data.synthetic.anatomy import sample_proportions
-from handpose.data.synthetic.pose import pose_skeleton, sample_pose
+from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
 from handpose.geometry.camera import project
 
 SIDE = 256  # px

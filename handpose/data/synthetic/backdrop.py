@@ -12,38 +12,47 @@ _AA = cv2.LINE_AA
 
 
 def paint_backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
-    """(size, size, 3) float32: a gradient, noise, shapes of several scales, more or less sharp."""
-    image = _gradient(rng, size)
+    """Paint a gradient, shapes of several scales, blur and noise.
+
+    Args:
+        rng: source of all randomness.
+        size: side in px.
+
+    Returns:
+        (size, size, 3) float32.
+    """
+    corners = rng.uniform(15, 235) + rng.normal(0, 28, (2, 2, 3)) + rng.normal(0, 22, (1, 1, 3))
+    image = cv2.resize(corners.clip(0, 255).astype(np.uint8), (size, size))
     for scale in (0.6, 0.3, 0.12):
         for _ in range(rng.integers(0, 7)):
             _draw_shape(rng, image, scale * size)
         if rng.random() < 0.4:
             image = cv2.GaussianBlur(image, (0, 0), size * rng.uniform(0.004, 0.02))
     texture = rng.uniform(0.0, 16.0) * smooth_noise(rng, (size, size), (5, 17, max(size // 3, 18)))
-    picture: np.ndarray = (image + texture[..., None]).astype(np.float32)
+    backdrop: np.ndarray = (image + texture[..., None]).astype(np.float32)
     if rng.random() < 0.6:
-        picture = cv2.GaussianBlur(picture, (0, 0), size * rng.uniform(0.003, 0.014))
-    return picture.clip(0, 255)
+        backdrop = cv2.GaussianBlur(backdrop, (0, 0), size * rng.uniform(0.003, 0.014))
+    return backdrop.clip(0, 255)
 
 
 def place_occluder(
     rng: np.random.Generator, hand: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """An object before the hand that hides 2 to 18 % of it: its mask and its picture, or None.
+    """Draw an object before the hand that hides 2 to 18 % of it.
 
-    hand (S, S) bool: the silhouette. Mask (S, S) bool, picture (S, S, 3) sRGB float32.
+    Args:
+        rng: source of all randomness.
+        hand: (S, S) bool, the silhouette.
+
+    Returns:
+        Its mask (S, S) bool and its image (S, S, 3) sRGB float32; None if no draw fits.
     """
     whole = max(int(hand.sum()), 1)
     for _ in range(_OCCLUDER_TRIES):
         mask = _object_mask(rng, hand)
         if _LEAST_HIDDEN * whole <= (hand & mask).sum() <= _MOST_HIDDEN * whole:
-            return mask, _object_picture(rng, mask)
+            return mask, _object_image(rng, mask)
     return None
-
-
-def _gradient(rng: np.random.Generator, size: int) -> np.ndarray:
-    corners = rng.uniform(15, 235) + rng.normal(0, 28, (2, 2, 3)) + rng.normal(0, 22, (1, 1, 3))
-    return cv2.resize(corners.clip(0, 255).astype(np.uint8), (size, size))
 
 
 def _colour(rng: np.random.Generator) -> list[float]:
@@ -108,7 +117,7 @@ def _object_mask(rng: np.random.Generator, hand: np.ndarray) -> np.ndarray:
     return mask.astype(bool)
 
 
-def _object_picture(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+def _object_image(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     """Colour, a rounded look (brighter far from the rim) and some texture."""
     size = mask.shape[0]
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SEAM = 1e-4  # overlap of neighbouring faces, so that rounding tears no hole between them
+_SEAM = 1e-4  # overlap of neighbouring faces, so that rounding leaves no hole between them
 
 
 class Fragments(NamedTuple):
@@ -27,17 +27,23 @@ class _Boxes(NamedTuple):
 
 
 def rasterise(uv: np.ndarray, depth: np.ndarray, faces: np.ndarray, size: int) -> Fragments:
-    """Draw the faces (F, 3) that look at the camera into a square of `size` px.
+    """Draw the faces that look at the camera into a square image.
 
-    uv (V, 2) px, integers are pixel centres; depth (V,) metres, positive; faces counter-clockwise
-    seen from outside, by a viewer for whom v points down.
+    Args:
+        uv: (V, 2) px, integers are pixel centres.
+        depth: (V,) metres, positive.
+        faces: (F, 3) counter-clockwise seen from outside, by a viewer for whom v points down.
+        size: side of the image in px.
     """
     points = np.ascontiguousarray(np.column_stack([uv, depth]).T, dtype=np.float32)
     corners = [np.take(points, corner, axis=1) for corner in np.ascontiguousarray(faces.T)]
     boxes = _visible_boxes([corner[:2] for corner in corners], size)
     origin = np.stack([boxes.left, boxes.top, np.zeros_like(boxes.left)]).astype(np.float32)
     planes = _planes([np.take(corner, boxes.face, axis=1) - origin for corner in corners])
-    owner, column, row, a, b = _covered(boxes, planes)
+    owner, column, row = _candidates(boxes)
+    a, b = (_evaluate(plane, owner, column, row) for plane in planes[:2])
+    inside = np.flatnonzero((a > -_SEAM) & (b > -_SEAM) & (a + b < 1 + _SEAM))
+    owner, column, row, a, b = (values[inside] for values in (owner, column, row, a, b))
     z = _evaluate(planes[2], owner, column, row)
     pixel = (boxes.top[owner] + row) * size + boxes.left[owner] + column
     front = _nearest(pixel, z, size)
@@ -69,14 +75,6 @@ def _planes(corners: list[np.ndarray]) -> np.ndarray:
     third = first * pz + second * qz
     third[0] += c[2]
     return np.stack([first, second, third])
-
-
-def _covered(boxes: _Boxes, planes: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The pixels that faces cover: which box, column and row within it, two barycentrics."""
-    owner, column, row = _candidates(boxes)
-    a, b = (_evaluate(plane, owner, column, row) for plane in planes[:2])
-    inside = np.flatnonzero((a > -_SEAM) & (b > -_SEAM) & (a + b < 1 + _SEAM))
-    return owner[inside], column[inside], row[inside], a[inside], b[inside]
 
 
 def _candidates(boxes: _Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,12 +6,17 @@ import cv2
 import numpy as np
 
 from handpose.data.synthetic.backdrop import paint_backdrop, place_occluder
-from handpose.data.synthetic.figure import WRIST_END, PosedHand, pose_hand, project
-from handpose.data.synthetic.markings import SHAPE as MARKINGS_SHAPE
+from handpose.data.synthetic.mesh import rest_mesh
 from handpose.data.synthetic.raster import Fragments, rasterise
-from handpose.data.synthetic.scene import Sleeve, sample_lighting, sample_skin
-from handpose.data.synthetic.shading import Surface, crevices, shade, skin_surface
-from handpose.data.synthetic.template import rest_mesh
+from handpose.data.synthetic.scene import (
+    WRIST_END,
+    PosedHand,
+    pose_hand,
+    project,
+    sample_lighting,
+    sample_skin,
+)
+from handpose.data.synthetic.surface import MARKINGS_SHAPE, Surface, crevices, shade, skin_surface
 
 _OVERSAMPLING = 1.5  # pixels per output pixel and axis
 _OCCLUDED = 0.15  # of the images
@@ -29,10 +34,13 @@ class RenderedHand(NamedTuple):
 
 
 def render_hand(rng: np.random.Generator, *, size: int, orientation: str) -> RenderedHand:
-    """Draw and render one hand, left or right alike often.
+    """Draw and render one hand, left or right with equal probability.
 
-    size: px of the square image. orientation: "frontal" (fingers up, palm or back to the camera,
-    give or take 25 degrees), "upright" (50 degrees) or "any". All that is random comes from `rng`.
+    Args:
+        rng: source of all randomness.
+        size: side of the square image in px.
+        orientation: "frontal" (fingers up, palm or back within 25 degrees of the camera), "upright"
+            (50 degrees) or "any".
     """
     left = rng.random() < 0.5
     hand, _ = render_right_hand(rng, size=size, orientation=orientation)
@@ -54,21 +62,38 @@ def mirrored(hand: RenderedHand) -> RenderedHand:
 def render_right_hand(
     rng: np.random.Generator, *, size: int, orientation: str
 ) -> tuple[RenderedHand, np.ndarray]:
-    """One right hand, and the mask (S, S) bool of its visible silhouette, finer than the image."""
+    """Draw and render one right hand.
+
+    Args:
+        rng: source of all randomness.
+        size: side of the square image in px.
+        orientation: see `render_hand`.
+
+    Returns:
+        The hand, and the mask (S, S) bool of its visible silhouette, S 1.5 times `size`.
+    """
     hand = pose_hand(rng, size, orientation)
     fine = round(size * _OVERSAMPLING)
     scale = np.float32(fine / size)
     points = scale * (project(hand.K, hand.mesh.vertices) + np.float32(0.5)) - np.float32(0.5)
     fragments = rasterise(points, hand.mesh.vertices[:, 2], hand.mesh.faces, fine)
-    picture, covered, visible = _paint(rng, hand, fragments, fine)
-    image = _develop(rng, _composite(picture, covered, paint_backdrop(rng, size)))
+    painted, covered, visible = _paint(rng, hand, fragments, fine)
+    backdrop = paint_backdrop(rng, size)
+    front = cv2.resize(painted, (size, size), interpolation=cv2.INTER_AREA)
+    share = cv2.resize(covered.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    image = _develop(rng, front + backdrop * (1.0 - share[..., None]))
     box = silhouette_box(visible, fine / size)
     uv = project(hand.K, hand.joints)
     return RenderedHand(image, uv, hand.joints, hand.K, box, "right"), visible
 
 
 def silhouette_box(mask: np.ndarray, scale: float) -> np.ndarray:
-    """(3,) float32 px of the image: the square around a mask (S, S) that is `scale` times finer."""
+    """Compute the square (3,) float32 around a silhouette, in px of the image.
+
+    Args:
+        mask: (S, S) bool.
+        scale: px of the mask per px of the image.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     low = np.array([columns[0], rows[0]]) / scale - 0.5
     high = np.array([columns[-1] + 1, rows[-1] + 1]) / scale - 0.5
@@ -78,17 +103,23 @@ def silhouette_box(mask: np.ndarray, scale: float) -> np.ndarray:
 def _paint(
     rng: np.random.Generator, hand: PosedHand, fragments: Fragments, fine: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Picture (S, S, 3) sRGB, what it covers (S, S) and where the hand itself is seen (S, S)."""
+    """Image (S, S, 3) sRGB, what it covers (S, S) and where the hand itself is seen (S, S)."""
     normals, rest = _interpolate(hand, fragments)
     depth = _spread(fragments.depth, fragments.pixel, fine)
     openness = crevices(depth, depth > 0).ravel()[fragments.pixel]
     cloth = fragments.face >= len(rest_mesh().faces)
     surface = skin_surface(sample_skin(rng, MARKINGS_SHAPE), rest[:2], rest[2])
-    surface = _dressed(surface, cloth, hand.sleeve)
+    if hand.sleeve is not None:
+        albedo = np.where(cloth, hand.sleeve.colour[:, None], surface.albedo)
+        surface = Surface(albedo, np.where(cloth, np.float32(0), surface.gloss))
     lit = shade(surface, normals, openness, sample_lighting(rng))
-    picture = _spread(lit.T, fragments.pixel, fine)
+    image = _spread(lit.T, fragments.pixel, fine)
     visible = _spread(~cloth & (rest[1] > WRIST_END), fragments.pixel, fine)
-    return _occlude(rng, picture, depth > 0, visible)
+    occluder = place_occluder(rng, visible) if rng.random() < _OCCLUDED else None
+    if occluder is None:
+        return image, depth > 0, visible
+    mask, look = occluder
+    return np.where(mask[..., None], look, image), (depth > 0) | mask, visible & ~mask
 
 
 def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
@@ -107,32 +138,6 @@ def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.
         values += np.take(known, corner, axis=1) * weight
     normals = values[:3]
     return normals / np.sqrt((normals * normals).sum(axis=0)), values[3:]
-
-
-def _dressed(surface: Surface, cloth: np.ndarray, sleeve: Sleeve | None) -> Surface:
-    """The surface with cloth instead of skin where cloth (N,) says so."""
-    if sleeve is None:
-        return surface
-    albedo = np.where(cloth, sleeve.colour[:, None], surface.albedo)
-    return Surface(albedo, np.where(cloth, np.float32(0), surface.gloss))
-
-
-def _occlude(
-    rng: np.random.Generator, picture: np.ndarray, covered: np.ndarray, visible: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    placed = place_occluder(rng, visible) if rng.random() < _OCCLUDED else None
-    if placed is None:
-        return picture, covered, visible
-    mask, look = placed
-    return np.where(mask[..., None], look, picture), covered | mask, visible & ~mask
-
-
-def _composite(picture: np.ndarray, covered: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
-    """The oversampled picture shrunk onto the backdrop (size, size, 3), its edges blended."""
-    shape = backdrop.shape[1::-1]
-    front = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
-    share = cv2.resize(covered.astype(np.float32), shape, interpolation=cv2.INTER_AREA)
-    return front + backdrop * (1.0 - share[..., None])
 
 
 def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from handpose.data.synthetic.anatomy import MEAN_PROPORTIONS, rotation_z
-from handpose.data.synthetic.isosurface import surface_net
-from handpose.data.synthetic.pose import pose_skeleton
+from handpose.data.synthetic.anatomy import MEAN_PROPORTIONS, pose_skeleton, rotation
+from handpose.data.synthetic.mesh import REST, hand_distance, rest_mesh, surface_net
 from handpose.data.synthetic.skinning import bone_maps, skin, skin_weights
-from handpose.data.synthetic.template import REST, hand_distance, rest_mesh
 
 
 def test_a_ball_is_meshed_as_a_closed_ball_that_faces_outwards() -> None:
@@ -56,5 +54,5 @@ def test_the_wrist_moves_the_forearm_only() -> None:
     maps = bone_maps(REST, MEAN_PROPORTIONS, np.array([0.0, 0.3]))
     rest, (vertices, _) = rest_mesh().vertices, skin(maps)
     arm, fingers = rest[:, 1] < -0.1, rest[:, 1] > 0.1
-    np.testing.assert_allclose(vertices[arm], rest[arm] @ rotation_z(0.3).T, atol=2e-4)
+    np.testing.assert_allclose(vertices[arm], rest[arm] @ rotation("z", 0.3).T, atol=2e-4)
     np.testing.assert_allclose(vertices[fingers], rest[fingers], atol=1e-6)

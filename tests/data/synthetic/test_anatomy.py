@@ -7,12 +7,12 @@ from handpose.data.synthetic.anatomy import (
     LIMITS,
     MEAN_PROPORTIONS,
     WRIST_LIMITS,
-    rotation_x,
-    rotation_y,
-    rotation_z,
+    entanglement,
+    pose_skeleton,
+    rotation,
+    sample_pose,
     sample_proportions,
 )
-from handpose.data.synthetic.pose import entanglement, pose_skeleton, sample_pose
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -60,9 +60,6 @@ def test_crossing_fingers_are_entangled_and_a_flat_hand_is_not() -> None:
     assert entanglement(pose_skeleton(crossed, MEAN_PROPORTIONS).joints) > 0.005
 
 
-@pytest.mark.parametrize(
-    ("rotation", "source", "image"),
-    [(rotation_x, 1, 2), (rotation_y, 2, 0), (rotation_z, 0, 1)],
-)
-def test_rotations_are_right_handed(rotation, source: int, image: int) -> None:
-    np.testing.assert_allclose(rotation(np.pi / 2)[:, source], np.eye(3)[image], atol=1e-12)
+@pytest.mark.parametrize(("axis", "source", "image"), [("x", 1, 2), ("y", 2, 0), ("z", 0, 1)])
+def test_rotations_are_right_handed(axis: str, source: int, image: int) -> None:
+    np.testing.assert_allclose(rotation(axis, np.pi / 2)[:, source], np.eye(3)[image], atol=1e-12)
