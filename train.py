@@ -9,7 +9,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from handpose.check import check, check_command_line, without_traceback
+from handpose.config import check, check_command_line, without_traceback
 from handpose.config.schema import register
 from handpose.pipeline.launch import must_start_processes, start_processes
 from handpose.pipeline.resume import telling_how_to_resume

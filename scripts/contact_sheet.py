@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from handpose.check import check_command_line
-from handpose.check.writing import path_argument
+from handpose.config import check_command_line
 from handpose.config.schema import register
+from handpose.config.writing import path_argument
 from handpose.data.base import SPLITS
 from handpose.doctor.contact_sheet import grid, tile
 from handpose.pipeline.parts import build_caps, build_dataset

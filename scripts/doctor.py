@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.check import check_command_line
-from handpose.check.folders import require_writable
-from handpose.check.writing import path_argument
+from handpose.config import check_command_line
+from handpose.config.folders import require_writable
 from handpose.config.schema import register
+from handpose.config.writing import path_argument
 from handpose.pipeline.third_party_messages import told_once
 
 if TYPE_CHECKING:

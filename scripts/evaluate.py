@@ -13,11 +13,11 @@ import logging
 import shlex
 import sys
 
-from handpose.check.evaluation import check_evaluation
-from handpose.check.folders import require_writable
-from handpose.check.refusal import ends_with_message
-from handpose.check.writing import path_argument
+from handpose.config.evaluation import check_evaluation
+from handpose.config.folders import require_writable
+from handpose.config.refusal import ends_with_message
 from handpose.config.schema import register
+from handpose.config.writing import path_argument
 from handpose.pipeline.run_directory import EVALUATIONS, finished_config
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check import check_command_line
-from handpose.check.refusal import ends_with_message
-from handpose.check.writing import path_argument
+from handpose.config import check_command_line
+from handpose.config.refusal import ends_with_message
 from handpose.config.schema import register
+from handpose.config.writing import path_argument
 
 if TYPE_CHECKING:
     from handpose.augment.settings import Augmentation

@@ -9,9 +9,9 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from handpose.check.folders import require_writable
-from handpose.check.refusal import ends_with_message
-from handpose.check.writing import path_argument
+from handpose.config.folders import require_writable
+from handpose.config.refusal import ends_with_message
+from handpose.config.writing import path_argument
 from handpose.pipeline.run_directory import finished_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from handpose.check.catalogue import CONF, Catalogue
-from handpose.check.meanings import MANY, SHARED, comments, defaults, ordered, shown
-from handpose.check.tree import leaves
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.meanings import MANY, SHARED, comments, defaults, ordered, shown
+from handpose.config.tree import leaves
 
 ROOT = CONF.parent
 _TABLE = re.compile(

@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handpose.check.folders import require_writable
-from handpose.check.prediction import (
+from handpose.config.folders import require_writable
+from handpose.config.prediction import (
     Input,
     camera_matrix,
     find_input,
     given_problems,
     numbers,
 )
-from handpose.check.refusal import ends_with_message
-from handpose.check.writing import path_argument
+from handpose.config.refusal import ends_with_message
+from handpose.config.writing import path_argument
 from handpose.pipeline.run_directory import finished_config
 
 

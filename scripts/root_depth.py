@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from handpose.check import check_command_line
+from handpose.config import check_command_line
 from handpose.config.schema import register
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from handpose.check import check_command_line
-from handpose.check.writing import path_argument
+from handpose.config import check_command_line
 from handpose.config.schema import register
+from handpose.config.writing import path_argument
 from handpose.soak.kills import RunFailedError, Soaked, kill_until_finished, run_to_its_end
 from handpose.soak.plan import Timing, has_length, of_epochs, plan_epochs, settings
 

@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from handpose.check import check_command_line
-from handpose.check.study import load_study, override_problem, runs_folder
+from handpose.config import check_command_line
 from handpose.config.schema import register
+from handpose.config.study import load_study, override_problem, runs_folder
 from handpose.study.collect import collect
 from handpose.study.commands import samples
 from handpose.study.definition import FINETUNING, parse_study

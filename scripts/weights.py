@@ -14,9 +14,9 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handpose.check.folders import require_writable
-from handpose.check.refusal import ends_with_message
-from handpose.check.writing import path_argument
+from handpose.config.folders import require_writable
+from handpose.config.refusal import ends_with_message
+from handpose.config.writing import path_argument
 from handpose.pipeline.run_directory import MODEL
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from handpose.check.catalogue import CONF, Catalogue
-from handpose.check.composed import find_problems
-from handpose.check.source import documented_layout
 from handpose.config import schema
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.composed import find_problems
 from handpose.config.schema import register
+from handpose.config.source import documented_layout
 
 # What the run itself hands to each part, beside the file's keys.
 _PART = {"channels", "strides", "embedding_dim", "image_size"}
@@ -61,8 +61,8 @@ KEYS = sorted({field.name for kind in SCHEMA for field in fields(kind)})
 def readers() -> str:
     """What acts on the configuration; the schema and the checks only know what it may be."""
     package = CONF.parent / "handpose"
-    files = set(package.rglob("*.py")) - set((package / "check").rglob("*.py"))
-    return "\n".join(path.read_text() for path in files - {package / "config.py"})
+    files = set(package.rglob("*.py")) - set((package / "config").rglob("*.py"))
+    return "\n".join(path.read_text() for path in files)
 
 
 def test_every_key_has_a_reader() -> None:

@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check.catalogue import CONF, Catalogue
-from handpose.check.tree import lookup
+from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.schema import register
+from handpose.config.tree import lookup
 
 CATALOGUE = Catalogue()
 FILES = {path.stem: path.read_text() for path in (CONF / "experiment").glob("*.yaml")}

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from layouts import write_folder, write_freihand, write_interhand, write_manifest, write_mpii
 
-from handpose.check.prediction import find_input
-from handpose.check.yaml_files import yaml_problem
+from handpose.config.prediction import find_input
+from handpose.config.yaml_files import yaml_problem
 from handpose.data.images import read_image
 from handpose.data.index.problems import BrokenDataError, read_quarantine
 from handpose.data.positives.joint_files import read_predictions

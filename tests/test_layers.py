@@ -22,15 +22,15 @@ FLOORS = (
     ("evaluation",),
     ("report",),
     ("doctor",),
-    ("config", "pipeline.resume"),
-    ("check",),
+    ("pipeline.resume",),
+    ("config",),
     ("pipeline.run_directory",),
     ("study", "sweep", "soak", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
     ("predict", "export", "explore"),
 )
-READERS_OF_THE_CONFIG = {"check", "config", "pipeline", "sweep", "plugins"}
+READERS_OF_THE_CONFIG = {"config", "pipeline", "sweep", "plugins"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

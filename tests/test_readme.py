@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from documents import DOCUMENTS, ROOT, Shown, inline_commands
 
-from handpose.check import check_command_line
+from handpose.config import check_command_line
 from handpose.config.schema import register
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "override_table.py"))

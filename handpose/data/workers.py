@@ -54,7 +54,7 @@ def begin_worker(worker: int) -> None:
 
 
 def _end_worker(error: Exception, _: Any) -> NoReturn:
-    """Ends this process with an exit code that says what ran short (see `handpose.check.machine`).
+    """Ends this process with an exit code that says what ran short (see `handpose.config.machine`).
 
     Beside open files that is the shared memory that tensors are sent in.
     """

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
-from handpose.check.stored import compare
+from handpose.config.stored import compare
 from handpose.explore.runs import Run
 from handpose.report.choices import Config, essence, find
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.check.evaluation import check_model
+from handpose.config.evaluation import check_model
 from handpose.config.schema import register
 from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
@@ -55,7 +55,7 @@ def evaluate_finished(
     """Evaluates the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
 
     Args:
-        cfg: of the evaluation (see `handpose.check.evaluation`).
+        cfg: of the evaluation (see `handpose.config.evaluation`).
         run_dir: only read.
         passes: 2: again, cropped about the joints that the first pass predicted.
         submission: where to write FreiHAND's file, of the last pass; None for nowhere.

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
-from handpose.check import check
+from handpose.config import check
 from handpose.config.schema import num_processes
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt, interruptible

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from handpose.check.stored import changes
+from handpose.config.stored import changes
 from handpose.files import LARGEST_TEXT, regular
 from handpose.pipeline.resume import begun_by, further_command, how_to_resume
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handpose.check.prediction import given_problems
+from handpose.config.prediction import given_problems
 from handpose.data.synthetic.anatomy import mean_reach
 from handpose.records import Sample, Side
 from handpose.skeleton import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES

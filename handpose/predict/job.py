@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from handpose.check.prediction import Input
+from handpose.config.prediction import Input
 from handpose.predict.files import PictureWriter, Writer, video_writer
 from handpose.predict.frames import Frame, image_names, opened, read_pictures
 from handpose.predict.given import Given

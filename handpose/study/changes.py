@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handpose.check.stored import changes
-from handpose.check.study import planned_configs
+from handpose.config.stored import changes
+from handpose.config.study import planned_configs
 from handpose.study.plan import Cell
 
 Saved = Mapping[str, Any]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from handpose.check.refusal import did_you_mean, nearest
-from handpose.check.study import override_problem
+from handpose.config.refusal import did_you_mean, nearest
+from handpose.config.study import override_problem
 
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

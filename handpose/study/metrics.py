@@ -1,6 +1,6 @@
 """Whether train.py computes the numbers that a study is about."""
 
-from handpose.check.refusal import did_you_mean, nearest
+from handpose.config.refusal import did_you_mean, nearest
 from handpose.evaluation.metrics import METRICS
 from handpose.study.definition import Study
 

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from handpose.check.refusal import did_you_mean, nearest
+from handpose.config.refusal import did_you_mean, nearest
 from handpose.files import LARGEST_TEXT, regular
 
 

@@ -11,7 +11,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from layouts import write_folder, write_freihand
 
-from handpose.check import check_command_line
+from handpose.config import check_command_line
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "doctor.py"
 FEW = [f"num_{split}=4" for split in ("train", "val", "test")] + ["render_size=48"]

@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from layouts import write_freihand, write_interhand, write_youtube
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.check.catalogue import CONF, Catalogue
-from handpose.check.composed import find_problems
-from handpose.check.composer import Composer
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.composed import find_problems
+from handpose.config.composer import Composer
 from handpose.config.schema import register
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.metrics import summarise

@@ -10,7 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.pipeline import parts
 from handpose.pipeline.stages.splits import build_splits

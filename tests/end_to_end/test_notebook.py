@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.pipeline.run import run
 

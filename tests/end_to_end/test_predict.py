@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from handpose.check.evaluation import check_evaluation
+from handpose.config.evaluation import check_evaluation
 from handpose.config.schema import register
 from handpose.export import export_run
 from handpose.pipeline.evaluate_run import evaluate_finished

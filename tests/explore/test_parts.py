@@ -10,8 +10,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check import check_command_line
-from handpose.check.catalogue import CONF
+from handpose.config import check_command_line
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.explore.controls import CONTROLS, PLAIN, SLIDERS, overrides
 from handpose.pipeline.parts import build_augmentation

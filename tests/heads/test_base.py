@@ -5,7 +5,7 @@ import torch
 from hands import CONTRACT, CROP, Fixed, labelled
 from torch import Tensor
 
-from handpose.check.rules import PARTS
+from handpose.config.rules import PARTS
 from handpose.geometry.heatmap import gaussian_heatmaps
 from handpose.geometry.pose25d import xyz_to_uvz
 from handpose.heads.heatmap import HeatmapHead

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from layouts import write_freihand
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.data.base import MissingSplitError
 from handpose.pipeline.parts import Caps, build_dataset

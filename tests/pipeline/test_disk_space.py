@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.pipeline import parts
 from handpose.pipeline.disk_space import check_space, count_parameters

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.pipeline.parts import build_backbone, build_objective, build_view_augmentations
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from handpose.check.prediction import find_input
+from handpose.config.prediction import find_input
 from handpose.predict import Given
 from handpose.predict.files import PictureWriter
 from handpose.predict.frames import Frame

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handpose.check.study import planned_configs, runs_folder
+from handpose.config.study import planned_configs, runs_folder
 from handpose.study.changes import differences
 from handpose.study.commands import overrides
 from handpose.study.definition import Study, parse_study

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handpose.check.study import load_study
+from handpose.config.study import load_study
 from handpose.study.commands import samples
 from handpose.study.definition import parse_study
 

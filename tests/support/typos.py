@@ -5,8 +5,8 @@ import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from handpose.check.catalogue import Catalogue
-from handpose.check.tree import leaves
+from handpose.config.catalogue import Catalogue
+from handpose.config.tree import leaves
 
 PREFIXES = ("", "+", "++")
 # Hydra's own, as the documentation names them.

@@ -7,9 +7,9 @@ from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
 from handpose.backbones.resnet_half import HalfResNet
-from handpose.check import check_command_line
-from handpose.check.source import class_value
+from handpose.config import check_command_line
 from handpose.config.schema import register
+from handpose.config.source import class_value
 
 NAMED = [(kind, name) for kind in (ResNet, HRNet, HalfResNet) for name in kind.names]
 

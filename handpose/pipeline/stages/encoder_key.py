@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.check.stored import is_free
+from handpose.config.stored import is_free
 
 # Where things lie changes no weight: `data` and `files` tell what lies there.
 _PLACES = ("root", "cache", "quarantine")
 # Code that takes no part in pre-training.
 _OTHER_CODE = (
-    *("check", "config", "doctor", "explore", "export", "heads", "predict", "progress", "report"),
+    *("config", "doctor", "explore", "export", "heads", "predict", "progress", "report"),
     *("soak", "study", "sweep"),
 )
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 
 from handpose.backbones.base import Backbone
-from handpose.check.machine import during
+from handpose.config.machine import during
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
-from handpose.check.start import model_file
+from handpose.config.start import model_file
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.distributed import collectives

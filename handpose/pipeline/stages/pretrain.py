@@ -16,7 +16,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
 from handpose.backbones.base import Backbone
-from handpose.check.machine import during
+from handpose.config.machine import during
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.data.sampling import choose_labelled

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from layouts import rendered, save_picture, write_folder, write_freihand, write_manifest, write_mpii
 
-from handpose.check.prediction import find_input
+from handpose.config.prediction import find_input
 from handpose.data.base import MissingSplitError
 from handpose.data.index.problems import (
     BrokenDataError,

@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from handpose.check.catalogue import CONF
+from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.pipeline.run_directory import CONFIG, CUT
 from handpose.pipeline.stages.validation_cut import cut_note, record_cut

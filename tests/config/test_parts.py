@@ -1,0 +1,78 @@
+"""With an objective that has parts, an augmentation that none of them reads is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from handpose.config import check_command_line
+from handpose.config.schema import register
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Asserts that a command line is refused, and returns what is printed."""
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit):
+            check_command_line(list(arguments))
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("augment.rotate=true", "augment (rotate)"),
+        ("augment.probability=0.1", "augment (probability)"),
+        ("augment=geometry", "augment (rotate, crop, random_crop, margin)"),
+    ],
+)
+def test_an_augmentation_that_no_part_reads_is_refused(
+    argument: str, named: str, refused: Refused
+) -> None:
+    printed = refused("objective=hybrid", argument)
+    assert "has 1 problem." in printed
+    assert named in printed
+    key = named.partition("(")[2].split(",")[0].rstrip(")")
+    for part in ("contrastive", "relative"):
+        assert f"objective.parts.{part}.augment.{key}" in printed
+
+
+def test_one_of_an_experiment_is_refused_too(tmp_path: Path, refused: Refused) -> None:
+    folder = tmp_path / "more" / "experiment"
+    folder.mkdir(parents=True)
+    content = "defaults:\n  - override /objective: hybrid\n"
+    (folder / "own.yaml").write_text(f"# @package _global_\n{content}augment:\n  sobel: true\n")
+    printed = refused("--config-dir", str(folder.parent), "experiment=own")
+    assert "augment (sobel): reaches no view" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["objective=hybrid"],
+        ["objective=hybrid", "augment=none"],
+        ["objective=hybrid", "objective.parts.relative.augment.rotate=false"],
+        ["objective=contrastive", "augment.rotate=false"],
+        ["objective=hybrid", "augment@finetune.augment=full"],
+    ],
+)
+def test_what_reaches_a_view_passes(arguments: list[str]) -> None:
+    check_command_line(arguments)
+
+
+def test_parts_without_any_weight_are_refused(refused: Refused) -> None:
+    zero = [f"objective.weights.{part}=0" for part in ("contrastive", "relative")]
+    printed = refused("objective=hybrid", *zero)
+    assert "has 1 problem." in printed
+    assert "objective.weights: every one is 0" in printed
