@@ -1,19 +1,19 @@
-"""The one way to open and to name a file that a user brings.
+"""Checks on a file of the user's before it is opened, and how its name is shown.
 
-A device never ends, a pipe without a writer never begins, and a file of gigabytes under an image's
-name takes all memory. They are told by their status, before anything is opened.
+A device never ends, a pipe without a writer blocks, and a huge file fills the memory. The file's
+status tells all three.
 """
 
 import errno
 import stat
 from pathlib import Path
 
-# Bytes. Of files that are read whole:
-LARGEST_IMAGE = 1 << 29  # 100 megapixels without compression, and some
+# Size limits in bytes, of files that are read whole:
+LARGEST_IMAGE = 1 << 29  # more than 100 megapixels without compression
 LARGEST_TEXT = 1 << 28  # configurations, results, small tables
-LARGEST_TABLE = 1 << 32  # rows of a manifest, some four million
+LARGEST_TABLE = 1 << 32  # rows of a manifest, about four million
 LARGEST_WEIGHTS = 1 << 33
-# Of files that are read piece by piece, or mapped:
+# Of files that are read in pieces or memory-mapped:
 LARGEST_STREAM = 1 << 38
 
 _KINDS = {
@@ -26,27 +26,31 @@ _KINDS = {
 
 
 class NotReadError(OSError):
-    """A file is none that is read; says why, as its `strerror` does."""
+    """A file that must not be read; its text is its `strerror`."""
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
 def shown(name: str) -> str:
-    """Returns a file's name, with escapes in the place of bytes that are not UTF-8."""
+    """Returns a file's name with escapes for bytes that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def regular(path: Path, *, most: int) -> Path:
-    """Returns `path`, if it is (or links to) a regular file of at most `most` bytes.
+    """Returns `path` if it is, or links to, a regular file.
+
+    Args:
+        path: the file.
+        most: largest size in bytes.
 
     Raises:
-        OSError: it is missing, something else, or larger; `strerror` says which.
+        OSError: it is missing, not a regular file, or larger; `strerror` says which.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise NotReadError(errno.EINVAL, f"it is {kind}, not a regular file")
     if status.st_size > most:
-        raise NotReadError(errno.EFBIG, f"{status.st_size:,} bytes; at most {most:,} are read")
+        raise NotReadError(errno.EFBIG, f"{status.st_size:,} bytes, the limit is {most:,}")
     return path

@@ -1,14 +1,14 @@
-"""What a person sees of long work: lines in the log, and bars on a terminal.
+"""Progress of long work: lines in the log, and bars on a terminal.
 
 The lines go through `logging`, so a run's train.log has all of them. While bars are shown, the
-console leaves out the lines that say what the bars say.
+console omits the lines that repeat what the bars show.
 """
 
 import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -19,46 +19,49 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 SECONDS = 30.0  # between two lines
-_IN_BARS = {"is_in_bars": True}  # marks a line that the bars make superfluous
+_IN_BARS = {"is_in_bars": True}  # marks a line that repeats what the bars show
 
 
 def tell(line: str, *, is_in_bars: bool = False) -> None:
-    """Logs a line; one that `is_in_bars` does not reach a console that shows bars."""
+    """Logs a line.
+
+    Args:
+        line: the text.
+        is_in_bars: keep it from a console that shows bars.
+    """
     _log.info(line, extra=_IN_BARS if is_in_bars else None)
 
 
-def track(items: Iterable[T], *, what: str, total: int) -> Iterator[T]:
-    """Yields `items`, with a bar on a terminal and a line now and then.
+def track(items: Iterable[T], *, what: str, total: int | None) -> Generator[T, None, None]:
+    """Yields `items`, with a bar on a terminal and a line every 30 s.
 
     Args:
-        items: what takes long to go through.
-        what: is done with them, such as "rendering train hands".
-        total: how many there are.
+        items: the items to go through.
+        what: what is done with them, such as "rendering train hands".
+        total: number of items; None if unknown.
     """
-    start = told = time.monotonic()
+    start = last = time.monotonic()
+    of_total = "" if total is None else f" of {total:,}"
     with bars() as shown:
-        tell(f"{what}: {total:,}", is_in_bars=True)
+        tell(what if total is None else f"{what}: {total:,}", is_in_bars=True)
         task = None if shown is None else shown.add_task(what, total=total, text="")
         for done, item in enumerate(items, 1):
             yield item
-            if shown is not None and task is not None:
-                shown.update(task, completed=done, text=f"{done:,} of {total:,}")
             now = time.monotonic()
-            if now - told >= SECONDS:
-                told, left = now, (now - start) * (total - done) / done
-                tell(
-                    f"{what}: {done:,} of {total:,}, elapsed {clock(now - start)}, "
-                    f"ETA {clock(left)}",
-                    is_in_bars=True,
-                )
+            if shown is not None and task is not None:
+                rate = f", {done / (now - start):.1f}/s" if now > start else ""
+                shown.update(task, completed=done, text=f"{done:,}{of_total}{rate}")
+            if now - last >= SECONDS:
+                last, line = now, f"{what}: {done:,}{of_total}, elapsed {clock(now - start)}"
+                eta = "" if total is None else f", ETA {clock((now - start) * (total / done - 1))}"
+                tell(line + eta, is_in_bars=True)
 
 
 @contextmanager
 def bars() -> Iterator[Progress | None]:
-    """Bars at the foot of the terminal, gone afterwards; None where there is no place for them.
+    """Shows bars at the bottom of the terminal; yields None where they cannot be shown.
 
-    No place: off a terminal, in all processes of a run but the first, in a thread of a server, and
-    within other bars.
+    They are shown in the main thread of a run's first process only, and not within other bars.
     """
     consoles = _consoles()
     is_first = logging.root.manager.disable < logging.INFO
@@ -71,7 +74,7 @@ def bars() -> Iterator[Progress | None]:
     with Progress(*columns, transient=True) as shown:
         streams = [console.stream for console in consoles]
         for console in consoles:
-            console.setStream(sys.stdout)  # rich's own by now, which writes above the bars
+            console.setStream(sys.stdout)  # rich has replaced it; it writes above the bars
             console.addFilter(_not_in_bars)
         try:
             yield shown
@@ -95,5 +98,5 @@ def _not_in_bars(record: logging.LogRecord) -> bool:
 
 
 def clock(seconds: float | None) -> str:
-    """ "1:02:03"; "?" for what is not known."""
+    """Returns "1:02:03", or "?" if `seconds` is None."""
     return "?" if seconds is None else str(timedelta(seconds=round(seconds)))

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from layouts import write_folder, write_freihand, write_interhand, write_manifest, write_mpii
 
-from handpose.config.prediction import find_input
 from handpose.config.yaml_files import yaml_problem
 from handpose.data.images import read_image
 from handpose.data.index.problems import BrokenDataError, read_quarantine
@@ -25,7 +24,8 @@ from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
 from handpose.data.sources.youtube import load_regressor
 from handpose.files import regular
-from handpose.predict.frames import read_pictures
+from handpose.predict.arguments import find_input
+from handpose.predict.frames import read_images
 from handpose.study.results import read_json
 from handpose.training import checkpoint
 from handpose.weights.read import read_state_dict
@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[Make, str]] = {
     "device": (lambda path: path.symlink_to("/dev/zero"), "a device"),
     "socket": (_socket, "a socket"),
     "directory": (Path.mkdir, "a directory"),
-    "large": (_ten_gigabytes, "10,737,418,240 bytes; at most"),
+    "large": (_ten_gigabytes, "10,737,418,240 bytes, the limit is"),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -69,7 +69,7 @@ def test_it_is_told_and_not_opened(kind: str, tmp_path: Path) -> None:
     (tmp_path / "link.jpg").symlink_to(tmp_path / "x.jpg")
     with pytest.raises(ValueError, match=rf"link\.jpg: cannot be read \(.*{reason}"):
         read_image(tmp_path / "link.jpg")
-    (frame,) = read_pictures([tmp_path / "x.jpg"], ["x.jpg"])
+    (frame,) = read_images([tmp_path / "x.jpg"], ["x.jpg"])
     assert reason in str(frame)
 
 
@@ -77,7 +77,7 @@ def test_regular_files_and_links_to_them_are_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert regular(tmp_path / "b", most=5).read_bytes() == b"12345"
-    with pytest.raises(OSError, match="5 bytes; at most 4"):
+    with pytest.raises(OSError, match="5 bytes, the limit is 4"):
         regular(tmp_path / "b", most=4)
     with pytest.raises(FileNotFoundError):
         regular(tmp_path / "c", most=4)

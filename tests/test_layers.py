@@ -25,7 +25,7 @@ FLOORS = (
     ("pipeline.resume",),
     ("config",),
     ("pipeline.run_directory",),
-    ("study", "sweep", "soak", "pipeline.launch"),
+    ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
     ("predict", "export", "explore"),

@@ -59,7 +59,8 @@ def test_on_a_terminal_a_bar_takes_the_place_of_the_lines(
         tell("afterwards", is_in_bars=True)
     assert "rendering hands: 3 of 3, " in caplog.text  # in the file
     assert "rendering hands: 3" not in shown
-    assert "3 of 3" in shown
+    assert "3 of 3, " in shown
+    assert "/s" in shown
     assert shown.count("an epoch is done") == 3
     assert "afterwards" in terminal.getvalue()
 

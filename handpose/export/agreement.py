@@ -1,11 +1,10 @@
-"""An ONNX graph beside the model that it was made of. B batch, J = 21, S side of the crop.
+"""Compares an ONNX graph with the model it was made of. B batch, J = 21, S side of the crop.
 
-Both compute in float32, and what that leaves of rounding depends on the network: one that was
-trained agrees to 1e-4 px and mm, one of random weights multiplies its rounding. So PyTorch's own
-rounding is measured beside, as its difference to itself with a network in float64, and a graph may
-differ by the tolerance or by a few times that. In the camera lengths are judged as parts of the
-distance: the solved root depth, a quotient by the reference bone's length in px, multiplies what
-rounding leaves in u and v, and at a metre float32 itself has steps of 6e-5 mm.
+Both compute in float32, and the rounding error depends on the network: a trained one agrees to
+1e-4 px and mm, random weights amplify it. So PyTorch's own rounding is measured too, as its
+difference from the same network in float64, and the graph may differ by a few times that. In the
+camera frame, lengths are compared relative to the distance: the solved root depth divides by the
+length of the reference bone in px, which amplifies the rounding of u and v.
 """
 
 import copy
@@ -22,45 +21,58 @@ from handpose.skeleton import ROOT
 
 BATCHES = (*(7,) * 14, 1, 1)  # 100 crops
 _SLACK = 4  # times PyTorch's own rounding
-_MOST = 0.05  # px, and mm: more is no rounding
-_CAMERA, _MOST_CAMERA = 1e-4, 1e-2  # the same in the camera, as parts of the distance
-_LEAST_FOCAL, _MOST_FOCAL = 1.5, 6.0  # of a crop, in its sides
+_LIMIT = 0.05  # px, and mm: more is not rounding
+_CAMERA, _CAMERA_LIMIT = 1e-4, 1e-2  # tolerance and limit in the camera, relative to the distance
+_MIN_FOCAL, _MAX_FOCAL = 1.5, 6.0  # of a crop, in sides of the crop
 
 
 class Differences(NamedTuple):
-    """The largest over all crops and joints, for a hand of the mean size."""
+    """The largest difference over all crops and joints, for a hand of mean size."""
 
     px: float  # of u and v
     mm: float  # of z, the depth from the wrist
-    camera: float  # of xyz and the root depth, as a part of the latter
+    camera: float  # of xyz and the root depth, relative to the root depth
     xyz_mm: float  # of xyz from the wrist
+
+    def __str__(self) -> str:
+        return (
+            f"{self.px:.1e} px in u and v, {self.mm:.1e} mm in the depth from the wrist, "
+            f"{self.camera:.1e} of the distance in the camera frame, {self.xyz_mm:.1e} mm in xyz "
+            "from the wrist"
+        )
 
 
 class Agreement(NamedTuple):
-    """A graph's differences to PyTorch, beside PyTorch's to itself in float64."""
+    """A graph's differences from PyTorch, and PyTorch's from itself in float64."""
 
     crops: int
     graph: Differences
     rounding: Differences
 
     def holds(self, tolerance: float) -> bool:
-        """Whether the graph differs by no more than `tolerance` (px, mm) or rounding explains."""
+        """Returns whether the graph differs by at most `tolerance` (px, mm) or by rounding."""
         g, r = self.graph, self.rounding
         return (
-            g.px <= min(max(tolerance, _SLACK * r.px), _MOST)
-            and g.mm <= min(max(tolerance, _SLACK * r.mm), _MOST)
-            and g.camera <= min(max(_CAMERA, _SLACK * r.camera), _MOST_CAMERA)
+            g.px <= min(max(tolerance, _SLACK * r.px), _LIMIT)
+            and g.mm <= min(max(tolerance, _SLACK * r.mm), _LIMIT)
+            and g.camera <= min(max(_CAMERA, _SLACK * r.camera), _CAMERA_LIMIT)
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"largest differences from PyTorch on {self.crops} random crops: {self.graph}. "
+            f"PyTorch's own rounding: {self.rounding}"
         )
 
 
 def measure(model: ExportedModel, path: Path, *, image_size: int, bone: float) -> Agreement:
-    """Both on the same 100 random crops and cameras, in batches of 7 and of 1.
+    """Runs both on the same 100 random crops and cameras, in batches of 7 and of 1.
 
     Args:
-        model: in PyTorch, on the CPU.
-        path: of the graph.
+        model: the PyTorch model, on the CPU.
+        path: the graph.
         image_size: S.
-        bone: metres: of the reference bone.
+        bone: length of the reference bone, metres.
     """
     import onnxruntime
 
@@ -81,7 +93,7 @@ def measure(model: ExportedModel, path: Path, *, image_size: int, bone: float) -
 
 
 def _in_float64(model: ExportedModel) -> ExportedModel:
-    """A copy whose layers compute in float64; the head's geometry stays in float32."""
+    """Copies the model with layers in float64; the head's geometry stays in float32."""
     precise = copy.deepcopy(model).double()
     if precise.model.head.refiner is not None:
         precise.model.head.refiner.float()
@@ -90,7 +102,7 @@ def _in_float64(model: ExportedModel) -> ExportedModel:
 
 
 def _differences(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
-    """(4,) the largest of u and v (px), z (bones), all in the camera (parts), xyz (bones)."""
+    """(4,) largest of u and v (px), z (bones), camera frame (relative), xyz (bones)."""
     (uvz, xyz, depth), (uvz_, xyz_, depth_) = (
         [part.double() for part in parts] for parts in (ours, theirs)
     )
@@ -103,13 +115,13 @@ def _differences(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
 
 
 def random_crops(image_size: int, *, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of smooth random pictures (B, 3, S, S) uint8 and plausible K (B, 3, 3)."""
+    """Yields batches of smooth random images (B, 3, S, S) uint8 and plausible K (B, 3, 3)."""
     rng = np.random.default_rng(seed)
     for count in BATCHES:
         coarse = torch.from_numpy(rng.uniform(-60, 315, (count, 3, 6, 6))).float()
         smooth = torch.nn.functional.interpolate(coarse, size=image_size, mode="bicubic")
         grain = torch.from_numpy(rng.normal(0, 8, smooth.shape)).float()
-        focal = image_size * rng.uniform(_LEAST_FOCAL, _MOST_FOCAL, count)
+        focal = image_size * rng.uniform(_MIN_FOCAL, _MAX_FOCAL, count)
         K = np.zeros((count, 3, 3))
         K[:, 0, 0], K[:, 1, 1], K[:, 2, 2] = focal, focal * rng.uniform(0.9, 1.1, count), 1
         K[:, :2, 2] = rng.uniform(-0.5, 1.5, (count, 2)) * image_size

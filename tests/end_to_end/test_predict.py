@@ -16,11 +16,11 @@ import torch
 
 from handpose.config.evaluation import check_evaluation
 from handpose.config.schema import register
-from handpose.export import export_run
+from handpose.export.export_run import export_run
 from handpose.pipeline.evaluate_run import evaluate_finished
 from handpose.pipeline.run_directory import finished_config
 from handpose.predict import Given, HandPose
-from handpose.predict.result import SCHEMA
+from handpose.predict.hand import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 Script = Callable[..., str]
@@ -76,7 +76,7 @@ def test_predictions_are_those_of_the_evaluation_for_the_same_boxes(trained: Pat
     assert np.abs(wrong[0].uv - evaluation.uv[0].numpy()).max() > 0.1, "the wrong side"
 
 
-def test_a_folder_of_real_pictures_with_a_corrupt_and_a_tiny_one(
+def test_a_folder_of_real_images_with_a_corrupt_and_a_tiny_one(
     trained: Path, script: Script, real_samples: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "pictures"
@@ -87,7 +87,7 @@ def test_a_folder_of_real_pictures_with_a_corrupt_and_a_tiny_one(
     (folder / "corrupt.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
     cv2.imwrite(str(folder / "tiny.png"), np.zeros((4, 4, 3), np.uint8))
     said = script("predict", trained, folder, "--batch-size", 3)
-    assert "predictions: 4 pictures, 2 left out" in said
+    assert "predictions: 4 images, 2 skipped" in said
     assert [line for line in said.splitlines() if "corrupt.jpg: the JPEG is cut short" in line]
     assert [line for line in said.splitlines() if "tiny.png: too small, 4 x 4 px" in line]
     written = sorted((tmp_path / "predictions").glob("*.json"))
@@ -103,7 +103,7 @@ def test_one_picture_with_all_that_is_known(trained: Path, script: Script, tmp_p
     cv2.imwrite("hand.png", pixels)
     known = ["--box=40,30,50", "--camera-matrix", "90,90,40,30", "--side", "left"]
     said = script("predict", trained, "hand.png", *known, "--scale", 0.08, "--to", "there")
-    assert "there: 1 picture, 0 left out" in said
+    assert "there: 1 image, 0 skipped" in said
     record = json.loads((tmp_path / "there" / "hand.json").read_text())
     jsonschema.validate(record, json.loads(SCHEMA.read_text()))
     assert (record["assumed"], record["side"], record["scale_m"]) == ([], "left", 0.08)
@@ -119,9 +119,9 @@ def test_what_cannot_be_predicted_is_refused_at_once(
     for arguments, said in (
         (["nowhere", "corrupt.jpg"], ["no such run"]),
         ([trained, "x.jpg", "--box", "1,2", "--scale", 90], ["no such", "3 numbers", "metres"]),
-        ([trained, "corrupt.jpg", "--to", "."], ["among the pictures"]),
+        ([trained, "corrupt.jpg", "--to", "."], ["the input's folder"]),
         ([trained, "corrupt.jpg", "--to", "corrupt.jpg"], ["--to=corrupt.jpg", "is a file"]),
-        ([trained, "corrupt.jpg", "--batch-size", 0], ["--batch-size: a whole number"]),
+        ([trained, "corrupt.jpg", "--batch-size", 0], ["--batch-size 0: must be at least 1"]),
         ([trained, "corrupt.jpg", "--device", "tpu"], ["device tpu: "]),
         ([trained, "camera:77"], ["camera:77: cannot be opened"]),
     ):
@@ -168,16 +168,16 @@ def test_a_run_is_exported_with_its_card(
     trained: Path, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = script("export", trained, "--to", tmp_path / "out")
-    assert "on 100 random crops within" in said
+    assert "on 100 random crops" in said
     onnx.checker.check_model(onnx.load(tmp_path / "out" / "model.onnx"))
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "synthetic × resnet18 × none × heatmap" in card
     assert "`pa_epe_mm`" in card
     assert "rendered by this program" in card
 
-    from handpose.export import run
+    from handpose.export import export_run as module
 
-    honest = run.write_graph
+    honest = module.write_graph
 
     def other(model: torch.nn.Module, *arguments: object, **options: object) -> None:
         """A graph of weights that the model has no more."""
@@ -185,7 +185,7 @@ def test_a_run_is_exported_with_its_card(
         with torch.no_grad():
             next(model.model.head.parameters()).mul_(1.5)
 
-    monkeypatch.setattr(run, "write_graph", other)
+    monkeypatch.setattr(module, "write_graph", other)
     with pytest.raises(ValueError, match="the ONNX graph is refused"):
         export_run(trained, tmp_path / "refused")
     assert list((tmp_path / "refused").iterdir()) == []

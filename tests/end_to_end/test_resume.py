@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from run_differences import differences, nested_differences
 from torch import Tensor
 
 from handpose.data.sampling import EpochSampler
 from handpose.distributed.interrupt import Interrupted
-from handpose.soak.compare import differences, nested_differences
 from handpose.training.callbacks import StepSeed
 from handpose.training.module import Stage
 from handpose.training.pretrainer import Pretrainer

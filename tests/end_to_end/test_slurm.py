@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from local_slurm import LocalSlurm
-
-from handpose.soak.compare import differences
+from run_differences import differences
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = [pytest.mark.slow, pytest.mark.serial]

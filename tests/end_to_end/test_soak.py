@@ -1,4 +1,4 @@
-"""A short soak: killed a few times, the run ends in the bits of one left in peace."""
+"""A short soak: a run that is killed a few times ends with the same bits as an undisturbed one."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def test_a_run_comes_through_its_kills(cache: Path, tmp_path: Path) -> None:
     short = ("--every", "3", "5", "--out", str(out), "--seed", "2")
     settings = (*SMALL, *LENGTH, *SAVING, f"paths.cache={cache}", "trainer.num_workers=1")
     done = subprocess.run(
-        [sys.executable, "scripts/soak.py", *short, *settings],
+        [sys.executable, "tests/soak/soak.py", *short, *settings],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

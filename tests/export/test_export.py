@@ -15,7 +15,7 @@ from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
 from handpose.export.agreement import BATCHES, Agreement, Differences, measure, random_crops
-from handpose.export.card import Card, write_card
+from handpose.export.card import model_card
 from handpose.export.graph import INPUTS, OUTPUTS, ExportedModel, write_graph
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead
@@ -118,7 +118,7 @@ def test_agreement_is_of_px_and_of_mm() -> None:
     assert not Agreement(100, chaos, chaos).holds(1e-4), "no rounding explains that"
 
 
-def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
+def test_the_card_says_what_the_data_allow() -> None:
     config = {
         "reference_bone": "middle",
         "evaluate": {"split": "test", "augment": {"margin": 1.1}},
@@ -130,10 +130,8 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
     results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}
     results |= {"split": "val", "pa_epe_mm_n_hands": 3900}
     terms = {"pretrain": {"synthetic": "MIT"}, "finetune": {"freihand": "research only"}}
-    write_card(
-        tmp_path / "card.md", Card(config, results, terms, Agreement(100, DIFFER, DIFFER), 18)
-    )
-    text = (tmp_path / "card.md").read_text()
+    agreement = Agreement(100, DIFFER, DIFFER)
+    text = model_card(config, results, terms, agreement=agreement, opset=18)
     for said in (
         "freihand; terms: research only",
         "pre-training, without labels: synthetic; terms: MIT",
@@ -142,16 +140,15 @@ def test_the_card_says_what_the_data_allow(tmp_path: Path) -> None:
         "| `pa_epe_mm` | 11.25 |  | 16.84 | 3\u202f900 |",
         "val split of freihand, 3960 hands",
         "(B, 3, 128, 128) uint8",
-        "1.0e-05 px in u and v and 2.0e-05 mm",
+        "1.0e-05 px in u and v, 2.0e-05 mm in the depth",
     ):
         assert said in text, said
-    assert "rendered hands alone" not in text
+    assert "rendered hands only" not in text
     rendered = {"finetune": {"synthetic": "MIT"}}
     for weights, said in ((None, "It saw rendered"), ("a.pt", "Its labels are of rendered")):
         begun = config | {"backbone": {"name": "resnet50", "weights": weights}}
-        alone = Card(begun, results, rendered, Agreement(100, DIFFER, DIFFER), 18)
-        write_card(tmp_path / "card.md", alone)
-        assert f"{said} hands alone" in (tmp_path / "card.md").read_text()
+        text = model_card(begun, results, rendered, agreement=agreement, opset=18)
+        assert f"{said} hands only" in text
 
 
 def test_the_opset_asked_for_is_the_one_written(tmp_path: Path) -> None:

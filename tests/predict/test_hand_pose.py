@@ -63,7 +63,9 @@ def test_without_a_box_the_first_pass_sets_the_second(
     assert np.allclose(found.box, box, atol=1e-4)
     assert np.allclose(found.uv, second.uv, atol=1e-3)
     assert np.abs(found.uv - first.uv).max() > 0.1
-    assert found.assumed == ["box: about the joints that a first pass over the centre square found"]
+    assert found.assumed == [
+        "box: around the joints that a first pass over the centre square found"
+    ]
 
 
 def test_a_first_pass_without_a_hand_leaves_the_centre(
@@ -114,7 +116,7 @@ def test_the_assumed_size_is_a_mean_adult_s(
     assert np.linalg.norm(hand.xyz[joint]) == pytest.approx(hand.scale, rel=1e-4)
 
 
-def test_a_batch_gives_what_each_picture_alone_gives(
+def test_a_batch_gives_what_each_image_alone_gives(
     make_hand_pose: Callable, picture: np.ndarray
 ) -> None:
     hand_pose = make_hand_pose()
@@ -126,12 +128,14 @@ def test_a_batch_gives_what_each_picture_alone_gives(
     assert hand_pose.predict([]) == []
 
 
-def test_what_cannot_be_is_refused_in_words(make_hand_pose: Callable, picture: np.ndarray) -> None:
+def test_wrong_values_are_refused_with_a_reason(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
     hand_pose = make_hand_pose()
     for images, given, said in (
         ([picture[:8]], Given(), "too small, 120 x 8 px"),
-        ([picture], Given(box=(500.0, 0.0, 20.0)), "beside the picture, 120 x 90 px"),
-        ([picture], Given(box=(5.0, 5.0, 0.0), scale=90.0), "side in px, at least 1; scale 90"),
+        ([picture], Given(box=(500.0, 0.0, 20.0)), "outside the image, 120 x 90 px"),
+        ([picture], Given(box=(5.0, 5.0, 0.0), scale=90.0), "the side at least 1; scale 90"),
         ([picture], Given(K=np.eye(3)), "focal lengths"),
         ([picture], Given(side="both"), "side both"),
     ):

@@ -1,7 +1,7 @@
 """Whole inputs: what is written, what is left out, and what is said of it."""
 
-import io
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,30 +10,24 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from rich.console import Console
 
-from handpose.config.prediction import find_input
 from handpose.predict import Given
-from handpose.predict.files import PictureWriter
+from handpose.predict.arguments import find_input
 from handpose.predict.frames import Frame
+from handpose.predict.hand import SCHEMA, to_json
 from handpose.predict.job import Done, Job
-from handpose.predict.result import SCHEMA, as_record
+from handpose.predict.output_files import image_writer
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 GIVEN = Given(box=(60.0, 45.0, 60.0), K=np.array([[150, 0, 60], [0, 150, 45], [0, 0, 1]]))
 
 
 @pytest.fixture
-def job(make_hand_pose: Callable, tmp_path: Path) -> Callable[..., tuple[Job, io.StringIO]]:
-    """job(given, batch_size) -> it and what it says."""
-
-    def make(given: Given = GIVEN, batch_size: int = 2) -> tuple[Job, io.StringIO]:
-        said = io.StringIO()
-        console = Console(file=said, width=100, force_terminal=True, color_system=None)
-        folder = tmp_path / "out"
-        return Job(make_hand_pose(), given, folder, batch_size=batch_size, console=console), said
-
-    return make
+def make_job(make_hand_pose: Callable, tmp_path: Path) -> Callable[..., Job]:
+    """make_job(given, batch_size)"""
+    return lambda given=GIVEN, batch_size=2: Job(
+        make_hand_pose(), given, tmp_path / "out", batch_size
+    )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -47,7 +41,7 @@ def test_the_schema_is_one_and_refuses_what_is_none(
 ) -> None:
     VALIDATOR.check_schema(VALIDATOR.schema)
     (hand,) = make_hand_pose().predict([picture], GIVEN)
-    record = json.loads(as_record(hand, "a.png", size=(120, 90), frame=None))
+    record = json.loads(to_json(hand, "a.png", size=(120, 90), frame=None))
     assert VALIDATOR.is_valid(record)
     for change in (
         {"uv_px": record["uv_px"][1:]},
@@ -60,12 +54,17 @@ def test_the_schema_is_one_and_refuses_what_is_none(
         assert not VALIDATOR.is_valid({**record, **change}), change
     assert not VALIDATOR.is_valid({k: v for k, v in record.items() if k != "assumed"})
     with pytest.raises(ValueError, match="JSON"):
-        as_record(hand._replace(xyz=hand.xyz * np.nan), "a.png", size=(1, 1), frame=None)
+        to_json(hand._replace(xyz=hand.xyz * np.nan), "a.png", size=(1, 1), frame=None)
 
 
-def test_a_folder_goes_on_past_a_corrupt_and_a_tiny_picture(
-    job: Callable, picture: np.ndarray, tmp_path: Path
+def test_a_corrupt_and_a_tiny_image_of_a_folder_are_skipped(
+    make_job: Callable,
+    picture: np.ndarray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "c.jpg", "e.webp", "same.png", "same.jpg"):
@@ -73,21 +72,21 @@ def test_a_folder_goes_on_past_a_corrupt_and_a_tiny_picture(
     (folder / "b_corrupt.jpg").write_bytes((folder / "c.jpg").read_bytes()[:300])
     cv2.imwrite(str(folder / "d_tiny.png"), picture[:3, :3])
     (folder / "notes.txt").write_text("not a picture")
-    made, said = job()
+    job = make_job()
     found = find_input(str(folder))
-    assert found.left_out == 1
-    assert made.run(found) == Done(written=5, left_out=2)
-    told = [line for line in said.getvalue().splitlines() if "left out" in line]
+    assert found.others == 1
+    assert job.run(found) == Done(written=5, skipped=2)
+    told = [line for line in capsys.readouterr().out.splitlines() if "skipped" in line]
     assert len(told) == 2
     assert "b_corrupt.jpg: the JPEG is cut short" in told[0]
     assert "d_tiny.png: too small, 3 x 3 px" in told[1]
-    assert "7/7" in said.getvalue(), "a progress bar"
+    assert "predicting: 7" in caplog.text
     stems = ("a", "c", "e", "same.png", "same.jpg")
-    assert {path.name for path in made.folder.iterdir()} == {
+    assert {path.name for path in job.folder.iterdir()} == {
         f"{stem}.{kind}" for stem in stems for kind in ("jpg", "json")
     }
-    record = read(made.folder / "a.json")
-    (hand,) = made.hand_pose.predict([picture], GIVEN)
+    record = read(job.folder / "a.json")
+    (hand,) = job.hand_pose.predict([picture], GIVEN)
     assert record["source"] == "a.png"
     assert np.allclose(record["uv_px"], hand.uv, atol=1e-3)
     assert np.allclose(record["xyz_m"], hand.xyz, atol=1e-5)
@@ -98,7 +97,7 @@ def test_the_drawn_picture_shows_the_joints_where_they_are(
     make_hand_pose: Callable, picture: np.ndarray, tmp_path: Path
 ) -> None:
     (hand,) = make_hand_pose().predict([picture], GIVEN)
-    PictureWriter(tmp_path, ["a.png"])(Frame("a.png", None, picture), hand)
+    image_writer(tmp_path, ["a.png"])(Frame("a.png", None, picture), hand)
     drawn = cv2.imread(str(tmp_path / "a.jpg")).astype(int)
     assert drawn.shape == (5 * 90, 5 * 120, 3), "enlarged to 512 px and more"
     plain = cv2.resize(picture, (600, 450), interpolation=cv2.INTER_CUBIC)[..., ::-1].astype(int)
@@ -109,29 +108,30 @@ def test_the_drawn_picture_shows_the_joints_where_they_are(
 
 
 def test_a_video_becomes_a_video_and_a_line_a_frame(
-    job: Callable, picture: np.ndarray, tmp_path: Path
+    make_job: Callable, picture: np.ndarray, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.avi"
     movie = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.0, (120, 90))
     for shift in range(5):
         movie.write(np.ascontiguousarray(np.roll(picture, shift, axis=1)[..., ::-1]))
     movie.release()
-    made, said = job()
-    assert made.run(find_input(str(path))) == Done(written=5, left_out=0)
-    lines = (made.folder / "clip.jsonl").read_text().splitlines()
+    job = make_job()
+    assert job.run(find_input(str(path))) == Done(written=5, skipped=0)
+    lines = (job.folder / "clip.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     for number, record in enumerate(records):
         VALIDATOR.validate(record)
         assert (record["frame"], record["source"]) == (number, "clip.avi")
-    drawn = cv2.VideoCapture(str(made.folder / "clip.mp4"))
+    drawn = cv2.VideoCapture(str(job.folder / "clip.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 5
     assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
-    assert "5/5" in said.getvalue()
-    assert "frames/s" in said.getvalue()
 
 
 def test_a_camera_ends_by_ctrl_c_and_keeps_what_was_seen(
-    job: Callable, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    make_job: Callable,
+    picture: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Camera:
         def __init__(self, place: int) -> None:
@@ -153,22 +153,21 @@ def test_a_camera_ends_by_ctrl_c_and_keeps_what_was_seen(
             pass
 
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
-    made, said = job(batch_size=16)
-    done = made.run(find_input("camera:0"))
-    assert done.left_out == 0
-    assert len((made.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
-    assert "stopped" in said.getvalue()
-    assert "frames/s" in said.getvalue()
+    job = make_job(batch_size=16)
+    done = job.run(find_input("camera:0"))
+    assert done.skipped == 0
+    assert len((job.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
+    assert "stopped" in capsys.readouterr().out
 
 
 def test_a_nested_folder_keeps_its_folders(
-    job: Callable, picture: np.ndarray, tmp_path: Path
+    make_job: Callable, picture: np.ndarray, tmp_path: Path
 ) -> None:
     for name in ("hand.png", "left/hand.png", "left/hand.bmp", "right/hand.png"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / "in" / name), picture)
-    worker, _ = job()
-    assert worker.run(find_input(str(tmp_path / "in"), recursive=True)) == Done(4, 0)
+    job = make_job()
+    assert job.run(find_input(str(tmp_path / "in"), recursive=True)) == Done(4, 0)
     found = {p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.glob("out/**/*.json")}
     assert found == {"hand.json", "left/hand.png.json", "left/hand.bmp.json", "right/hand.json"}
     assert read(tmp_path / "out" / "right" / "hand.json")["source"] == "right/hand.png"

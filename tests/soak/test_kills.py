@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from handpose.soak.kills import RunFailedError, Soaked, kill_until_finished, run_to_its_end
+from kills import RunFailedError, Soaked, kill_until_finished, run_undisturbed
 
 STEPS = 6
 # Goes on from its checkpoint, as train.py does, and leaves with these codes when it is told to.
@@ -69,4 +68,4 @@ def test_a_run_that_fails_is_not_started_again(soak: Soak, tmp_path: Path) -> No
     with pytest.raises(RunFailedError, match=r"(?s)by itself with 1.*no such data"):
         soak("raise SystemExit('no such data')", every=(600, 600))
     with pytest.raises(RunFailedError, match="ended with 3"):
-        run_to_its_end([sys.executable, "-c", "exit(3)"], log=tmp_path / "log")
+        run_undisturbed([sys.executable, "-c", "exit(3)"], log=tmp_path / "log")

@@ -14,7 +14,7 @@ _PLACES = ("root", "cache", "quarantine")
 # Code that takes no part in pre-training.
 _OTHER_CODE = (
     *("config", "doctor", "explore", "export", "heads", "predict", "progress", "report"),
-    *("soak", "study", "sweep"),
+    *("study", "sweep"),
 )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from layouts import rendered, save_picture, write_folder, write_freihand, write_manifest, write_mpii
 
-from handpose.config.prediction import find_input
 from handpose.data.base import MissingSplitError
 from handpose.data.index.problems import (
     BrokenDataError,
@@ -23,7 +22,8 @@ from handpose.data.sources.folder import Folder
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
-from handpose.predict.frames import read_pictures
+from handpose.predict.arguments import find_input
+from handpose.predict.frames import read_images
 
 OPTIONS: dict[type, dict[str, Any]] = {
     FreiHand: {"box_side": 0.7},
@@ -120,7 +120,7 @@ def test_a_prediction_leaves_such_a_file_and_strays_out(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     found = find_input(str(tmp_path))
     assert {path.name for path in found.paths} == {NOT_UTF_8, "a.jpg"}
-    told = map(str, read_pictures(found.paths, [path.name for path in found.paths]))
+    told = map(str, read_images(found.paths, [path.name for path in found.paths]))
     assert r"h\udce4nde.jpg: its name is not UTF-8; rename it" in list(told)
 
 

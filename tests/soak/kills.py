@@ -1,4 +1,4 @@
-"""Kills a run at random moments, and starts the same command again, until it is finished."""
+"""Kills a run at random times, and starts the same command again until it is finished."""
 
 import os
 import random
@@ -10,30 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-_PATIENCE = 1800.0  # seconds in which a run that was told to stop has to
+_STOP_TIMEOUT = 1800.0  # seconds for a run to end after it was told to
 _END_OF_LOG = 3000  # characters
-_LONGER = 1.5
-# What a run has reached; written anew with everything that another start need not do again.
+_LONGER = 1.5  # factor of the intervals after a start without progress
+# Files that the next start resumes from; they are rewritten whenever the run makes progress.
 _RESULTS = "results.json"
-_REACHED = ("checkpoints/*/last.ckpt", "*.pt", _RESULTS)
+_PROGRESS = ("checkpoints/*/last.ckpt", "*.pt", _RESULTS)
 
 
 class Kind(NamedTuple):
-    """A way to end a run.
-
-    Attributes:
-        name: as it is shown.
-        number: the signal.
-        to_all: whether every process gets it, its data workers too.
-        codes: what a run in training may end with.
-        weight: how often, relative to the other kinds.
-    """
+    """A way to end a run."""
 
     name: str
-    number: signal.Signals
-    to_all: bool
-    codes: tuple[int, ...]
-    weight: float
+    signal: signal.Signals
+    to_all: bool  # to all processes, data workers included
+    codes: tuple[int, ...]  # exit codes that are right during a training
+    weight: float  # relative frequency
 
 
 KINDS = (
@@ -45,52 +37,46 @@ KINDS = (
 
 
 class Kill(NamedTuple):
-    """What was done to one start of the run.
-
-    Attributes:
-        pid: of its first process.
-        after: seconds from its start.
-        code: its exit code, -n where signal n ended it.
-        progress: whether it had reached anything that the next start found.
-        finished: whether the results were there already.
-    """
+    """How one start of the run was ended."""
 
     kind: Kind
-    pid: int
-    after: float
-    code: int
-    progress: bool = False
-    finished: bool = False
+    pid: int  # of its first process
+    after: float  # seconds from its start
+    code: int  # exit code, -n if signal n ended it
+    progress: bool = False  # it wrote something that the next start resumes from
+    finished: bool = False  # the results were written already
 
 
 class Soaked(NamedTuple):
-    """A run that is finished, in spite of all."""
+    """A run that finished although it was killed."""
 
     kills: list[Kill]
     seconds: float
-    stretch: float  # the most that the intervals had to be lengthened by to get anywhere
-    largest: int  # bytes of a checkpoint
-    most_files: int  # in a folder of checkpoints
+    stretch: float  # largest factor by which the intervals had to be lengthened
+    largest: int  # bytes of the largest checkpoint
+    most_files: int  # largest number of files in a folder of checkpoints
 
 
 class RunFailedError(RuntimeError):
-    """The run ended badly by itself, or did not end when told; with the end of what it said."""
+    """The run failed by itself, or did not end when told to; with the end of its log."""
 
 
-def run_to_its_end(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> float:
-    """Leaves it in peace; returns the seconds that it took.
+def run_undisturbed(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> float:
+    """Runs a command to its end and returns its seconds.
 
     Args:
-        log: gets all that the run says.
+        command: the run.
+        log: file that its output is added to.
+        cwd: working directory.
 
     Raises:
-        RunFailedError: see there.
+        RunFailedError: it failed.
     """
     begin = time.monotonic()
     with log.open("ab") as output:
-        code = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False)
-    if code.returncode:
-        raise RunFailedError(f"the run ended with {code.returncode}{_end(log)}")
+        done = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False)
+    if done.returncode:
+        raise RunFailedError(f"the run ended with {done.returncode}{_end(log)}")
     return time.monotonic() - begin
 
 
@@ -103,32 +89,34 @@ def kill_until_finished(
     log: Path,
     cwd: Path | None = None,
 ) -> Soaked:
-    """Starts `command` again and again, and ends it after a random time, until it says 0.
+    """Starts `command` repeatedly, and kills it after a random time, until it exits with 0.
 
-    After a start that got nowhere the next has longer, and after one that got on, less again: a
-    start-up, and the way to the first checkpoint, may take more than the longest interval.
+    After a start without progress the interval grows, and then shrinks again: a start-up, and the
+    way to the first checkpoint, may take longer than the longest interval.
 
     Args:
-        run_dir: of the run, see `_REACHED`.
-        every: the shortest and the longest interval in seconds.
-        seed: of moments and kinds.
-        log: gets all that the run says.
+        command: the run.
+        run_dir: its directory.
+        every: shortest and longest interval in seconds.
+        seed: of the times and kinds of the kills.
+        log: file that its output is added to.
+        cwd: working directory.
 
     Raises:
-        RunFailedError: see there.
+        RunFailedError: it failed, or did not end when told to.
     """
     rng, kills, stretches = random.Random(seed), list[Kill](), [1.0]
     sizes, begin = [(0, 0)], time.monotonic()
     while True:
         (kind,) = rng.choices(KINDS, [kind.weight for kind in KINDS])
-        before = _reached(run_dir)
+        before = _progress(run_dir)
         pause = stretches[-1] * rng.uniform(*every)
         kill = _kill_once(command, kind, pause, log=log, cwd=cwd)
         sizes.append(_checkpoint_sizes(run_dir))
         if kill is None:
             largest, most = map(max, zip(*sizes, strict=True))
             return Soaked(kills, time.monotonic() - begin, max(stretches), largest, most)
-        after = _reached(run_dir)
+        after = _progress(run_dir)
         progress, finished = after != before, run_dir / _RESULTS in after
         kills.append(kill._replace(progress=progress, finished=finished))
         stretches.append(max(1.0, stretches[-1] * (1 / _LONGER if progress else _LONGER)))
@@ -137,7 +125,7 @@ def kill_until_finished(
 def _kill_once(
     command: Sequence[str], kind: Kind, after: float, *, log: Path, cwd: Path | None
 ) -> Kill | None:
-    """Starts the run and ends it after so many seconds; None where it was finished before."""
+    """Starts the run and kills it after some seconds; returns None if it finished before."""
     begin = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -150,10 +138,13 @@ def _kill_once(
                 raise RunFailedError(f"the run ended by itself with {code}{_end(log)}")
             return None
         seconds = time.monotonic() - begin
-        _send(process, kind)
-        code = _wait(process, _PATIENCE)
+        with suppress(ProcessLookupError):  # it has just ended
+            (os.killpg if kind.to_all else os.kill)(process.pid, kind.signal)
+        code = _wait(process, _STOP_TIMEOUT)
         if code is None:
-            raise RunFailedError(f"{kind.name} did not end the run in {_PATIENCE:.0f} s{_end(log)}")
+            raise RunFailedError(
+                f"{kind.name} did not end the run in {_STOP_TIMEOUT:.0f} s{_end(log)}"
+            )
         return Kill(kind, process.pid, seconds, code)
     finally:
         if process.poll() is None:
@@ -161,27 +152,22 @@ def _kill_once(
             process.wait()
 
 
-def _send(process: subprocess.Popen, kind: Kind) -> None:
-    with suppress(ProcessLookupError):  # it was quicker
-        (os.killpg if kind.to_all else os.kill)(process.pid, kind.number)
-
-
 def _wait(process: subprocess.Popen, seconds: float) -> int | None:
-    """Its exit code; None where it lives on."""
+    """Returns the exit code, or None if the process is still running."""
     try:
         return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         return None
 
 
-def _reached(run_dir: Path) -> dict[Path, int]:
-    """When each of `_REACHED` was written, in ns."""
-    paths = [path for pattern in _REACHED for path in run_dir.glob(pattern)]
+def _progress(run_dir: Path) -> dict[Path, int]:
+    """Returns when each of `_PROGRESS` was written, in ns."""
+    paths = [path for pattern in _PROGRESS for path in run_dir.glob(pattern)]
     return {path: path.stat().st_mtime_ns for path in paths}
 
 
 def _checkpoint_sizes(run_dir: Path) -> tuple[int, int]:
-    """The bytes of the largest checkpoint, and the most files in one of their folders."""
+    """Returns the bytes of the largest checkpoint, and the most files in a folder of them."""
     folders = [list(folder.iterdir()) for folder in run_dir.glob("checkpoints/*")]
     sizes = [file.stat().st_size for files in folders for file in files]
     return max(sizes, default=0), max(map(len, folders), default=0)

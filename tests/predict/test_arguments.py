@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose.config.prediction import camera_matrix, find_input, given_problems, numbers
+from handpose.predict.arguments import camera_matrix, find_input, given_problems, numbers
 
 
 def test_an_input_is_known_by_its_kind(tmp_path: Path) -> None:
@@ -14,9 +14,9 @@ def test_an_input_is_known_by_its_kind(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "c.png").touch()
     found = find_input(str(tmp_path))
-    assert found.kind == "pictures"
+    assert found.kind == "images"
     assert found.paths == (tmp_path / "a.png", tmp_path / "b.JPG")
-    assert found.left_out == 2
+    assert found.others == 2
     everything = find_input(str(tmp_path), recursive=True)
     assert everything.paths == (*found.paths, tmp_path / "below" / "c.png")
     (tmp_path / "above").mkdir()
@@ -31,11 +31,11 @@ def test_an_input_is_known_by_its_kind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nothing.jpg", "no such picture"),
-        ("notes.txt", "neither a picture"),
+        ("nothing.jpg", "no such image"),
+        ("notes.txt", "not the name of an image"),
         ("empty", "no image in this folder"),
-        ("camera:", "written camera:0"),
-        ("camera:x", "written camera:0"),
+        ("camera:", "write a camera as camera:0"),
+        ("camera:x", "write a camera as camera:0"),
     ],
 )
 def test_what_cannot_be_looked_at_is_refused(
@@ -55,7 +55,7 @@ def test_a_camera_matrix_is_written_in_two_ways() -> None:
     for text in ("500,510,320", "500,510,320,x", ""):
         with pytest.raises(ValueError, match="4 or 9 numbers"):
             camera_matrix(text)
-    with pytest.raises(ValueError, match="2 numbers; expected are 3 numbers"):
+    with pytest.raises(ValueError, match="2 numbers; write 3 numbers"):
         numbers("1,2", (3,))
 
 

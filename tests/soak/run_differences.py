@@ -1,8 +1,8 @@
-"""Whether two finished runs are the same, bit for bit, but for their time and memory."""
+"""Compares two finished runs bit by bit, except for their times and memory."""
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +14,48 @@ from handpose.training.step_curves import TIMED
 
 _WEIGHTS = ("backbone.pt", "model.pt")
 _CHECKPOINTS = ("last.ckpt", "best.ckpt")
-# What a checkpoint holds beside these says where its run directory lies, and how long it took.
+# The rest of a checkpoint is the path of its run directory and the time that it took.
 _OF_A_CHECKPOINT = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers")
 _SECONDS = "_seconds"
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """Where the weights, optimizers, curves and results of two run directories differ.
+    """Returns where the weights, optimizers, curves and results of two runs differ.
 
     Args:
-        one, other: finished runs. A row that metrics.csv has twice, since what came before it was
-            done again, counts once; twice with two values, it differs.
+        one: directory of a finished run.
+        other: directory of another. A row that metrics.csv has twice, since a resumed run repeats
+            steps, counts once; twice with two values, it is a difference.
 
     Returns:
-        FILE/KEY/... for each place; none where all is the same.
+        FILE/KEY/... of each difference.
     """
     first, second = _content(one), _content(other)
-    assert first, f"{one} is no finished run"
+    assert first, f"{one} is not a finished run"
     return nested_differences(first, second)
 
 
 def nested_differences(one: Any, other: Any, place: str = "") -> list[str]:
-    """Where two nested values differ, tensors in any bit."""
+    """Returns where two nested values differ; tensors are compared bit by bit.
+
+    Args:
+        one: a value.
+        other: another.
+        place: prefix of the returned places.
+    """
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        alone = [f"{_join(place, key)} (in one alone)" for key in one.keys() ^ other.keys()]
+        alone = [f"{_join(place, key)} (in one only)" for key in one.keys() ^ other.keys()]
         both = [key for key in one if key in other]
         return alone + _each((_join(place, key), one[key], other[key]) for key in both)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         if len(one) != len(other):
-            return [f"{place} ({len(one)} and {len(other)} long)"]
+            return [f"{place} (lengths {len(one)} and {len(other)})"]
         pairs = enumerate(zip(one, other, strict=True))
         return _each((_join(place, i), a, b) for i, (a, b) in pairs)
-    return [] if _same(one, other) else [place]
+    return [] if _is_same(one, other) else [place]
 
 
-def _each(pairs: Any) -> list[str]:
+def _each(pairs: Iterable[tuple[str, Any, Any]]) -> list[str]:
     return [line for place, a, b in pairs for line in nested_differences(a, b, place)]
 
 
@@ -56,7 +63,7 @@ def _join(place: str, key: object) -> str:
     return f"{place}/{key}" if place else str(key)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same(one: Any, other: Any) -> bool:
     if not isinstance(one, Tensor) or not isinstance(other, Tensor):
         return type(one) is type(other) and one == other
     return (one.dtype, one.shape) == (other.dtype, other.shape) and torch.equal(
@@ -65,12 +72,12 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    """Bytes: as numbers, 0 equals -0, and NaN not itself."""
+    """Returns the bytes: as numbers, 0 equals -0, and NaN differs from itself."""
     return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
 
 
 def _content(run_dir: Path) -> dict[str, Any]:
-    """What is compared, by file."""
+    """Returns what is compared, by file."""
     content: dict[str, Any] = {}
     for name in _WEIGHTS:
         if (path := run_dir / name).exists():
@@ -93,7 +100,7 @@ def _without_seconds(node: Any) -> Any:
 
 
 def _rows(path: Path) -> dict[str, Sequence[str]]:
-    """The values at each epoch, step and name, each once."""
+    """Returns the values at each epoch, step and name, each once."""
     values: dict[str, set[str]] = {}
     with path.open(newline="") as file:
         for *place, value in csv.reader(file):

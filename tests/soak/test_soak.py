@@ -1,8 +1,7 @@
 """How long a soak is made, and of what."""
 
 import pytest
-
-from handpose.soak.plan import SETTINGS, Timing, has_length, of_epochs, plan_epochs, settings
+from soak import SETTINGS, Timing, epochs, has_length, plan_epochs, run_settings
 
 
 def test_the_stages_fill_what_start_ups_leave() -> None:
@@ -16,18 +15,18 @@ def test_a_machine_too_slow_for_the_intervals_has_something_to_do_all_the_same()
 
 
 def test_the_users_overrides_come_last_and_each_key_once() -> None:
-    lines = settings(["trainer=debug", "seed=7"])
+    lines = run_settings(["trainer=debug", "seed=7"])
     assert "trainer=debug" in lines
     assert "trainer=cpu" not in lines
     assert lines[-1] == "seed=7"
-    assert settings([]) == list(SETTINGS)
+    assert run_settings([]) == list(SETTINGS)
 
 
 def test_directories_are_the_soaks_own() -> None:
     with pytest.raises(ValueError, match=r"hydra\.run\.dir=x"):
-        settings(["hydra.run.dir=x"])
+        run_settings(["hydra.run.dir=x"])
 
 
 def test_a_length_of_ones_own_is_seen() -> None:
-    assert not has_length(settings([]))
-    assert has_length(of_epochs(3, 4))
+    assert not has_length(run_settings([]))
+    assert has_length(epochs(3, 4))

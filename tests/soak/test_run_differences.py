@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from run_differences import differences, nested_differences
 
-from handpose.soak.compare import differences, nested_differences
 from handpose.training import checkpoint
 
 HEAD = "epoch,step,name,value\n"
@@ -74,7 +74,7 @@ def test_every_file_is_looked_into(runs: tuple[Path, Path]) -> None:
         "model.pt/state_dict/conv.weight",
         "checkpoints/finetune/last.ckpt/optimizer_states/0/state/0/exp_avg",
         "results.json/epe_mm",
-        "metrics.csv/0,3,pretrain/train_loss (1 and 2 long)",
+        "metrics.csv/0,3,pretrain/train_loss (lengths 1 and 2)",
     ]
 
 
@@ -83,8 +83,8 @@ def test_a_file_or_a_row_that_one_lacks_is_named(runs: tuple[Path, Path]) -> Non
     (other / "model.pt").unlink()
     (other / "metrics.csv").write_text(HEAD + ROWS.splitlines()[0])
     assert differences(one, other) == [
-        "model.pt (in one alone)",
-        "metrics.csv/0,7,finetune/train_loss (in one alone)",
+        "model.pt (in one only)",
+        "metrics.csv/0,7,finetune/train_loss (in one only)",
     ]
 
 

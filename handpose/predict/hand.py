@@ -1,0 +1,144 @@
+"""One hand: what the caller knows of it (`Given`) and what is predicted (`Hand`).
+
+J = 21 joints in the order of `handpose.skeleton`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from handpose.data.synthetic.anatomy import mean_reach
+from handpose.predict.arguments import given_problems
+from handpose.records import Sample, Side
+from handpose.skeleton import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES
+
+SCHEMA = Path(__file__).with_name("schema.json")
+_MIN_IMAGE_SIDE = 16  # px
+_DECIMALS = {"px": 3, "m": 6}
+
+
+class Given(NamedTuple):
+    """What is known of a hand. All of it is optional; `Hand.assumed` says what replaced it."""
+
+    box: tuple[float, float, float] | None = None  # centre u, centre v, side, px of the image
+    K: np.ndarray | None = None  # (3, 3) of the image
+    side: Side | None = None
+    scale: float | None = None  # metres: length of the reference bone
+
+
+class Hand(NamedTuple):
+    """A predicted hand in the frame of its image; left hands are left hands."""
+
+    uv: np.ndarray  # (J, 2) px of the image
+    xyz: np.ndarray  # (J, 3) metres from the wrist; x right, y down, z away from the camera
+    camera_xyz: np.ndarray | None  # (J, 3) metres, camera frame; None without K and scale
+    box: np.ndarray  # (3,) centre u, centre v, side, px: the square that was cropped
+    side: Side
+    reference_bone: str  # "index" or "middle" (see `handpose.skeleton`)
+    scale: float  # metres: its length, given or assumed; refined depths change that of `xyz`
+    assumed: list[str]  # one sentence for each thing that was not given
+
+
+NOTHING = Given()
+
+
+def check_given(given: Given) -> None:
+    """Raises ValueError with everything that is wrong with `given`."""
+    problems = given_problems(given.box, given.K, given.scale)
+    if given.side not in (None, "left", "right"):
+        problems.append(f"side {given.side}: choose left or right")
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def as_sample(image: np.ndarray, given: Given) -> Sample:
+    """Makes an unlabelled sample of an image; its box is the centre square if none is given.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        given: what is known of the hand.
+
+    Raises:
+        ValueError: the image is too small, or the box lies outside of it.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < _MIN_IMAGE_SIDE:
+        raise ValueError(
+            f"too small, {width} x {height} px; each side needs at least {_MIN_IMAGE_SIDE} px"
+        )
+    box = given.box or ((width - 1) / 2, (height - 1) / 2, min(width, height))
+    if not (-0.5 <= box[0] <= width - 0.5 and -0.5 <= box[1] <= height - 0.5):
+        centre = f"({box[0]:g}, {box[1]:g})"
+        raise ValueError(f"the box's centre {centre} is outside the image, {width} x {height} px")
+    unlabelled = np.zeros(NUM_JOINTS, dtype=bool)
+    return Sample(
+        image=image,
+        uv=np.zeros((NUM_JOINTS, 2), np.float32),
+        xyz=np.zeros((NUM_JOINTS, 3), np.float32),
+        K=(np.eye(3) if given.K is None else np.asarray(given.K)).astype(np.float32),
+        uv_valid=unlabelled,
+        xyz_valid=unlabelled,
+        box=np.array(box, dtype=np.float32),
+        side=given.side or "right",
+        key="",
+    )
+
+
+def mean_bone(reference_bone: str) -> float:
+    """Returns the length in metres of a mean adult's reference bone (of the synthetic hands)."""
+    return mean_reach(REFERENCE_BONES[reference_bone][1])
+
+
+def assumptions(given: Given, *, reference_bone: str, box: str) -> list[str]:
+    """Returns one sentence for each thing that was not given.
+
+    Args:
+        given: what was given.
+        reference_bone: "index" or "middle".
+        box: where the box came from.
+    """
+    start, end = (JOINT_NAMES[joint] for joint in REFERENCE_BONES[reference_bone])
+    sentences = {
+        "side": "side: right hand, no side was given",
+        "box": f"box: {box}",
+        "K": "camera: weak perspective, no camera matrix was given; the hand's position is unknown "
+        "and its depth less certain",
+        "scale": f"scale: {1000 * mean_bone(reference_bone):.1f} mm from the {start} to the {end}, "
+        "as of a mean adult; all lengths in metres are proportional to it",
+    }
+    return [text for name, text in sentences.items() if getattr(given, name) is None]
+
+
+def to_json(hand: Hand, source: str, *, size: tuple[int, int], frame: int | None) -> str:
+    """Returns one line of JSON, as `schema.json` describes it.
+
+    Args:
+        hand: the prediction.
+        source: name of the image, video or camera.
+        size: (width, height) of the image, px.
+        frame: number of a video's or camera's frame, from 0; None for an image.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    record: dict[str, Any] = {
+        "source": source,
+        "frame": frame,
+        "width": size[0],
+        "height": size[1],
+        "side": hand.side,
+        "box_px": _rounded(hand.box, "px"),
+        "uv_px": _rounded(hand.uv, "px"),
+        "xyz_m": _rounded(hand.xyz, "m"),
+        "camera_xyz_m": None if hand.camera_xyz is None else _rounded(hand.camera_xyz, "m"),
+        "reference_bone": hand.reference_bone,
+        "scale_m": round(hand.scale, _DECIMALS["m"]),
+        "assumed": hand.assumed,
+    }
+    return json.dumps(record, allow_nan=False)
+
+
+def _rounded(values: np.ndarray, unit: str) -> Any:
+    return np.asarray(values, dtype=np.float64).round(_DECIMALS[unit]).tolist()

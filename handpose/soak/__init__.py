@@ -1,1 +1,0 @@
-"""A soak: a run that is killed at random moments until it is finished, beside one left in peace."""
