@@ -21,16 +21,16 @@ FLOORS = (
     ("training",),
     ("evaluation",),
     ("report",),
-    ("doctor",),
     ("pipeline.resume",),
     ("config",),
     ("pipeline.run_directory",),
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("predict", "export", "explore"),
+    ("doctor", "predict", "export"),
+    ("explore",),
 )
-READERS_OF_THE_CONFIG = {"config", "pipeline", "sweep", "plugins"}
+READERS_OF_THE_CONFIG = {"config", "pipeline", "sweep", "plugins", "doctor"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

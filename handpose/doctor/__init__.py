@@ -1,5 +1,5 @@
-"""The doctor: what lies on disk, what is wrong with it, and what to do about it.
+"""The doctor: what a dataset on disk holds, what is wrong with it, and what to do about it.
 
-A source is opened as a training would open it (`source.py`) and looked at (`findings.py`); the
-facts become lines of advice (`advice.py`) and are shown in the terminal, on a page and as JSON.
+`sources.py` opens a source as a training would, `findings.py` collects the facts about it,
+`advice.py` turns them into advice, and `diagnosis.py` and `page.py` show all of it.
 """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from handpose.doctor.findings import SourceFacts, SplitFacts
-from handpose.doctor.measures import LARGE_PROJECTION_ERROR, LEAST_IN_BOX, USUAL_BONE
+from handpose.doctor.measures import LARGE_PROJECTION_ERROR, MIN_IN_BOX, USUAL_BONE
 
 NONE = "–"
 
@@ -20,7 +20,7 @@ def split_cells(facts: SplitFacts) -> dict[str, Cell]:
     """{column: its cell} of a split."""
     counts = {
         "hands": facts.hands,
-        "pictures": facts.pictures,
+        "images": facts.pictures,
         "poses": facts.poses,
         "left": facts.left,
         "2D": facts.labelled_2d,
@@ -38,7 +38,7 @@ def _measured(facts: SplitFacts) -> dict[str, Cell]:
         measured["px off"] = Cell(f"{median:.1f}", median > LARGE_PROJECTION_ERROR)
         measured["max px"] = Cell(f"{largest:.1f}")
     if in_box is not None:
-        measured["in box"] = Cell(f"{in_box:.0%}", in_box < LEAST_IN_BOX)
+        measured["in box"] = Cell(f"{in_box:.0%}", in_box < MIN_IN_BOX)
     if bone is not None:
         measured["bone mm"] = Cell(f"{bone:.3g}", not low <= bone <= high)
     return measured
@@ -52,7 +52,7 @@ def source_lines(source: SourceFacts) -> Mapping[str, str]:
         "layout": source.layout,
         "boxes": "" if source.is_fatal else boxes,
         "index": source.index_folder,
-        "splits that are not there": ", ".join(source.missing),
+        "missing splits": ", ".join(source.missing),
         **{what: f"{count:,}" for what, count in source.counts.items()},
     }
     return {what: text for what, text in lines.items() if text}

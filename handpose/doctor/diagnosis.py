@@ -1,19 +1,17 @@
-"""Everything that the doctor found, and whether a training could run."""
+"""Everything that the doctor found, and whether a training can run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from handpose.data.index.problems import Problem, write_quarantine
-from handpose.doctor.advice import DatasetFacts, advise
+from handpose.doctor.advice import Advice, DatasetFacts, Request, advise
 from handpose.doctor.findings import Drawn, SourceFacts, examine
-from handpose.doctor.request import Request
-from handpose.doctor.source import Source
-from handpose.doctor.source_advice import Advice
+from handpose.doctor.sources import Source
 
 
 class Diagnosis(NamedTuple):
-    """The facts, the advice, and the samples drawn of each source by its key."""
+    """The facts, the advice, and the drawn samples of each source by its key."""
 
     datasets: tuple[DatasetFacts, ...]
     advice: tuple[Advice, ...]
@@ -21,24 +19,29 @@ class Diagnosis(NamedTuple):
 
     @property
     def is_ready(self) -> bool:
-        """Whether a training could run."""
+        """Whether a training can run."""
         return not any(line.blocks for line in self.advice)
 
     @property
     def sources(self) -> list[SourceFacts]:
-        """Of all datasets."""
+        """The sources of all datasets."""
         return [source for dataset in self.datasets for source in dataset.sources]
 
     @property
     def verdict(self) -> str:
-        """In a few words."""
+        """Whether a training can run, as a sentence."""
         count = sum(line.blocks for line in self.advice)
-        things = "1 thing" if count == 1 else f"{count} things"
-        return "A training can run." if self.is_ready else f"{things} to fix first."
+        problems = "1 problem" if count == 1 else f"{count} problems"
+        return "A training can run." if self.is_ready else f"{problems} to fix first."
 
 
 def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diagnosis:
-    """Looks at the sources of each dataset, by its key."""
+    """Examines the sources of all datasets.
+
+    Args:
+        datasets: key of each dataset -> its sources.
+        request: what the run needs.
+    """
     drawn: dict[str, list[Drawn]] = {}
     facts = []
     for key, sources in datasets.items():
@@ -51,9 +54,14 @@ def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diag
 
 
 def list_bad_files(diagnosis: Diagnosis, path: Path) -> int:
-    """Writes a quarantine of all that can be left out, and returns how many they are.
+    """Writes a quarantine of everything bad that can be left out.
 
-    What a source cannot be read without is not among them.
+    Args:
+        diagnosis: what was found.
+        path: the CSV file.
+
+    Returns:
+        The number of entries.
     """
     problems = [
         Problem(finding.file, finding.reason)
@@ -67,7 +75,7 @@ def list_bad_files(diagnosis: Diagnosis, path: Path) -> int:
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The content of doctor.json: plain values, the facts by the key of each dataset and source."""
+    """Returns the content of doctor.json: the facts by the key of each dataset and source."""
     return {
         "ready": diagnosis.is_ready,
         "advice": [line._asdict() for line in diagnosis.advice],
@@ -79,7 +87,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Named tuples as dicts, at every level."""
+    """Returns named tuples as dicts, at every level."""
     if hasattr(value, "_asdict"):
         return _plain(value._asdict())
     if isinstance(value, Mapping):

@@ -1,4 +1,7 @@
-"""A source -> the facts about it, as plain values, and a few of its samples drawn."""
+"""The facts about a source, as plain values, and some of its samples drawn.
+
+doctor.json holds the facts under the names of their fields.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,14 +10,14 @@ import numpy as np
 
 from handpose.data.base import HandDataset, Split
 from handpose.data.indexed import IndexedDataset
-from handpose.doctor.contact_sheet import tile
-from handpose.doctor.measures import Measures, measure
-from handpose.doctor.overview import Overview, overview, spread
-from handpose.doctor.source import Opened, Source, open_splits
+from handpose.doctor.measures import Measures, Overview, measure, overview, spread
+from handpose.doctor.sources import Opened, Source, open_splits
+from handpose.geometry import affine as maps
 from handpose.records import Sample
+from handpose.report.drawing import box_corners, draw_box, draw_skeleton, enlarge, joint_colours
 
-_MEASURED = 200  # hands of each split: their pictures are read
-_DRAWN = 8  # of each split
+_NUM_MEASURED = 200  # hands of each split whose images are read
+_NUM_DRAWN = 8  # hands of each split
 _TILE = 400  # px, for sharp screens
 
 
@@ -41,29 +44,29 @@ class SplitFacts(NamedTuple):
 
 
 class SourceFacts(NamedTuple):
-    """All that was found of a source."""
+    """Everything that was found out about a source."""
 
-    key: str  # where its keys lie: "dataset", "dataset.parts.mpii"
+    key: str  # of its configuration: "dataset", "dataset.parts.mpii"
     name: str
     settings: Mapping[str, Any]
-    layout: str  # empty where the source has but one
-    index_folder: str  # the folder of its index; empty without
+    layout: str  # empty if the source has only one
+    index_folder: str  # empty without an index
     counts: Mapping[str, int]  # the source's own
-    warnings: tuple[str, ...]  # what is unusual about its labels
+    warnings: tuple[str, ...]  # unusual labels
     findings: tuple[Finding, ...]
-    gone_bad: tuple[Finding, ...]  # since the index was built, as far as samples of it tell
+    gone_bad: tuple[Finding, ...]  # corrupted after the index was built, among the measured hands
     is_fatal: bool  # the source cannot be read at all
     splits: tuple[SplitFacts, ...]
     missing: Mapping[Split, str]
-    crops_by_labels: bool  # joint labels decide the boxes
+    crops_by_labels: bool  # the boxes come from joint labels
 
     def split(self, name: Split) -> SplitFacts | None:
-        """The facts of a split, if it is there."""
+        """Returns the facts of a split, or None if it is missing."""
         return next((facts for facts in self.splits if facts.split == name), None)
 
     @property
     def refused(self) -> list[Finding]:
-        """What a training would be refused for."""
+        """The findings for which a training is refused."""
         return [finding for finding in self.findings if not finding.is_left_out]
 
 
@@ -77,46 +80,73 @@ class Drawn(NamedTuple):
 
 
 def examine(source: Source, *, reference_bone: str) -> tuple[SourceFacts, list[Drawn]]:
-    """Opens a source and looks at every split of it."""
+    """Opens a source and examines every split of it.
+
+    Args:
+        source: what to open.
+        reference_bone: "index" or "middle", the bone that is measured.
+    """
     opened = open_splits(source)
     facts, drawn = [], []
     gone_bad: list[Finding] = []
     for split, dataset in opened.splits.items():
-        columns = overview(dataset)
-        samples = _readable(dataset, spread(columns.is_left, _MEASURED), gone_bad)
+        hands = overview(dataset)
+        samples = _readable(dataset, spread(hands.is_left, _NUM_MEASURED), gone_bad)
         measures = measure(samples, reference_bone=reference_bone)
-        facts.append(_split_facts(split, dataset, columns, measures))
-        chosen = _readable(dataset, spread(columns.is_left, _DRAWN), [])
-        drawn += [Drawn(split, s.side, s.key, tile(s, size=_TILE)) for s in chosen]
+        facts.append(_split_facts(split, dataset, hands, measures))
+        chosen = _readable(dataset, spread(hands.is_left, _NUM_DRAWN), [])
+        drawn += [Drawn(split, s.side, s.key, draw_tile(s, size=_TILE)) for s in chosen]
     return _source_facts(source, opened, gone_bad, facts), drawn
+
+
+def draw_tile(sample: Sample, *, size: int) -> np.ndarray:
+    """Draws the box in white and the joints in their fingers' colours on the image around the box.
+
+    Args:
+        sample: a hand.
+        size: S, side of the tile in px.
+
+    Returns:
+        (S, S, 3) uint8 RGB.
+    """
+    corners = box_corners(sample.box)
+    points = np.concatenate((corners, sample.uv[sample.uv_valid]))
+    tile, to_tile = enlarge(sample.image, points, size=size)
+    return draw_skeleton(
+        draw_box(tile, maps.apply(to_tile, corners)),
+        maps.apply(to_tile, sample.uv),
+        sample.uv_valid,
+        colours=joint_colours(),
+        thickness=max(2, size // 150),
+    )
 
 
 def _readable(
     dataset: HandDataset, places: np.ndarray, gone_bad: list[Finding]
 ) -> Iterator[Sample]:
-    """The samples at `places`, as far as their pictures can still be read."""
-    for place in places:
+    """Yields the samples at `places`; those that cannot be read any more go to `gone_bad`."""
+    for place in places.tolist():
         try:
-            yield dataset[int(place)]
+            yield dataset[place]
         except ValueError as error:
             name = f"{dataset.split} sample {place}"
             if isinstance(dataset, IndexedDataset):
-                name = dataset.image_name(int(place))
+                name = dataset.image_name(place)
             gone_bad.append(Finding(name, str(error), is_left_out=False))
 
 
 def _split_facts(
-    split: Split, dataset: HandDataset, columns: Overview, measures: Measures
+    split: Split, dataset: HandDataset, hands: Overview, measures: Measures
 ) -> SplitFacts:
     return SplitFacts(
         split=split,
         hands=len(dataset),
-        pictures=len(np.unique(columns.picture)),
+        pictures=len(np.unique(hands.image)),
         poses=len(np.unique(dataset.identities)),
-        left=int(columns.is_left.sum()),
-        labelled_2d=int(columns.has_uv.sum()),
-        labelled_3d=int(columns.has_xyz.sum()),
-        cameras=int(columns.has_camera.sum()),
+        left=int(hands.is_left.sum()),
+        labelled_2d=int(hands.has_uv.sum()),
+        labelled_3d=int(hands.has_xyz.sum()),
+        cameras=int(hands.has_camera.sum()),
         measures=measures,
     )
 

@@ -1,38 +1,99 @@
-"""Labels held against each other, over a sample of hands. J = 21 joints."""
+"""What the hands of a split have, and whether their labels agree. N hands, J = 21 joints."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
+from handpose.data.base import HandDataset
+from handpose.data.indexed import IndexedDataset
 from handpose.data.plausibility.sources import USUAL_SIZE
 from handpose.geometry.camera import project
 from handpose.records import Sample
 from handpose.skeleton import REFERENCE_BONES
 
 USUAL_BONE = tuple(91 * size for size in USUAL_SIZE)  # mm
-LEAST_IN_BOX = 0.75  # of the joints: below it the boxes are not about the hands
+MIN_IN_BOX = 0.75  # share of the joints; below it the boxes are not around the hands
 LARGE_PROJECTION_ERROR = 2.0  # px
 
 
+class Overview(NamedTuple):
+    """What each hand has."""
+
+    is_left: np.ndarray  # (N,) bool
+    image: np.ndarray  # (N,) int64, equal for hands of one image
+    has_uv: np.ndarray  # (N,) bool: some joint is labelled in 2D
+    has_xyz: np.ndarray  # (N,) bool: some joint is labelled in 3D
+    has_camera: np.ndarray  # (N,) bool
+
+
 class Measures(NamedTuple):
-    """Over `hands` of a split; None where no hand has the labels that it takes."""
+    """Over `hands` of a split; None if no hand has the labels for it."""
 
     hands: int
     projection_median: float | None  # px between uv and the projection of xyz
     projection_max: float | None
-    in_box: float | None  # share of the labelled joints that lie in the hand's box
+    in_box: float | None  # share of the labelled joints inside the hand's box
     bone: float | None  # mm, median length of the reference bone
 
 
+def overview(dataset: HandDataset) -> Overview:
+    """Reads the index, without pixels, or else all samples."""
+    if isinstance(dataset, IndexedDataset):
+        arrays, rows = dataset.index.arrays, dataset.rows
+        annotation = arrays["annotation"][rows]
+        return Overview(
+            is_left=arrays["is_left"][rows],
+            image=arrays["image"][rows].astype(np.int64),
+            has_uv=np.any(arrays["uv_valid"], axis=1)[annotation],
+            has_xyz=np.any(arrays["xyz_valid"], axis=1)[annotation],
+            has_camera=_is_camera(arrays["K"])[annotation],
+        )
+    hands = (
+        (s.side == "left", s.key.rpartition("#")[0], s.uv_valid.any(), s.xyz_valid.any(), s.K)
+        for s in (dataset[index] for index in range(len(dataset)))
+    )
+    is_left, image, has_uv, has_xyz, K = map(np.array, zip(*hands, strict=True))
+    images = np.unique(image, return_inverse=True)[1]
+    return Overview(is_left, images, has_uv, has_xyz, _is_camera(K))
+
+
+def _is_camera(K: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) -> (...) bool: the identity stands for an unknown camera."""
+    return np.any(np.eye(3) != K, axis=(-2, -1))
+
+
+def spread(is_left: np.ndarray, count: int) -> np.ndarray:
+    """Chooses about `count` hands, evenly over the left ones and evenly over the right ones.
+
+    Args:
+        is_left: (N,) bool.
+        count: number of hands; with one side only, all are of it.
+    """
+    sides = [places for side in (False, True) if len(places := np.flatnonzero(is_left == side))]
+    each = -(-count // len(sides))
+    chosen = [
+        places[np.linspace(0, len(places) - 1, min(each, len(places))).astype(int)]
+        for places in sides
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
 def measure(samples: Iterable[Sample], *, reference_bone: str) -> Measures:
-    """Holds the labels of some samples against each other."""
+    """Compares the labels of each hand with one another.
+
+    Args:
+        samples: hands of one split.
+        reference_bone: "index" or "middle".
+    """
     count, errors, inside, bones = 0, [np.empty(0)], [np.empty(0)], []
     for sample in samples:
         count += 1
-        errors.append(projection_errors(sample))
-        inside.append(_in_box(sample))
-        bones += _bone(sample, reference_bone)
+        offset = np.abs(sample.uv[sample.uv_valid] - sample.box[:2]).max(axis=1, initial=0)
+        inside.append((offset <= sample.box[2] / 2).astype(float))
+        if _is_camera(sample.K):
+            errors.append(_projection_errors(sample))
+            bones += _bone(sample, reference_bone)
     projected, contained = np.concatenate(errors), np.concatenate(inside)
     return Measures(
         hands=count,
@@ -43,27 +104,15 @@ def measure(samples: Iterable[Sample], *, reference_bone: str) -> Measures:
     )
 
 
-def projection_errors(sample: Sample) -> np.ndarray:
-    """|project(K, xyz) - uv| in px of each joint that has both labels; empty without a camera."""
+def _projection_errors(sample: Sample) -> np.ndarray:
+    """|project(K, xyz) - uv| in px of each joint with both labels."""
     valid = sample.uv_valid & sample.xyz_valid
-    if not _has_camera(sample):
-        return np.empty(0)
     return np.linalg.norm(project(sample.K, sample.xyz[valid]) - sample.uv[valid], axis=1)
 
 
-def _in_box(sample: Sample) -> np.ndarray:
-    """1 or 0 for each joint labelled in 2D."""
-    offset = np.abs(sample.uv[sample.uv_valid] - sample.box[:2]).max(axis=1, initial=0)
-    return (offset <= sample.box[2] / 2).astype(float)
-
-
 def _bone(sample: Sample, reference_bone: str) -> list[float]:
-    """Its length in mm; nothing where it is not labelled, or not in metres."""
+    """Its length in mm, if it is labelled."""
     ends = list(REFERENCE_BONES[reference_bone])
-    if not (_has_camera(sample) and sample.xyz_valid[ends].all()):
+    if not sample.xyz_valid[ends].all():
         return []
     return [1000 * float(np.linalg.norm(sample.xyz[ends[1]] - sample.xyz[ends[0]]))]
-
-
-def _has_camera(sample: Sample) -> bool:
-    return not np.array_equal(sample.K, np.eye(3))

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from handpose.data.base import SPLITS
+from handpose.doctor.advice import Advice
 from handpose.doctor.cells import Cell, source_lines, split_cells
 from handpose.doctor.contact_sheet import as_address
 from handpose.doctor.diagnosis import Diagnosis
 from handpose.doctor.findings import Drawn, Finding, SourceFacts
-from handpose.doctor.source_advice import Advice
 from handpose.report.style import FINGER_COLOURS
 from handpose.report.stylesheet import STYLESHEET
 

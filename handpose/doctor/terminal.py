@@ -4,10 +4,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from handpose.doctor.advice import Advice
 from handpose.doctor.cells import Cell, source_lines, split_cells
 from handpose.doctor.diagnosis import Diagnosis
 from handpose.doctor.findings import Finding, SourceFacts
-from handpose.doctor.source_advice import Advice
 
 _SHOWN = 12  # bad files; the page has them all
 
@@ -23,7 +23,7 @@ def print_diagnosis(diagnosis: Diagnosis, *, page: str, console: Console | None 
         _print_advice(advice, console)
     colour = "green" if diagnosis.is_ready else "red"
     console.print(f"\n[bold {colour}]{diagnosis.verdict}[/bold {colour}]")
-    console.print(f"Pictures and all bad files: [bold]{escape(page)}[/bold]", soft_wrap=True)
+    console.print(f"Samples and all bad files: [bold]{escape(page)}[/bold]", soft_wrap=True)
 
 
 def _print_source(source: SourceFacts, console: Console) -> None:

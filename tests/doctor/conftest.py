@@ -11,7 +11,7 @@ from handpose.data.base import HandDataset, Split
 from handpose.data.sources.freihand import FreiHand
 from handpose.doctor.findings import SourceFacts, SplitFacts
 from handpose.doctor.measures import Measures
-from handpose.doctor.source import Source
+from handpose.doctor.sources import Source
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from handpose.doctor.advice import DatasetFacts, advise
+from handpose.doctor.advice import Advice, DatasetFacts, Request, advise
 from handpose.doctor.findings import Finding, SourceFacts, SplitFacts
 from handpose.doctor.measures import Measures
-from handpose.doctor.request import Request
-from handpose.doctor.source_advice import Advice
 
 REQUEST = Request(["dataset=some", "paths.data=some where"], Path("doctor/some"))
 BAD = (Finding("a.jpg", "empty", False), Finding("b.json#3", "NaN", False))
@@ -62,7 +60,7 @@ def test_what_is_left_out_knowingly_does_not_block(make_facts: Make) -> None:
     known = tuple(finding._replace(is_left_out=True) for finding in BAD)
     (line,) = _advise(make_facts(findings=known))
     assert not line.blocks
-    assert "left out; training runs" in line.text
+    assert "left out; training skips them" in line.text
     settings = {"root": "data/some", "quarantine": "bad.csv"}
     (line,) = _advise(make_facts(findings=known, settings=settings))
     assert "left out by dataset.quarantine" in line.text
@@ -71,7 +69,7 @@ def test_what_is_left_out_knowingly_does_not_block(make_facts: Make) -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("missing", "Put data/some/x.json in its place"),
+        ("missing", "Add data/some/x.json: missing"),
         ("at character 3: the file is cut short", "download data/some/x.json again"),
         ("there is no list 'images' in it", "Fix data/some/x.json"),
     ],
@@ -176,7 +174,7 @@ def test_a_mix_needs_training_hands_of_each_and_the_rest_of_any(
     )
     (line,) = _advise(whole, no_test)
     assert not line.blocks
-    assert line.text.startswith("b has no hands of test")
+    assert line.text.startswith("b: no hands of test")
     no_train = no_test._replace(splits=(make_split("val"),), missing={"train": "none"})
     assert _one(_advise(whole, no_train), "dataset.sources").blocks
 

@@ -10,8 +10,8 @@ import pytest
 from handpose.data.base import HandDataset, Split
 from handpose.data.sources.synthetic import Synthetic
 from handpose.doctor.findings import examine
-from handpose.doctor.overview import overview, spread
-from handpose.doctor.source import Source
+from handpose.doctor.measures import overview, spread
+from handpose.doctor.sources import Source
 
 
 def _break(root: Path) -> None:

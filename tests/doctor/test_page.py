@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from handpose.doctor.advice import DatasetFacts, advise
+from handpose.doctor.advice import DatasetFacts, Request, advise
 from handpose.doctor.diagnosis import Diagnosis, as_json, diagnose, list_bad_files
 from handpose.doctor.findings import Drawn, Finding, SourceFacts
 from handpose.doctor.page import render_page
-from handpose.doctor.request import Request
-from handpose.doctor.source import Source
+from handpose.doctor.sources import Source
 from handpose.doctor.terminal import print_diagnosis
 
 BAD = tuple(Finding(f"training/rgb/{i:08d}.jpg", "empty <b>", i == 0) for i in range(30))
@@ -38,7 +37,7 @@ def test_the_page_needs_nothing_else_and_names_every_bad_file(diagnosis: Diagnos
     assert all(finding.file in page for finding in BAD)
     assert "1,234" in page
     assert "left · x.jpg#1" in page
-    assert "1 thing to fix first" in page
+    assert "1 problem to fix first" in page
 
 
 def test_the_json_is_plain(diagnosis: Diagnosis) -> None:

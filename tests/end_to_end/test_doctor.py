@@ -150,7 +150,7 @@ def test_a_folder_of_pictures(
     assert doctor(*data) == 0  # what is bad is left out unasked
     shown = capsys.readouterr().out
     assert "day0/bad.jpg" in shown
-    assert "1 bad file or record left out; training runs without them" in shown
+    assert "1 bad file or record left out; training skips them" in shown
     assert "pictures found: 25" in shown
     assert caplog.text.count("left out are") == 1, "once, not for each split"
     (source,) = content()["datasets"]["dataset"].values()

@@ -13,9 +13,9 @@ from omegaconf import DictConfig
 from handpose.config.catalogue import CONF
 from handpose.config.schema import register
 from handpose.data.base import HandDataset, Split
+from handpose.doctor.advice import Request
 from handpose.doctor.diagnosis import diagnose
-from handpose.doctor.request import Request
-from handpose.doctor.source import Source
+from handpose.doctor.sources import Source
 from handpose.pipeline.parts import Caps, build_dataset
 
 

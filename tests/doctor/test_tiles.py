@@ -1,11 +1,11 @@
-"""Tiles: the box and the joints where they are, and nothing else."""
+"""The drawn samples: the box and the joints where they are, and nothing else."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from handpose.doctor.contact_sheet import grid, tile
+from handpose.doctor.findings import draw_tile
 from handpose.records import Sample
 
 SIZE = 320
@@ -23,7 +23,7 @@ def sample(make_sample: Callable[..., Sample]) -> Sample:
 
 def test_the_box_is_where_it_is(sample: Sample) -> None:
     unlabelled = sample._replace(uv_valid=np.zeros(21, dtype=bool))
-    white = (tile(unlabelled, size=SIZE) == 255).all(axis=2)
+    white = (draw_tile(unlabelled, size=SIZE) == 255).all(axis=2)
     rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
     # 160 px of the picture are 320 of the tile: the box of 100 px begins at 30 and ends at 130.
     assert [*rows[[0, -1]], *columns[[0, -1]]] == pytest.approx([60, 260, 60, 260], abs=2)
@@ -31,21 +31,9 @@ def test_the_box_is_where_it_is(sample: Sample) -> None:
 
 
 def test_the_joints_are_where_they_are(sample: Sample) -> None:
-    drawn = tile(sample, size=SIZE).astype(int)
+    drawn = draw_tile(sample, size=SIZE).astype(int)
     coloured = np.ptp(drawn, axis=2) > 30
     rows, columns = np.nonzero(coloured)
     assert np.abs(rows - columns).max() <= 6  # along the diagonal
     assert columns.min() == pytest.approx(2 * 80, abs=8)
     assert columns.max() == pytest.approx(2 * 100, abs=8)
-
-
-def test_plain_is_the_picture_alone(sample: Sample) -> None:
-    assert tile(sample, size=SIZE, plain=True).max() == 0
-
-
-def test_a_grid_is_filled_with_white() -> None:
-    tiles = [np.full((4, 4, 3), i, np.uint8) for i in range(5)]
-    sheet = grid(tiles, columns=3)
-    assert sheet.shape == (8, 12, 3)
-    assert sheet[0, ::4, 0].tolist() == [0, 1, 2]
-    assert sheet[4, ::4, 0].tolist() == [3, 4, 255]
