@@ -1,10 +1,10 @@
 """`python scripts/study.py STUDY [KEY=VALUE] ... [--plan | --report]`
 
-Runs a study, scripts/studies/STUDY.yaml or a YAML file of your own: pre-trains each arm, chooses
-settings on the validation split, fine-tunes, and compares the arms with intervals. KEY=VALUE goes
-to every run, as for train.py (hydra/launcher=... too). What is finished is never run again, so the
-same command goes on where it was stopped. All of it lies in runs/studies/<name>/: the runs,
-study.html, table.md, study.json. Exits with 1 while runs are missing or have failed.
+Runs a study: scripts/studies/STUDY.yaml, or a YAML file of your own. It pre-trains each arm,
+chooses settings on the validation split, fine-tunes, and compares the arms with intervals.
+KEY=VALUE goes to every run, as for train.py (hydra/launcher=... too). Finished runs are not run
+again: after a stop, the same command resumes the study. Everything is in runs/studies/<name>/: the
+runs, study.html, table.md, study.json. The exit code is 1 while runs are missing or have failed.
 """
 
 import argparse
@@ -15,40 +15,40 @@ from typing import Any
 from handpose.config import check_command_line
 from handpose.config.schema import register
 from handpose.config.study import load_study, override_problem, runs_folder
-from handpose.study.collect import collect
-from handpose.study.commands import samples
-from handpose.study.definition import FINETUNING, parse_study
-from handpose.study.launch import (
+from handpose.study.findings import collect
+from handpose.study.multiruns import (
     Failure,
-    changes,
+    changed_lines,
     describe_plan,
     hold,
     run_study,
     start_process,
     unfinished,
 )
-from handpose.study.progress import Progress
+from handpose.study.run_grid import RunGrid
+from handpose.study.status import Status
+from handpose.study.study_file import SET_IN_FINETUNING, check_metrics, parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def parsed() -> argparse.Namespace:
-    """The command line, nothing in it checked yet."""
+    """Parses the command line, without checks."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("study", metavar="STUDY", help="in scripts/studies/, or a .yaml file")
+    parser.add_argument("study", metavar="STUDY", help="a name in scripts/studies/, or a YAML file")
     parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="of every run"
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="for every run"
     )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="print the commands, run nothing")
-    only.add_argument("--report", action="store_true", help="collect what is there, run nothing")
+    only.add_argument("--report", action="store_true", help="collect finished runs, run nothing")
     return parser.parse_intermixed_args()
 
 
 def main() -> None:
-    """Checks the whole study before anything is started."""
+    """Checks the whole study before it starts anything."""
     arguments = parsed()
     register()
     try:
@@ -56,72 +56,69 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit("study.py: " + str(error).replace("\n", "\n  ")) from None
     except KeyboardInterrupt:
-        raise SystemExit("Stopped; the same command resumes it.") from None
+        raise SystemExit("Stopped. Run the same command to resume.") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """The exit code."""
+    """Returns the exit code."""
     plan = load_study(arguments.study, ROOT / "scripts" / "studies")
-    progress = _progress(plan, arguments)
+    status = _status(plan, arguments)
     train = Path(os.path.relpath(ROOT / "train.py"))
     if arguments.plan:
-        print("\n".join([*describe_plan(progress, str(train)), *_refusal(progress)]))
-        _check(progress)
-        return 1 if progress.changed else 0
+        print("\n".join([*describe_plan(status, str(train)), *_refusal(status)]))
+        _check(status)
+        return 1 if status.changed else 0
     if arguments.report:
-        _report(progress, plan, unfinished(progress, {}))
+        _report(status, plan, unfinished(status, {}))
         return 0
-    if progress.changed:
-        raise ValueError("\n".join(_refusal(progress)))
-    _check(progress)
-    with hold(progress.folder):
-        failures = run_study(progress, start_process(train))
-        _report(progress, plan, failures)
+    if status.changed:
+        raise ValueError("\n".join(_refusal(status)))
+    _check(status)
+    with hold(status.folder):
+        failures = run_study(status, start_process(train))
+        _report(status, plan, failures)
     return 1 if failures else 0
 
 
-def _progress(plan: Any, arguments: argparse.Namespace) -> Progress:
+def _status(plan: Any, arguments: argparse.Namespace) -> Status:
     """The study, and what there is of it."""
     try:
         study = parse_study(plan)
     except ValueError as error:
-        raise ValueError(f"{arguments.study} is no study:\n{error}") from None
-    problems = [override_problem(line, FINETUNING) for line in arguments.overrides]
+        raise ValueError(f"{arguments.study} is not a valid study:\n{error}") from None
+    problems = [override_problem(line, SET_IN_FINETUNING) for line in arguments.overrides]
     if any(problems):
         raise ValueError("\n".join(problem for problem in problems if problem))
     runs = runs_folder([*study.common, *arguments.overrides])
-    progress = Progress(study, runs / "studies" / study.name, arguments.overrides)
-    progress.find_changed()
-    return progress
+    status = Status(RunGrid(study, arguments.overrides), runs / "studies" / study.name)
+    status.find_changed()
+    return status
 
 
-def _check(progress: Progress) -> None:
+def _check(status: Status) -> None:
     """Refuses a study with runs that train.py would refuse, as train.py does."""
-    for command in samples(progress.study, progress.extra):
+    for command in status.grid.samples():
         check_command_line(command)
-    from handpose.study.metrics import check_metrics
-
-    check_metrics(progress.study)
+    check_metrics(status.study)
 
 
-def _refusal(progress: Progress) -> list[str]:
-    """What to do about runs that were made by another plan."""
-    if not progress.changed:
+def _refusal(status: Status) -> list[str]:
+    """What to do about runs with other settings."""
+    if not status.changed:
         return []
     return [
-        f"{len(progress.changed)} runs were made by another plan than this study's today. Put the "
-        "plan back, give the study another name, or delete their folders to make them again:",
-        *changes(progress),
+        f"{len(status.changed)} runs were made with other settings than the study has now. Restore "
+        "the settings, rename the study, or delete the folders of these runs to run them again:",
+        *changed_lines(status),
     ]
 
 
-def _report(progress: Progress, plan: Any, failures: list[Failure]) -> None:
-    """Writes and prints what the finished runs say; only this needs anything heavy."""
-    from handpose.study.outputs import write_outputs
-    from handpose.study.terminal import print_findings
+def _report(status: Status, plan: Any, failures: list[Failure]) -> None:
+    """Writes and prints the findings; only this imports torch."""
+    from handpose.study.outputs import print_findings, write_outputs
 
-    findings = collect(progress, failures)
-    page = write_outputs(progress.folder, findings, plan=plan)
+    findings = collect(status, failures)
+    page = write_outputs(status.folder, findings, plan=plan)
     print_findings(findings, page=page)
 
 

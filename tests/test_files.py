@@ -26,7 +26,7 @@ from handpose.data.sources.youtube import load_regressor
 from handpose.files import regular
 from handpose.predict.arguments import find_input
 from handpose.predict.frames import read_images
-from handpose.study.results import read_json
+from handpose.study.status import read_json
 from handpose.training import checkpoint
 from handpose.weights.read import read_state_dict
 

@@ -19,7 +19,7 @@ from handpose.report.choices import essence, find
 from handpose.report.rows import higher_is_better, metric_rows, shown
 from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
 from handpose.skeleton import NUM_JOINTS
-from handpose.study.wording import metric_words, percent
+from handpose.study.tables import metric_words, percent
 
 # None is the baseline's, which is drawn dashed.
 COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")

@@ -12,7 +12,7 @@ from handpose.explore.comparison import COLOURS
 from handpose.explore.kinds import by_kind
 from handpose.explore.runs import Run
 from handpose.report.style import legend, new_figure, tidy, to_png
-from handpose.study.wording import metric_words, percent
+from handpose.study.tables import metric_words, percent
 
 _MARKERS = "osD^vPX"
 _WIDTH = 64  # letters in a line of the legend

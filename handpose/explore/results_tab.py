@@ -17,7 +17,7 @@ from handpose.explore.training import draw_training
 from handpose.report.choices import essence
 from handpose.report.html import data_uri
 from handpose.report.rows import shown as number
-from handpose.study.wording import metric_words
+from handpose.study.tables import metric_words
 
 _SWEEP = "sweep: "
 

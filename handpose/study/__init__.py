@@ -1,1 +1,1 @@
-"""A study: many runs of train.py by one plan, and what they say together, with intervals."""
+"""A study: many runs of train.py from one YAML file, and their comparison with intervals."""

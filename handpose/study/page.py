@@ -7,10 +7,10 @@ from html import escape
 import yaml
 
 from handpose.report.stylesheet import STYLESHEET
-from handpose.study.collect import Findings
-from handpose.study.launch import Failure, shown
+from handpose.study.findings import Findings
+from handpose.study.multiruns import Failure, command_line
 from handpose.study.sections import Figures, cost, differences, results, seeds, tuning
-from handpose.study.wording import progress_text, verdict
+from handpose.study.verdict import progress_text, verdict
 
 _OWN_STYLE = """
 .scroll { overflow-x: auto; }
@@ -61,7 +61,7 @@ def _unfinished(failures: Sequence[Failure]) -> str:
 
 def _plan(findings: Findings, plan: object) -> str:
     commands = "".join(
-        f"<pre>{escape(shown('train.py', arguments))}</pre>" for arguments in findings.commands
+        f"<pre>{escape(command_line('train.py', one))}</pre>" for one in findings.commands
     )
     text = yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, allow_unicode=True)
     return (

@@ -1,15 +1,12 @@
 """The sections of a study's page."""
 
-from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
 
 from handpose.report.html import figure, number
-from handpose.study import tables
-from handpose.study.collect import Findings
-from handpose.study.definition import Study
-from handpose.study.tables import Entry, Table
-from handpose.study.wording import metric_words, percent
+from handpose.study.findings import Findings
+from handpose.study.study_file import Study
+from handpose.study.tables import Entry, StudyTables, Table, costs, metric_words, percent
 
 Figures = dict[str, bytes]  # name -> PNG
 
@@ -42,7 +39,7 @@ def results(findings: Findings, figures: Figures) -> str:
         "the seeds ± half of its 95 % t interval; in colour the best mean of a column."
     )
     picture = _MEANS._replace(caption=_MEANS.caption + _about_constant(study))
-    found = _of_each_head(findings, tables.means)
+    found = _of_each_head(findings, "means")
     return f"<h2>Results</h2>{_picture(picture, figures)}{found}{_note(note)}"
 
 
@@ -66,17 +63,17 @@ def differences(findings: Findings, figures: Figures) -> str:
         "(all pairs, heads and parts of the labels; those not known yet count as p = 1); in colour "
         "where that is below 5 %."
     )
-    found = _of_each_head(findings, tables.comparisons)
+    found = _of_each_head(findings, "comparisons")
     return f"<h2>Differences</h2>{_picture(_DIFFERENCES, figures)}{found}{_note(note)}"
 
 
 def seeds(findings: Findings, figures: Figures) -> str:
     """Every single run."""
-    found = _of_each_head(findings, tables.seeds)
+    found = _of_each_head(findings, "seeds")
     notes = "".join(
-        _note(f"{v.arm}, {v.head}, {percent(v.fraction)}, seed {v.seed}: {v.reason}")
-        for v in findings.values
-        if v.value is None
+        _note(f"{arm}, {head}, {percent(part)}, seed {seed}: {one.reason}")
+        for (arm, head, part, seed), one in findings.values.items()
+        if one.value is None
     )
     return (
         f"<h2>Every seed</h2>{_picture(_SEEDS, figures)}{notes}"
@@ -86,7 +83,7 @@ def seeds(findings: Findings, figures: Figures) -> str:
 
 def tuning(findings: Findings) -> str:
     """What was chosen by what; nothing where there was no choice."""
-    own = findings.study.tuning
+    own = findings.study.tune
     if own is None:
         return ""
     settings = "".join(
@@ -100,7 +97,7 @@ def tuning(findings: Findings) -> str:
         + (", for other fractions those of the nearest." if is_partial else ".")
     )
     return (
-        f"<h2>Choice of settings</h2>{_of_each_head(findings, tables.tuning)}{_note(note)}"
+        f"<h2>Choice of settings</h2>{_of_each_head(findings, 'tuning')}{_note(note)}"
         f'<div class="card"><table class="facts"><tbody>{settings}</tbody></table></div>'
     )
 
@@ -108,14 +105,15 @@ def tuning(findings: Findings) -> str:
 def cost(findings: Findings) -> str:
     """The time of each arm."""
     note = "Time of training, as measured; a pre-training is shared by all that start from it."
-    return f"<h2>Cost</h2>{_table(tables.costs(findings))}{_note(note)}"
+    return f"<h2>Cost</h2>{_table(costs(findings))}{_note(note)}"
 
 
-def _of_each_head(findings: Findings, make: Callable[[Findings, str], Table]) -> str:
+def _of_each_head(findings: Findings, name: str) -> str:
     """A table a head, under its name where there are several."""
     heads = findings.study.heads
     return "".join(
-        f"<h3>head={escape(head)}</h3>" * (len(heads) > 1) + _table(make(findings, head))
+        f"<h3>head={escape(head)}</h3>" * (len(heads) > 1)
+        + _table(getattr(StudyTables(findings, head), name)())
         for head in heads
     )
 

@@ -1,150 +1,201 @@
-"""The tables of a study, for any medium: a header, and rows of texts with their exact values."""
+"""The numbers of a study as texts and tables, for the page, the Markdown file and the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from handpose.report.rows import duration, shown
-from handpose.study.collect import Comparison, Findings
-from handpose.study.wording import (
-    NOTHING,
-    constant_words,
-    difference_text,
-    estimate_text,
-    interval_text,
-    is_significant,
-    metric_words,
-    p_text,
-    percent,
-    percent_text,
-    signed,
-)
+from handpose.report.rows import duration, metric_rows, shown
+from handpose.study.findings import Comparison, Estimate, Findings
+
+NOTHING = "–"
+
+
+class Metric(NamedTuple):
+    """The name of a metric in words, and its unit or nothing."""
+
+    label: str
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """Both."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+def metric_words(name: str) -> Metric:
+    """Returns the words for a number of results.json."""
+    row = next(iter(metric_rows({name: 0.0})), None)
+    return Metric(row.label, row.unit) if row else Metric(name.replace("_", " "), "")
 
 
 class Entry(NamedTuple):
-    """A cell of a table."""
+    """One cell of a table."""
 
     text: str
-    value: float | None = None  # as it is exactly
+    value: float | None = None  # the exact number
     is_main: bool = False
 
 
 class Table(NamedTuple):
-    """The first cell of a row names it."""
+    """A header, and rows that begin with their name."""
 
     head: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Entry]]]
 
 
-def means(findings: Findings, head: str) -> Table:
-    """Arm x fraction: mean ± half the 95 % interval, the best in bold; the constant below."""
-    study, unit = findings.study, metric_words(findings.study.metric).unit
-    best = min if study.better == "lower" else max
-    found = {(m.arm, m.fraction): m.estimate for m in findings.means if m.head == head}
-    leaders = {}
-    for fraction in study.fractions:
-        known = [found[arm, fraction].mean for arm in study.arms]
-        leaders[fraction] = best((mean for mean in known if mean is not None), default=None)
-
-    def entry(arm: str, fraction: float) -> Entry:
-        one = found[arm, fraction]
-        text = estimate_text(one, unit=unit, planned=len(study.seeds))
-        return Entry(text, one.mean, one.mean is not None and one.mean == leaders[fraction])
-
-    rows = [(arm, [entry(arm, part) for part in study.fractions]) for arm in study.arms]
-    constants = [constant(findings, head, part) for part in study.fractions]
-    if any(value is not None for value in constants):
-        rows.append(
-            (constant_words(str(study.constant)), [_plain(value, unit) for value in constants])
-        )
-    return Table(("labels", *map(percent, study.fractions)), rows)
+def percent(fraction: float) -> str:
+    """Writes 0.05 as "5 %"."""
+    return f"{100 * fraction:g} %"
 
 
-def constant(findings: Findings, head: str, fraction: float) -> float | None:
-    """What the constant prediction gets, the mean over the runs; None without any."""
-    own = [v.constant for v in findings.values if (v.head, v.fraction) == (head, fraction)]
-    known = [value for value in own if value is not None]
-    return sum(known) / len(known) if known else None
+def signed(value: float | None, write: Callable[[float], str]) -> str:
+    """Writes a number with its sign; the minus is as long as the plus.
+
+    Args:
+        value: the number.
+        write: writes its absolute value.
+    """
+    return NOTHING if value is None else f"{'−' if value < 0 else '+'}{write(abs(value))}"
 
 
-def _plain(value: float | None, unit: str) -> Entry:
-    return Entry(NOTHING if value is None else shown(value, unit=unit), value)
+def percent_change(change: float | None) -> str:
+    """Writes a relative change in percent."""
+    return signed(change, lambda size: f"{size:.1f} %")
 
 
-def differences(findings: Findings, head: str) -> Table:
-    """Pair x fraction: the difference, its 95 % interval, and the corrected p."""
-    study, unit = findings.study, metric_words(findings.study.metric).unit
-    rows = []
-    for pair in study.pairs:
-        own = [c for c in findings.comparisons if c.head == head and (c.arm, c.against) == pair]
-        texts = [difference_text(c, unit=unit, planned=len(study.seeds)) for c in own]
-        rows.append((_pair(own[0]), [Entry(text) for text in texts]))
-    return Table(("difference", *map(percent, study.fractions)), rows)
+def constant_name(metric: str) -> str:
+    """Names the constant prediction."""
+    return "mean pose" if metric.startswith("mean_pose_") else metric
 
 
-def _pair(comparison: Comparison) -> str:
-    return f"{comparison.arm} − {comparison.against}"
+class StudyTables:
+    """The tables of one head, in the unit of the study's metric."""
 
+    def __init__(self, findings: Findings, head: str) -> None:
+        self.findings = findings
+        self.study = findings.study
+        self.head = head
+        self.unit = metric_words(findings.study.metric).unit
 
-def comparisons(findings: Findings, head: str) -> Table:
-    """A row a comparison, with all that is known of it."""
-    unit = metric_words(findings.study.metric).unit
-    names = ("comparison", "difference", "95 % interval", "change", "p", "p, corrected", "seeds")
-    own = [c for c in findings.comparisons if c.head == head]
-    return Table(names, [(f"{_pair(c)}, {percent(c.fraction)}", _comparison(c, unit)) for c in own])
+    def means(self) -> Table:
+        """Arm x fraction: mean ± half the 95 % interval, the best in bold; then the constant."""
+        study, parts = self.study, self.study.fractions
+        best = min if study.better == "lower" else max
+        rows: list[tuple[str, list[Entry]]] = [(arm, []) for arm in study.arms]
+        for part in parts:
+            own = [self.findings.means[arm, self.head, part] for arm in study.arms]
+            leader = best((e.mean for e in own if e.mean is not None), default=None)
+            for (_, entries), found in zip(rows, own, strict=True):
+                is_best = found.mean is not None and found.mean == leader
+                entries.append(Entry(self._mean(found), found.mean, is_best))
+        constants = [self.findings.constant(self.head, part) for part in parts]
+        if any(value is not None for value in constants):
+            entries = [self._entry(value) for value in constants]
+            rows.append((constant_name(str(study.constant)), entries))
+        return Table(("labels", *map(percent, parts)), rows)
 
+    def differences(self) -> Table:
+        """Pair x fraction: the difference, its 95 % interval, and the corrected p."""
+        parts = self.study.fractions
+        rows = [
+            (f"{arm} − {other}", [Entry(self._difference(arm, other, part)) for part in parts])
+            for arm, other in self.study.pairs
+        ]
+        return Table(("difference", *map(percent, parts)), rows)
 
-def _comparison(comparison: Comparison, unit: str) -> list[Entry]:
-    found = comparison.difference
-    mean = found.estimate.mean
-    return [
-        Entry(
-            NOTHING if mean is None else signed(mean, unit=unit), mean, is_significant(comparison)
-        ),
-        Entry(interval_text(found.estimate, unit=unit) + _because(found.estimate.reason)),
-        Entry(percent_text(found), found.percent),
-        Entry(p_text(found.p), found.p),
-        Entry(p_text(comparison.p_holm), comparison.p_holm),
-        Entry(str(found.estimate.n), found.estimate.n),
-    ]
+    def comparisons(self) -> Table:
+        """One row per comparison, with everything known of it."""
+        rows = [
+            (f"{arm} − {against}, {percent(part)}", self._comparison(found))
+            for (arm, against, head, part), found in self.findings.comparisons.items()
+            if head == self.head
+        ]
+        tested = ("p", "p, corrected", "seeds")
+        return Table(("comparison", "difference", "95 % interval", "change", *tested), rows)
 
+    def seeds(self) -> Table:
+        """Arm and fraction x seed: every value."""
+        values, seeds = self.findings.values, self.study.seeds
+        rows = []
+        for part in self.study.fractions:
+            for arm in self.study.arms:
+                found = [values.get((arm, self.head, part, seed)) for seed in seeds]
+                entries = [self._entry(one.value if one else None) for one in found]
+                rows.append((f"{arm}, {percent(part)}", entries))
+        return Table(("arm, labels", *(f"seed {seed}" for seed in seeds)), rows)
 
-def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""
+    def tuning(self) -> Table:
+        """Arm and fraction x candidate on the validation split, the chosen one in bold."""
+        tune = self.study.tune
+        assert tune is not None, "there was no choice"
+        rows, unit = [], metric_words(tune.metric).unit
+        for arm in self.study.arms:
+            for part in tune.fractions:
+                own = [self.findings.scores[arm, self.head, part, name] for name in tune.candidates]
+                entries = [
+                    self._entry(value, unit)._replace(is_main=is_main) for value, is_main in own
+                ]
+                rows.append((f"{arm}, {percent(part)}", entries))
+        return Table(("arm, labels", *tune.candidates), rows)
 
+    def _number(self, value: float) -> str:
+        return shown(value, unit=self.unit)
 
-def seeds(findings: Findings, head: str) -> Table:
-    """A row an arm and fraction, a column a seed: every value."""
-    study, unit = findings.study, metric_words(findings.study.metric).unit
-    found = {(v.arm, v.fraction, v.seed): v for v in findings.values if v.head == head}
-    rows = []
-    for fraction in study.fractions:
-        for arm in study.arms:
-            own = [found.get((arm, fraction, seed)) for seed in study.seeds]
-            entries = [Entry(NOTHING) if v is None else _plain(v.value, unit) for v in own]
-            rows.append((f"{arm}, {percent(fraction)}", entries))
-    return Table(("arm, labels", *(f"seed {seed}" for seed in study.seeds)), rows)
+    def _entry(self, value: float | None, unit: str | None = None) -> Entry:
+        unit = self.unit if unit is None else unit
+        return Entry(NOTHING if value is None else shown(value, unit=unit), value)
 
+    def _mean(self, found: Estimate) -> str:
+        """ "12.34 ± 0.56 (2 of 3 seeds)"; the seeds only where some are missing."""
+        if found.mean is None:
+            return NOTHING
+        half = "" if found.half is None else f" ± {self._number(found.half)}"
+        seeds = f" ({self._seeds(found)})" if self._seeds(found) else ""
+        return f"{self._number(found.mean)}{half}{seeds}"
 
-def tuning(findings: Findings, head: str) -> Table:
-    """Arm and fraction x candidate on the validation split, the chosen one in bold."""
-    study = findings.study
-    assert study.tuning is not None, "there was no choice"
-    unit, rows = metric_words(study.tuning.metric).unit, []
-    for arm in study.arms:
-        for fraction in study.tuning.fractions:
-            own = [s for s in findings.scores if s[:3] == (arm, head, fraction)]
-            entries = [_plain(s.value, unit)._replace(is_main=s.is_chosen) for s in own]
-            rows.append((f"{arm}, {percent(fraction)}", entries))
-    return Table(("arm, labels", *study.tuning.candidates), rows)
+    def _seeds(self, found: Estimate) -> str:
+        planned = len(self.study.seeds)
+        return "" if found.n == planned else f"{found.n} of {planned} seeds"
+
+    def _interval(self, found: Estimate) -> str:
+        """ "[−0.80, −0.24]"."""
+        if found.low is None:
+            return NOTHING
+        return f"[{signed(found.low, self._number)}, {signed(found.high, self._number)}]"
+
+    def _difference(self, arm: str, against: str, part: float) -> str:
+        """ "−0.52 [−0.80, −0.24], p = 0.012": the corrected p."""
+        found, p = self.findings.comparisons[arm, against, self.head, part]
+        text = signed(found.estimate.mean, self._number)
+        if found.estimate.low is not None:
+            text += f" {self._interval(found.estimate)}, p {_p_text(p, '= ')}"
+        seeds = "" if found.estimate.mean is None else self._seeds(found.estimate)
+        return f"{text}, {seeds}" if seeds else text
+
+    def _comparison(self, comparison: Comparison) -> list[Entry]:
+        (found, change, p), p_holm = comparison
+        reason = f" ({found.reason})" if found.reason else ""
+        return [
+            Entry(signed(found.mean, self._number), found.mean, comparison.is_significant),
+            Entry(self._interval(found) + reason),
+            Entry(percent_change(change), change),
+            Entry(_p_text(p), p),
+            Entry(_p_text(p_holm), p_holm),
+            Entry(str(found.n), found.n),
+        ]
 
 
 def costs(findings: Findings) -> Table:
-    """Arm x what it took."""
+    """Arm x training time."""
 
     def entry(seconds: float | None) -> Entry:
         return Entry(NOTHING if seconds is None else duration(seconds), seconds)
 
-    rows = [
-        (c.arm, [entry(c.pretraining), entry(c.finetuning), entry(c.total)]) for c in findings.costs
-    ]
+    rows = [(arm, [entry(seconds) for seconds in cost]) for arm, cost in findings.costs.items()]
     return Table(("arm", "a pre-training", "a fine-tuning", "all its runs"), rows)
+
+
+def _p_text(p: float | None, equals: str = "") -> str:
+    """ "0.012" or "< 0.001"."""
+    if p is None:
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{equals}{p:.3f}"

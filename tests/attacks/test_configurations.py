@@ -70,7 +70,7 @@ OTHERS = (
     "hydra.utils.instantiate",
     "hydra.utils.get_method",
     "handpose.training.checkpoint.save",
-    "handpose.study.launch.start_process",
+    "handpose.study.multiruns.start_process",
     "handpose.pipeline.parts.make",
     "handpose..os.system",
     "handpose.data.sources.synthetic.Synthetic.__init__",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from handpose.config.schema import register
-from handpose.study.definition import Study, parse_study
-from handpose.study.plan import Cell
-from handpose.study.progress import Progress
+from handpose.study.run_grid import Cell, RunGrid
+from handpose.study.status import Status
+from handpose.study.study_file import Study, parse_study
 
 CONTENT: dict[str, Any] = {
     "name": "small",
@@ -75,9 +75,9 @@ def finish(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def full(study: Study, tmp_path: Path, finish: Callable[..., None]) -> Progress:
+def full(study: Study, tmp_path: Path, finish: Callable[..., None]) -> Status:
     """All of it finished: long settings are better but for `none` on few labels."""
-    progress = Progress(study, tmp_path)
+    progress = Status(RunGrid(study), tmp_path)
     finish(*progress.cells("pretrain"))
     for cell in progress.cells("tune"):
         is_few = (cell.arm, cell.fraction) == ("none", 0.05)

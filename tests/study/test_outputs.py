@@ -11,20 +11,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from handpose.study import tables
-from handpose.study.collect import Findings, collect
-from handpose.study.definition import parse_study
-from handpose.study.launch import unfinished
-from handpose.study.outputs import as_markdown, write_outputs
-from handpose.study.plan import Cell
-from handpose.study.progress import Progress
+from handpose.study.findings import Findings, collect
+from handpose.study.multiruns import unfinished
+from handpose.study.outputs import as_markdown, print_findings, write_outputs
+from handpose.study.run_grid import Cell, RunGrid
 from handpose.study.sections import results
-from handpose.study.terminal import print_findings
-from handpose.study.wording import verdict
+from handpose.study.status import Status
+from handpose.study.study_file import parse_study
+from handpose.study.tables import StudyTables
+from handpose.study.verdict import verdict
 
 
 @pytest.fixture
-def findings(full: Progress) -> Findings:
+def findings(full: Status) -> Findings:
     return collect(full, unfinished(full, {}))
 
 
@@ -36,7 +35,7 @@ def write(findings: Findings, folder: Path, content: dict[str, Any]) -> tuple[st
 
 def test_numbers_are_those_of_the_runs(findings: Findings) -> None:
     """The fixture's values by hand: 12 + seed / 10, less 2 + seed / 100 for one arm and part."""
-    means = {(m.arm, m.fraction): m.estimate.mean for m in findings.means}
+    means = {(arm, part): one.mean for (arm, _, part), one in findings.means.items()}
     assert means == pytest.approx(
         {
             ("none", 0.05): 13.5,
@@ -45,8 +44,8 @@ def test_numbers_are_those_of_the_runs(findings: Findings) -> None:
             ("contrastive", 1.0): 13.5,
         }
     )
-    few, all_of_them = findings.comparisons
-    assert (few.arm, few.against, few.fraction) == ("contrastive", "none", 0.05)
+    (pair, few), (_, all_of_them) = findings.comparisons.items()
+    assert pair == ("contrastive", "none", "regression", 0.05)
     # -2.05, -2.15, -2.25: s = 0.1, t(0.975, 2) = 4.302653.
     assert few.difference.estimate.mean == pytest.approx(-2.15)
     assert few.difference.estimate.half == pytest.approx(4.302653 * 0.1 / 3**0.5, abs=1e-6)
@@ -58,7 +57,7 @@ def test_numbers_are_those_of_the_runs(findings: Findings) -> None:
 
 
 def test_cost_counts_what_each_arm_ran(findings: Findings) -> None:
-    costs = {cost.arm: cost for cost in findings.costs}
+    costs = findings.costs
     assert costs["none"].pretraining is None
     assert costs["contrastive"].pretraining == 60
     assert costs["none"].finetuning == costs["contrastive"].finetuning == 30
@@ -70,7 +69,7 @@ def test_the_page_holds_every_value_and_needs_nothing_else(
     findings: Findings, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     page, _ = write(findings, tmp_path, content)
-    for value in findings.values:
+    for value in findings.values.values():
         assert f'<data value="{value.value}">{value.value:.2f}</data>' in page
     assert content["question"] in page
     assert page.count("data:image/") == 3
@@ -147,7 +146,7 @@ def test_the_line_of_the_constant_is_explained_where_it_is(
 
 
 def test_a_study_in_part_says_how_much(
-    full: Progress, tmp_path: Path, content: dict[str, Any]
+    full: Status, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     gone = [("contrastive", 0.05, 15), *(("none", 1.0, seed) for seed in (5, 15, 25))]
     for arm, part, seed in gone:
@@ -157,7 +156,8 @@ def test_a_study_in_part_says_how_much(
     page, found = write(findings, tmp_path, content)
     assert "8 of 12 final runs finished" in page
     assert "Not finished: 4" in page
-    table = {name: [e.text for e in row] for name, row in tables.means(findings, "regression").rows}
+    rows = StudyTables(findings, "regression").means().rows
+    table = {name: [entry.text for entry in row] for name, row in rows}
     assert table["none"][1] == "–"
     assert table["contrastive"][0].endswith("(2 of 3 seeds)")
     few, gone_by_half = found["comparisons"]
@@ -170,7 +170,7 @@ def test_a_study_in_part_says_how_much(
 def test_one_seed_has_a_mean_and_no_interval(
     content: dict[str, Any], tmp_path: Path, finish: Callable[..., None]
 ) -> None:
-    progress = Progress(parse_study(content | {"seeds": [5], "tune": None}), tmp_path)
+    progress = Status(RunGrid(parse_study(content | {"seeds": [5], "tune": None})), tmp_path)
     finish(*progress.cells("pretrain"), *progress.cells("runs"))
     findings = collect(progress, [])
     _, found = write(findings, tmp_path, content)
@@ -180,7 +180,7 @@ def test_one_seed_has_a_mean_and_no_interval(
 
 
 def test_a_study_without_any_run_has_a_page(content: dict[str, Any], tmp_path: Path) -> None:
-    progress = Progress(parse_study(content), tmp_path)
+    progress = Status(RunGrid(parse_study(content)), tmp_path)
     page, found = write(collect(progress, unfinished(progress, {})), tmp_path, content)
     assert found["values"] == []
     assert "0 of 12 final runs finished" in page
@@ -188,32 +188,31 @@ def test_a_study_without_any_run_has_a_page(content: dict[str, Any], tmp_path: P
 
 
 def test_a_number_that_does_not_apply_keeps_its_reason(
-    full: Progress, finish: Callable[..., None], tmp_path: Path, content: dict[str, Any]
+    full: Status, finish: Callable[..., None], tmp_path: Path, content: dict[str, Any]
 ) -> None:
     cell = Cell("runs", "none", 5, "regression", 1.0)
     finish(cell, pa_epe_mm=None, pa_epe_mm_reason="no test sample has labels in 3D")
     findings = collect(full, [])
     page, found = write(findings, tmp_path, content)
-    (value,) = [v for v in findings.values if (v.arm, v.fraction, v.seed) == ("none", 1.0, 5)]
-    assert value.value is None
+    assert findings.values["none", "regression", 1.0, 5].value is None
     assert "none, regression, 100 %, seed 5: no test sample has labels in 3D" in page
     assert found["comparisons"][1]["difference"]["estimate"]["n"] == 2
 
 
-def test_the_terminal_has_the_tables_and_what_is_missing(full: Progress, tmp_path: Path) -> None:
+def test_the_terminal_has_the_tables_and_what_is_missing(full: Status, tmp_path: Path) -> None:
     (tmp_path / "runs/none/regression/labels-1.0/seed-5/results.json").unlink()
     console = Console(width=100, record=True)
     findings = collect(full, unfinished(full, {"runs/none/regression/labels-1.0/seed-5": "died"}))
     print_findings(findings, page=tmp_path / "study.html", console=console)
     text = console.export_text()
-    assert "Aligned 3D error (PA), mm, head=regression" in text
+    assert "Aligned 3D error (PA), mm (pa_epe_mm, head=regression)" in text
     assert "−2.15 [−2.40, −1.90], p = 0.001" in text
     assert "runs/none/regression/labels-1.0/seed-5: died" in text
     assert "11 of 12 final runs finished" in text
 
 
 def test_figures_show_the_numbers(
-    full: Progress, finish: Callable[..., None], tmp_path: Path, content: dict[str, Any]
+    full: Status, finish: Callable[..., None], tmp_path: Path, content: dict[str, Any]
 ) -> None:
     """Another value gives another picture; the same values the same."""
     write(collect(full, []), tmp_path / "first", content)

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from handpose.study.collect import collect
-from handpose.study.definition import Study, parse_study
-from handpose.study.launch import describe_plan, hold, run_study, start_process
-from handpose.study.progress import Progress
+from handpose.study.findings import collect
+from handpose.study.multiruns import describe_plan, hold, run_study, start_process
+from handpose.study.run_grid import RunGrid
+from handpose.study.status import Status
+from handpose.study.study_file import Study, parse_study
 
 Finish = Callable[..., None]
 
@@ -64,12 +65,12 @@ class FakeTrain:
         return 0
 
 
-def every_folder(progress: Progress) -> list[str]:
+def every_folder(progress: Status) -> list[str]:
     return [c.folder for stage in ("pretrain", "tune", "runs") for c in progress.cells(stage)]
 
 
 def test_a_study_is_made_once_and_in_order(study: Study, tmp_path: Path) -> None:
-    progress, train = Progress(study, tmp_path), FakeTrain(tmp_path)
+    progress, train = Status(RunGrid(study), tmp_path), FakeTrain(tmp_path)
     assert run_study(progress, train) == []
     assert sorted(train.made) == sorted(every_folder(progress))
     stages = [name.split("/")[0] for name in train.made]
@@ -77,25 +78,25 @@ def test_a_study_is_made_once_and_in_order(study: Study, tmp_path: Path) -> None
     assert len(train.commands) == 1 + 4 + 2
 
     again = FakeTrain(tmp_path)
-    assert run_study(Progress(study, tmp_path), again) == []
+    assert run_study(Status(RunGrid(study), tmp_path), again) == []
     assert again.commands == []
 
 
 def test_the_best_settings_on_the_validation_split_are_used(study: Study, tmp_path: Path) -> None:
     train = FakeTrain(tmp_path)  # the fewer epochs the better
-    run_study(Progress(study, tmp_path), train)
+    run_study(Status(RunGrid(study), tmp_path), train)
     final = [command for command in train.commands if "evaluate.split=val" not in command][1:]
     assert len(final) == 2
     assert all("finetune.max_epochs=4" in command for command in final)
 
-    better_high = Study(**{**vars(study), "better": "higher"})
+    better_high = study.model_copy(update={"better": "higher"})
     train = FakeTrain(tmp_path / "other")
-    run_study(Progress(better_high, tmp_path / "other"), train)
+    run_study(Status(RunGrid(better_high), tmp_path / "other"), train)
     final = [command for command in train.commands if "evaluate.split=val" not in command][1:]
     assert all("finetune.max_epochs=16" in command for command in final)
 
 
-def test_settings_are_chosen_for_each_arm_and_fraction(full: Progress) -> None:
+def test_settings_are_chosen_for_each_arm_and_fraction(full: Status) -> None:
     chosen = {(c.arm, c.fraction): c.candidate for c in full.cells("runs")}
     assert chosen == {
         ("none", 0.05): "short",
@@ -105,7 +106,7 @@ def test_settings_are_chosen_for_each_arm_and_fraction(full: Progress) -> None:
     }
 
 
-def test_an_interrupted_study_runs_what_is_missing_alone(full: Progress, tmp_path: Path) -> None:
+def test_an_interrupted_study_runs_what_is_missing_alone(full: Status, tmp_path: Path) -> None:
     missing = [
         "pretrain/contrastive/seed-15",
         "runs/none/regression/labels-0.05/seed-5",
@@ -125,7 +126,7 @@ def test_an_interrupted_study_runs_what_is_missing_alone(full: Progress, tmp_pat
 
 
 def test_a_failed_cell_stops_those_that_need_it_and_no_others(study: Study, tmp_path: Path) -> None:
-    progress = Progress(study, tmp_path)
+    progress = Status(RunGrid(study), tmp_path)
     train = FakeTrain(tmp_path, fails=["pretrain/contrastive/seed-15"])
     failures = {failure.folder: failure.reason for failure in run_study(progress, train)}
     assert failures == {
@@ -143,7 +144,7 @@ def test_a_failed_cell_stops_those_that_need_it_and_no_others(study: Study, tmp_
 def test_no_settings_are_chosen_while_one_has_no_score(study: Study, tmp_path: Path) -> None:
     bad = "tune/none/long/regression/labels-1.0"
     train = FakeTrain(tmp_path, fails=[bad])
-    failures = {f.folder: f.reason for f in run_study(Progress(study, tmp_path), train)}
+    failures = {f.folder: f.reason for f in run_study(Status(RunGrid(study), tmp_path), train)}
     waiting = "waits for the candidate for none, regression, labels 1.0: no pa_epe_mm of long"
     assert failures == {
         bad: "failed, exit code 1",
@@ -156,7 +157,7 @@ def test_a_cell_that_kills_its_command_is_left_out_of_the_next(
 ) -> None:
     killer = "runs/none/regression/labels-0.05/seed-15"
     train = FakeTrain(tmp_path, kills=[killer])
-    failures = run_study(Progress(untuned, tmp_path), train)
+    failures = run_study(Status(RunGrid(untuned), tmp_path), train)
     assert [(failure.folder, failure.reason) for failure in failures] == [
         (killer, "failed, exit code -9")
     ]
@@ -165,12 +166,14 @@ def test_a_cell_that_kills_its_command_is_left_out_of_the_next(
 
 def test_a_command_that_makes_nothing_does_not_run_for_ever(untuned: Study, tmp_path: Path) -> None:
     calls = []
-    failures = run_study(Progress(untuned, tmp_path), lambda command: calls.append(command) or 1)
+    failures = run_study(
+        Status(RunGrid(untuned), tmp_path), lambda command: calls.append(command) or 1
+    )
     assert len(failures) == 3 + 2 * 2 * 3
     assert len(calls) == 3 + 2 * 3  # each cell that could start, once
 
 
-def test_a_plan_says_what_is_done_and_runs_nothing(full: Progress, tmp_path: Path) -> None:
+def test_a_plan_says_what_is_done_and_runs_nothing(full: Status, tmp_path: Path) -> None:
     (tmp_path / "runs/none/regression/labels-1.0/seed-25/results.json").unlink()
     lines = describe_plan(full, "train.py")
     assert lines[:3] == [
@@ -185,8 +188,8 @@ def test_a_plan_says_what_is_done_and_runs_nothing(full: Progress, tmp_path: Pat
 
 
 def test_a_plan_without_scores_says_that_settings_are_to_come(study: Study, tmp_path: Path) -> None:
-    lines = describe_plan(Progress(study, tmp_path), "train.py")
-    assert lines.count("# and the overrides of the candidate that is chosen by then:") == 2
+    lines = describe_plan(Status(RunGrid(study), tmp_path), "train.py")
+    assert lines.count("# and the overrides of the candidate that tune/ will choose:") == 2
     assert sum(line.startswith("python train.py -m") for line in lines) == 1 + 4 + 2
 
 
@@ -219,7 +222,7 @@ def test_what_ends_the_study_ends_its_command(tmp_path: Path) -> None:
         f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     )
     study = (
-        "from pathlib import Path; from handpose.study.launch import start_process; "
+        "from pathlib import Path; from handpose.study.multiruns import start_process; "
         f"start_process(Path({str(script)!r}))(['-m'])"
     )
     process = subprocess.Popen([sys.executable, "-c", study], cwd=root)
@@ -236,10 +239,10 @@ def test_the_choice_at_one_fraction_is_taken_at_the_others(
     content: dict[str, Any], tmp_path: Path, finish: Finish
 ) -> None:
     content["tune"]["fractions"] = [0.05]
-    progress = Progress(parse_study(content), tmp_path)
+    progress = Status(RunGrid(parse_study(content)), tmp_path)
     for cell in progress.cells("tune"):
         finish(cell, pa_epe_mm=9.0 if cell.candidate == "long" else 11.0)
     final = progress.cells("runs")
     assert {(c.fraction, c.candidate) for c in final} == {(0.05, "long"), (1.0, "long")}
-    shown = {(s.fraction, s.is_chosen) for s in collect(progress, []).scores}
+    shown = {(key[2], s.is_chosen) for key, s in collect(progress, []).scores.items()}
     assert shown == {(0.05, True), (0.05, False)}

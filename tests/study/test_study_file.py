@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from handpose.config.study import load_study
-from handpose.study.commands import samples
-from handpose.study.definition import parse_study
+from handpose.study.run_grid import RunGrid
+from handpose.study.study_file import parse_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "scripts" / "studies"
 
@@ -17,8 +17,8 @@ def test_a_right_file_is_understood(content: dict[str, Any]) -> None:
     study = parse_study(content | {"fractions": [0.05, 1], "compare": [["none", "contrastive"]]})
     assert study.arms == {"none": None, "contrastive": ("objective=contrastive",)}
     assert [type(part) for part in study.fractions] == [float, float]
-    assert study.tuning is not None
-    assert (study.tuning.seed, study.tuning.metric) == (1005, "pa_epe_mm")
+    assert study.tune is not None
+    assert (study.tune.seed, study.tune.metric) == (1005, "pa_epe_mm")
     assert study.pairs == [("contrastive", "none"), ("none", "contrastive")]
 
 
@@ -26,7 +26,7 @@ def test_a_right_file_is_understood(content: dict[str, Any]) -> None:
 def test_studies_of_the_project_are_right(path: Path) -> None:
     study = parse_study(load_study(path.stem, STUDIES))
     assert study.name == path.stem
-    assert len(samples(study)) >= 2
+    assert len(RunGrid(study).samples()) >= 2
 
 
 def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -46,23 +46,23 @@ def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("tune.candidate", {}, "tune.candidate: no such key; did you mean candidates?"),
         ("pretrain.arm", {}, "pretrain.arm: no such key; did you mean arms?"),
         ("question", None, "question: is missing"),
-        ("question", 3, "question: expected a text, not 3"),
-        ("name", "a/b", "name: a/b: expected letters"),
-        ("better", "lowest", "better: lowest: expected one of lower, higher; did you mean lower"),
+        ("question", 3, "question: Input should be a valid string, not 3"),
+        ("name", "a/b", "name: String should match pattern"),
+        ("better", "lowest", "better: Input should be 'lower' or 'higher', not 'lowest'"),
         ("baseline", "nine", "baseline: nine: expected one of none, contrastive; did you mean no"),
-        ("seeds", 5, "seeds: expected a list of whole numbers"),
-        ("seeds", [], "seeds: expected a list of whole numbers"),
-        ("seeds", [5, "x"], "seeds: 'x': expected whole numbers"),
-        ("seeds", [5, True], "seeds: True: expected whole numbers"),
-        ("seeds", [5, 5], "seeds: a value stands there twice"),
+        ("seeds", 5, "seeds: Input should be a valid tuple, not 5"),
+        ("seeds", [], "seeds: Tuple should have at least 1 item"),
+        ("seeds", [5, "x"], "seeds: Input should be a valid integer, not 'x'"),
+        ("seeds", [5, True], "seeds: Input should be a valid integer, not True"),
+        ("seeds", [5, 5], "seeds: a value appears twice"),
         ("seeds", [5, 1005], "tune.seed: 1005 is one of seeds"),
-        ("fractions", [0.5, 1.5], "fractions: 1.5: expected numbers above 0, up to 1"),
-        ("fractions", [0], "fractions: 0: expected numbers above 0"),
-        ("heads", ["a b"], "heads: 'a b': expected heads"),
-        ("compare", [["none", "relative"]], "compare: ['none', 'relative']: expected pairs"),
-        ("compare", [["contrastive", "none"]], "that are not compared already"),
-        ("common", "seed=5", "common: expected a list of KEY=VALUE"),
-        ("common", [{"seed": 5}], "common: expected a list of KEY=VALUE"),
+        ("fractions", [0.5, 1.5], "fractions: Input should be less than or equal to 1, not 1.5"),
+        ("fractions", [0], "fractions: Input should be greater than 0, not 0"),
+        ("heads", ["a b"], "heads: String should match pattern"),
+        ("compare", [["none", "relative"]], "compare: relative: expected one of none, contrastive"),
+        ("compare", [["contrastive", "none"]], "compare: [contrastive, none] is compared already"),
+        ("common", "seed=5", "common: Input should be a valid tuple, not 'seed=5'"),
+        ("common", [{"seed": 5}], "common: Input should be a valid string, not {'seed': 5}"),
         ("common", ["seed=5"], "common: seed=5: seed is set by seeds of the study"),
         ("common", ["dataset.num_train"], "common: dataset.num_train: not of the form KEY=VALUE"),
         ("common", ["optimizer.lr=1,2"], "several values; a study's own keys say what varies"),
@@ -73,17 +73,21 @@ def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
             ["head=heatmap"],
             "pretrain.common: head=heatmap: head is set by heads",
         ),
-        ("pretrain.arms.contrastive", [], "pretrain.arms.contrastive: says no objective=NAME"),
-        ("pretrain.arms.contrastive", ["augment=full"], "contrastive: says no objective=NAME"),
-        ("pretrain.arms", {"none": None}, "pretrain.arms: expected at least 2"),
-        ("pretrain.arms.a b", None, "pretrain.arms.a b: expected a name"),
+        ("pretrain.arms.contrastive", [], "pretrain.arms.contrastive: has no objective=NAME"),
+        ("pretrain.arms.contrastive", ["augment=full"], "contrastive: has no objective=NAME"),
+        ("pretrain.arms", {"none": None}, "pretrain.arms: Dictionary should have at least 2 items"),
+        ("pretrain.arms.a b", None, "pretrain.arms.a b: String should match pattern"),
         ("finetune.common", ["backbone.weights=x"], "backbone.weights is set by pretrain.arms"),
         ("finetune.common", ["finetune.label_fraction=1"], "is set by fractions of the study"),
-        ("tune.candidates", {"one": []}, "tune.candidates: expected at least 2"),
+        (
+            "tune.candidates",
+            {"one": []},
+            "tune.candidates: Dictionary should have at least 2",
+        ),
         ("tune.candidates.long", ["evaluate.split=test"], "evaluate.split is set by tune"),
-        ("tune.seed", "x", "tune.seed: expected a whole number, not 'x'"),
+        ("tune.seed", "x", "tune.seed: Input should be a valid integer, not 'x'"),
         ("tune", 5, "tune: expected the keys seed, metric, fractions, candidates"),
-        ("tune.fractions", [0.5], "tune.fractions: 0.5: expected fractions of the study"),
+        ("tune.fractions", [0.5], "tune.fractions: 0.5 is not among the fractions"),
     ],
 )
 def test_a_wrong_file_is_refused(
@@ -101,7 +105,7 @@ def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="seeds") as error:
         parse_study(content)
     lines = str(error.value).splitlines()
-    assert [line.split(":")[0] for line in lines] == ["metrc", "metric", "better", "seeds"]
+    assert {line.split(":")[0] for line in lines} == {"metrc", "metric", "better", "seeds"}
 
 
 @pytest.mark.parametrize("content", [None, [], "text", 3])

@@ -1,4 +1,4 @@
-"""Runs that were made by another plan do not count, and are named with the difference."""
+"""The status of a study: what counts as finished, and how results are read."""
 
 import json
 import os
@@ -9,23 +9,22 @@ from typing import Any
 import pytest
 
 from handpose.config.study import planned_configs, runs_folder
-from handpose.study.changes import differences
-from handpose.study.commands import overrides
-from handpose.study.definition import Study, parse_study
-from handpose.study.launch import changes, unfinished
-from handpose.study.plan import Batch, Cell, pretraining_cells
-from handpose.study.progress import Progress
+from handpose.study.multiruns import changed_lines, unfinished
+from handpose.study.run_grid import Batch, Cell, RunGrid
+from handpose.study.status import Status, number
+from handpose.study.study_file import Study, check_metrics, parse_study
 
+RESULTS = {"pa_epe_mm": 12, "epe2d_px": None, "epe2d_px_reason": "no labels", "split": "val"}
 PATHS = {"data": "/a/data", "cache": "/a/cache", "runs": "/a/runs"}
 
 
 def config(study: Study, cell: Cell) -> dict[str, Any]:
     """What train.py would have kept, had it run the cell with other paths."""
-    return planned_configs({cell: (overrides(study, Batch.of(cell)), PATHS)})[cell]
+    return planned_configs({cell: (RunGrid(study).overrides(Batch.of(cell)), PATHS)})[cell]
 
 
 @pytest.fixture
-def saved(study: Study, full: Progress, tmp_path: Path) -> Progress:
+def saved(study: Study, full: Status, tmp_path: Path) -> Status:
     """Some finished cells with their configurations."""
     for cell in (full.cells("pretrain")[0], full.cells("tune")[0], full.cells("runs")[-1]):
         path = tmp_path / cell.folder / "config.json"
@@ -46,27 +45,27 @@ def test_a_configuration_is_the_one_of_the_run(study: Study) -> None:
     assert found["objective"] == {"_target_": None}
 
 
-def test_todays_plan_differs_from_itself_in_nothing_wherever_it_lies(saved: Progress) -> None:
+def test_todays_plan_differs_from_itself_in_nothing_wherever_it_lies(saved: Status) -> None:
     saved.find_changed()
     assert saved.changed == {}
     assert unfinished(saved, {}) == []
 
 
 def test_another_plan_is_found_and_does_not_count(
-    saved: Progress, content: dict[str, Any], tmp_path: Path
+    saved: Status, content: dict[str, Any], tmp_path: Path
 ) -> None:
     content["finetune"]["common"] = ["finetune.batch_size=4"]
     content["pretrain"]["common"] = ["pretrain.max_epochs=6"]
-    other = Progress(parse_study(content), tmp_path)
+    other = Status(RunGrid(parse_study(content)), tmp_path)
     other.find_changed()
-    assert changes(other) == [
+    assert changed_lines(other) == [
         "pretrain/contrastive/seed-5: pretrain.max_epochs: 3 -> 6",
         "tune/none/short/regression/labels-0.05: finetune.batch_size: 16 -> 4",
         "runs/contrastive/regression/labels-1.0/seed-25: finetune.batch_size: 16 -> 4",
     ]
     why = {failure.folder: failure.reason for failure in unfinished(other, {})}
     assert why["pretrain/contrastive/seed-5"] == (
-        "run by another plan: pretrain.max_epochs: 3 -> 6"
+        "run with other settings: pretrain.max_epochs: 3 -> 6"
     )
     assert not other.is_finished(next(iter(other.changed)))
     assert "no pa_epe_mm of short" in why["runs/none/regression/labels-0.05/seed-5"]
@@ -74,7 +73,7 @@ def test_another_plan_is_found_and_does_not_count(
 
 @pytest.mark.parametrize("is_missing", [True, False])
 def test_what_started_from_another_backbone_does_not_count(
-    full: Progress, content: dict[str, Any], tmp_path: Path, is_missing: bool
+    full: Status, content: dict[str, Any], tmp_path: Path, is_missing: bool
 ) -> None:
     """Its own configuration is the same: only the pre-training's has changed, or is gone."""
     start = full.cells("pretrain")[0]
@@ -85,36 +84,37 @@ def test_what_started_from_another_backbone_does_not_count(
         (tmp_path / start.folder / "results.json").unlink()
     else:
         content["pretrain"]["common"] = ["pretrain.max_epochs=6"]
-    other = Progress(parse_study(content), tmp_path)
+    other = Status(RunGrid(parse_study(content)), tmp_path)
     other.find_changed()
-    expected = ["its pretrain/contrastive/seed-5 is missing or of another plan"]
+    expected = ["its pretrain/contrastive/seed-5 is missing or has other settings"]
     assert other.changed[run] == expected
     assert len(other.changed) == (1 if is_missing else 2)
 
 
 def test_a_further_seed_or_fraction_changes_nothing(
-    saved: Progress, content: dict[str, Any], tmp_path: Path
+    saved: Status, content: dict[str, Any], tmp_path: Path
 ) -> None:
     content["seeds"] += [35]
     content["fractions"] += [0.5]
-    more = Progress(parse_study(content), tmp_path)
+    more = Status(RunGrid(parse_study(content)), tmp_path)
     more.find_changed()
     assert more.changed == {}
 
 
-def test_keys_that_conf_has_got_since_count_only_where_they_are_set(study: Study) -> None:
-    cell = pretraining_cells(study)[0]
-    lines = overrides(study, Batch.of(cell))
+def test_keys_that_conf_has_got_since_count_only_where_they_are_set(
+    study: Study, full: Status, tmp_path: Path
+) -> None:
+    cell = full.cells("pretrain")[0]
     old = config(study, cell)
     del old["pretrain"]["max_epochs"], old["evaluate"]["batch_size"]
     old["gone"] = 3
-    assert differences({cell: (old, lines)}) == {
-        # the study sets it; what conf/ has no more is told beside it
-        cell: ["gone: 3 -> absent", "pretrain.max_epochs: 2 -> 3"]
-    }
+    (tmp_path / cell.folder / "config.json").write_text(json.dumps(old))
+    full.find_changed()
+    # The study sets it; what conf/ has no more is told beside it.
+    assert full.changed[cell] == ["gone: 3 -> absent", "pretrain.max_epochs: 2 -> 3"]
 
 
-def test_a_run_older_than_its_backbone_does_not_count(full: Progress, tmp_path: Path) -> None:
+def test_a_run_older_than_its_backbone_does_not_count(full: Status, tmp_path: Path) -> None:
     for cell in full.cells("runs"):
         (tmp_path / cell.folder / "config.json").write_text(json.dumps(config(full.study, cell)))
     full.find_changed()
@@ -125,12 +125,12 @@ def test_a_run_older_than_its_backbone_does_not_count(full: Progress, tmp_path: 
     full.find_changed()
     assert {(c.arm, c.seed) for c in full.changed} == {("contrastive", 15)}
     assert len(full.changed) == 2
-    assert "seed-15 was made again since" in changes(full)[0]
+    assert "seed-15 was run again since" in changed_lines(full)[0]
 
 
 @pytest.mark.parametrize("name", ["results.json", "config.json"])
 @pytest.mark.parametrize("text", ["{", "[]", "\xff"])
-def test_a_damaged_file_is_named(full: Progress, tmp_path: Path, name: str, text: str) -> None:
+def test_a_damaged_file_is_named(full: Status, tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / full.cells("tune")[0].folder / name
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=f"{name}: (cannot be read|expected a JSON object)"):
@@ -142,3 +142,44 @@ def test_runs_lie_where_the_paths_say(finish: Callable[..., None]) -> None:
     assert runs_folder(["paths.runs=/a/b"]) == Path("/a/b")
     with pytest.raises(ValueError, match=r"paths\.rusn: no such key; did you mean paths\.runs"):
         runs_folder(["paths.rusn=/a/b"])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS | {"odd": float("nan")}))
+    return tmp_path / "results.json"
+
+
+def test_a_number_or_the_reason_why_there_is_none(path: Path) -> None:
+    assert number(path, "pa_epe_mm") == (12.0, "")
+    assert number(path, "epe2d_px") == (None, "no labels")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pa_epe", r"results\.json has no pa_epe; did you mean pa_epe_mm\?"),
+        ("split", "split is 'val', not a finite number"),
+        ("odd", "odd is nan, not a finite number"),
+    ],
+)
+def test_what_is_no_number_is_refused(path: Path, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        number(path, name)
+
+
+def test_numbers_that_train_py_does_not_compute_are_refused_before_it_runs(
+    content: dict[str, Any],
+) -> None:
+    check_metrics(parse_study(content))
+    content["tune"]["metric"] = "val_pa_epe_mm"
+    check_metrics(parse_study(content))
+    content["tune"]["metric"] = "pa_mm"
+    wrong = parse_study(content | {"metric": "pa_epe", "constant": "mean_pose_epe_mm"})
+    with pytest.raises(ValueError, match="did you mean pa_epe_mm") as error:
+        check_metrics(wrong)
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+        "metric",
+        "constant",
+        "tune.metric",
+    ]

@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from handpose.study.commands import multirun, overrides, samples
-from handpose.study.definition import Study, parse_study
-from handpose.study.plan import (
-    Cell,
-    batches,
-    final_cells,
-    pretraining_cells,
-    tuning_cells,
-)
+from handpose.study.run_grid import Cell, RunGrid, Stage, batches
+from handpose.study.study_file import Study, parse_study
 
 WEIGHTS = (
     "backbone.weights=${paths.runs}/studies/small/pretrain/contrastive/seed-${seed}/backbone.pt"
@@ -20,12 +13,13 @@ WEIGHTS = (
 PLACE = "${hydra.runtime.choices.head}/labels-${finetune.label_fraction}"
 
 
-def commands(study: Study, cells: list[Cell], *extra: str) -> list[list[str]]:
-    return [multirun(study, batch, extra) for batch in batches(cells)]
+def commands(study: Study, stage: Stage, *extra: str) -> list[list[str]]:
+    grid = RunGrid(study, extra)
+    return [grid.multirun(batch) for batch in batches(grid.cells(stage))]
 
 
 def test_pretraining_is_once_an_arm_and_seed(study: Study) -> None:
-    assert commands(study, pretraining_cells(study), "trainer=debug", "hydra/launcher=joblib") == [
+    assert commands(study, "pretrain", "trainer=debug", "hydra/launcher=joblib") == [
         [
             "-m",
             "dataset.num_train=40",
@@ -44,7 +38,7 @@ def test_pretraining_is_once_an_arm_and_seed(study: Study) -> None:
 
 
 def test_tuning_is_on_the_validation_split_with_its_own_seed(study: Study) -> None:
-    found = commands(study, tuning_cells(study), "trainer=debug")
+    found = commands(study, "tune", "trainer=debug")
     assert [line[-2].rpartition("/tune/")[2] for line in found] == [
         "none/short",
         "none/long",
@@ -71,7 +65,7 @@ def test_tuning_is_on_the_validation_split_with_its_own_seed(study: Study) -> No
 
 
 def test_final_runs_of_an_arm_are_one_command(untuned: Study) -> None:
-    assert commands(untuned, final_cells(untuned)) == [
+    assert commands(untuned, "runs") == [
         [
             "-m",
             "dataset.num_train=40",
@@ -90,8 +84,8 @@ def test_final_runs_of_an_arm_are_one_command(untuned: Study) -> None:
 
 
 def test_without_tuning_there_is_no_tuning_seed(untuned: Study) -> None:
-    assert [cell.seed for cell in pretraining_cells(untuned)] == [5, 15, 25]
-    assert tuning_cells(untuned) == []
+    assert [cell.seed for cell in RunGrid(untuned).cells("pretrain")] == [5, 15, 25]
+    assert RunGrid(untuned).cells("tune") == []
 
 
 @pytest.mark.parametrize(
@@ -106,11 +100,17 @@ def test_without_tuning_there_is_no_tuning_seed(untuned: Study) -> None:
 def test_commands_hold_the_missing_cells_and_no_others(
     untuned: Study, missing: set[tuple[float, int]], expected: list[str]
 ) -> None:
-    cells = [c for c in final_cells(untuned) if c.arm == "none" and (c.fraction, c.seed) in missing]
+    cells = [
+        c
+        for c in RunGrid(untuned).cells("runs")
+        if c.arm == "none" and (c.fraction, c.seed) in missing
+    ]
     found = batches(cells)
     assert {cell for batch in found for cell in batch.cells} == set(cells)
     assert sum(len(batch.cells) for batch in found) == len(cells)
-    lines = [dict(line.split("=", 1) for line in overrides(untuned, batch)) for batch in found]
+    lines = [
+        dict(line.split("=", 1) for line in RunGrid(untuned).overrides(batch)) for batch in found
+    ]
     assert [f"{line['finetune.label_fraction']} {line['seed']}" for line in lines] == expected
 
 
@@ -125,13 +125,16 @@ def test_heads_and_chosen_settings_are_kept_apart(content: dict[str, Any]) -> No
         (("regression",), "long"),
         (("heatmap",), "short"),
     ]
-    same = [Cell(*cell.__dict__.values()) for cell in cells]
-    joined = batches([Cell("runs", c.arm, c.seed, c.head, 1.0, "long") for c in same])
+    joined = batches([cell._replace(candidate="long") for cell in cells])
     assert [batch.heads for batch in joined] == [("regression", "heatmap")]
 
 
 def test_folders_differ_and_say_what_they_are(study: Study) -> None:
-    cells = [*pretraining_cells(study), *tuning_cells(study), *final_cells(study)]
+    cells = [
+        *RunGrid(study).cells("pretrain"),
+        *RunGrid(study).cells("tune"),
+        *RunGrid(study).cells("runs"),
+    ]
     folders = [cell.folder for cell in cells]
     assert len(set(folders)) == len(cells) == 4 + 2 * 2 * 2 + 2 * 2 * 3
     assert folders[0] == "pretrain/contrastive/seed-5"
@@ -140,7 +143,7 @@ def test_folders_differ_and_say_what_they_are(study: Study) -> None:
 
 
 def test_what_is_checked_first_needs_no_backbone_and_takes_every_setting(study: Study) -> None:
-    found = samples(study)
+    found = RunGrid(study).samples()
     assert len(found) == 1 + 2
     assert not any("backbone.weights" in line for command in found for line in command)
     assert {"objective=contrastive", "finetune.max_epochs=4", "optimizer.lr=1.0e-4"} <= {
@@ -154,7 +157,7 @@ def test_settings_tried_at_one_fraction_hold_for_the_nearest_others(
     content["fractions"] = [0.01, 0.05, 0.1, 1.0]
     content["tune"]["fractions"] = [0.05, 1.0]
     study = parse_study(content)
-    assert study.tuning is not None
-    assert [study.tuning.nearest(fraction) for fraction in study.fractions] == [0.05] * 3 + [1.0]
-    assert {cell.fraction for cell in tuning_cells(study)} == {0.05, 1.0}
-    assert samples(study)[-1][-1].startswith("hydra.sweep.subdir=")
+    assert study.tune is not None
+    assert [study.tune.nearest(fraction) for fraction in study.fractions] == [0.05] * 3 + [1.0]
+    assert {cell.fraction for cell in RunGrid(study).cells("tune")} == {0.05, 1.0}
+    assert RunGrid(study).samples()[-1][-1].startswith("hydra.sweep.subdir=")

@@ -1,0 +1,157 @@
+"""The figures of a study: the metric by labels, paired differences, and every seed."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from handpose.report.style import (
+    BASELINE,
+    FINGER_COLOURS,
+    INK,
+    MODEL,
+    MUTED,
+    NORMAL,
+    RULE,
+    TRUTH,
+    legend,
+    new_panels,
+    tidy,
+    to_png,
+)
+from handpose.study.findings import Findings
+from handpose.study.study_file import Study
+from handpose.study.tables import constant_name, metric_words, percent
+
+_COLUMNS = 3
+_MARKERS = "osD^vPX"
+_DODGE = 1.05  # factor between neighbouring arms on the axis of labels
+_MARGIN = 1.4  # factor between the ends of the axis and the outermost fractions
+
+
+def make_figures(findings: Findings) -> dict[str, bytes]:
+    """Draws what there is; returns name -> PNG."""
+    figures = {}
+    if any(estimate.mean is not None for estimate in findings.means.values()):
+        figures["metric_by_labels"] = _draw_means(findings)
+        figures["seeds"] = _draw_seeds(findings)
+    if any(found.estimate.mean is not None for found, _ in findings.comparisons.values()):
+        figures["differences"] = _draw_differences(findings)
+    return figures
+
+
+def _arm_colours(study: Study) -> dict[str, str]:
+    """Grey for the baseline; a colour for each other arm, repeated after the last one."""
+    colours = [FINGER_COLOURS[finger] for finger in reversed(FINGER_COLOURS)]
+    others = [arm for arm in study.arms if arm != study.baseline]
+    own = {arm: colours[place % len(colours)] for place, arm in enumerate(others)}
+    return {study.baseline: MUTED, **own}
+
+
+def _draw_means(findings: Findings) -> bytes:
+    """A panel per head: the means and intervals over the labels (log), and the constant."""
+    study, title = findings.study, metric_words(findings.study.metric).title
+    figure, plots = new_panels(len(study.heads), columns=min(2, len(study.heads)), height=4.2)
+    for axes, head in zip(plots, study.heads, strict=True):
+        tidy(axes, title=title if len(study.heads) == 1 else f"{title}: {head}", x="labels")
+        _draw_constant(axes, findings, head)
+        for place in range(len(study.arms)):
+            _draw_arm(axes, findings, head, place)
+        axes.set_xscale("log")
+        axes.set_xticks(study.fractions, [percent(fraction) for fraction in study.fractions])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(min(study.fractions) / _MARGIN, max(study.fractions) * _MARGIN)
+        legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+    return to_png(figure)
+
+
+def _draw_constant(axes: Axes, findings: Findings, head: str) -> None:
+    """A dashed line at the number of the constant prediction."""
+    every = [(part, findings.constant(head, part)) for part in findings.study.fractions]
+    points = sorted((part, value) for part, value in every if value is not None)
+    if points:
+        (first, low), (last, high) = points[0], points[-1]
+        points = [(first / _MARGIN, low), *points, (last * _MARGIN, high)]
+        label = constant_name(str(findings.study.constant))
+        dashed = (0, (4, 2))
+        axes.plot(*zip(*points, strict=True), label=label, color=BASELINE, ls=dashed, lw=1.6)
+
+
+def _draw_arm(axes: Axes, findings: Findings, head: str, place: int) -> None:
+    """The means of an arm, moved aside so that intervals do not overlap."""
+    study = findings.study
+    arm = list(study.arms)[place]
+    every = [(part, findings.means[arm, head, part]) for part in sorted(study.fractions)]
+    known = [(part, e.mean, e.half or 0.0) for part, e in every if e.mean is not None]
+    if known:
+        fractions, values, halves = zip(*known, strict=True)
+        axes.errorbar(
+            _DODGE ** (place - (len(study.arms) - 1) / 2) * np.asarray(fractions),
+            values,
+            yerr=halves,
+            label=arm,
+            color=_arm_colours(study)[arm],
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=5,
+            linewidth=1.6,
+            capsize=3,
+        )
+
+
+def _draw_panels(study: Study, height: float, draw: Callable) -> bytes:
+    """A panel per head and fraction, filled by draw(axes, head, fraction, is_first of its row)."""
+    panels = [(head, fraction) for head in study.heads for fraction in study.fractions]
+    figure, plots = new_panels(len(panels), columns=min(_COLUMNS, len(panels)), height=height)
+    for place, (axes, (head, fraction)) in enumerate(zip(plots, panels, strict=True)):
+        title = f"{percent(fraction)} of the labels"
+        tidy(axes, title=title if len(study.heads) == 1 else f"{head}, {title}", x="")
+        draw(axes, head, fraction, place % _COLUMNS == 0)
+    return to_png(figure)
+
+
+def _draw_differences(findings: Findings) -> bytes:
+    """Each pair's difference and interval, the first on top; filled where it is significant."""
+    study, unit = findings.study, metric_words(findings.study.metric).unit
+    names = [f"{arm} − {against}" for arm, against in study.pairs]
+
+    def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for height, pair in enumerate(study.pairs):
+            comparison = findings.comparisons[(*pair, head, fraction)]
+            found = comparison.difference.estimate
+            if found.low is not None and found.high is not None:
+                axes.plot([found.low, found.high], [height] * 2, color=MODEL, linewidth=1.6)
+            if found.mean is not None:
+                filling = MODEL if comparison.is_significant else "white"
+                axes.plot(found.mean, height, "o", color=MODEL, markerfacecolor=filling)
+        axes.set_xlabel(f"difference{f', {unit}' if unit else ''}")
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.grid(axis="x", color=RULE, linewidth=0.6)
+        axes.set_yticks(range(len(names)), names if is_first else [""] * len(names))
+
+    return _draw_panels(study, 1.1 + 0.3 * len(names), draw)
+
+
+def _draw_seeds(findings: Findings) -> bytes:
+    """The value of every run; a line joins the runs of one seed."""
+    study, title = findings.study, metric_words(findings.study.metric).title
+    arms = list(study.arms)
+
+    def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:
+        for seed in study.seeds:
+            own = [findings.values.get((arm, head, fraction, seed)) for arm in arms]
+            values = [np.nan if one is None or one.value is None else one.value for one in own]
+            known = np.flatnonzero(np.isfinite(values))
+            axes.plot(known, np.take(values, known), color=TRUTH, linewidth=0.7, zorder=1)
+            for place in known:
+                colour = _arm_colours(study)[arms[place]]
+                axes.plot(place, values[place], "o", color=colour, markersize=4.5, alpha=0.85)
+        axes.set_ylabel(title)
+        axes.set_xticks(range(len(arms)), arms, rotation=30, ha="right")
+        axes.set_xlim(-0.5, len(arms) - 0.5)
+        axes.tick_params(labelsize=NORMAL)
+
+    return _draw_panels(study, 3.0, draw)
