@@ -3,36 +3,42 @@
 import torch
 from torch import Tensor, nn
 
-from handpose.backbones.base import Backbone, normalise
+from handpose.backbones.base import Backbone
 from handpose.heads.base import Head
 from handpose.records import Prediction
 
 
 class PoseModel(nn.Module):
-    """uint8 crops (B, 3, S, S) and their K (B, 3, 3) -> Prediction.
+    """uint8 crops and their intrinsics -> Prediction.
 
     Args:
-        backbone, head: its two parts.
-        freeze_backbone: the backbone keeps every parameter and every buffer bit for bit: it gets
-            no gradient and stays in evaluation mode, for BatchNorm's statistics drift otherwise.
+        backbone: Image -> features.
+        head: Features -> pose.
+        freeze_backbone: Keep every parameter and buffer of the backbone bit for bit. It gets no
+            gradient and stays in evaluation mode: BatchNorm's statistics would drift otherwise.
     """
 
-    def __init__(self, *, backbone: Backbone, head: Head, freeze_backbone: bool) -> None:
+    def __init__(self, *, backbone: Backbone, head: Head, freeze_backbone: bool = False) -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(not freeze_backbone)
         self.head = head
         self.freeze_backbone = freeze_backbone
-        self.train()  # nobody else may: Lightning keeps whatever mode a module comes in
+        self.train()  # Lightning keeps the mode that a module comes in
 
     def train(self, mode: bool = True) -> "PoseModel":
-        """Training mode, a frozen backbone excepted."""
+        """Sets training mode, except for a frozen backbone."""
         super().train(mode)
         if self.freeze_backbone:
             self.backbone.eval()
         return self
 
     def forward(self, image: Tensor, K: Tensor) -> Prediction:
+        """Predicts the pose.
+
+        Args:
+            image: (B, 3, S, S) uint8 RGB.
+            K: (B, 3, 3) of the crop; the identity if unknown.
+        """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
-            features = self.backbone(normalise(image))
-            embedding = self.backbone.embedding(features)
+            features, embedding = self.backbone.encode(image)
         return self.head(features, embedding, K)

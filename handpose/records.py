@@ -1,13 +1,13 @@
-"""The records that flow through the program: every shape, unit and frame is said here, once.
+"""The records that flow through the program, with every shape, unit and frame.
 
 B batch, V views, J = 21 joints (order: `handpose.skeleton`), S side of the square crop in px,
 H, W source image. Image frame: px, u right, v down, integers are pixel centres. Camera frame:
 metres, x right, y down, z forward. uvz is the 2.5D pose: (u, v) in px of the crop and
 z = (depth - root depth) / reference bone.
 
-Inside the model every hand is a right hand: a left one is mirrored (`side` undoes it).
+Inside the model every hand is a right hand: a left hand is mirrored, and `side` says so.
 A missing label is 0 with its `valid` False; a missing K is the identity, a missing bone 1.
-NamedTuples, since `default_collate` and Lightning's transfer to the device take them.
+They are NamedTuples, which `default_collate` and Lightning's device transfer accept.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -16,11 +16,11 @@ import numpy as np
 from torch import Tensor
 
 Side = Literal["left", "right"]
-Column = Any  # np.ndarray as a data worker makes it, Tensor once collated
+Column = Any  # np.ndarray in a data worker, Tensor once collated
 
 
 class Sample(NamedTuple):
-    """One unaugmented hand, as every dataset yields it, in the frame of its source image."""
+    """One unaugmented hand in the frame of its source image: what every dataset yields."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
     uv: np.ndarray  # (J, 2) float32, px of `image`
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
 
 class ViewParams(NamedTuple):
-    """All that was drawn for a view before any pixel is touched; enough to redo it anywhere.
+    """All that was drawn for a view before any pixel is touched; enough to repeat it anywhere.
 
     One row per view (V, ...); after collation (B, V, ...).
     """
@@ -53,21 +53,21 @@ class ViewParams(NamedTuple):
 
 
 class Views(NamedTuple):
-    """A pre-training batch of one part of the objective: V views that belong together.
+    """A pre-training batch of one part of the objective: V views of one unlabelled image.
 
-    They are of one unlabelled image, or, where positives are mined, of images of similar poses.
+    With mined positives, V views of images of similar poses.
     """
 
     image: Column  # (B, V, 3, S, S) uint8
     params: ViewParams  # each (B, V, ...)
-    identity: Column  # (B, V) int64: equal for samples of one and the same pose
-    index: Column  # (B, V) int64: the place in its dataset of the sample that the view is of
-    pose: Column  # (B, V, P) float32: by what similarities are weighted; P = 0: they are not
+    identity: Column  # (B, V) int64: equal for samples of the same pose
+    index: Column  # (B, V) int64: of the sample in its dataset
+    pose: Column  # (B, V, P) float32: weighs the similarities; P = 0: no weights
     pose_valid: Column  # (B, V) bool: the pose is known, else 0
 
 
 class Target(NamedTuple):
-    """A labelled batch: crops and the truth, in the crop's own frame and for right hands."""
+    """A labelled batch: crops and the truth, in the crop's frame and for right hands."""
 
     image: Column  # (B, 3, S, S) uint8
     uvz: Column  # (B, J, 3): px of the crop, px of the crop, reference bones
@@ -78,23 +78,23 @@ class Target(NamedTuple):
     scale_valid: Column  # (B,) bool: `granted_scale` is known
     uv_valid: Column  # (B, J) bool
     xyz_valid: Column  # (B, J) bool: the joint is labelled in 3D
-    z_valid: Column  # (B, J) bool: the joint, the root and the reference bone are
+    z_valid: Column  # (B, J) bool: the joint, the root and the reference bone are labelled
     K_valid: Column  # (B,) bool
     affine: Column  # (B, 2, 3) px of the source image -> px of the crop, the mirror included
     is_left: Column  # (B,) bool: mirrored
-    index: Column  # (B,) int64: the sample's place in its dataset
+    index: Column  # (B,) int64: of the sample in its dataset
 
 
 class Prediction(NamedTuple):
-    """What a head says of a crop, for a right hand, in the crop's frame."""
+    """What a head predicts for a crop, for a right hand, in the crop's frame."""
 
     uvz: Tensor  # (B, J, 3): px of the crop, px of the crop, reference bones; z of the root is 0
     xyz: Tensor  # (B, J, 3) camera frame, in units of the reference bone
     root_depth: Tensor  # (B,) depth of the root, at which xyz lies, in units of the reference bone
     heatmap: Tensor  # (B, J, h, w), each summing to 1; (B, 0) for heads without heatmaps
-    solved_root_depth: Tensor  # (B,) what the reference bone's unit length alone gives
+    solved_root_depth: Tensor  # (B,) from the reference bone's unit length alone
     is_refined: Tensor  # (B,) bool: `root_depth` is a correction of the solved one
-    own_uvz: Tensor  # (B, J, 3) as the head itself has it: with root=palm joint 0 is the palm
+    own_uvz: Tensor  # (B, J, 3) the head's own output: with root=palm joint 0 is the palm
 
 
 Features = tuple[Tensor, ...]  # fine -> coarse: (B, channels[i], S / strides[i], S / strides[i])

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 FLOORS = (
     ("skeleton", "records", "progress", "files", "distributed", "pipeline.third_party_messages"),
     ("geometry",),
-    ("losses", "evaluation.pose_errors", "evaluation.ridge"),
+    ("evaluation.pose_errors", "evaluation.ridge"),
     ("evaluation.embedding_health",),
     ("augment",),
     ("data", "weights"),

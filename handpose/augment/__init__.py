@@ -1,4 +1,4 @@
-"""Augmentation: parameters are drawn first, as numbers, and applied after, to the pixels."""
+"""Augmentation: numbers are drawn first and applied to the pixels after."""
 
 import os
 

@@ -1,7 +1,7 @@
 """Colour, grey, blur, noise, cut-out and Sobel: drawn by `sample_appearance`, applied by `render`.
 
-The pixels of grey, blur and noise are albumentations' work, handed the drawn numbers, so that
-nothing random is left to it. S side of the view in px.
+albumentations computes the pixels of grey, blur and noise from the drawn numbers, so nothing random
+is left to it. S side of the view in px.
 """
 
 import math
@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from albumentations.augmentations.blur.functional import create_gaussian_kernel_1d
 
-from handpose.augment.colour import colour_matrix
 from handpose.augment.geometric import within
 from handpose.augment.settings import Augmentation
 
@@ -24,7 +23,7 @@ NOWHERE = np.empty((0, 2))
 
 
 class Appearance(NamedTuple):
-    """One view's rows of `ViewParams`, without its map."""
+    """One view's row of `ViewParams`, without its map."""
 
     colour: tuple[float, float, float, float]
     grey: bool
@@ -39,15 +38,18 @@ class Appearance(NamedTuple):
 def sample_appearance(
     rng: np.random.Generator, settings: Augmentation, size: int, joints: np.ndarray = NOWHERE
 ) -> Appearance:
-    """Draws one view's appearance; the same numbers whatever the switches say.
+    """Draws a view's appearance. The same numbers are drawn whatever the switches are.
 
     Args:
+        rng: Of the sample.
+        settings: Switches and ranges.
+        size: S.
         joints: (N, 2) px of the view, where a cut-out about a joint may lie.
     """
     hue, saturation, gain, bias, *chances, sigma = rng.random(10).tolist()
     noise_seed = int(rng.integers(2**31))
     rectangle = _rectangle(rng.random(4).tolist(), settings, size, joints)
-    # the seed is as random as a number more, which every later draw would feel
+    # The seed serves as the random level: another draw would change every later one.
     fill = noise_seed % 256 if settings.cut_out_fill == "grey" else 0
     colour = (
         math.radians(within(settings.hue, hue)),
@@ -71,9 +73,9 @@ def sample_appearance(
 def _rectangle(
     numbers: list[float], settings: Augmentation, size: int, joints: np.ndarray
 ) -> tuple[int, int, int, int]:
-    """u0, v0, u1, v1 in px, of sides `cut_out_side` x S; from four numbers of [0, 1).
+    """u0, v0, u1, v1 in px, of sides `cut_out_side` x S, from four numbers in [0, 1).
 
-    Wholly inside the view, or a square about a joint, of which the view shows a part.
+    Wholly inside the view, or the visible part of a square about a joint.
     """
     width, height = (round(within(settings.cut_out_side, number) * size) for number in numbers[:2])
     if settings.cut_out_at == "joint" and len(joints):
@@ -85,7 +87,15 @@ def _rectangle(
 
 
 def render(view: np.ndarray, look: Appearance) -> np.ndarray:
-    """Applies `look` to a view (S, S, 3) uint8: colour, grey, blur, noise, cut-out, Sobel."""
+    """Applies colour, grey, blur, noise, cut-out and Sobel, in this order.
+
+    Args:
+        view: (S, S, 3) uint8 RGB.
+        look: The drawn numbers.
+
+    Returns:
+        (S, S, 3) uint8.
+    """
     if look.colour != _NEUTRAL:
         view = cv2.transform(view, colour_matrix(look.colour))
     if look.grey:
@@ -94,7 +104,7 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
         view = _BLUR.apply(view, kernel=create_gaussian_kernel_1d(look.blur))
     if look.noise:
         unit = np.random.default_rng(look.noise_seed).standard_normal(view.shape, dtype=np.float32)
-        # rounded here: albumentations would cut the fractions off, which shrinks the noise
+        # Rounded here: albumentations would truncate, which shrinks the noise.
         noise = np.rint(look.noise * unit)
         view = _NOISE.apply(view, noise_map=np.maximum(noise, 0) if look.one_sided else noise)
     u0, v0, u1, v1, fill = look.cutout
@@ -102,6 +112,21 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
         view = view.copy()
         view[v0:v1, u0:u1] = fill
     return _sobel(view) if look.sobel else view
+
+
+def colour_matrix(colour: tuple[float, float, float, float]) -> np.ndarray:
+    """Returns the colour map of a view as a matrix (3, 4) float64 for (r, g, b, 1).
+
+    (hue shift h in rad, saturation s, gain g, bias b in 0..255) takes an RGB colour c to
+    g (m + s R(h) (c - m)) + b, where m is the mean of its channels (its grey) and R rotates about
+    the grey axis. These maps form a group: hue shifts add, saturations and gains multiply. The
+    rotation treats the channels alike, so each row is the row above it shifted.
+    """
+    hue, saturation, gain, bias = colour
+    cos, sin = saturation * math.cos(hue) / 3, saturation * math.sin(hue) / math.sqrt(3)
+    own, following, preceding = 1 / 3 + 2 * cos, 1 / 3 - cos - sin, 1 / 3 - cos + sin
+    rows = (own, following, preceding), (preceding, own, following), (following, preceding, own)
+    return np.array([[gain * weight for weight in row] + [bias] for row in rows])
 
 
 def _sobel(view: np.ndarray) -> np.ndarray:

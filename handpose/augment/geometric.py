@@ -1,7 +1,7 @@
 """Rotation, scale, shift and crop as one affine map: drawn by `sample_affine`, applied by `warp`.
 
-S side of the view in px. OpenCV makes a view in 100 us, and NumPy takes 1 to 10 us for anything it
-does to two numbers, so plain floats are used here.
+S side of the view in px. OpenCV makes a view in 100 us, while NumPy takes 1 to 10 us for any
+operation on two numbers, so plain floats are used here.
 """
 
 import math
@@ -12,17 +12,22 @@ import numpy as np
 from handpose.augment.settings import Augmentation, Range
 from handpose.geometry.affine import compose, invert, resize
 
-# A source this many times finer than the view is halved first, as often as it takes. OpenCV halves
-# 15 times faster than it averages over areas that are no whole pixels.
+# A source more than this much finer than the view is halved first, repeatedly. OpenCV halves 15
+# times faster than it averages over areas that are no whole pixels.
 _HALVE_ABOVE = 2.0
-# Whole blocks of as many pixels are cut out, so that they can be halved four times.
+# The shown part is cut out in whole blocks of this many px, so that it can be halved four times.
 _BLOCK = 16
-# Looking for the part of an image that a view shows pays for more pixels than this.
+# Above this many px, finding the shown part of the image is worth its cost.
 _SMALL = 300 * 300
 
 
 def within(bounds: Range, number: float) -> float:
-    """A number of [0, 1) spread over `bounds`, as `rng.uniform` does it."""
+    """Spreads a number over a range, as `rng.uniform` does.
+
+    Args:
+        bounds: Lowest and highest value.
+        number: In [0, 1).
+    """
     low, high = bounds
     return low + (high - low) * number
 
@@ -30,10 +35,16 @@ def within(bounds: Range, number: float) -> float:
 def sample_affine(
     rng: np.random.Generator, settings: Augmentation, box: np.ndarray, size: int
 ) -> np.ndarray:
-    """Draws one view's map, px of the source -> px of the view of side `size`. (2, 3) float64.
+    """Draws a view's map (2, 3) float64, source px -> view px.
 
-    The crop is a square of side margin x box side, turned and shifted about the box's centre. The
-    same numbers are drawn whatever the switches say, so that one switch moves nothing else.
+    The crop is a square of side margin x box side, rotated and shifted about the box's centre. The
+    same numbers are drawn whatever the switches are, so one switch changes nothing else.
+
+    Args:
+        rng: Of the sample.
+        settings: Switches and ranges.
+        box: (3,) centre u, centre v, side, in px of the source.
+        size: S.
     """
     turn, margin, *shifts = rng.random(4).tolist()
     u, v, side = box.tolist()
@@ -49,13 +60,19 @@ def sample_affine(
 
 
 def plain_affine(settings: Augmentation, box: np.ndarray, size: int) -> np.ndarray:
-    """The crop of side `margin` x box, neither turned nor shifted: (2, 3) float64."""
+    """Returns the map (2, 3) float64 of the plain crop of side `margin` x box side.
+
+    Args:
+        settings: Give the margin.
+        box: (3,) centre u, centre v, side, in px of the source.
+        size: S.
+    """
     u, v, side = box.tolist()
     return _crop_map(u, v, side * settings.margin, 0.0, size)
 
 
 def _crop_map(u: float, v: float, side: float, angle: float, size: int) -> np.ndarray:
-    """Takes the square of `side` px about (u, v), turned by `angle` (rad), to a view."""
+    """Takes the square of `side` px about (u, v), rotated by `angle` (rad), to a view."""
     scale, middle = size / side, (size - 1) / 2
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     rows = (cos, -sin, middle - cos * u + sin * v), (sin, cos, middle - sin * u - cos * v)
@@ -63,7 +80,7 @@ def _crop_map(u: float, v: float, side: float, angle: float, size: int) -> np.nd
 
 
 def widen(image: np.ndarray) -> np.ndarray:
-    """A small image (H, W, 3) as (H, W, 4), which `warp` else does for each view; others as is.
+    """Converts a small image (H, W, 3) to (H, W, 4) once, which `warp` would do for each view.
 
     OpenCV 5 warps four channels twice as fast as three, to the same pixels.
     """
@@ -72,9 +89,12 @@ def widen(image: np.ndarray) -> np.ndarray:
 
 
 def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """The view of side `size` of `image` (H, W, 3), or of what `widen` made of it, under `affine`
-    (2, 3). (S, S, 3) uint8, reflected beyond the border, for a border filled with a constant would
-    give the rotation away.
+    """Renders a view (S, S, 3) uint8. Reflects at the border: a constant would show the rotation.
+
+    Args:
+        image: (H, W, 3) uint8, or what `widen` returned for it.
+        affine: (2, 3), px of `image` -> px of the view.
+        size: S.
     """
     if image.shape[2] == 3:
         image, affine = _cut_out(image, affine, size)
@@ -88,12 +108,12 @@ def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
 def _cut_out(image: np.ndarray, affine: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The part of `image` that the view shows, not copied, and its map.
 
-    What reflection at the border brings in belongs to that part, and so does the border.
+    The part includes the border and whatever is reflected into the view.
     """
     corners = np.array([[0, size - 1, 0, size - 1], [0, 0, size - 1, size - 1]])
     inverse = invert(affine)
     seen = inverse[:, :2] @ corners + inverse[:, 2:]
-    # two pixels more for the interpolation, of what may become a smaller image
+    # Two px more for the interpolation, of what may become a smaller image.
     margin = 2 * max(1.0, np.abs(inverse[:, :2]).sum())
     (u0, v0), (u1, v1) = seen.min(axis=1) - margin, seen.max(axis=1) + margin
     columns, rows = _span(u0, u1, image.shape[1]), _span(v0, v1, image.shape[0])

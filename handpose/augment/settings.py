@@ -1,4 +1,4 @@
-"""What an augmentation may do: nine switches and their ranges."""
+"""The settings of an augmentation: nine switches and their ranges."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ BOUNDS: dict[str, Range] = {
     "probability": (0, 1),
 }
 SINGLE = ("margin", "noise_std", "probability")  # numbers, not ranges
-# What each setting that is a word may be, the default first.
+# Allowed values of each setting that is a word, the default first.
 WORDS = {
     "shift_along": ("source", "view"),
     "noise": ("symmetric", "one_sided"),
@@ -33,39 +33,62 @@ WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """The nine augmentations of the paper's ablation as switches, and the ranges they draw from.
+    """The nine augmentations of the paper's ablation, and the ranges they draw from.
 
-    The first four are tracked: `relative` can predict them. Units: degrees; fractions of the
-    box's side; factors; px of the view; 0..255 for bias and noise. `probability` is that of each
-    of the last five. With `random_crop` off the crop has side `margin` x box.
+    The first four are tracked: `relative` can predict them. The defaults are `augment=full`.
 
-    The last four settings say how: the axes that the shift is measured along, those of the source
-    or of the turned view; noise of both signs, or its negative half set to 0, which brightens; the
-    cut-out anywhere in the view, or, where joints are labelled, a square about one of them; and
-    the cut-out black, or of one random grey.
+    Args:
+        rotate: Rotate by `angle`.
+        crop: Shift the crop by `shift`.
+        random_crop: Scale the crop by `margin_range`; if off, its side is `margin` x box side.
+        colour_jitter: Change `hue`, `saturation`, `gain` and `bias`.
+        colour_drop: Replace the channels by their mean.
+        gaussian_blur: Blur by `blur_sigma`.
+        gaussian_noise: Add noise of `noise_std`.
+        cut_out: Erase a rectangle of sides `cut_out_side`.
+        sobel: Replace the image by its gradient magnitude.
+        angle: In degrees.
+        shift: In box sides.
+        margin: Crop side / box side.
+        margin_range: Crop side / box side.
+        hue: In degrees.
+        saturation: Factor.
+        gain: Factor.
+        bias: In 0..255.
+        blur_sigma: In px of the view.
+        noise_std: In 0..255.
+        cut_out_side: In sides of the view.
+        probability: Of each of the last five switches.
+        shift_along: Axes of the shift: "source" image, or rotated "view".
+        noise: "symmetric", or "one_sided": negative noise is 0, which brightens.
+        cut_out_at: "anywhere", or "joint": a square about a labelled joint, if there is one.
+        cut_out_fill: "black", or "grey": one random level.
+
+    Raises:
+        ValueError: A value is out of its bounds or not one of its words.
     """
 
-    rotate: bool
-    crop: bool
-    random_crop: bool
-    colour_jitter: bool
-    colour_drop: bool
-    gaussian_blur: bool
-    gaussian_noise: bool
-    cut_out: bool
-    sobel: bool
-    angle: Range
-    shift: Range
-    margin: float
-    margin_range: Range
-    hue: Range
-    saturation: Range
-    gain: Range
-    bias: Range
-    blur_sigma: Range
-    noise_std: float
-    cut_out_side: Range
-    probability: float
+    rotate: bool = True
+    crop: bool = True
+    random_crop: bool = True
+    colour_jitter: bool = True
+    colour_drop: bool = True
+    gaussian_blur: bool = True
+    gaussian_noise: bool = True
+    cut_out: bool = True
+    sobel: bool = False
+    angle: Range = (-45, 45)
+    shift: Range = (-0.1, 0.1)
+    margin: float = 1.25
+    margin_range: Range = (0.9, 1.5)
+    hue: Range = (-45, 45)
+    saturation: Range = (0.2, 1.0)
+    gain: Range = (0.5, 1.0)
+    bias: Range = (5, 20)
+    blur_sigma: Range = (0.1, 2.0)
+    noise_std: float = 25
+    cut_out_side: Range = (0, 0.16)
+    probability: float = 0.5
     shift_along: str = "source"
     noise: str = "symmetric"
     cut_out_at: str = "anywhere"
@@ -73,11 +96,11 @@ class Augmentation:
 
     @property
     def reads_joints(self) -> bool:
-        """Whether joint labels decide where something is erased."""
+        """Whether the cut-out depends on joint labels."""
         return self.cut_out and self.cut_out_at == "joint"
 
     def __post_init__(self) -> None:
-        """Checks the values; a configuration gives them as lists."""
+        """Checks the values; a configuration gives ranges as lists."""
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             ends = (value, value) if name in SINGLE else tuple(value)

@@ -13,14 +13,14 @@ from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
 from handpose.records import Sample, Target, ViewParams, Views
 from handpose.skeleton import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 
-# Of the columns of `Appearance`, in its order, which is that of `ViewParams`.
+# Of the columns of `Appearance`, in the order it shares with `ViewParams`.
 _DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.bool_, np.int64, np.bool_)
 
 
 class RightHand(NamedTuple):
-    """A sample's labels as those of a right hand, and the map that makes it one."""
+    """A sample's labels as a right hand's, and the map that mirrors its image."""
 
-    affine: np.ndarray  # (2, 3) px of the source -> px of the (perhaps mirrored) source
+    affine: np.ndarray  # (2, 3) px of the source -> px of the (mirrored) source
     uv: np.ndarray  # (J, 2)
     xyz: np.ndarray  # (J, 3)
     K: np.ndarray  # (3, 3)
@@ -28,7 +28,7 @@ class RightHand(NamedTuple):
 
 
 def as_right_hand(sample: Sample) -> RightHand:
-    """Mirrors a left hand's labels; its pixels wait for the one warp. u' = W - 1 - u, x' = -x."""
+    """Mirrors a left hand's labels, u' = W - 1 - u, x' = -x; the pixels follow in `warp`."""
     if sample.side == "right":
         return RightHand(np.eye(2, 3), sample.uv, sample.xyz, sample.K, sample.box)
     width = sample.image.shape[1]
@@ -46,14 +46,23 @@ def make_views(
     *,
     rng: np.random.Generator,
     size: int,
-    num_views: int,
-    identity: int,
-    index: int,
+    num_views: int = 2,
+    identity: int = 0,
+    index: int = 0,
 ) -> Views:
-    """V independently augmented views of `sample`, of side `size`; their pose is left out.
+    """Makes V independently augmented views of a sample; `Views.pose` stays empty.
 
-    Of the labels only the side is read (left hands are mirrored); with `crop_by=joints` the box,
-    with `cut_out_at=joint` the joints.
+    Reads no labels but the side (left hands are mirrored). `crop_by=joints` and
+    `cut_out_at=joint` use the joints too.
+
+    Args:
+        sample: One unaugmented hand.
+        settings: Switches and ranges.
+        rng: The one source of random numbers.
+        size: S in px.
+        num_views: V.
+        identity: Equal for samples of the same pose.
+        index: Of the sample in its dataset.
     """
     hand = as_right_hand(sample)
     source, affines, looks = widen(sample.image), [], []
@@ -77,14 +86,22 @@ def make_views(
 
 
 def _cut_out_joints(sample: Sample, affine: np.ndarray, settings: Augmentation) -> np.ndarray:
-    """The labelled joints (N, 2) in px of the view, where a cut-out is to lie about one."""
+    """The labelled joints (N, 2) in px of the view if a cut-out needs them, else none."""
     if not settings.reads_joints:
         return NOWHERE
     return maps.apply(affine, sample.uv[sample.uv_valid])
 
 
 def join_views(first: Views, second: Views) -> Views:
-    """The views of two samples as those of one pair: V = V1 + V2."""
+    """Joins the views of two samples into one pair.
+
+    Args:
+        first: V1 views.
+        second: V2 views.
+
+    Returns:
+        V1 + V2 views.
+    """
     params = ViewParams(*map(_join, first.params, second.params))
     rest = {
         name: _join(getattr(first, name), getattr(second, name))
@@ -101,7 +118,7 @@ def _join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _stack_params(
     affines: list[np.ndarray], plain: np.ndarray, looks: list[Appearance]
 ) -> ViewParams:
-    """One row a view, in the dtypes that `ViewParams` states."""
+    """One row per view, in the dtypes that `ViewParams` states."""
     columns = zip(_DTYPES, zip(*looks, strict=True), strict=True)
     rows: list[np.ndarray] = [np.array(values, dtype=dtype) for dtype, values in columns]
     plains = np.array([plain] * len(affines), dtype=np.float32)
@@ -114,13 +131,21 @@ def make_target(
     *,
     rng: np.random.Generator,
     size: int,
-    reference_bone: str,
-    index: int,
+    reference_bone: str = "index",
+    index: int = 0,
 ) -> Target:
-    """One augmented crop of `sample` with its labels moved along: K' = A K, joints' = A joints.
+    """Makes an augmented crop of a sample with its labels: K' = A K, joints' = A joints.
 
-    xyz stays in the camera frame; the crop's K, in general not upper-triangular, takes it to the
+    xyz stays in the camera frame. The crop's K, not upper-triangular in general, projects it to the
     crop's px.
+
+    Args:
+        sample: One unaugmented hand.
+        settings: Switches and ranges.
+        rng: The one source of random numbers.
+        size: S in px.
+        reference_bone: A key of `REFERENCE_BONES`.
+        index: Of the sample in its dataset.
     """
     hand = as_right_hand(sample)
     crop = sample_affine(rng, settings, hand.box, size)
@@ -150,7 +175,7 @@ def make_target(
 
 
 def _length(xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]) -> float:
-    """The bone's length in metres, 0 where one of its ends is unlabelled."""
+    """The bone's length in metres, 0 if an end is unlabelled."""
     start, end = bone
     return float(np.linalg.norm(xyz[end] - xyz[start])) if valid[start] and valid[end] else 0.0
 
@@ -158,7 +183,7 @@ def _length(xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]) -> float:
 def _relative_depth(
     xyz: np.ndarray, valid: np.ndarray, bone: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """z (J,) from the root in reference bones, its validity (J,), and the bone (m; 1: unknown)."""
+    """z (J,) in reference bones from the root, its validity (J,), and the bone (m; 1: unknown)."""
     length = _length(xyz, valid, bone)
     if length == 0 or not valid[ROOT]:
         return np.zeros(NUM_JOINTS), np.zeros(NUM_JOINTS, dtype=bool), 1.0

@@ -1,4 +1,4 @@
-"""The contract of a backbone, and the normalisation of its input."""
+"""The interface of a backbone, and the normalisation of its input. S side of the image in px."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,12 +22,15 @@ def normalise(image: Tensor) -> Tensor:
 
 
 class Backbone(nn.Module, ABC):
-    """Image (B, 3, S, S), normalised -> features, fine -> coarse.
+    """Normalised image (B, 3, S, S) -> features, fine -> coarse.
 
-    Level i has `channels[i]` channels and `strides[i]`: (B, channels[i], S / strides[i], ...).
-    `network` is the library's model without its classifier; its state dict bears the library's
-    own key names, so that weights go in and out strictly. `decoder` is the state of the `TopDown`
-    that an objective read latent keypoints through, if one did: a heatmap head can go on with it.
+    Attributes:
+        channels: Of each level: level i is (B, channels[i], S / strides[i], S / strides[i]).
+        strides: Of each level, in px of the image.
+        network: The library's model without its classifier. Its state dict has the library's own
+            keys, so weights load strictly.
+        decoder: State of the `TopDown` that an objective read latent keypoints through, if any; a
+            heatmap head can start from it.
     """
 
     network: Any
@@ -36,7 +39,7 @@ class Backbone(nn.Module, ABC):
     strides: tuple[int, ...]
 
     def layers(self) -> list[tuple[str, ...]]:
-        """What `network` is made of, from the input up: the names of each layer's modules.
+        """Returns the names of the modules of each layer of `network`, from the input up.
 
         Here each child with parameters is a layer; parameters of no child belong to the first.
         """
@@ -49,10 +52,22 @@ class Backbone(nn.Module, ABC):
     def embedding_dim(self) -> int:
         """Width of `embedding`."""
 
+    @property
+    def widths(self) -> dict[str, Any]:
+        """What an objective or a head needs to know: channels, strides and embedding_dim."""
+        return {name: getattr(self, name) for name in ("channels", "strides", "embedding_dim")}
+
     @abstractmethod
     def forward(self, image: Tensor) -> Features:
-        """The feature pyramid."""
+        """Returns the feature pyramid."""
 
     @abstractmethod
     def embedding(self, features: Features) -> Tensor:
-        """One vector an image: (B, embedding_dim)."""
+        """Returns one vector per image: (B, embedding_dim)."""
+
+    def encode(self, image: Tensor) -> tuple[Features, Tensor]:
+        """uint8 RGB (..., 3, S, S) -> (features, embedding), both with the same leading axes."""
+        leading = image.shape[:-3]
+        features = self(normalise(image.flatten(0, -4)))
+        embedding = self.embedding(features).unflatten(0, leading)
+        return tuple(level.unflatten(0, leading) for level in features), embedding

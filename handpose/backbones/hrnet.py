@@ -10,11 +10,11 @@ from handpose.weights.load import load_weights
 
 
 class HRNet(Backbone):
-    """timm's `name` (hrnet_w18, hrnet_w32, hrnet_w48) without its classification modules.
+    """timm's HRNet without its classification modules.
 
     Args:
-        name: timm's name of the model.
-        weights: null, "imagenet" (timm's default), or a path (see `load_weights`).
+        name: timm's name of the model, such as hrnet_w18, hrnet_w32 or hrnet_w48.
+        weights: None, "imagenet" (timm's default), or a path (see `load_weights`).
     """
 
     # fmt: off
@@ -23,7 +23,7 @@ class HRNet(Backbone):
     # fmt: on
     strides = (4, 8, 16, 32)
 
-    def __init__(self, *, name: str, weights: str | None = None) -> None:
+    def __init__(self, *, name: str = "hrnet_w32", weights: str | None = None) -> None:
         super().__init__()
         self.network = timm.create_model(
             name, features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
@@ -32,7 +32,7 @@ class HRNet(Backbone):
         load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
 
     def layers(self) -> list[tuple[str, ...]]:
-        """The stem and the four stages, each with the transition that leads to it."""
+        """Returns the stem and the four stages, each with the transition that leads to it."""
         stages = [(f"transition{stage - 1}", f"stage{stage}") for stage in (2, 3, 4)]
         return [("conv1", "bn1", "conv2", "bn2"), ("layer1",), *stages]
 
@@ -44,7 +44,7 @@ class HRNet(Backbone):
         return tuple(self.network(image))
 
     def embedding(self, features: Features) -> Tensor:
-        """The average pools of all branches: the coarsest alone would leave weights untrained."""
+        """Pools all branches: the coarsest alone would leave weights without a gradient."""
         return torch.cat([level.mean((2, 3)) for level in features], dim=1)
 
 

@@ -9,12 +9,12 @@ from handpose.weights.load import load_weights
 
 
 class ResNetPyramid(Backbone):
-    """The features of a `network` whose modules bear torchvision's names."""
+    """The features of a `network` whose modules have torchvision's names."""
 
     strides = (4, 8, 16, 32)
 
     def layers(self) -> list[tuple[str, ...]]:
-        """The stem and the four stages."""
+        """Returns the stem and the four stages."""
         return [("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)]
 
     @property
@@ -31,16 +31,16 @@ class ResNetPyramid(Backbone):
         return tuple(features)
 
     def embedding(self, features: Features) -> Tensor:
-        """The average pool of the coarsest level, as torchvision's classifier reads it."""
+        """Pools the coarsest level, as torchvision's classifier does."""
         return features[-1].mean((2, 3))
 
 
 class ResNet(ResNetPyramid):
-    """torchvision's `name` (resnet18 ... resnet152) without its classifier.
+    """torchvision's ResNet without its classifier.
 
     Args:
-        name: torchvision's name of the model.
-        weights: null, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
+        name: torchvision's name of the model, such as resnet18 or resnet152.
+        weights: None, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
     """
 
     # fmt: off
@@ -48,7 +48,7 @@ class ResNet(ResNetPyramid):
              "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2")
     # fmt: on
 
-    def __init__(self, *, name: str, weights: str | None = None) -> None:
+    def __init__(self, *, name: str = "resnet18", weights: str | None = None) -> None:
         super().__init__()
         self.network = torchvision.models.get_model(name, weights=None)
         width = self.network.fc.in_features

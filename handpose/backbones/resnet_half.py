@@ -1,4 +1,4 @@
-"""ResNet of half the width, from timm: for small pictures, and for studies on a CPU."""
+"""ResNet of half the width, from timm: for small images, and for studies on a CPU."""
 
 import timm
 
@@ -9,18 +9,18 @@ from handpose.weights.load import load_weights
 class HalfResNet(ResNetPyramid):
     """timm's resnet18 or resnet34 with half as many channels and no classifier.
 
-    He et al., CVPR 2016, table 1, with 32, 64, 128 and 256 channels in its stages, which is a
-    quarter of the weights; the stem keeps its 64.
+    He et al., CVPR 2016, table 1, with 32, 64, 128 and 256 channels in its stages: a quarter of the
+    weights. The stem keeps its 64.
 
     Args:
         name: resnet18_half or resnet34_half.
-        weights: null, or a path (see `load_weights`); nobody publishes this network.
+        weights: None, or a path (see `load_weights`); there are no published weights.
     """
 
     names = ("resnet18_half", "resnet34_half")
     channels = (32, 64, 128, 256)
 
-    def __init__(self, *, name: str, weights: str | None = None) -> None:
+    def __init__(self, *, name: str = "resnet18_half", weights: str | None = None) -> None:
         super().__init__()
         self.network = timm.create_model(
             name.removesuffix("_half"), num_classes=0, channels=self.channels
@@ -30,4 +30,4 @@ class HalfResNet(ResNetPyramid):
 
 
 def _refuse() -> dict:
-    raise ValueError("nobody publishes it at half the width")
+    raise ValueError("there are no published weights of half the width")

@@ -7,14 +7,14 @@ from handpose.records import Features
 
 
 class TopDown(nn.Module):
-    """Brings the coarse levels up to `stride` and adds them to the finer ones.
+    """Upsamples the coarse levels to `stride` and adds them to the finer ones.
 
     Lin et al., Feature Pyramid Networks, arXiv 1612.03144, section 3, with one smoothing layer.
 
     Args:
-        channels: of the pyramid's levels.
-        width: channels of the result.
-        stride: of the result, also where the finest level is coarser.
+        channels: Of the pyramid's levels.
+        width: Channels of the result.
+        stride: Of the result in px; may be finer than the finest level's.
         image_size: S, the side of the crops in px.
     """
 
@@ -31,7 +31,7 @@ class TopDown(nn.Module):
         )
 
     def forward(self, features: Features) -> Tensor:
-        """(B, width, S / stride, S / stride)"""
+        """Returns (B, width, S / stride, S / stride)."""
         level = self.lateral[-1](features[-1])
         for lateral, finer in zip(self.lateral[-2::-1], features[-2::-1], strict=True):
             level = lateral(finer) + F.interpolate(level, size=finer.shape[-2:], mode="bilinear")

@@ -23,6 +23,7 @@ from handpose.config.keys import override_key_problem
 from handpose.config.overrides import is_choice, is_hydra
 from handpose.config.refusal import first_line
 from handpose.config.rules import RUN
+from handpose.config.tree import leaves
 
 
 class Composer:
@@ -62,9 +63,16 @@ class Composer:
         problems = []
         # A part's `_target_` decides which keys it has.
         for override in sorted(values, key=lambda o: not o.key_or_group.endswith("_target_")):
-            problem = override_key_problem(override.key_or_group, as_written(cfg), self.catalogue)
-            problems.append(problem or _apply(override, cfg))
+            written = as_written(cfg)
+            found = [override_key_problem(key, written, self.catalogue) for key in _keys(override)]
+            problems.append(next(filter(None, found), None) or _apply(override, cfg))
         return cfg, [problem for problem in problems if problem]
+
+
+def _keys(override: Override) -> list[str]:
+    """The keys that an override sets: one, or those of a dictionary."""
+    key, value = override.key_or_group, override.value()
+    return [f"{key}.{path}" for path, _ in leaves(value)] if isinstance(value, dict) else [key]
 
 
 @cache

@@ -58,8 +58,14 @@ def is_hydra(override: Override) -> bool:
 
 
 def is_choice(override: Override, catalogue: Catalogue) -> bool:
-    """Whether an override chooses a file of a group, rather than setting a key."""
-    return override.key_or_group in catalogue.choices
+    """Whether an override chooses a file of a group, rather than setting keys, alone or `{...}`."""
+    return override.key_or_group in catalogue.choices and not _is_dictionary(override)
+
+
+def _is_dictionary(override: Override) -> bool:
+    if override.is_discrete_sweep():
+        return all(isinstance(value, dict) for value in override.sweep_iterator())
+    return isinstance(override.value(), dict)
 
 
 def looks_like_choice(override: Override) -> bool:

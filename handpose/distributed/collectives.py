@@ -127,6 +127,20 @@ def total(count: Tensor) -> Tensor:
     return count
 
 
+def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """The mean over all processes of valid values; 0 with zero gradient if none is valid.
+
+    Each of W processes returns W times its share of that mean, so that the mean over the processes,
+    which DDP takes of gradients, is that mean.
+
+    Args:
+        values: Of any shape.
+        valid: bool, of the same shape.
+    """
+    share = torch.where(valid, values, 0.0).sum() * world_size()
+    return share / total(valid.sum()).clamp(min=1)
+
+
 def take_buffers_of_first(module: nn.Module) -> None:
     """BatchNorm's running statistics, which every rank has of its own batches, as on rank 0."""
     if world_size() > 1:

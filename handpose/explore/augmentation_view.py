@@ -10,7 +10,7 @@ from torch import Tensor
 from handpose.doctor.contact_sheet import as_address
 from handpose.explore.pairs import Pair, agreement, from_plain
 from handpose.geometry import affine as maps
-from handpose.objectives.relative_map import RelativeMap
+from handpose.objectives.relative import RelativeMap
 from handpose.report.drawing import draw_skeleton, rgb
 from handpose.report.style import joint_colour
 from handpose.report.views import look, signed

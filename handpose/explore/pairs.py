@@ -14,7 +14,7 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
 from handpose.data.sampling import sample_rng
 from handpose.geometry import affine as maps
-from handpose.objectives.relative_map import RelativeMap, relative_map
+from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import Sample, ViewParams, Views
 from handpose.report.views import pair_pictures, target_affine
 

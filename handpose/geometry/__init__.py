@@ -1,1 +1,1 @@
-"""Maps, cameras, the 2.5D pose and alignment: tensors in, tensors out."""
+"""Affine maps, cameras, the 2.5D pose and alignment: tensors in, tensors out."""

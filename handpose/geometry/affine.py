@@ -19,13 +19,18 @@ def _join(linear: Array, shift: Array) -> Array:
 
 
 def compose(outer: Array, inner: Array) -> Array:
-    """The map that applies `inner` first, then `outer`."""
+    """Returns the map that applies `inner` first, then `outer`; both (..., 2, 3).
+
+    Args:
+        outer: The second map.
+        inner: The first map.
+    """
     linear = outer[..., :2] @ inner[..., :2]
     return _join(linear, outer[..., :2] @ inner[..., 2:] + outer[..., 2:])
 
 
 def invert(affine: Array) -> Array:
-    """The map back. A singular map gives infinities."""
+    """Returns the inverse map. A singular map gives infinities."""
     a, b, c, d = (affine[..., i, j] for i in (0, 1) for j in (0, 1))
     namespace: Any = torch if isinstance(affine, torch.Tensor) else np
     adjugate = namespace.stack((d, -b, -c, a), axis=-1).reshape(*a.shape, 2, 2)
@@ -34,19 +39,36 @@ def invert(affine: Array) -> Array:
 
 
 def apply(affine: Array, points: Array) -> Array:
-    """Maps `points` (..., N, 2) by `affine` (..., 2, 3)."""
+    """Maps points.
+
+    Args:
+        affine: (..., 2, 3).
+        points: (..., N, 2) px.
+
+    Returns:
+        (..., N, 2) px.
+    """
     return (affine[..., None, :, :2] @ points[..., None])[..., 0] + affine[..., None, :, 2]
 
 
 def relative(first: Array, second: Array) -> Array:
-    """T2 . T1^-1: takes view 1's px to view 2's px, for maps from one source to the two views."""
+    """Returns T2 . T1^-1, which takes px of view 1 to px of view 2.
+
+    Args:
+        first: T1 (..., 2, 3), source px to px of view 1.
+        second: T2 (..., 2, 3), px of the same source to px of view 2.
+    """
     return compose(second, invert(first))
 
 
 def to_unit_frame(affine: Array, size: int) -> Array:
-    """A px -> px map between crops of side S = `size`, about their centres and in units of S.
+    """Rewrites a map between crops about their centres and in units of their side.
 
     The linear part stays; the shift becomes that of the centre: (L c + t - c) / S.
+
+    Args:
+        affine: (..., 2, 3), px to px.
+        size: S, the side of both crops in px.
     """
     centre = (size - 1) / 2
     linear = affine[..., :2]
@@ -55,9 +77,13 @@ def to_unit_frame(affine: Array, size: int) -> Array:
 
 
 def similarity(angle: float, scale: float, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Rotates by `angle` (rad, from u towards v), scales, and takes point `source` to `target`.
+    """Returns the map (2, 3) float64 that rotates, scales, and takes `source` to `target`.
 
-    Returns (2, 3) float64.
+    Args:
+        angle: In radians, from u towards v.
+        scale: Factor on lengths.
+        source: A point (2,) px.
+        target: Where `source` goes, (2,) px.
     """
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]])
@@ -65,15 +91,18 @@ def similarity(angle: float, scale: float, source: np.ndarray, target: np.ndarra
 
 
 def resize(source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
-    """The map of a resize from (width, height) to (width, height): u' = (u + 0.5) w' / w - 0.5.
+    """Returns the map (2, 3) float64 of an image resize: u' = (u + 0.5) w' / w - 0.5.
 
-    Pixel centres are integers, hence the half-pixel shift; each axis has its own rounded scale.
-    Returns (2, 3) float64.
+    Pixel centres are integers, hence the half-pixel shift. Each axis has its own rounded scale.
+
+    Args:
+        source: (width, height) in px.
+        target: (width, height) in px.
     """
     scale = np.array(target, dtype=np.float64) / np.array(source, dtype=np.float64)
     return _join(np.diag(scale), (0.5 * scale - 0.5)[:, None])
 
 
 def mirror(width: int) -> np.ndarray:
-    """The mirror of an image `width` px wide: u' = width - 1 - u. Returns (2, 3) float64."""
+    """Returns the mirror of an image `width` px wide, u' = width - 1 - u: (2, 3) float64."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])

@@ -9,11 +9,11 @@ LEAST_TO_ALIGN = 3  # points: a similarity moves any two onto any two
 
 
 class Similarity(NamedTuple):
-    """x -> scale * x @ rotation + shift: scale (B,), rotation (B, 3, 3), shift (B, 3)."""
+    """The map x -> scale * x @ rotation + shift."""
 
-    scale: Tensor
-    rotation: Tensor
-    shift: Tensor
+    scale: Tensor  # (B,)
+    rotation: Tensor  # (B, 3, 3)
+    shift: Tensor  # (B, 3)
 
     def apply(self, points: Tensor) -> Tensor:
         """Maps points (B, J, 3)."""
@@ -25,13 +25,17 @@ class Similarity(NamedTuple):
 def procrustes(
     source: Tensor, target: Tensor, valid: Tensor | None = None, *, reflection: bool = False
 ) -> Similarity:
-    """The similarity that takes `source` (B, J, 3) closest to `target` in the least-squares sense.
+    """Finds the similarity that takes `source` closest to `target` in the least-squares sense.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
-    PAMI 1991, eq. 39 to 42. Joints where `valid` (B, J) is False do not count. `reflection` lets
-    the rotation be improper, as FreiHAND's evaluation code does. A degenerate source (all points
-    one) is moved onto the target's mean with scale 0, so the result is always finite. Computed in
-    float32 at least, outside autocast.
+    PAMI 1991, eq. 39 to 42. Computed in float32 or better, outside autocast. The result is always
+    finite: a degenerate source (all points equal) moves onto the target's mean with scale 0.
+
+    Args:
+        source: (B, J, 3).
+        target: (B, J, 3), in any unit.
+        valid: (B, J) bool, the joints that count; None for all.
+        reflection: Allow an improper rotation, as FreiHAND's evaluation code does.
     """
     dtype = torch.promote_types(torch.promote_types(source.dtype, target.dtype), torch.float32)
     with torch.autocast(source.device.type, enabled=False):
@@ -41,7 +45,7 @@ def procrustes(
 def _umeyama(source: Tensor, target: Tensor, valid: Tensor | None, reflection: bool) -> Similarity:
     weight = source.new_ones(source.shape[:2]) if valid is None else valid.to(source.dtype)
     weight = (weight / weight.sum(1, keepdim=True).clamp(min=1))[..., None]
-    # A joint without a label may hold anything: replace it before it is multiplied by zero.
+    # An unlabelled joint may hold anything: replace it before it is multiplied by zero.
     source, target = (torch.where(weight > 0, points, 0.0) for points in (source, target))
     mean_source, mean_target = (weight * source).sum(1), (weight * target).sum(1)
     a, b = source - mean_source[:, None], target - mean_target[:, None]
@@ -59,10 +63,14 @@ def _umeyama(source: Tensor, target: Tensor, valid: Tensor | None, reflection: b
 
 
 def generalised_procrustes_mean(poses: Tensor, *, iterations: int = 10) -> Tensor:
-    """The mean shape (J, 3) of complete poses (N, J, 3), all aligned to it by similarities.
+    """Returns the mean shape (J, 3) of complete poses, all aligned to it by similarities.
 
-    Gower, "Generalized Procrustes analysis", 1975. Root-centred means would blur the fingers and
-    so flatter whatever is compared with them. The size is the mean size of the poses.
+    Gower, "Generalized Procrustes analysis", 1975. A root-centred mean would blur the fingers and
+    make a weak baseline. The size is the mean size of the poses.
+
+    Args:
+        poses: (N, J, 3).
+        iterations: Rounds of alignment.
     """
     centred = poses - poses.mean(1, keepdim=True)
     size = centred.norm(dim=(1, 2)).mean()

@@ -1,15 +1,15 @@
-"""The 2.5D pose about the palm, as the paper has it: joint 0 is no wrist, but the palm's centre.
+"""The 2.5D pose about the palm, as the paper has it: joint 0 is the palm's centre, not the wrist.
 
-The palm P = (X_0 + X_5) / 2 is the midpoint, in 3D, of the wrist and the index finger's MCP. The
-palm's uvz has it at joint 0, and counts every z from its depth; the reference bone, hence the unit,
-stays what it is. Both ways are exact. B batch, J = 21; lengths in reference bones.
+The palm P = (X_0 + X_5) / 2 is the midpoint, in 3D, of the wrist and the index finger's MCP. In the
+palm's uvz joint 0 is the palm, and every z counts from its depth. The reference bone, and with it
+the unit, stays the same. Both directions are exact. B batch, J = 21; lengths in reference bones.
 
 X_0 = 2 P - X_5 is linear, and a px is a point of its ray over its depth, so with the depths Z
 
     uv_P = (Z_0 uv_0 + Z_5 uv_5) / (Z_0 + Z_5),    uv_0 = (2 Z_P uv_P - Z_5 uv_5) / Z_0.
 
-Without a camera no depth is known, and the two are seen under weak perspective, where all depths
-count as equal: uv_P is then the midpoint of uv_0 and uv_5, and uv_0 = 2 uv_P - uv_5.
+Without a camera no depth is known. Weak perspective takes all depths as equal: uv_P is then the
+midpoint of uv_0 and uv_5, and uv_0 = 2 uv_P - uv_5.
 """
 
 import torch
@@ -22,12 +22,12 @@ PALM_END = 5  # index MCP: the palm is the midpoint between it and the wrist
 
 
 def wrist_to_palm(uvz: Tensor, wrist_depth: Tensor, has_depth: Tensor) -> Tensor:
-    """uvz (B, J, 3) of the wrist -> uvz (B, J, 3) of the palm.
+    """Turns the wrist's uvz (px, px, bones) into the palm's; both (B, J, 3).
 
     Args:
-        uvz: of the wrist.
+        uvz: (B, J, 3) with the wrist at joint 0.
         wrist_depth: (B,) in reference bones; any number where it is not known.
-        has_depth: (B,) bool: where it is; weak perspective elsewhere.
+        has_depth: (B,) bool, whether the depth is known; weak perspective elsewhere.
     """
     z_end = uvz[:, PALM_END, 2]
     wrist = torch.where(has_depth, wrist_depth, 1.0)[:, None]
@@ -38,9 +38,14 @@ def wrist_to_palm(uvz: Tensor, wrist_depth: Tensor, has_depth: Tensor) -> Tensor
 
 
 def solve_wrist_depth(palm_uvz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
-    """The wrist's depth (B,), from the palm's uvz (B, J, 3) and K (B, 3, 3); see `solve_depth`.
+    """Returns the wrist's depth (B,) in reference bones; see `solve_depth`.
 
     The reference bone starts at the wrist: X_b - X_0 = X_b - 2 P + X_5.
+
+    Args:
+        palm_uvz: (B, J, 3) with the palm at joint 0.
+        K: (B, 3, 3) of the crop.
+        bone: Joints of the reference bone.
     """
     start, end = bone
     assert start == ROOT, "a reference bone starts at the wrist"
@@ -50,7 +55,13 @@ def solve_wrist_depth(palm_uvz: Tensor, K: Tensor, bone: tuple[int, int]) -> Ten
 
 
 def palm_to_wrist(palm_uvz: Tensor, wrist_depth: Tensor, has_depth: Tensor) -> Tensor:
-    """The inverse of `wrist_to_palm`: (B, J, 3), (B,) above 0, (B,) bool -> (B, J, 3)."""
+    """Turns the palm's uvz into the wrist's, the inverse of `wrist_to_palm`; both (B, J, 3).
+
+    Args:
+        palm_uvz: (B, J, 3) with the palm at joint 0.
+        wrist_depth: (B,) in reference bones, above 0.
+        has_depth: (B,) bool, whether the depth is known; weak perspective elsewhere.
+    """
     uvz = _from_wrist(palm_uvz)
     palm, end = (wrist_depth + uvz[:, joint, 2] for joint in (ROOT, PALM_END))
     # Of the palm and of the end; the weights sum to 1.
@@ -62,7 +73,7 @@ def palm_to_wrist(palm_uvz: Tensor, wrist_depth: Tensor, has_depth: Tensor) -> T
 
 
 def _from_wrist(palm_uvz: Tensor) -> Tensor:
-    """The palm's uvz with depths counted from the wrist, its own too: Z_P - Z_0 = Z_5 - Z_P."""
+    """The palm's uvz with all depths counted from the wrist: Z_P - Z_0 = Z_5 - Z_P."""
     z = palm_uvz[..., 2] + palm_uvz[:, PALM_END, 2, None]
     return torch.cat((palm_uvz[..., :2], z[..., None]), dim=-1)
 

@@ -1,1 +1,1 @@
-"""Heads: features in, a 2.5D pose out."""
+"""Pose heads: features of a crop in, a 2.5D pose out."""

@@ -1,4 +1,4 @@
-"""The contract of a head, and the way from its 2.5D pose to a metric one."""
+"""The interface of a head, and the way from its 2.5D pose to a metric one. B batch, J = 21."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,11 +6,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from handpose.geometry.palm import palm_to_wrist, solve_wrist_depth
+from handpose.distributed.collectives import masked_mean
+from handpose.geometry.palm import PALM_END, palm_to_wrist, solve_wrist_depth, wrist_to_palm
 from handpose.geometry.pose25d import solve_root_depth, uvz_to_xyz
-from handpose.heads.palm import palm_target
 from handpose.heads.refine import RootDepthRefiner
-from handpose.losses import masked_mean, pose_25d_loss
 from handpose.records import Features, Prediction, Target
 from handpose.skeleton import REFERENCE_BONES, ROOT
 
@@ -19,19 +18,21 @@ class Head(nn.Module, ABC):
     """Features of a crop -> Prediction.
 
     Args:
-        channels, strides, embedding_dim: of the backbone.
+        channels: Of the backbone's levels.
+        strides: Of the backbone's levels, in px.
+        embedding_dim: E, width of the backbone's embedding.
         image_size: S, the side of the crop in px.
-        reference_bone: the bone whose length is 1 (see `handpose.skeleton`).
-        depth_weight: weight of the error of z (reference bones) against that of u and v (crop
-            sides). The 5 of the paper, for px of a crop of 128 px, is 5 / 128 = 0.04 here.
-        root: "wrist", or "palm": joint 0 of what the head itself predicts is the palm's centre (see
-            `handpose.geometry.palm`). Whatever leaves the head has the wrist there.
+        reference_bone: The bone of length 1, a key of `handpose.skeleton.REFERENCE_BONES`.
+        depth_weight: Weight of the error of z (reference bones) against that of u and v (crop
+            sides). The paper's 5, for px of a crop of 128 px, is 5 / 128 = 0.04 here.
+        root: Joint 0 of the head's own output: "wrist", or "palm", the palm's centre (see
+            `handpose.geometry.palm`). The prediction always has the wrist there.
         root_depth: "solve" (see `solve_root_depth`), or "refined" (see `RootDepthRefiner`).
-        refine_weight: weight of the refined root depth's error. As it reaches the MLP alone, an
-            optimizer that divides by the gradient's size, as Adam does, hardly feels it.
+        refine_weight: Weight of the refined root depth's error. It reaches the MLP alone, so an
+            optimizer that divides by the gradient's size, such as Adam, barely depends on it.
 
     Raises:
-        ValueError: `root` or `root_depth` is no such word.
+        ValueError: `root` or `root_depth` is neither of its words.
     """
 
     def __init__(
@@ -41,11 +42,11 @@ class Head(nn.Module, ABC):
         strides: tuple[int, ...],
         embedding_dim: int,
         image_size: int,
-        reference_bone: str,
-        depth_weight: float,
-        root: str,
-        root_depth: str,
-        refine_weight: float,
+        reference_bone: str = "index",
+        depth_weight: float = 0.1,
+        root: str = "wrist",
+        root_depth: str = "solve",
+        refine_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -53,26 +54,37 @@ class Head(nn.Module, ABC):
         self.depth_weight = depth_weight
         self.about_palm = is_second(root, "root", "wrist", "palm")
         is_refined = is_second(root_depth, "root_depth", "solve", "refined")
-        with torch.random.fork_rng(devices=[]):  # with and without it the rest starts the same
+        with torch.random.fork_rng(devices=[]):  # the rest starts the same with and without it
             self.refiner = RootDepthRefiner() if is_refined else None
         self.refine_weight = refine_weight
 
     def take_decoder(self, state: Mapping[str, Tensor]) -> None:
-        """Starts from a `TopDown` that was pre-trained with the backbone, if there is use for it.
+        """Starts from the state of a pre-trained `TopDown`; no-op without a decoder.
 
         Raises:
-            ValueError: it is of another shape; says what to do.
+            ValueError: Its shape is another; the message says what to do.
         """
 
     @abstractmethod
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Features, the backbone's embedding -> (uvz (B, J, 3), heatmap (B, J, h, w) or (B, 0)).
+        """Predicts the 2.5D pose, with the head's own root (wrist or palm) as joint 0.
 
-        Joint 0 is the head's own root, the wrist or the palm.
+        Args:
+            features: Level i is (B, channels[i], h, w).
+            embedding: (B, E).
+
+        Returns:
+            uvz (B, J, 3) px, px, reference bones, and heatmaps (B, J, h, w) or (B, 0).
         """
 
     def forward(self, features: Features, embedding: Tensor, K: Tensor) -> Prediction:
-        """K (B, 3, 3) is the crop's. Depths are found in float32, outside autocast."""
+        """Predicts the pose; depths in float32, outside autocast.
+
+        Args:
+            features: Level i is (B, channels[i], h, w).
+            embedding: (B, E).
+            K: (B, 3, 3) of the crop.
+        """
         own, heatmap = self.predict_uvz(features, embedding)
         with torch.autocast(own.device.type, enabled=False):
             own, K = _from_joint_0(own.float()), K.float()
@@ -85,26 +97,32 @@ class Head(nn.Module, ABC):
         return Prediction(uvz, xyz, depth, heatmap, solved, is_refined, own)
 
     def _refine(self, own: Tensor, K: Tensor, solved: Tensor) -> Tensor:
-        """The refined root depth (B,); it does not bend the pose, which gets no gradient of it."""
+        """The refined root depth (B,); the pose gets no gradient of it."""
         assert self.refiner is not None
         own, solved = own.detach(), solved.detach()
         return self.refiner(self._about_wrist(own, K, solved), K, solved)
 
     def _about_wrist(self, own: Tensor, K: Tensor, depth: Tensor) -> Tensor:
-        """What the head predicted (B, J, 3), with the wrist, `depth` (B,) away, at joint 0."""
+        """The head's own pose (B, J, 3) with the wrist, at `depth` (B,), as joint 0."""
         if not self.about_palm:
             return own
         has_camera = (torch.eye(3, device=K.device) != K).flatten(1).any(1)
         return palm_to_wrist(own, depth, has_camera)
 
     def own_target(self, target: Target) -> Target:
-        """The truth with the head's own root at joint 0 of uvz, to compare `own_uvz` with."""
+        """Returns the truth with the head's own root as joint 0 of uvz, to compare `own_uvz`."""
         return palm_target(target) if self.about_palm else target
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
-        """{"loss", "loss_uv" (crop sides), "loss_z" (reference bones)}, over labelled joints.
+        """Computes the loss over labelled joints.
 
-        With a refined root depth also "loss_root_depth" (reference bones).
+        Args:
+            prediction: What `forward` returned.
+            target: The labels of the same crops.
+
+        Returns:
+            "loss", "loss_uv" (crop sides), "loss_z" (reference bones), and with a refined root
+            depth "loss_root_depth" (reference bones).
         """
         own = self.own_target(target)
         uv, z = pose_25d_loss(
@@ -118,10 +136,51 @@ class Head(nn.Module, ABC):
         return {**terms, "loss": loss, "loss_root_depth": depth}
 
 
+def pose_25d_loss(
+    predicted: Tensor, true: Tensor, uv_valid: Tensor, z_valid: Tensor, *, image_size: int
+) -> tuple[Tensor, Tensor]:
+    """L1 of the 2.5D pose over labelled joints.
+
+    Args:
+        predicted: (B, J, 3) uvz in px of the crop and reference bones.
+        true: (B, J, 3).
+        uv_valid: (B, J) bool.
+        z_valid: (B, J) bool.
+        image_size: S in px.
+
+    Returns:
+        The loss of u and v (), in crop sides, and of z (), in reference bones.
+    """
+    error = (predicted - true).abs()
+    uv = masked_mean(error[..., :2].mean(-1) / image_size, uv_valid)
+    return uv, masked_mean(error[..., 2], z_valid)
+
+
 def root_depth_loss(prediction: Prediction, target: Target) -> Tensor:
-    """L1 of the root depth in reference bones, where both are labelled and there is a camera."""
+    """L1 of the root depth in reference bones, over hands with a label and a camera: ().
+
+    Args:
+        prediction: Of a head with a refined root depth.
+        target: The labels of the same crops.
+    """
     error = prediction.root_depth - target.xyz[:, ROOT, 2] / target.bone
     return masked_mean(error.abs(), target.z_valid[:, ROOT] & target.K_valid)
+
+
+def palm_target(target: Target) -> Target:
+    """Returns `target` with uvz and its validity about the palm (see `handpose.geometry.palm`).
+
+    z needs the palm's far end labelled too. uv of the palm needs both of its ends in 2D and, with a
+    camera, their depths; without one it is the midpoint, by weak perspective.
+    """
+    has_end = target.z_valid[:, PALM_END]
+    has_depth = has_end & target.z_valid[:, ROOT] & target.K_valid
+    uv_valid = target.uv_valid.clone()
+    uv_valid[:, ROOT] &= target.uv_valid[:, PALM_END] & (has_depth | ~target.K_valid)
+    uvz = wrist_to_palm(target.uvz, target.xyz[:, ROOT, 2] / target.bone, has_depth)
+    z_valid = target.z_valid & has_end[:, None]
+    valid = torch.stack((uv_valid, uv_valid, z_valid), dim=-1)
+    return target._replace(uvz=torch.where(valid, uvz, 0.0), uv_valid=uv_valid, z_valid=z_valid)
 
 
 def _from_joint_0(uvz: Tensor) -> Tensor:
@@ -130,7 +189,14 @@ def _from_joint_0(uvz: Tensor) -> Tensor:
 
 
 def is_second(value: str, name: str, first: str, second: str) -> bool:
-    """Whether a setting of the head is the second of its two words."""
+    """Whether a setting of the head is the second of its two words.
+
+    Args:
+        value: Of the setting.
+        name: Of the setting, for the error.
+        first: A word.
+        second: The other word.
+    """
     if value not in (first, second):
         raise ValueError(f"head.{name}={value}: expected {first} or {second}")
     return value == second

@@ -1,8 +1,8 @@
-"""The heatmap head: a latent 2.5D heatmap for each joint, read by soft-argmax.
+"""The heatmap head: a latent 2.5D heatmap per joint, read by soft-argmax.
 
 Iqbal et al., ECCV 2018 (arXiv 1804.09534), section 4: the heatmaps are latent, supervised through
-the coordinates. Beside that they may be pulled towards Gaussians about the joints, as in DSNT
-(Nibali et al., arXiv 1801.07372, section 4.3).
+the coordinates. They may also be pulled towards Gaussians about the joints, as in DSNT (Nibali et
+al., arXiv 1801.07372, section 4.3).
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
-from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax, spatial_softmax
+from handpose.distributed.collectives import masked_mean
+from handpose.geometry.soft_argmax import gaussian_heatmaps, soft_argmax, spatial_softmax
 from handpose.heads.base import Head
-from handpose.losses import masked_mean
 from handpose.records import Features, Prediction, Target
 from handpose.skeleton import NUM_JOINTS
 from handpose.weights.load import describe_misfit
@@ -24,15 +24,21 @@ class HeatmapHead(Head):
     """Feature pyramid -> J heatmaps and J depth maps at `stride`.
 
     Args:
-        width: channels of the decoder.
-        stride: of the heatmaps; levels coarser than it are brought up, also where the finest is.
-        sigma: of the Gaussians that the heatmaps are pulled towards, in cells.
-        heatmap_weight: of that pull (0: wholly latent, as published).
-        **contract: what every head takes (see `Head`).
+        width: Channels of the decoder.
+        stride: Of the heatmaps in px; may be finer than the finest level's.
+        sigma: Of the target Gaussians, in cells.
+        heatmap_weight: Of the pull towards the Gaussians (0: wholly latent, as published).
+        **contract: See `Head`.
     """
 
     def __init__(
-        self, *, width: int, stride: int, sigma: float, heatmap_weight: float, **contract: Any
+        self,
+        *,
+        width: int = 64,
+        stride: int = 4,
+        sigma: float = 1.0,
+        heatmap_weight: float = 0.05,
+        **contract: Any,
     ) -> None:
         super().__init__(**contract)
         self.sigma = sigma
@@ -49,13 +55,13 @@ class HeatmapHead(Head):
         own = self.decoder.state_dict()
         if misfit := describe_misfit(own, state, naming="the decoder of an objective"):
             raise ValueError(
-                "The decoder that was pre-trained does not fit head=heatmap: set head.width to its "
+                "The pre-trained decoder does not fit head=heatmap: set head.width to its "
                 f"objective's decoder_width, or finetune.transfer_decoder=false{misfit}"
             )
         self.decoder.load_state_dict(state)
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
-        """The pose loss and "loss_heatmap", the cross-entropy to `gaussian_heatmaps`."""
+        """Adds "loss_heatmap", the cross-entropy to `gaussian_heatmaps`, to the pose loss."""
         terms, own = super().loss(prediction, target), self.own_target(target)
         wanted = gaussian_heatmaps(
             own.uvz[..., :2], prediction.heatmap.shape[-1], self.image_size, self.sigma
@@ -69,7 +75,7 @@ class HeatmapHead(Head):
         }
 
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """(u, v) by soft-argmax; z is the depth map's mean under the heatmap (eq. 5)."""
+        """Reads (u, v) by soft-argmax; z is the depth map's mean under the heatmap (eq. 5)."""
         logits, depth = self.maps(self.decoder(features)).float().chunk(2, dim=1)
         heatmap = spatial_softmax(logits)
         z = (heatmap * depth).sum((2, 3))

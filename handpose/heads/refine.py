@@ -1,10 +1,10 @@
 """A small MLP that corrects the solved root depth. B batch, J = 21; lengths in reference bones.
 
-The solve reads one bone alone, and takes over the errors of its two ends. The other joints tell the
-scale as well: a real hand has natural proportions at the right depth only. After Spurr et al.,
-"Weakly Supervised 3D Hand Pose Estimation via Biomechanical Constraints", ECCV 2020
-(arXiv 2003.09282), whose refinement reads the 2.5D pose, as rays and relative depths, and the
-solved depth; here they are read as the hand that they make, placed at the solved depth.
+The solve reads one bone and inherits the errors of its two ends. The other joints show the scale as
+well: a real hand has natural proportions at the right depth only. After Spurr et al., "Weakly
+Supervised 3D Hand Pose Estimation via Biomechanical Constraints", ECCV 2020 (arXiv 2003.09282),
+whose refinement reads the 2.5D pose, as rays and relative depths, and the solved depth. Here they
+are read as the hand they describe, placed at the solved depth.
 """
 
 import math
@@ -18,18 +18,18 @@ from handpose.skeleton import NUM_JOINTS, ROOT
 _HIDDEN = 256
 _PAIRS = torch.triu_indices(NUM_JOINTS, NUM_JOINTS, 1)
 _MIN_LENGTH = 0.01  # of a distance between two joints, before its logarithm
-# Mean and deviation of a log distance and of a log root depth, roughly: the MLP has few steps.
+# Rough mean and deviation of a log distance and of a log root depth: the MLP has few steps.
 _LOG_DISTANCE = (-0.4, 0.5)
 _LOG_DEPTH = (2.0, 0.25)
 
 
 class RootDepthRefiner(nn.Module):
-    """Predicted uvz (B, J, 3), K (B, 3, 3), solved root depth (B,) -> root depth (B,).
+    """2.5D pose and solved root depth -> refined root depth.
 
-    Read are the logarithms of the distances between all pairs of joints and of the solved depth,
-    and the joints from the root. What comes out is the logarithm of a factor on the solved depth;
-    it is 0 before training, so that training starts at the solve. Clamped to ROOT_DEPTH_RANGE.
-    In float32, so to be called outside autocast.
+    Reads the logarithms of the distances between all pairs of joints and of the solved depth, and
+    the joints relative to the root. Predicts the logarithm of a factor on the solved depth, 0
+    before training, so training starts at the solve. Clamped to ROOT_DEPTH_RANGE. Call it in
+    float32, outside autocast.
     """
 
     def __init__(self) -> None:
@@ -41,18 +41,25 @@ class RootDepthRefiner(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, _HIDDEN), nn.ReLU(inplace=True), last)
 
     def forward(self, uvz: Tensor, K: Tensor, solved: Tensor) -> Tensor:
+        """Returns the refined root depth (B,).
+
+        Args:
+            uvz: Predicted pose (B, J, 3) px, px, reference bones.
+            K: (B, 3, 3) of the crop.
+            solved: Root depth (B,).
+        """
         log_factor = self.mlp(_features(uvz_to_xyz(uvz, K, solved), solved)).squeeze(-1)
         low, high = (math.log(end) - solved.log() for end in ROOT_DEPTH_RANGE)
         return _bounded(solved * _bounded(log_factor, low, high).exp(), *ROOT_DEPTH_RANGE)
 
 
 def _bounded(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """Clamped, with the gradient of what is not: what has left the range once can come back."""
+    """Clamped, but with the unclamped gradient: a value outside the range can return."""
     return value.clamp(low, high).detach() + (value - value.detach())  # type: ignore[arg-type]
 
 
 def _features(xyz: Tensor, solved: Tensor) -> Tensor:
-    """Of hands (B, J, 3) at their solved depth (B,): each of about unit size."""
+    """Inputs of about unit size, from hands (B, J, 3) at their solved depth (B,)."""
     first, second = _PAIRS
     distance = (xyz[:, first] - xyz[:, second]).norm(dim=-1).clamp(min=_MIN_LENGTH).log()
     depth = solved.log()[:, None]

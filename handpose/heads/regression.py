@@ -1,4 +1,4 @@
-"""The regression head: the pooled features, through a small MLP or one layer, to the 2.5D pose."""
+"""The regression head: the embedding, through a small MLP or one layer, to the 2.5D pose."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ class RegressionHead(Head):
     """embedding -> hidden -> (J, 3).
 
     Args:
-        hidden_dim: width of the hidden layer; None: one linear layer in all.
+        hidden_dim: Width of the hidden layer; None: a single linear layer.
         activation: "relu", after BatchNorm, or "none": two linear layers in a row.
-        **contract: what every head takes (see `Head`).
+        **contract: See `Head`.
     """
 
     def __init__(
-        self, *, hidden_dim: int | None, activation: str = "relu", **contract: Any
+        self, *, hidden_dim: int | None = 512, activation: str = "relu", **contract: Any
     ) -> None:
         super().__init__(**contract)
         width, hidden = contract["embedding_dim"], list[nn.Module]()
@@ -32,7 +32,7 @@ class RegressionHead(Head):
         self.mlp = nn.Sequential(*hidden, nn.Linear(width, NUM_JOINTS * 3))
 
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """u and v come out in crop sides from the crop's centre, z in reference bones."""
+        """Predicts u and v in crop sides from the crop's centre, and z; returns u and v in px."""
         layers: list[Any] = list(self.mlp)
         for layer in layers[:-1]:
             embedding = layer(embedding)

@@ -1,4 +1,4 @@
-"""The contract of a pre-training objective."""
+"""The interface of a pre-training objective, and what several of them use."""
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -9,21 +9,30 @@ from handpose.augment.settings import Augmentation
 from handpose.backbones.top_down import TopDown
 from handpose.records import Features, Views
 
+# Bounds of a learned log-variance. An error of exp(-7), a thousandth of the range that its target
+# is drawn from (0.05 of 45 degrees, 0.01 px of a crop), is finer than pixels can show, so a larger
+# weight has no reason. Unbounded, a part without error takes over.
+LOG_VARIANCE_BOUNDS = (-7.0, 7.0)
+
 
 class Objective(nn.Module, ABC):
     """Pairs of views -> loss. B batch, V = 2 views.
 
     Args:
-        channels, strides, embedding_dim: of the backbone.
+        channels: Of the backbone's levels.
+        strides: Of the backbone's levels, in px.
+        embedding_dim: E, width of the backbone's embedding.
         image_size: S, the side of the views in px.
-        augmentation: what the views were drawn from.
+        augmentation: What the views were drawn from.
+
+    Attributes:
+        weighs_itself: Whether the loss has learned weights, so that it can fall below zero.
+        takes_mined_positives: Whether the views may be of two images, of hands in similar poses.
+        reads_features: Whether it reads more than the embedding; if not, no features are kept.
     """
 
-    # Whether the loss holds learned weights of its own, so that it can fall below zero.
     weighs_itself = False
-    # Whether the two views may be of different images, of hands in similar poses.
     takes_mined_positives = False
-    # Whether it reads more than the embedding; if not, no features are kept for it.
     reads_features = True
 
     def __init__(
@@ -41,19 +50,30 @@ class Objective(nn.Module, ABC):
 
     @property
     def decoder(self) -> TopDown | None:
-        """What latent keypoints are read through; None where the embedding is."""
+        """The decoder of latent keypoints; None if the objective reads the embedding."""
         return None
 
     @abstractmethod
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        """features[i] (B, V, channels[i], h, w), embedding (B, V, E) -> {"loss": (), ...}.
+        """Computes the loss of a batch.
 
-        Every further entry is a scalar to be logged, averaged over batches.
+        Args:
+            features: Level i is (B, V, channels[i], h, w).
+            embedding: (B, V, E).
+            views: What was drawn for the views, and their images.
+
+        Returns:
+            "loss" (), and further scalars to be logged, averaged over batches.
         """
 
 
 def mlp(*widths: int, last_bias: bool = True) -> nn.Sequential:
-    """Linear layers of these widths with BatchNorm and ReLU between them."""
+    """Linear layers of these widths with BatchNorm and ReLU between them.
+
+    Args:
+        *widths: From the input to the output.
+        last_bias: Whether the last layer has a bias.
+    """
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(widths[:-1]):
         layers += [
@@ -62,3 +82,16 @@ def mlp(*widths: int, last_bias: bool = True) -> nn.Sequential:
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1], bias=last_bias))
+
+
+def weigh_by_variance(loss: Tensor, log_variance: Tensor) -> Tensor:
+    """exp(-s) L + s, Kendall et al., CVPR 2018, eq. 10 for a Laplacian, with s kept in its bounds.
+
+    Out of its bounds the result rises with the distance, so the optimizer brings s back.
+
+    Args:
+        loss: L, (), standardised: about 1 before training.
+        log_variance: s, (), learned.
+    """
+    bounded = log_variance.clamp(*LOG_VARIANCE_BOUNDS)
+    return (-bounded).exp() * loss + bounded + (log_variance - bounded).abs()

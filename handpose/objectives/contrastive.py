@@ -2,33 +2,34 @@
 
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
 from handpose.distributed.collectives import gather
-from handpose.losses import negatives, nt_xent, similarity_weights
 from handpose.objectives.base import Objective
-from handpose.objectives.projection import build_projection
+from handpose.objectives.nt_xent import nt_xent, partner_top1, similarity_weights
+from handpose.objectives.projection import MAP_PROJECTIONS, EmbeddingProjection
 from handpose.records import Features, Views
 
 
 class Contrastive(Objective):
-    """NT-Xent between the projections of two views; weighted where the views have poses.
+    """NT-Xent between the projections of two views, weighted by their poses if they have any.
 
-    In training every process takes the loss of the whole batch: all its views are negatives, and
-    the distances of all its poses weigh them. In evaluation each goes through all pairs by itself.
+    In training every process computes the loss of the whole batch: all its views are negatives, and
+    the distances of all its poses give the weights. In evaluation each process has all pairs.
 
     Args:
         temperature: T of NT-Xent.
-        projection: what is compared, "embedding", "keypoints" or "maps" (see `projection`).
-        hidden_dim: width of the embedding's MLP.
+        projection: What is compared: "embedding", "keypoints" or "maps" (see `projection`).
+        hidden_dim: Width of the embedding's MLP.
         projection_dim: D; keypoints and maps are D / 2.
-        projection_bias: whether the last layer of the embedding's MLP has a bias.
-        decoder_width: channels of the decoder of keypoints and maps.
-        same_pose_negatives: whether samples of one identity are each other's negatives in the loss.
-        **contract: what every objective takes (see `Objective`).
+        projection_bias: Whether the last layer of the embedding's MLP has a bias.
+        decoder_width: Channels of the decoder of keypoints and maps.
+        same_pose_negatives: Whether samples of one identity are each other's negatives in the loss.
+        **contract: See `Objective`.
+
+    Raises:
+        ValueError: There is no such projection, or D is odd.
     """
 
     takes_mined_positives = True
@@ -36,12 +37,12 @@ class Contrastive(Objective):
     def __init__(
         self,
         *,
-        temperature: float,
-        projection: str,
-        hidden_dim: int,
-        projection_dim: int,
-        decoder_width: int,
+        temperature: float = 0.5,
+        projection: str = "embedding",
+        hidden_dim: int = 512,
+        projection_dim: int = 128,
         projection_bias: bool = True,
+        decoder_width: int = 64,
         same_pose_negatives: bool = False,
         **contract: Any,
     ) -> None:
@@ -49,22 +50,36 @@ class Contrastive(Objective):
         self.temperature = temperature
         self.same_pose_negatives = same_pose_negatives
         self.reads_features = projection != "embedding"
-        widths = {name: contract[name] for name in ("channels", "strides", "embedding_dim")}
-        self.projector = build_projection(
-            projection,
-            hidden_dim=hidden_dim,
-            projection_dim=projection_dim,
-            bias=projection_bias,
-            decoder_width=decoder_width,
-            image_size=self.image_size,
-            **widths,
-        )
+        if projection_dim % 2:
+            raise ValueError(
+                f"objective.projection_dim={projection_dim} must be even: it is read as 2D points"
+            )
+        self.projector: nn.Module
+        if projection == "embedding":
+            self.projector = EmbeddingProjection(
+                embedding_dim=contract["embedding_dim"],
+                hidden_dim=hidden_dim,
+                projection_dim=projection_dim,
+                bias=projection_bias,
+            )
+        elif projection in MAP_PROJECTIONS:
+            self.projector = MAP_PROJECTIONS[projection](
+                channels=contract["channels"],
+                strides=contract["strides"],
+                image_size=self.image_size,
+                decoder_width=decoder_width,
+                num_maps=projection_dim // 2,
+            )
+        else:
+            raise ValueError(
+                f"objective.projection={projection}: give embedding, keypoints or maps"
+            )
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
         shape = embedding.shape[:2]
         levels = tuple(level.flatten(0, 1) for level in features)
         projected = self.projector(levels, embedding.flatten(0, 1)).unflatten(0, shape)
-        whole = gather if self.training else _as_it_is
+        whole = gather if self.training else _unchanged
         compared = whole(self.compared(projected, views).flatten(2))
         identity, weights = whole(views.identity), None
         apart = whole(views.index) if self.same_pose_negatives else identity
@@ -80,36 +95,14 @@ class Contrastive(Objective):
         return getattr(self.projector, "decoder", None)
 
     def compared(self, projected: Tensor, views: Views) -> Tensor:
-        """What of the projections (B, V, ...) should agree between two views: all of it."""
+        """Returns what should agree between two views: here all of the projections.
+
+        Args:
+            projected: (B, V, ...).
+            views: What was drawn for the views.
+        """
         return projected
 
 
-def _as_it_is(tensor: Tensor) -> Tensor:
+def _unchanged(tensor: Tensor) -> Tensor:
     return tensor
-
-
-def partner_top1(projections: Tensor, identity: Tensor) -> dict[str, Tensor]:
-    """How often a first view's nearest second view (cosine) is its own partner.
-
-    The candidates of a view are its partner and the second views that are its `negatives`: fewer
-    than the batch where identities repeat, and than evaluate.batch_size in a smaller last batch.
-
-    Args:
-        projections: (B, 2, D). Compared outside autocast: in 16 bits similarities tie.
-        identity: (B, 2).
-
-    Returns:
-        "top1", () in 0..1, NaN where a projection is not finite, and "top1_chance", (): what a
-        guess among as many candidates gets.
-    """
-    with torch.autocast(projections.device.type, enabled=False):
-        z = F.normalize(projections.float(), dim=-1)
-        similarity = z[:, 0] @ z[:, 1].T
-    candidates = negatives(identity)[: len(z), len(z) :]
-    candidates.fill_diagonal_(True)
-    nearest = similarity.masked_fill(~candidates, -torch.inf).argmax(1)
-    share = (nearest == torch.arange(len(z), device=z.device)).float().mean()
-    return {
-        "top1": torch.where(z.isfinite().all(), share, torch.nan),
-        "top1_chance": (1 / candidates.sum(1)).mean(),
-    }

@@ -1,7 +1,7 @@
 """The equivariant contrastive objective: PeCLR (Spurr et al., ICCV 2021, arXiv 2106.05953).
 
-The projections of a turned and shifted view should be those of the plain crop, turned and shifted:
-each view's own map is undone in the space of the projections, read as 2D points, before NT-Xent.
+The projections of a rotated and shifted view should be those of the plain crop, rotated and
+shifted. So each view's own map is undone in its projection, read as 2D points, before NT-Xent.
 N views, K points, S crop px. A view's frame has its origin at the crop's centre and S as the unit;
 x_view = s R x_plain + b.
 """
@@ -26,7 +26,12 @@ class ViewMap(NamedTuple):
 
 
 def view_map(params: ViewParams, image_size: int) -> ViewMap:
-    """Of every view, from the drawn parameters (B, V, ...); N = B V, computed in float64."""
+    """Returns the map of every view, computed in float64.
+
+    Args:
+        params: The drawn parameters (B, V, ...); N = B V.
+        image_size: S.
+    """
     plain, affine = params.plain.flatten(0, 1).double(), params.affine.flatten(0, 1).double()
     unit = to_unit_frame(relative(plain, affine), image_size).float()
     scale = torch.linalg.det(unit[..., :2]).clamp(min=1e-12).sqrt()
@@ -34,16 +39,30 @@ def view_map(params: ViewParams, image_size: int) -> ViewMap:
 
 
 def undo_on_points(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
-    """Exactly: points (N, K, 2) in crop sides from the view's centre -> from the plain crop's."""
+    """Undoes the map exactly.
+
+    Args:
+        points: (N, K, 2) in crop sides from the view's centre.
+        view: The map of each view.
+        with_scale: Whether to undo the scale too.
+
+    Returns:
+        (N, K, 2) in crop sides from the plain crop's centre.
+    """
     back = (points - view.shift[:, None]) @ view.rotation  # rows: R^T (p - b)
     return back / view.scale[:, None, None] if with_scale else back
 
 
 def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
-    """As PeCLR's code does: points (N, K, 2) of any unit, which only their own extent can give.
+    """Undoes the map as PeCLR's code does.
 
-    L2-normalised; the shift, in crop sides, undone in units of the points' extent along each axis;
-    turned back about the points' mean. Neither the extent nor the mean gets a gradient.
+    Points are L2-normalised; the shift, in crop sides, is undone in units of the points' extent
+    along each axis; the rotation is undone about the points' mean. Extent and mean get no gradient.
+
+    Args:
+        points: (N, K, 2) in any unit.
+        view: The map of each view.
+        with_scale: Whether to undo the scale too.
     """
     points = F.normalize(points.flatten(1), dim=1).unflatten(1, points.shape[1:])
     extent = (points.amax(1, keepdim=True) - points.amin(1, keepdim=True)).detach()
@@ -54,7 +73,13 @@ def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Ten
 
 
 def undo_on_maps(maps: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
-    """Maps (N, K, h, w) of a view, warped back to the plain crop; 0 where the view did not see."""
+    """Warps maps of a view back to the plain crop; 0 outside the view.
+
+    Args:
+        maps: (N, K, h, w).
+        view: The map of each view.
+        with_scale: Whether to undo the scale too.
+    """
     linear = view.rotation * view.scale[:, None, None] if with_scale else view.rotation
     # grid_sample's frame runs from -1 to 1 over the crop: twice the unit frame, about its centre.
     theta = torch.cat((linear, 2 * view.shift[..., None]), dim=-1)
@@ -66,14 +91,19 @@ class Equivariant(Contrastive):
     """NT-Xent after undoing each view's rotation and shift in its projection.
 
     Args:
-        shift: "published" undoes the shift in units of the points' extent and the rotation about
-            their mean, both as constants, as PeCLR's code does; "exact" takes the points to be in
-            crop sides from the crop's centre. Maps are always warped exactly.
-        scale: whether the scale is undone too (not in the paper).
-        **contrastive: what `Contrastive` takes.
+        shift: "published": undo the shift in units of the points' extent and the rotation about
+            their mean, both as constants, as PeCLR's code does. "exact": take the points as crop
+            sides from the crop's centre. Maps are always warped exactly.
+        scale: Whether to undo the scale too (not in the paper).
+        **contrastive: See `Contrastive`.
+
+    Raises:
+        ValueError: `shift` is neither.
     """
 
-    def __init__(self, *, shift: str, scale: bool, **contrastive: Any) -> None:
+    def __init__(
+        self, *, shift: str = "published", scale: bool = False, **contrastive: Any
+    ) -> None:
         super().__init__(**contrastive)
         if shift not in ("published", "exact"):
             raise ValueError(f"objective.shift={shift}: give published or exact")
@@ -81,7 +111,7 @@ class Equivariant(Contrastive):
         self.with_scale = scale
 
     def compared(self, projected: Tensor, views: Views) -> Tensor:
-        """The projections as those of the plain crop. Outside autocast, in float32 at least."""
+        """Returns the projections as those of the plain crop; float32 or better, no autocast."""
         with torch.autocast(projected.device.type, enabled=False):
             flat = projected.flatten(0, 1)
             flat = flat.to(torch.promote_types(flat.dtype, torch.float32))

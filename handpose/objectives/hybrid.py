@@ -1,4 +1,4 @@
-"""Several objectives at once, each on views of its own: the paper's hybrid of contrastive and
+"""Several objectives at once, each on its own views: the paper's hybrid of contrastive and
 relative (PMLR 148:255-271, section 3.3)."""
 
 from collections.abc import Mapping
@@ -8,30 +8,32 @@ import torch
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
-from handpose.losses import weigh_by_variance
-from handpose.objectives.base import Objective
+from handpose.objectives.base import Objective, weigh_by_variance
 from handpose.records import Features, Views
 
 
 class Hybrid(nn.Module):
     """The weighted sum of the parts' losses.
 
-    A given weight w contributes w L. A learned one contributes exp(-s) L + s (see
-    `weigh_by_variance`), but for a part that weighs its own terms so already
-    (`Objective.weighs_itself`): its loss can be negative, and enters as it is.
+    A given weight w contributes w L, a learned one exp(-s) L + s (see `weigh_by_variance`). A part
+    that weighs its own terms so (`Objective.weighs_itself`) can be negative, and is added as it is.
 
     Args:
-        parts: objectives by name.
-        weights: by the parts' names; null for a learned one.
+        parts: Objectives by name.
+        weights: By the parts' names; None for a learned one, or for all learned.
 
     Raises:
-        ValueError: the weights are not those of the parts.
+        ValueError: The weights' names are not those of the parts.
     """
 
     def __init__(
-        self, *, parts: Mapping[str, Objective], weights: Mapping[str, float | None]
+        self,
+        *,
+        parts: Mapping[str, Objective],
+        weights: Mapping[str, float | None] | None = None,
     ) -> None:
         super().__init__()
+        weights = dict.fromkeys(parts) if weights is None else weights
         if set(parts) != set(weights):
             raise ValueError(
                 f"objective.weights has {sorted(weights)} and objective.parts {sorted(parts)}: "
@@ -56,14 +58,18 @@ class Hybrid(nn.Module):
 
     @property
     def decoder(self) -> TopDown | None:
-        """That of the last part that has one."""
+        """The decoder of the last part that has one."""
         parts: list[Any] = list(self.parts.values())
         return next((part.decoder for part in reversed(parts) if part.decoder is not None), None)
 
     def forward(self, inputs: Mapping[str, tuple[Features, Tensor, Views]]) -> dict[str, Tensor]:
-        """By part, what `Objective.forward` takes -> {"loss", and the parts' other terms}.
+        """Computes the sum and returns it with the parts' other terms.
 
-        Of several parts each part's own loss is there too, as "loss_<part>".
+        Args:
+            inputs: By part, the arguments of `Objective.forward`.
+
+        Returns:
+            "loss" (), the parts' other terms, and "loss_<part>" of each if there are several.
         """
         losses: dict[str, Tensor] = {}
         terms: dict[str, Tensor] = {}

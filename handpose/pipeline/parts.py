@@ -125,19 +125,11 @@ def build_backbone(cfg: DictConfig) -> Backbone:
     return backbone
 
 
-def widths(backbone: Backbone) -> dict[str, Any]:
-    return {
-        "channels": backbone.channels,
-        "strides": backbone.strides,
-        "embedding_dim": backbone.embedding_dim,
-    }
-
-
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:
     """The backbone under the head."""
     head: Head = make(
         cfg.head,
-        **widths(backbone),
+        **backbone.widths,
         image_size=cfg.finetune.dataset.image_size,
         reference_bone=cfg.reference_bone,
     )
@@ -201,7 +193,7 @@ def build_objective(
     parts: dict[str, Objective] = {
         name: make(
             node,
-            **widths(backbone),
+            **backbone.widths,
             image_size=cfg.pretrain.dataset.image_size,
             augmentation=augmentations[name],
         )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from handpose.objectives.relative_map import RelativeMap, relative_map
+from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import ViewParams, Views
 from handpose.report.style import INK, MUTED, PAGE_WIDTH, SMALL, new_figure, show_picture, to_png
 

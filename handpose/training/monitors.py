@@ -16,7 +16,7 @@ from handpose.evaluation.embedding_health import health
 from handpose.evaluation.pose_errors import aligned_joint_errors
 from handpose.evaluation.ridge import fit_ridge
 from handpose.geometry.align import generalised_procrustes_mean, procrustes
-from handpose.objectives.relative_map import relative_map
+from handpose.objectives.relative import relative_map
 from handpose.records import Features, Target, Views
 
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.augment.appearance import sample_appearance
-from handpose.augment.colour import colour_matrix
+from handpose.augment.appearance import colour_matrix, sample_appearance
 from handpose.augment.geometric import sample_affine, warp, widen, within
 from handpose.geometry import affine as maps
 

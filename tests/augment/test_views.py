@@ -14,7 +14,7 @@ from handpose.augment.geometric import warp
 from handpose.augment.views import make_target, make_views
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import project
-from handpose.objectives.relative_map import relative_map
+from handpose.objectives.relative import relative_map
 from handpose.records import Sample
 
 GEOMETRY = ("rotate", "crop", "random_crop")
@@ -166,7 +166,7 @@ def test_colour_target_takes_view_1_to_view_2(
     make_sample: Callable, make_settings: Callable
 ) -> None:
     """C2 . C1^-1, rebuilt as a matrix from the target, maps view 1's pixels to view 2's."""
-    from handpose.augment.colour import colour_matrix
+    from handpose.augment.appearance import colour_matrix
 
     image = (_texture() // 4 + 90).astype(np.uint8)  # no channel clips
     settings = make_settings("colour_jitter", saturation=[0.6, 1.0], hue=[-20, 20])

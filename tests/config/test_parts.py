@@ -76,3 +76,11 @@ def test_parts_without_any_weight_are_refused(refused: Refused) -> None:
     printed = refused("objective=hybrid", *zero)
     assert "has 1 problem." in printed
     assert "objective.weights: every one is 0" in printed
+
+
+def test_keys_of_a_part_can_be_given_together(refused: Refused) -> None:
+    check_command_line(["objective=contrastive", "augment={crop:true,rotate:false}"])
+    check_command_line(["-m", "objective=contrastive", "augment={crop:true},{rotate:false}"])
+    assert "did you mean augment.crop?" in refused("augment={crp:true}")
+    assert "did you mean augment.crop?" in refused("-m", "augment={crp:true},{crop:true}")
+    assert "augment.angle._target_=os.mkdir: only" in refused("augment={angle:{_target_:os.mkdir}}")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import ROWS
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from layouts import write_freihand, write_interhand, write_youtube
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.catalogue import Catalogue
 from handpose.config.composed import find_problems
 from handpose.config.composer import Composer
 from handpose.config.schema import register
@@ -26,11 +27,6 @@ from handpose.pipeline.summary import begin_log
 from handpose.training import checkpoint
 
 CATALOGUE = Catalogue()
-ROWS = sorted(
-    path.stem
-    for path in (CONF / "experiment").glob("*.yaml")
-    if not path.stem.startswith(("base_", "synthetic_"))
-)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +39,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def small(name: str, data: Path) -> list[str]:
+def small(row: str, data: Path) -> list[str]:
     """An experiment with small crops in each stage that has a dataset of its own, and without the
     weights of ImageNet, which would have to be downloaded."""
+    name, *overrides = row.split()
     content = CATALOGUE.content("experiment", name)
     own = [stage for stage in ("pretrain", "finetune") if "dataset" in content.get(stage, {})]
     sizes = [f"{stage}.dataset.image_size=32" for stage in own]
     sizes += ["finetune.label_fraction=0.5"] * ("label_fraction" in content.get("finetune", {}))
     rest = ["trainer.caps.samples=8", "backbone.weights=null", f"paths.data={data}"]
-    return [f"experiment={name}", *sizes, *rest]
+    return [f"experiment={name}", *overrides, *sizes, *rest]
 
 
 def composed(overrides: list[str]) -> DictConfig:
@@ -83,15 +80,15 @@ def weights_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("weights_in_memory")
-@pytest.mark.parametrize("name", ROWS)
-def test_an_experiment_runs(name: str, data: Path, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", ROWS)
+def test_an_experiment_runs(row: str, data: Path, cache: Path, tmp_path: Path) -> None:
     tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
-    cfg = composed([*tiny, *small(name, data)])
+    cfg = composed([*tiny, *small(row, data)])
     splits = build_splits(cfg, tmp_path)
     watch = (Interrupt(), begin_log(cfg, splits, tmp_path))
     backbone, pretext = pretrain(cfg, splits, tmp_path, [], *watch)
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
-    assert is_pretrained == (not name.startswith(("imagenet_", "supervised_")))
+    assert is_pretrained == (not row.startswith(("imagenet_", "supervised_")))
     model, _ = finetune(cfg, splits, tmp_path, [], backbone, *watch)
     results = summarise(evaluate(cfg, splits, model, *watch)[0])
     assert results["n_test"] > 0

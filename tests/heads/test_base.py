@@ -6,8 +6,9 @@ from hands import CONTRACT, CROP, Fixed, labelled
 from torch import Tensor
 
 from handpose.config.rules import PARTS
-from handpose.geometry.heatmap import gaussian_heatmaps
 from handpose.geometry.pose25d import xyz_to_uvz
+from handpose.geometry.soft_argmax import gaussian_heatmaps
+from handpose.heads.base import pose_25d_loss
 from handpose.heads.heatmap import HeatmapHead
 from handpose.records import Prediction, Target
 from handpose.skeleton import REFERENCE_BONES
@@ -140,3 +141,27 @@ def test_the_words_of_the_configuration_are_those_of_the_head(key: str) -> None:
     heads = [Fixed(torch.zeros(1, 21, 3), **{key: word}) for word in words]
     states = {(head.about_palm, head.refiner is not None) for head in heads}
     assert len(states) == len(words) == 2
+
+
+def test_pose_loss_ignores_unlabelled_values_and_their_gradients() -> None:
+    predicted = torch.randn(3, 21, 3, requires_grad=True)
+    true = torch.randn(3, 21, 3)
+    uv_valid, z_valid = torch.rand(3, 21) < 0.5, torch.rand(3, 21) < 0.5
+    true[..., :2][~uv_valid] = torch.nan
+    true[..., 2][~z_valid] = torch.nan
+    uv, z = pose_25d_loss(predicted, true, uv_valid, z_valid, image_size=64)
+    (uv + z).backward()
+    error = (predicted - true).detach().abs()
+    assert float(uv) == pytest.approx(float(error[..., :2][uv_valid].mean()) / 64, rel=1e-5)
+    assert float(z) == pytest.approx(float(error[..., 2][z_valid].mean()), rel=1e-5)
+    assert torch.isfinite(predicted.grad).all()
+    assert (predicted.grad[..., 2][~z_valid] == 0).all()
+
+
+def test_pose_loss_without_any_label_is_zero_not_nan() -> None:
+    predicted = torch.randn(2, 21, 3, requires_grad=True)
+    nothing = torch.zeros(2, 21, dtype=torch.bool)
+    uv, z = pose_25d_loss(predicted, torch.zeros(2, 21, 3), nothing, nothing, image_size=64)
+    (uv + z).backward()
+    assert float(uv) == float(z) == 0
+    assert (predicted.grad == 0).all()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hands import CONTRACT
 
-from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax
+from handpose.geometry.soft_argmax import gaussian_heatmaps, soft_argmax
 from handpose.heads.heatmap import HeatmapHead
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from handpose.losses import nt_xent
-from handpose.objectives.contrastive import Contrastive, partner_top1
+from handpose.objectives.contrastive import Contrastive
+from handpose.objectives.nt_xent import nt_xent, partner_top1
 
 CONTRACT = dict(channels=(4,), strides=(4,), embedding_dim=6, image_size=32)
 WIDTHS = dict(temperature=0.5, hidden_dim=8, projection_dim=10, decoder_width=4)

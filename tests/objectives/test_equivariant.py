@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from handpose.geometry.affine import apply, invert, relative
-from handpose.geometry.heatmap import gaussian_heatmaps, soft_argmax
-from handpose.losses import nt_xent
+from handpose.geometry.soft_argmax import gaussian_heatmaps, soft_argmax
 from handpose.objectives.equivariant import (
     Equivariant,
     ViewMap,
@@ -18,6 +17,7 @@ from handpose.objectives.equivariant import (
     undo_on_points,
     view_map,
 )
+from handpose.objectives.nt_xent import nt_xent
 from handpose.records import Views
 
 SIZE = 32

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handpose.objectives.relative import Relative
-from handpose.objectives.relative_map import relative_map
+from handpose.objectives.relative import Relative, relative_map
 from handpose.records import ViewParams
 
 CONTRACT = dict(channels=(4,), strides=(4,), embedding_dim=6, image_size=32)

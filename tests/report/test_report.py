@@ -17,7 +17,7 @@ from handpose.augment.views import make_views
 from handpose.evaluation.evaluation import Evaluation, Results, not_applicable, pa_errors
 from handpose.evaluation.metrics import SECOND_PASS, summarise
 from handpose.geometry import affine as maps
-from handpose.objectives.relative_map import relative_map
+from handpose.objectives.relative import relative_map
 from handpose.records import Sample, Views
 from handpose.report.choices import essence, part_name
 from handpose.report.curves import stage_panels

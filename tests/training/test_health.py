@@ -11,7 +11,7 @@ from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
 from handpose.evaluation.embedding_health import HEALTH, health
-from handpose.objectives.relative_map import relative_map
+from handpose.objectives.relative import relative_map
 from handpose.records import Features, Views
 from handpose.training import monitors as module
 from handpose.training.monitors import HealthPanel

@@ -1,4 +1,4 @@
-"""Losses against slow loops and closed forms; masks without leaks."""
+"""NT-Xent against slow loops and closed forms."""
 
 import math
 
@@ -6,14 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from handpose.losses import (
-    LOG_VARIANCE_BOUNDS,
+from handpose.objectives.nt_xent import (
     SimilarityWeights,
     negatives,
     nt_xent,
-    pose_25d_loss,
     similarity_weights,
-    weigh_by_variance,
 )
 
 # Of six pairs: views of one image each, and of two images, some of which are in several pairs.
@@ -119,60 +116,3 @@ def test_nt_xent_stays_finite_at_a_low_temperature_in_half_precision(weighted: b
     weights = similarity_weights(torch.randn(16, 2, 4), known) if weighted else None
     nt_xent(z, _paired(16), temperature=0.01, weights=weights).backward()
     assert torch.isfinite(z.grad).all()
-
-
-def test_pose_loss_ignores_unlabelled_values_and_their_gradients() -> None:
-    predicted = torch.randn(3, 21, 3, requires_grad=True)
-    true = torch.randn(3, 21, 3)
-    uv_valid, z_valid = torch.rand(3, 21) < 0.5, torch.rand(3, 21) < 0.5
-    true[..., :2][~uv_valid] = torch.nan
-    true[..., 2][~z_valid] = torch.nan
-    uv, z = pose_25d_loss(predicted, true, uv_valid, z_valid, image_size=64)
-    (uv + z).backward()
-    error = (predicted - true).detach().abs()
-    assert float(uv) == pytest.approx(float(error[..., :2][uv_valid].mean()) / 64, rel=1e-5)
-    assert float(z) == pytest.approx(float(error[..., 2][z_valid].mean()), rel=1e-5)
-    assert torch.isfinite(predicted.grad).all()
-    assert (predicted.grad[..., 2][~z_valid] == 0).all()
-
-
-def test_pose_loss_without_any_label_is_zero_not_nan() -> None:
-    predicted = torch.randn(2, 21, 3, requires_grad=True)
-    nothing = torch.zeros(2, 21, dtype=torch.bool)
-    uv, z = pose_25d_loss(predicted, torch.zeros(2, 21, 3), nothing, nothing, image_size=64)
-    (uv + z).backward()
-    assert float(uv) == float(z) == 0
-    assert (predicted.grad == 0).all()
-
-
-def weight_and_gradient(error: float, s: Tensor) -> tuple[float, float]:
-    """What `weigh_by_variance` multiplies an error with, and its gradient for the log-variance."""
-    loss = torch.tensor(error, requires_grad=True)
-    weight, gradient = torch.autograd.grad(weigh_by_variance(loss, s), (loss, s))
-    return float(weight), float(gradient)
-
-
-@pytest.mark.parametrize(("error", "expected"), [(0.0, math.exp(7)), (0.2, 5.0), (9e3, 1 / 9e3)])
-@pytest.mark.parametrize("start", [0.0, -20.0, 20.0])
-def test_a_learned_weight_stays_in_its_bounds(error: float, expected: float, start: float) -> None:
-    """Without an error too, and from what an unbounded log-variance of an old checkpoint holds.
-
-    Steps of one size down the gradient, as Adam's are.
-    """
-    s = torch.tensor(start, requires_grad=True)
-    for _ in range(1500):
-        s.data -= 0.02 * math.copysign(1.0, weight_and_gradient(error, s)[1])
-    low, high = LOG_VARIANCE_BOUNDS
-    assert low - 0.03 < float(s) < high + 0.03
-    expected = min(max(expected, math.exp(-high)), math.exp(-low))
-    assert weight_and_gradient(error, s)[0] == pytest.approx(expected, rel=0.1)
-
-
-def test_within_the_bounds_a_learned_weight_is_the_plain_formula() -> None:
-    for value in torch.linspace(-6.5, 6.5, 9).tolist():
-        s = torch.tensor(value, requires_grad=True)
-        loss = weigh_by_variance(torch.tensor(0.3), s)
-        assert float(loss.detach()) == pytest.approx(math.exp(-value) * 0.3 + value, rel=1e-5)
-        weight, gradient = weight_and_gradient(0.3, s)
-        assert weight == pytest.approx(math.exp(-value), rel=1e-5)
-        assert gradient == pytest.approx(1 - math.exp(-value) * 0.3, rel=1e-5)
