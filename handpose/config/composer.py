@@ -23,7 +23,6 @@ from handpose.config.keys import override_key_problem
 from handpose.config.overrides import is_choice, is_hydra
 from handpose.config.refusal import first_line
 from handpose.config.rules import RUN
-from handpose.config.tree import leaves
 
 
 class Composer:
@@ -64,15 +63,17 @@ class Composer:
         # A part's `_target_` decides which keys it has.
         for override in sorted(values, key=lambda o: not o.key_or_group.endswith("_target_")):
             written = as_written(cfg)
-            found = [override_key_problem(key, written, self.catalogue) for key in _keys(override)]
+            keys = _keys(override, self.catalogue)
+            found = [override_key_problem(key, written, self.catalogue) for key in keys]
             problems.append(next(filter(None, found), None) or _apply(override, cfg))
         return cfg, [problem for problem in problems if problem]
 
 
-def _keys(override: Override) -> list[str]:
-    """The keys that an override sets: one, or those of a dictionary."""
+def _keys(override: Override, catalogue: Catalogue) -> list[str]:
+    """The keys that an override sets: one, or those of a dictionary for a group."""
     key, value = override.key_or_group, override.value()
-    return [f"{key}.{path}" for path, _ in leaves(value)] if isinstance(value, dict) else [key]
+    whole = key in catalogue.choices and isinstance(value, dict)
+    return [f"{key}.{name}" for name in value] if whole else [key]
 
 
 @cache
