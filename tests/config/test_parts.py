@@ -83,4 +83,4 @@ def test_keys_of_a_part_can_be_given_together(refused: Refused) -> None:
     check_command_line(["-m", "objective=contrastive", "augment={crop:true},{rotate:false}"])
     assert "did you mean augment.crop?" in refused("augment={crp:true}")
     assert "did you mean augment.crop?" in refused("-m", "augment={crp:true},{crop:true}")
-    assert "augment.angle._target_=os.mkdir: only" in refused("augment={angle:{_target_:os.mkdir}}")
+    assert "os.mkdir" in refused("augment={angle:{_target_:os.mkdir}}")
