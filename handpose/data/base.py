@@ -1,4 +1,4 @@
-"""The contract of a dataset: one `Sample` a hand, and what is known without pixels."""
+"""The contract of a dataset: one `Sample` per hand, and what is known without pixels."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from handpose.records import Sample
-from handpose.skeleton import NUM_JOINTS
 
 Split = Literal["train", "val", "test"]
 Strata = tuple[tuple[int, float], ...]
@@ -29,23 +28,21 @@ class HandDataset(ABC):
     """One split of one source.
 
     Args:
-        split: "train", "val" or "test"; the official ones where the source has them.
+        split: "train", "val" or "test"; the official ones if the source has them.
         image_size: S, the side in px of the crops to be made of it.
-        crop_by: "box": the source's own boxes; "joints": a box about the true joints, as the
-            paper's protocol has it (it uses labels, also in pre-training).
-        max_samples: the first so many alone; None for all.
+        crop_by: "box": the source's own boxes; "joints": a box about the true joints, as in the
+            paper's protocol (it uses labels, also in pre-training).
+        max_samples: number of samples to keep, the first ones; None for all.
     """
 
     name: str
-    # What its authors let others do with it, for those who pass a trained model on.
+    # Licence: what its authors allow others to do with it.
     terms = "not known to this program; ask those who made the data"
-    # Whether the boxes come from the joints, as the source has no others.
+    # The boxes come from the joints, as the source has no others.
     box_from_joints = False
-    # The checks of the configuration read these two in the source, without importing it.
-    # Whether no hand of it ever has joints.
-    is_never_labelled = False
-    # Paths below the root, of which one is there wherever the dataset is.
-    landmarks: tuple[str, ...] = ()
+    # The checks of the configuration read these two in the source, without importing it:
+    is_never_labelled = False  # no hand of it ever has joints
+    landmarks: tuple[str, ...] = ()  # paths below the root, one of which always exists
 
     def __init__(
         self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None
@@ -71,19 +68,17 @@ class HandDataset(ABC):
         """(N,) int64, equal for samples of one and the same pose; read without pixels."""
 
     @property
-    def recordings(self) -> np.ndarray:
-        """(N,) int64, equal for samples of one video or session; without such: the identities."""
+    def capture_groups(self) -> np.ndarray:
+        """(N,) int64, equal for samples of one video or session; else the identities."""
         return self.identities
 
     @property
     def cut_groups(self) -> dict[str, np.ndarray]:
-        """{source: its groups (G,) int64 in this split}, where training and validation are a cut
-        of ours; nothing where the source itself tells them apart.
-        """
+        """{source: its capture groups (G,) int64 in this split} if the split is our own cut."""
         return {}
 
     def joints(self) -> Joints:
-        """The 2D labels of all hands; by sources that know them otherwise, without pixels."""
+        """The 2D labels of all hands; sources with other means read them without pixels."""
         samples = [self[index] for index in range(len(self))]
         return Joints(
             uv=np.stack([sample.uv for sample in samples]),
@@ -93,7 +88,7 @@ class HandDataset(ABC):
 
     @abstractmethod
     def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
-        """The complete poses of these hands as right hands (M, J, 3), metres; without pixels.
+        """The complete poses of hands as right hands (M, J, 3), metres; without pixels.
 
         Args:
             indices: of the hands; None for all.
@@ -106,20 +101,20 @@ class HandDataset(ABC):
 
     @property
     def fingerprint(self) -> str | None:
-        """Equal for splits of the same samples in the same order, and changed when they change.
+        """Equal for splits of the same samples in the same order; None if unknown.
 
-        None: unknown, so that nothing made from the split is taken for another run.
+        Nothing made from a split without a fingerprint is reused by another run.
         """
         return None
 
     @property
     def strata(self) -> Strata:
-        """(samples, share of a training epoch) of each source in it: one, but in a mix."""
+        """(samples, share of a training epoch) of each source; a mix has several."""
         return ((len(self), 1.0),)
 
     @property
     def is_labelled(self) -> bool:
-        """Whether any hand has joints, and so whether fine-tuning on the source makes sense."""
+        """Whether any hand has joints, so that fine-tuning on the source makes sense."""
         return not self.is_never_labelled
 
     @property
@@ -128,7 +123,13 @@ class HandDataset(ABC):
         return self.crop_by == "joints" or self.box_from_joints
 
     def choose_box(self, box: np.ndarray, uv: np.ndarray, uv_valid: np.ndarray) -> np.ndarray:
-        """The box (3,) that `crop_by` asks for: `box`, or the square about the labelled joints."""
+        """Return the box (3,) that `crop_by` asks for.
+
+        Args:
+            box: (3,) of the source: centre u, centre v, side in px.
+            uv: (J, 2) px.
+            uv_valid: (J,) bool.
+        """
         return box if self.crop_by == "box" or not uv_valid.any() else joint_box(uv[uv_valid])
 
 
@@ -137,8 +138,3 @@ def joint_box(uv: np.ndarray) -> np.ndarray:
     centre = uv.mean(axis=0)
     radius = np.linalg.norm(uv - centre, axis=1).max()
     return np.array([*centre, max(2 * radius, 1.0)], dtype=np.float32)
-
-
-def all_valid() -> np.ndarray:
-    """(J,) True."""
-    return np.ones(NUM_JOINTS, dtype=bool)

@@ -1,4 +1,4 @@
-"""Reading a picture from disk."""
+"""Reads an image from disk."""
 
 import errno
 import io
@@ -15,7 +15,7 @@ import simplejpeg
 from handpose.files import LARGEST_IMAGE, regular
 
 _JPEG, _PNG, _TIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
-# No picture of a hand comes near; a header that says more would have gigabytes set aside for it.
+# No image of a hand comes near. A header that claims more would take gigabytes of memory.
 _MOST_PIXELS = 100_000_000
 _ORIENTATION = 0x0112  # EXIF's tag
 _AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -23,21 +23,23 @@ _UPRIGHT = cv2.IMREAD_COLOR_RGB
 
 
 def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; greyscale as three equal channels, the colours beneath transparency.
+    """Read an image as (H, W, 3) uint8 RGB.
+
+    Greyscale becomes three equal channels; transparency is dropped.
 
     Args:
         path: of the file.
-        upright: turned as its EXIF says, as people see it; else as it is stored, for the labels of
-            datasets do not follow EXIF.
+        upright: turn it as its EXIF says, as viewers do; else as it is stored, because the labels
+            of datasets ignore EXIF.
 
     Raises:
-        ValueError: missing, empty, cut, corrupt, too large or not an image; names the file.
+        ValueError: missing, empty, cut short, corrupt, too large or not an image; names the file.
     """
     try:
         content = regular(path, most=LARGEST_IMAGE).read_bytes()
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise  # nothing is wrong with the image
+            raise  # the image itself may be fine
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         return _decode(content, _UPRIGHT if upright else _AS_STORED)
@@ -45,8 +47,15 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
         raise ValueError(f"{path}: {error} ({len(content)} bytes)") from error
 
 
+def is_turned(path: Path) -> bool:
+    """Whether the EXIF of a readable image turns it; few images have any."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+        return (b"Exif" in start or not start.startswith(_JPEG)) and _has_turn(file)
+
+
 def _decode(content: bytes, flags: int) -> np.ndarray:
-    """Raises ValueError with what is wrong with the picture."""
+    """Raises ValueError with what is wrong with the image."""
     if content.startswith(_JPEG):
         return _decode_jpeg(content, flags)
     if content.startswith(_PNG) and len(content) >= 24:
@@ -59,9 +68,9 @@ def _decode(content: bytes, flags: int) -> np.ndarray:
 
 
 def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
-    """By simplejpeg: OpenCV's pixels, faster, and it says when a file ends too early.
+    """By simplejpeg: OpenCV's pixels, faster, and with an error if a file ends too early.
 
-    OpenCV decodes the lower part of a cut JPEG as grey without an error, so what is left to it
+    OpenCV decodes the lower part of a cut JPEG as grey without an error. So what is left to it
     (greyscale, CMYK) must have its end marker.
     """
     height, width, colours, _ = _strictly(simplejpeg.decode_jpeg_header, content)
@@ -75,49 +84,42 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     return _decode_by_opencv(content, flags)
 
 
-def is_turned(path: Path) -> bool:
-    """Whether the EXIF of an image that can be read turns it; few have any."""
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-        return (b"Exif" in start or not start.startswith(_JPEG)) and _has_turn(file)
+def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
+    try:
+        return read(content)
+    except ValueError as error:
+        raise ValueError(f"the JPEG is cut short or corrupt: {error}") from error
 
 
 def _has_turn(file: BinaryIO) -> bool:
     """Whether the header says so; Pillow reads no further."""
     try:
-        with PIL.Image.open(file) as picture:
-            return picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
-    except (OSError, ValueError, SyntaxError):  # a header that is not as it should be
+        with PIL.Image.open(file) as image:
+            return image.getexif().get(_ORIENTATION, 1) not in (0, 1)
+    except (OSError, ValueError, SyntaxError):  # a malformed header
         return False
 
 
-def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
-    try:
-        return read(content)
-    except ValueError as error:
-        raise ValueError(f"the JPEG is cut short or damaged: {error}") from error
-
-
 def _decode_by_opencv(content: bytes, flags: int) -> np.ndarray:
-    """OpenCV answers None to most of what it cannot read, and raises at absurd sizes."""
+    """OpenCV returns None for most of what it cannot read, and raises at absurd sizes."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         image = None
     if image is None:
-        raise ValueError("not a picture that OpenCV can read")
+        raise ValueError("not an image that OpenCV can read")
     return image
 
 
 def _check_stated_size(content: bytes) -> None:
-    """Of a format of many versions, by Pillow, which reads no further than the header."""
+    """For formats of many versions, by Pillow, which reads no further than the header."""
     try:
-        with PIL.Image.open(io.BytesIO(content)) as picture:
-            size = picture.size
+        with PIL.Image.open(io.BytesIO(content)) as image:
+            size = image.size
     except PIL.Image.DecompressionBombError as error:
         raise ValueError(f"its header claims too much: {error}") from None
     except (OSError, ValueError):
-        raise ValueError("not a picture that can be read") from None
+        raise ValueError("not an image that can be read") from None
     _check_size(*size)
 
 

@@ -20,37 +20,35 @@ from handpose.records import Sample
 from handpose.skeleton import NUM_JOINTS
 
 _log = logging.getLogger(__name__)
-# The cut into training and validation is the same in every run.
-_CUT_SEED = 20190912
+_CUT_SEED = 20190912  # the cut into training and validation is the same in every run
+_LABELS = ("uv", "uv_valid", "xyz", "xyz_valid", "K", "scale")
 
 
 class IndexedDataset(HandDataset):
     """One split of a source whose annotations are read once, into an index.
 
-    A source says what to watch for changes and how to read its annotations. Its docstring's first
-    indented block is the layout that error messages show.
+    A subclass lists the files to watch for changes and reads the annotations. The first indented
+    block of its module's docstring is the layout that error messages show.
 
     Args:
         root: the dataset as unpacked; only read.
-        cache: the folder of all indexes (`${paths.cache}/index`).
-        quarantine: a CSV of the bad files and records that are knowingly left out; None for none.
-        val_fraction: part of the training groups kept for validation, on average (see
-            `handpose.data.subsets`), where the source has no validation split of its own.
-        **contract: what every dataset takes (see `HandDataset`).
+        cache: folder of all indexes (`${paths.cache}/index`).
+        quarantine: CSV file of the bad files and records to leave out; None for none.
+        val_fraction: part of the training groups held out for validation, on average (see
+            `handpose.data.subsets`), if the source has no validation split.
+        **contract: arguments of `HandDataset`.
 
     Attributes:
         index: of the whole root.
-        rows: (N,) int64, which of the index's hands are this split's.
+        rows: (N,) int64, which of the index's hands are in this split.
 
     Raises:
         BrokenDataError: the annotations cannot be read, or bad files are not in the quarantine.
         MissingSplitError: the source has no such split on this disk.
     """
 
-    # What a stated box's side is multiplied by.
-    box_scale = 1.0
-    # Whether training and validation are a cut of ours.
-    is_cut = False
+    box_scale = 1.0  # factor on the side of a stated box
+    is_cut = False  # training and validation are our own cut of the training split
 
     def __init__(
         self,
@@ -65,15 +63,7 @@ class IndexedDataset(HandDataset):
         self.root = Path(root)
         if not self.root.is_dir():
             raise ValueError(f"{self.root}: no such directory; {self.name} was to be found there")
-        self.index = open_index(
-            self.name,
-            self.root,
-            Path(cache),
-            read=self.read,
-            read_picture=self.read_picture,
-            watched=self.watched(),
-            options=self.options(),
-        )
+        self.index = open_index(self, Path(cache))
         self._refuse_unless_known(quarantine)
         for warning in self.index.warnings if self.split == "train" else ():
             _log.warning("%s: %s", self.root, warning)
@@ -84,26 +74,26 @@ class IndexedDataset(HandDataset):
 
     @abstractmethod
     def watched(self) -> list[Path]:
-        """The annotation files and folders whose size and time tell that the source changed."""
+        """List the annotation files and folders whose size or time changes with the source."""
 
     @abstractmethod
     def read(self, collector: Collector) -> None:
-        """Goes through all annotations, of every split."""
+        """Read all annotations, of every split."""
 
     def options(self) -> Any:
-        """Plain values on which the index depends, beside the root."""
+        """Plain values, beside the root, on which the index depends."""
         return None
 
-    def read_picture(self, path: Path) -> np.ndarray:
-        """(H, W, 3) uint8 RGB. ValueError: it cannot be used; names the path first, then why."""
+    def read_image(self, path: Path) -> np.ndarray:
+        """Read (H, W, 3) uint8 RGB; a ValueError names the path first, then the reason."""
         return read_image(path)
 
-    def goes_without(self, problem: Problem) -> bool:
-        """Whether a training continues without a bad file or record unasked."""
+    def may_ignore(self, problem: Problem) -> bool:
+        """Whether training continues without this bad file or record, unasked."""
         return False
 
     def relative(self, path: Path) -> str:
-        """A path below the root as the index and the table of problems have it."""
+        """A path below the root as the index and the problems name it."""
         return path.relative_to(self.root).as_posix()
 
     def _refuse_unless_known(self, quarantine: str | None) -> None:
@@ -111,12 +101,12 @@ class IndexedDataset(HandDataset):
         unknown = [
             problem
             for problem in self.index.problems
-            if problem.file not in known and not self.goes_without(problem)
+            if problem.file not in known and not self.may_ignore(problem)
         ]
         if unknown:
             raise BrokenDataError(
                 f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
-                f"Fix them, or leave them out knowingly: scripts/doctor.py dataset={self.name} "
+                f"Fix them, or leave them out: scripts/doctor.py dataset={self.name} "
                 "--quarantine FILE lists them in FILE, and dataset.quarantine=FILE accepts that.",
                 unknown,
                 is_fatal=False,
@@ -137,14 +127,14 @@ class IndexedDataset(HandDataset):
         return len(self.rows)
 
     def image_name(self, index: int) -> str:
-        """The path of a hand's picture, relative to the root."""
+        """The path of a hand's image, relative to the root."""
         image, ends = int(self._arrays["image"][self.rows[index]]), self._arrays["name_end"]
         start = int(ends[image - 1]) if image else 0
         return self._arrays["name"][start : int(ends[image])].tobytes().decode()
 
     def labels(self, index: int) -> dict[str, np.ndarray]:
-        """Those fields of the hand's `Sample` that need no pixels and no box."""
-        number = self._annotation(int(self.rows[index]))
+        """The fields of the hand's `Sample` that need neither pixels nor a box."""
+        number = self._arrays["annotation"][self.rows[index]]
         return {key: np.array(self._arrays[key][number]) for key in _LABELS}
 
     def __getitem__(self, index: int) -> Sample:
@@ -158,7 +148,7 @@ class IndexedDataset(HandDataset):
         )
 
     def _box(self, row: int) -> np.ndarray:
-        """The stated box (3,), or the largest square in the middle of the picture."""
+        """The stated box (3,), or the largest central square of the image."""
         box = self._arrays["box"][row]
         if np.isnan(box).any():
             width, height = self._arrays["size"][self._arrays["image"][row]]
@@ -167,16 +157,13 @@ class IndexedDataset(HandDataset):
 
     def _read(self, name: str) -> np.ndarray:
         try:
-            return self.read_picture(self.root / name)
+            return self.read_image(self.root / name)
         except ValueError as error:
             if not self.root.is_dir():
                 raise ValueError(
                     f"{self.root}: the directory of {self.name} is gone. Restore it first"
                 ) from error
             raise UnreadableError(str(error), name) from error
-
-    def _annotation(self, row: Any) -> Any:
-        return self._arrays["annotation"][row]
 
     @property
     def fingerprint(self) -> str:
@@ -188,37 +175,32 @@ class IndexedDataset(HandDataset):
         return self._arrays["identity"][self.rows]
 
     @property
-    def recordings(self) -> np.ndarray:
+    def capture_groups(self) -> np.ndarray:
         return self._arrays["group"][self.rows]
 
     @property
     def cut_groups(self) -> dict[str, np.ndarray]:
-        return {self.name: np.unique(self.recordings)} if self.is_cut else {}
+        return {self.name: np.unique(self.capture_groups)} if self.is_cut else {}
 
     def joints(self) -> Joints:
-        numbers = self._annotation(self.rows)
+        numbers = self._arrays["annotation"][self.rows]
         uv, valid = (self._arrays[name][numbers] for name in ("uv", "uv_valid"))
         return Joints(uv, valid, self._arrays["is_left"][self.rows])
 
     def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
         rows = self.rows if indices is None else self.rows[indices]
-        rows = rows[np.sort(np.unique(self._annotation(rows), return_index=True)[1])]
-        numbers = self._annotation(rows)
-        complete = self._metric_joints(numbers) == NUM_JOINTS
-        poses = self._arrays["xyz"][numbers[complete]]
-        poses[self._arrays["is_left"][rows[complete]], :, 0] *= -1
-        assert poses.shape[1:] == (NUM_JOINTS, 3)
+        rows = rows[np.sort(np.unique(self._arrays["annotation"][rows], return_index=True)[1])]
+        rows = rows[self._num_metric_joints(rows) == NUM_JOINTS]
+        poses = self._arrays["xyz"][self._arrays["annotation"][rows]]
+        poses[self._arrays["is_left"][rows], :, 0] *= -1
         return poses
 
     @property
     def has_aligned_error(self) -> bool:
-        counts = self._metric_joints(self._annotation(self.rows))
-        return bool((counts >= LEAST_TO_ALIGN).any())
+        return bool((self._num_metric_joints(self.rows) >= LEAST_TO_ALIGN).any())
 
-    def _metric_joints(self, numbers: np.ndarray) -> np.ndarray:
-        """(N,) how many joints these annotations have in metres before a camera."""
+    def _num_metric_joints(self, rows: np.ndarray) -> np.ndarray:
+        """(N,) how many joints these hands have in metres before a camera."""
+        numbers = self._arrays["annotation"][rows]
         has_camera = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
         return has_camera * self._arrays["xyz_valid"][numbers].sum(axis=1)
-
-
-_LABELS = ("uv", "uv_valid", "xyz", "xyz_valid", "K", "scale")

@@ -25,12 +25,12 @@ class ViewDataset(Dataset[dict[str, Views]]):
     """(time, index) -> one `Views`, a pair, for each part of the objective.
 
     Args:
-        source: where the hands come from.
+        source: the hands.
         augmentations: of each part, by its name.
         seed: with (time, index), all that the drawn partner and parameters depend on.
         mined: partners, one of which gives the second view; None for the sample itself.
         mined_parts: the parts whose second view it gives.
-        unreadable: takes note of pictures that others are taken for; None: they are an error.
+        unreadable: records which unreadable images were replaced; None: they are an error.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class TargetDataset(Dataset[Target]):
     """(time, place) -> the crop and labels of sample `indices[place]`.
 
     Args:
-        source: where the hands come from.
+        source: the hands.
         augmentation: of the crop.
-        indices: the samples that count as labelled; None for all.
-        unreadable: takes note of pictures that others are taken for; None: they are an error.
         reference_bone: the bone whose length is 1.
         seed: with (time, index), all that the drawn parameters depend on.
+        indices: (M,) int, the labelled samples; None for all.
+        unreadable: records which unreadable images were replaced; None: they are an error.
     """
 
     def __init__(
@@ -164,22 +164,23 @@ def build_loader(
     rank: int = 0,
     num_ranks: int = 1,
 ) -> DataLoader:
-    """Shuffled whole batches for training; every sample once otherwise.
+    """Build a loader: shuffled whole batches for training, every sample once otherwise.
 
     Held-out pairs, which compete within a batch, come in one fixed random order; crops in order.
-    With fewer samples than a batch the batch is what there is; of training the log says so.
 
     Args:
-        batch_size: of training, of all processes together.
-        samples_per_epoch: of training, each with augmentation of its own; None: all samples once.
-        rank, num_ranks: this process, which takes its share of every training batch, and how many
-            there are.
+        dataset: the samples.
+        batch_size: of all processes together; at most the number of samples.
+        training: whether the loader is for training.
+        num_workers: number of worker processes.
+        seed: of the order.
+        samples_per_epoch: of training, each augmented anew; None: all samples once.
+        rank: of this process, which takes its share of every training batch.
+        num_ranks: number of processes.
 
     Raises:
         ValueError: there are too few samples for so many processes.
     """
-    # Workers are the parallelism, and OpenCV's own thread pool, kept through a fork, hangs them.
-    cv2.setNumThreads(0)
     sampler = EpochSampler(
         strata=dataset.strata,
         seed=seed,
@@ -189,32 +190,39 @@ def build_loader(
         rank=rank,
         num_ranks=num_ranks,
     )
-    if sampler.length < batch_size:
-        if training:
-            _log.warning(
-                "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
-                *(dataset.source.name, sampler.length, batch_size),
-            )
-        batch_size = sampler.length
+    if training and sampler.length < batch_size:
+        _log.warning(
+            "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
+            *(dataset.source.name, sampler.length, batch_size),
+        )
+    batch_size = min(batch_size, sampler.length)
     if training:
         batch_size = _own_share(batch_size, num_ranks)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=sampler,
-        drop_last=training,
-        num_workers=num_workers,
-        worker_init_fn=begin_worker,
-        multiprocessing_context=process_context() if num_workers else None,
-        persistent_workers=num_workers > 0,
-    )
+    return _loader(dataset, sampler, batch_size, num_workers)
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:
-    """What one process takes of a batch."""
+    """The part of a batch that one process takes."""
     if num_ranks > 1 and batch_size // num_ranks < _LEAST_TO_NORMALISE:
         raise ValueError(
             f"a batch of {batch_size} for {num_ranks} processes: BatchNorm needs "
             f"{_LEAST_TO_NORMALISE} samples in each; take fewer trainer.devices, or more samples"
         )
     return batch_size // num_ranks
+
+
+def _loader(
+    dataset: ViewDataset | TargetDataset, sampler: EpochSampler, batch_size: int, num_workers: int
+) -> DataLoader:
+    # Workers already run in parallel; OpenCV's own thread pool hangs in a forked one.
+    cv2.setNumThreads(0)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=sampler.shuffle,
+        num_workers=num_workers,
+        worker_init_fn=begin_worker,
+        multiprocessing_context=process_context() if num_workers else None,
+        persistent_workers=num_workers > 0,
+    )

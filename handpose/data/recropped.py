@@ -1,4 +1,4 @@
-"""A source whose hands are cropped by boxes from elsewhere: the second pass of an evaluation."""
+"""A source whose hands are cropped by predicted boxes: the second pass of an evaluation."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ _MAX_RATIO = 5.0
 
 
 class Recropped(HandDataset):
-    """`source` with the boxes about predicted joints, where those are usable.
+    """A source with the boxes about predicted joints, if those are usable.
 
-    These are boxes as of `crop_by=joints`: they suit a model that was trained on such.
+    The boxes are as of `crop_by=joints`: they suit a model that was trained on such.
 
     Args:
-        source: where the hands come from.
+        source: the hands.
         uv: (N, J, 2) predicted joints in px of the source images.
     """
 
@@ -40,15 +40,24 @@ class Recropped(HandDataset):
 
 
 def recrop(sample: Sample, box: np.ndarray) -> Sample:
-    """`sample` with `box` (3,), where that is usable."""
+    """Return `sample` with another box if that is usable.
+
+    Args:
+        sample: the hand.
+        box: (3,) px of its image.
+    """
     return sample._replace(box=box) if is_usable(box, sample) else sample
 
 
 def is_usable(box: np.ndarray, sample: Sample) -> bool:
-    """Whether a box (3,) is finite, its centre on the picture, and its side like the first's."""
+    """Whether a box is finite, its centre on the image, and its side like the first box's.
+
+    Args:
+        box: (3,) px of the image.
+        sample: the hand, with its first box.
+    """
     height, width = sample.image.shape[:2]
     if not np.isfinite(box).all():
         return False
-    on_picture = -0.5 <= box[0] <= width - 0.5 and -0.5 <= box[1] <= height - 0.5
-    ratio = box[2] / sample.box[2]
-    return bool(on_picture and 1 / _MAX_RATIO <= ratio <= _MAX_RATIO)
+    on_image = -0.5 <= box[0] <= width - 0.5 and -0.5 <= box[1] <= height - 0.5
+    return bool(on_image and 1 / _MAX_RATIO <= box[2] / sample.box[2] <= _MAX_RATIO)

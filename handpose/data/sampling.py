@@ -14,12 +14,12 @@ _LEAST = 2  # identities: BatchNorm has no statistics of a single sample
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (time, index): the sample, and how often it was drawn before.
 
-    In training an epoch has `length` samples, shuffled; every stratum has its share of them, and
-    goes through all its samples before it repeats one. Otherwise every index once, at time 0, so
+    In training an epoch has `length` samples, shuffled. Every stratum has its share of them, and
+    uses all its samples before it repeats one. Otherwise every index occurs once, at time 0, so
     that validation sees the same samples in every epoch.
 
     Of W processes each takes every W-th training sample, so that batches of b are together the
-    batches of W b that one process has. The others every process goes through by itself.
+    batches of W b that one process has. Outside training every process takes all samples.
 
     Lightning calls `set_epoch` before each epoch.
 
@@ -27,10 +27,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         strata: (samples, weight) of each source, in the order of the indices.
         seed: with the epoch, all that the order depends on.
         shuffle: whether this is training.
-        mixed: outside training: in one random order, the same for every seed, so that a batch holds
-            no neighbours of one recording; False: in order.
+        mixed: outside training, one random order, the same for every seed, so that a batch holds no
+            neighbours of one recording; False: in order.
         length: of a training epoch; None for as many samples as there are.
-        rank, num_ranks: this process, and how many there are.
+        rank: of this process.
+        num_ranks: number of processes.
     """
 
     def __init__(
@@ -55,12 +56,17 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._start = (0, 0)
 
     def start_at(self, *, epoch: int, sample: int) -> None:
-        """Leaves out the first `sample` samples of this epoch, which a resumed run has had."""
+        """Skip samples that a resumed run has already seen.
+
+        Args:
+            epoch: to resume in.
+            sample: number of samples of that epoch to skip.
+        """
         self._start = (epoch, sample)
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the permutation of this epoch."""
+        """Choose the permutation of this epoch."""
         self.epoch = epoch if self.shuffle else 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -68,12 +74,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
             indices = np.arange(self.length)
             order = np.random.default_rng(0).permutation(indices) if self.mixed else indices
             return iter((0, index) for index in order.tolist())
-        draws = np.concatenate(
-            [
-                self._draws(place, quota)
-                for place, quota in enumerate(quotas(self.strata, self.length))
-            ]
-        )
+        shares = enumerate(quotas(self.strata, self.length))
+        draws = np.concatenate([self._draws(place, quota) for place, quota in shares])
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
         first = self._start[1] if self.epoch == self._start[0] else 0
         own = order[self.rank :: self.num_ranks][first : len(self)]
@@ -92,14 +94,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return np.stack((times, first + places), axis=1)
 
     def __len__(self) -> int:
-        """The samples of this process, as many as of every other."""
+        """The number of samples of this process; it is the same in all of them."""
         return self.length // self.num_ranks if self.shuffle else self.length
 
 
 def quotas(strata: Strata, total: int) -> list[int]:
-    """How many of an epoch's `total` samples each stratum gives: by weight, by largest remainder.
+    """Divide an epoch among strata by weight and largest remainder; an empty stratum gives none.
 
-    An empty stratum gives none.
+    Args:
+        strata: (samples, weight) of each.
+        total: samples of the epoch.
     """
     weights = np.array([weight if count else 0.0 for count, weight in strata])
     exact = total * weights / weights.sum()
@@ -110,15 +114,23 @@ def quotas(strata: Strata, total: int) -> list[int]:
 
 
 def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
-    """The one source of randomness of a sample, the `time`-th time that it is drawn."""
+    """Return the one source of randomness of a sample.
+
+    Args:
+        seed: of the run.
+        time: how often the sample was drawn before.
+        index: of the sample.
+    """
     return np.random.default_rng(np.random.SeedSequence([seed, time, index]))
 
 
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
-    """Indices (M,) of the labelled part, in order: about `fraction` of the identities.
+    """Choose the labelled part of a split, by whole identities; return indices (M,) in order.
 
-    See `lots.share`. Identities come whole, and for one seed a smaller fraction lies inside a
-    larger one.
+    Args:
+        identities: (N,) int64, of each sample.
+        fraction: of the identities, on average; for one seed a smaller one lies inside a larger.
+        seed: of the choice (see `subsets.share`).
     """
     chosen = share(identities, fraction=fraction, seed=seed, at_least=_LEAST)
     return np.flatnonzero(chosen)

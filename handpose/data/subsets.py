@@ -1,7 +1,7 @@
-"""Drawn subsets that stay the same when a file is added or left out.
+"""Subsets that stay the same when a file is added or left out.
 
-The lot of a number is a hash of that number and a seed, so no other number changes it: a group
-stays on its side of a cut whatever comes or goes beside it. N numbers.
+The lot of a number is a hash of that number and a seed, so it does not depend on any other number:
+a group stays on its side of a cut whatever is added beside it. N numbers.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-_BYTES = 6  # of a hash: exact as float64, and below 2**52, the room that `Mix` gives a source
+_BYTES = 6  # of a hash: exact as float64, and below 2**52, the range that `Mix` gives a source
 
 
 def number_of(name: str) -> int:
@@ -19,7 +19,12 @@ def number_of(name: str) -> int:
 
 
 def lots(numbers: np.ndarray, *, seed: int) -> np.ndarray:
-    """(N,) float64 in [0, 1) for int64 numbers (N,), or for rows of numbers (N, C)."""
+    """Draw lots (N,), float64 in [0, 1).
+
+    Args:
+        numbers: (N,) int64, or rows of numbers (N, C).
+        seed: of the hashes.
+    """
     content = np.ascontiguousarray(numbers, dtype="<i8").tobytes()
     width, key = len(content) // max(1, len(numbers)), str(seed).encode()
     digests = (
@@ -31,7 +36,7 @@ def lots(numbers: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> np.ndarray:
-    """(N,) bool: whose lot is below `fraction`; equal numbers share one answer.
+    """Select (N,) bool the numbers whose lot is below `fraction`; equal numbers share one answer.
 
     Of M distinct numbers the share is `fraction` on average, with a standard deviation of
     sqrt(fraction (1 - fraction) / M).
@@ -40,7 +45,7 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
         numbers: (N,) int64.
         fraction: 0 to 1; a smaller share lies inside a larger one of the same seed.
         seed: of the lots.
-        at_least: so many distinct numbers, those of the smallest lots, are taken in any case.
+        at_least: number of distinct numbers, those of the smallest lots, to select in any case.
     """
     if fraction >= 1:
         return np.ones(len(numbers), dtype=bool)
@@ -51,8 +56,14 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
 
 
 def cut(groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
-    """(N,) bool: whose group is held out, `share` of them; of two groups or more neither all
-    nor (unless `fraction` is 0) none.
+    """Select (N,) bool the samples whose group is held out.
+
+    Of two groups or more never all are held out, nor none unless `fraction` is 0.
+
+    Args:
+        groups: (N,) int64, of each sample.
+        fraction: of the groups, on average.
+        seed: of the lots.
     """
     unique = np.unique(groups)
     kept = unique[lots(unique, seed=seed).argmax()] if len(unique) else None
@@ -60,7 +71,7 @@ def cut(groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
 
 
 def occurrence(numbers: np.ndarray) -> np.ndarray:
-    """(N,): how many equal numbers stand before each, so that with it every row is another."""
+    """(N,): how many equal numbers come before each, so that with it every row is unique."""
     order = np.argsort(numbers, kind="stable")
     _, start, count = np.unique(numbers[order], return_index=True, return_counts=True)
     ranks = np.empty(len(numbers), dtype=np.int64)
@@ -69,5 +80,11 @@ def occurrence(numbers: np.ndarray) -> np.ndarray:
 
 
 def first(numbers: np.ndarray, count: int, *, seed: int) -> np.ndarray:
-    """Places (min(count, N),), ascending, of the numbers (N,) or (N, C) with the smallest lots."""
+    """Select the numbers with the smallest lots; return their places (M,), ascending.
+
+    Args:
+        numbers: (N,) or (N, C) int64.
+        count: M, at most N.
+        seed: of the lots.
+    """
     return np.sort(np.argsort(lots(numbers, seed=seed), kind="stable")[:count])

@@ -1,6 +1,6 @@
-"""Pictures that become unreadable while a run trains: tried again, replaced, listed, limited.
+"""Images that become unreadable during training: retried, replaced, listed, limited.
 
-In evaluation they are tried again and then an error: over other pictures it is another number.
+In evaluation they are retried and then an error, because other images give another number.
 """
 
 import csv
@@ -16,14 +16,14 @@ from handpose.data.base import HandDataset
 from handpose.records import Sample
 
 _log = logging.getLogger(__name__)
-_PAUSES = (0.1, 0.5)  # seconds before it is tried again: a busy server answers then
+_PAUSES = (0.1, 0.5)  # seconds before a retry: a busy server answers then
 _COLUMNS = ("file", "reason")
 _MOST_TRIED = 100  # places for one sample: with so many bad ones in a row hardly any is good
 _SUBSTITUTE = 1  # sets these draws apart from those of the augmentation
 
 
 class UnreadableError(ValueError):
-    """A picture cannot be read.
+    """An image cannot be read.
 
     Attributes:
         name: its path, relative to the dataset's root.
@@ -35,13 +35,13 @@ class UnreadableError(ValueError):
 
 
 class UnreadableList:
-    """The pictures that were replaced: a CSV (file, reason), which all workers and ranks add to.
+    """The replaced images: a CSV (file, reason) to which all workers and ranks append.
 
-    It has the columns of `dataset.quarantine`, which a later run can be given it for.
+    A later run can take it as its `dataset.quarantine`.
 
     Args:
-        path: made when there is something to list.
-        limit: how many pictures may be in it.
+        path: of the file, created with its first row.
+        limit: number of images that may be in it.
     """
 
     def __init__(self, path: Path, *, limit: int) -> None:
@@ -49,27 +49,27 @@ class UnreadableList:
         self.limit = limit
 
     def names(self) -> set[str]:
-        """The pictures listed so far, by whichever process."""
+        """The images listed so far, by any process."""
         if not self.path.exists():
             return set()
         with self.path.open(newline="", encoding="utf-8") as file:
             return {row["file"] for row in csv.DictReader(file)} - {_COLUMNS[0]}  # two may begin it
 
     def add(self, error: UnreadableError) -> None:
-        """One more, unless it is listed; the log says so once.
+        """Append an image unless it is listed, and log it.
 
         Raises:
             ValueError: these are more than the limit.
         """
         known = self.names()
         if error.name not in known:
-            _log.warning("%s; another picture takes its place (see %s)", error, self.path)
+            _log.warning("%s; another image replaces it (see %s)", error, self.path)
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 rows = [(error.name, str(error))]
                 csv.writer(file).writerows(rows if known else [_COLUMNS, *rows])
         if len(known | {error.name}) > self.limit:
             raise ValueError(
-                f"{error}.\nMore than {self.limit} pictures could not be read (trainer."
+                f"{error}.\nMore than {self.limit} images could not be read (trainer."
                 f"max_unreadable; {self.path} lists them). Fix them or their disk first"
             ) from error
 
@@ -81,15 +81,17 @@ def read_sample(
     unreadable: UnreadableList | None,
     others: Iterable[int],
 ) -> tuple[int, Sample]:
-    """The sample and its place in the source: `index`, or the first of `others` that can be read.
+    """Read a sample, or the first substitute that can be read, with its place in the source.
 
     Args:
-        unreadable: takes note of what cannot be read; None: that is an error.
-        others: the places to try instead.
+        source: the hands.
+        index: place of the sample.
+        unreadable: records which images are replaced; None: an unreadable image is an error.
+        others: places of the substitutes.
 
     Raises:
-        UnreadableError: the picture cannot be read, and no other may or can take its place.
-        ValueError: too many pictures cannot be read.
+        UnreadableError: the image cannot be read, and no other may or can replace it.
+        ValueError: too many images cannot be read.
     """
     for place in chain([index], others):
         try:
@@ -103,7 +105,7 @@ def read_sample(
 
 
 def _read_patiently(source: HandDataset, place: int, unreadable: UnreadableList | None) -> Sample:
-    """Tries again after a while, unless the picture is known to be unreadable."""
+    """Retries after a pause, unless the image is known to be unreadable."""
     for pause in _PAUSES:
         try:
             return source[place]
@@ -115,7 +117,14 @@ def _read_patiently(source: HandDataset, place: int, unreadable: UnreadableList 
 
 
 def substitutes(places: np.ndarray, *, seed: int, time: int, index: int) -> Iterator[int]:
-    """Some of the places (N,), in an order that depends on (seed, time, index) alone."""
+    """Draw substitutes for a sample; the draws depend on (seed, time, index) only.
+
+    Args:
+        places: (N,) to draw from.
+        seed: of the run.
+        time: how often the sample was drawn before.
+        index: of the sample.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([seed, time, index, _SUBSTITUTE]))
     for _ in range(_MOST_TRIED):
         yield int(places[rng.integers(len(places))])

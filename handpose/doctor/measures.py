@@ -7,7 +7,7 @@ import numpy as np
 
 from handpose.data.base import HandDataset
 from handpose.data.indexed import IndexedDataset
-from handpose.data.plausibility.sources import USUAL_SIZE
+from handpose.data.label_checks.per_source import USUAL_SIZE
 from handpose.geometry.camera import project
 from handpose.records import Sample
 from handpose.skeleton import REFERENCE_BONES

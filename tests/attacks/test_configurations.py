@@ -33,11 +33,9 @@ ACTING: dict[str, dict[str, Any]] = {
     "logging.FileHandler": {"filename": "CANARY"},
     "shutil.copy": {"src": "/etc/hostname", "dst": "CANARY"},
     # Ours, or reached through an allowed module.
-    "handpose.data.array_folder.Path.touch": {
-        "self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}
-    },
+    "handpose.data.cache.Path.touch": {"self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}},
     "torch.optim.adam.torch.save": {"obj": 1, "f": "CANARY"},
-    "handpose.data.index.rows.json.codecs.open": {"filename": "CANARY", "mode": "w"},
+    "handpose.data.index.tables.json.codecs.open": {"filename": "CANARY", "mode": "w"},
 }
 # What would run, read, delete, load or fetch.
 OTHERS = (

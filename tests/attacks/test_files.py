@@ -15,7 +15,7 @@ import torch
 from attacks import evil_array, evil_checkpoint, evil_old_checkpoint, evil_pickle, harmless
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 
-from handpose.data.array_folder import ArrayFolder
+from handpose.data.cache import ArrayFolder
 from handpose.data.images import read_image
 from handpose.data.positives.joint_files import read_predictions
 from handpose.data.sources.freihand import FreiHand
@@ -91,7 +91,7 @@ def test_objects_in_the_place_of_numbers(tmp_path: Path, canary: Path) -> None:
     with harmless(canary), pytest.raises(ValueError, match=r"train\.npy cannot be read"):
         read_predictions(str(tmp_path), source)
     evil_array(source.index.arrays.folder / "uv.npy", canary)
-    with harmless(canary), pytest.raises(ValueError, match=r"uv\.npy: no plain array"):
+    with harmless(canary), pytest.raises(ValueError, match=r"uv\.npy: not a plain array"):
         ArrayFolder(source.index.arrays.folder)["uv"]
 
 
@@ -209,7 +209,7 @@ def test_a_bomb_among_the_pictures(name: str, kind: str, tmp_path: Path, canary:
         opened(name, tmp_path, spoil)
     assert names[0] in str(told.value)
     bomb = next(path for path in (tmp_path / name).rglob(names[0]))
-    with harmless(canary), pytest.raises(ValueError, match=r"claims|not a picture"):
+    with harmless(canary), pytest.raises(ValueError, match=r"claims|not an image"):
         read_image(bomb)
 
 

@@ -75,9 +75,8 @@ def test_a_script_ends_with_the_same_message(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_rendering_process_that_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renders, "_render_chunk", os._exit)
     monkeypatch.setattr(renders, "num_cores", lambda: 2)
-    said = told(lambda: list(renders._all_hands([9] * 8)))  # type: ignore[list-item]
+    said = told(lambda: list(renders._all_hands(os._exit, 1000)))  # type: ignore[arg-type]
     assert "a helper process was killed" in said
     assert "taskset" in said
 

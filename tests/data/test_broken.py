@@ -89,7 +89,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
     "missing picture": ("freihand", delete(IMAGE), IMAGE, "cannot be read"),
     "empty picture": ("freihand", write(IMAGE, b""), IMAGE, "0 bytes"),
     "cut picture": ("freihand", cut(IMAGE, 2000), IMAGE, "cut|[Pp]remature|end marker"),
-    "no picture": ("freihand", write(IMAGE, b"<html>404</html>"), IMAGE, "not a picture"),
+    "no picture": ("freihand", write(IMAGE, b"<html>404</html>"), IMAGE, "not an image"),
     "wrong size": ("freihand", picture(IMAGE, 200, 224), IMAGE, "200 x 224 px, where .* 224 x 224"),
     "NaN joint": (
         "freihand",
@@ -132,7 +132,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
         "freihand",
         change_json("training_K.json", put(1, 0, 0, value=0.0)),
         "training_xyz.json#1",
-        "K is no camera matrix",
+        "K is not a camera matrix",
     ),
     "behind the camera": (
         "freihand",
@@ -162,13 +162,13 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
         "interhand",
         change_json(DATA, repeat_last("annotations")),
         f"{DATA}#annotations/10",
-        "the id 1001 stands twice",
+        "the id 1001 occurs twice",
     ),
     "duplicate image": (
         "interhand",
         change_json(DATA, repeat_last("images")),
         f"{DATA}#images/10",
-        "the id 1001 stands twice",
+        "the id 1001 occurs twice",
     ),
     "annotation of no image": (
         "interhand",
@@ -188,17 +188,17 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
         f"{CAMERA}#0/400001",
         "the key '400001' is missing",
     ),
-    "box off the picture": (
+    "box off the image": (
         "interhand",
         change_json(DATA, put("annotations", 0, "bbox", value=[500, 500, 50, 50])),
         "images/train/Capture0/seq/cam400001/image1.jpg",
-        "off the picture",
+        "off the image",
     ),
     "empty box": (
         "interhand",
         change_json(DATA, put("annotations", 0, "bbox", value=[40, 40, 0, 0])),
         "images/train/Capture0/seq/cam400001/image1.jpg",
-        "is no square",
+        "is not a square",
     ),
     "unknown side": (
         "interhand",
@@ -225,7 +225,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
         LABEL,
         "not 21 x 3 numbers",
     ),
-    "a key twice": ("mpii", write(LABEL, b'{"is_left": 0, "is_left": 1}'), LABEL, "stands twice"),
+    "a key twice": ("mpii", write(LABEL, b'{"is_left": 0, "is_left": 1}'), LABEL, "occurs twice"),
     "cut mesh": (
         "youtube",
         change_json("youtube_train.json", lambda c: c["annotations"][1]["vertices"].pop()),

@@ -10,7 +10,7 @@ import pytest
 from layouts import write_manifest
 
 from handpose.config.refusal import UserError, without_traceback
-from handpose.data import cache as cached
+from handpose.data import cache
 from handpose.data.base import HandDataset
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.synthetic import Synthetic
@@ -111,7 +111,7 @@ def test_a_read_only_cache_is_used_where_it_is_whole(
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(cached, "FileLock", refuse)
+    monkeypatch.setattr(cache, "FileLock", refuse)
     assert np.array_equal(open_(tmp_path)[0][0].uv, expected)
     shutil.rmtree(folder)
     with pytest.raises(UserError) as told, without_traceback():
@@ -137,5 +137,5 @@ def test_what_is_no_lock_in_its_place_is_named(
 def test_an_array_that_is_deleted_in_use_is_named(open_: Callable, tmp_path: Path) -> None:
     dataset, folder = open_(tmp_path)
     (folder / "is_left.npy").unlink()
-    with pytest.raises(ValueError, match=r"is_left\.npy: deleted while in use; run the same"):
+    with pytest.raises(ValueError, match=r"is_left\.npy: deleted while in use\. Run the same"):
         dataset[0]

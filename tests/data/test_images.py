@@ -47,7 +47,7 @@ def test_a_png_is_read_whole(picture: np.ndarray, tmp_path: Path) -> None:
     cv2.imwrite(str(path), picture[..., ::-1])
     assert np.array_equal(read_image(path), picture)
     _write(tmp_path, path.read_bytes()[:-200], "hand.png")
-    with pytest.raises(ValueError, match=r"hand\.png: not a picture"):
+    with pytest.raises(ValueError, match=r"hand\.png: not an image"):
         read_image(path)
 
 

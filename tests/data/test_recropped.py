@@ -59,8 +59,8 @@ def test_the_true_joints_fill_the_second_crop_on_either_side(
     [
         ("collapsed", lambda uv: uv * 0 + 60),
         ("exploded", lambda uv: 60 + 50 * (uv - uv.mean(0))),
-        ("off the picture to the right", lambda uv: np.add(uv, [200, 0])),
-        ("off the picture above", lambda uv: uv - [0, 150]),
+        ("off the image to the right", lambda uv: np.add(uv, [200, 0])),
+        ("off the image above", lambda uv: uv - [0, 150]),
         ("not a number", lambda uv: uv * np.nan),
     ],
 )

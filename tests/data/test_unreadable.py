@@ -88,7 +88,7 @@ def test_another_takes_its_place_as_seed_time_and_index_say(
     assert BAD not in taken
     assert len(set(taken)) > 2  # not one picture for ever
     assert notes.names() == {source.image_name(BAD)}
-    assert caplog.text.count("another picture takes its place") == 1
+    assert caplog.text.count("another image replaces it") == 1
     good = targets(source, plain, notes)[0, 0]
     assert int(good.index) == 0
 
@@ -151,7 +151,7 @@ def test_more_than_the_limit_stops_with_the_path(
     for time in range(20):  # one picture, however often
         dataset[time, BAD]
     path_of(source, 0).unlink()
-    with pytest.raises(ValueError, match=rf"{path_of(source, 0)}.*\n.*More than 1 pictures"):
+    with pytest.raises(ValueError, match=rf"{path_of(source, 0)}.*\n.*More than 1 images"):
         dataset[0, 0]
 
 

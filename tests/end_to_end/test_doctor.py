@@ -151,20 +151,20 @@ def test_a_folder_of_pictures(
     shown = capsys.readouterr().out
     assert "day0/bad.jpg" in shown
     assert "1 bad file or record left out; training skips them" in shown
-    assert "pictures found: 25" in shown
+    assert "images found: 25" in shown
     assert caplog.text.count("left out are") == 1, "once, not for each split"
     (source,) = content()["datasets"]["dataset"].values()
     assert sum(split["hands"] for split in source["splits"]) == 24
     (tmp_path / "hands" / "boxes.csv").write_text("image\nnowhere.jpg\n")
     assert doctor(*data, "dataset.boxes=boxes.csv") == 1
-    assert "there is no picture nowhere.jpg" in capsys.readouterr().out
+    assert "there is no image nowhere.jpg" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("dataset", "hands", "left", "words"),
     [
         ("freihand", 8, 0, "evaluate.split=val"),
-        ("interhand", 2, 1, "pictures of interacting hands, left out: 2"),
+        ("interhand", 2, 1, "images of interacting hands, left out: 2"),
         ("mpii", 4, 2, "labels to crop"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_folder_of_pictures_pre_trains_and_says_what_it_left_out(
     assert results["pretext_rotation_error_deg"] > 0
     assert results["pa_epe_mm"] > 0
     log = (run_dir / "train.log").read_text()
-    assert "files that are no pictures (.txt), left out: 1" in log
+    assert "files that are not images (.txt), left out: 1" in log
     assert "day0/cut.jpg: the JPEG is cut short" in log
 
 

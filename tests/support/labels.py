@@ -29,7 +29,7 @@ class Labels(HandDataset):
         return self._identities
 
     @property
-    def recordings(self) -> np.ndarray:
+    def capture_groups(self) -> np.ndarray:
         return self._identities // 10
 
     def joints(self) -> Joints:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.plausibility.hands import Hands
+from handpose.data.label_checks.hands import Hands
 from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
 from handpose.geometry.camera import project
 

@@ -1,26 +1,48 @@
-"""What is wrong with what a reader found: images, labels and boxes, each by name and reason."""
+"""Checks of what a source found: images, labels and boxes, each problem by name and reason."""
 
-from itertools import chain
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from handpose.data.images import is_turned
 from handpose.data.index.collector import Collector
-from handpose.data.index.pictures import ReadPicture, look_at
-from handpose.data.plausibility.faults import find_faults
-from handpose.data.plausibility.hands import blocks, read_hands
-from handpose.data.plausibility.sources import judge
+from handpose.data.label_checks.hands import blocks, read_hands
+from handpose.data.label_checks.per_hand import find_faults
+from handpose.data.label_checks.per_source import judge
+from handpose.distributed.processes import num_cores
+from handpose.progress import track
 
-_LOOKED_AT = 4096  # hands to judge a source by, evenly over all
+_SAMPLED = 4096  # hands to judge a source by, evenly over all
+_CHUNK = 512  # images handed to the threads at a time
+_LEAST_FOR_PROGRESS = 2000  # images
+
+ReadImage = Callable[[Path], np.ndarray]
+_Stated = tuple[str, tuple[int, int]]  # path, (width, height) that the source states
 
 
-def unreadable_images(root: Path, collector: Collector, read: ReadPicture) -> list[int]:
-    """Decodes every picture, fills in the names and sizes, and returns the bad ones' numbers."""
+class _Look(NamedTuple):
+    """Result of reading one image."""
+
+    size: tuple[int, int] = (0, 0)  # width, height
+    reason: str | None = None  # why it cannot be used
+    is_turned: bool = False  # by its EXIF
+
+
+def unreadable_images(root: Path, collector: Collector, read: ReadImage) -> list[int]:
+    """Decode every image, fill in the columns of `IMAGE` and return the numbers of the bad ones.
+
+    Args:
+        root: of the dataset.
+        collector: with all images; takes the problems.
+        read: path -> (H, W, 3); a ValueError says, after the path, why an image cannot be used.
+    """
     columns, bad, turned, end = collector.columns, [], [], 0
-    stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
-    pictures = zip(collector.images, stated, strict=True)
-    seen = look_at(root, pictures, total=len(collector.images), read=read)
-    for number, (name, look) in enumerate(zip(collector.images, seen, strict=True)):
+    looks = _read_all(root, collector, read)
+    for number, (name, look) in enumerate(zip(collector.images, looks, strict=True)):
         encoded = name.encode()
         end += len(encoded)
         columns.extend("name", encoded)
@@ -34,10 +56,38 @@ def unreadable_images(root: Path, collector: Collector, read: ReadPicture) -> li
     return bad
 
 
-def judge_source(collector: Collector, good: np.ndarray) -> bool:
-    """Whether the source's labels can be right as a whole; if not, why becomes a fatal problem."""
+def _read_all(root: Path, collector: Collector, read: ReadImage) -> Iterator[_Look]:
+    """Read every image, on all cores, in order."""
+    stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
+    images: Iterator[_Stated] = zip(collector.images, stated, strict=True)
+    if (total := len(collector.images)) >= _LEAST_FOR_PROGRESS:
+        images = iter(track(images, what=f"checking the images of {root}", total=total))
+    with ThreadPoolExecutor(num_cores()) as threads:
+        # A pool's map would take all images at once.
+        while chunk := list(islice(images, _CHUNK)):
+            yield from threads.map(lambda image: _look(read, root, *image), chunk)
+
+
+def _look(read: ReadImage, root: Path, name: str, stated: tuple[int, int]) -> _Look:
+    try:
+        height, width = read(root / name).shape[:2]
+    except ValueError as error:
+        return _Look(reason=str(error).removeprefix(f"{root / name}: "))
+    if any(stated) and (width, height) != tuple(stated):
+        expected = f"{stated[0]} x {stated[1]}"
+        return _Look(reason=f"{width} x {height} px, where the annotations say {expected}")
+    return _Look((width, height), is_turned=is_turned(root / name))
+
+
+def is_plausible(collector: Collector, good: np.ndarray) -> bool:
+    """Check the labels of a source as a whole; a fault becomes a fatal problem.
+
+    Args:
+        collector: with all hands; takes problem and warning.
+        good: (N,) bool, hands without a problem so far.
+    """
     rows = np.flatnonzero(good)
-    places = np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).astype(int)
+    places = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLED)).astype(int)
     verdict = judge(read_hands(collector.columns, rows[places]))
     if verdict.fault is not None:
         record = collector.records[collector.columns.read("annotation")[rows[0]]]
@@ -48,16 +98,21 @@ def judge_source(collector: Collector, good: np.ndarray) -> bool:
 
 
 def faulty_hands(collector: Collector, good: np.ndarray) -> np.ndarray:
-    """(N,) whether a good hand's labels or box cannot be right; each becomes a problem."""
+    """Find good hands (N,) whose labels or box cannot be right; each becomes a problem.
+
+    Args:
+        collector: with all hands and images; takes the problems.
+        good: (N,) bool, hands without a problem so far.
+    """
     columns, faulty = collector.columns, np.zeros(len(good), dtype=bool)
-    names, said = list(collector.images), set()
+    names, told = list(collector.images), set()
     for fault in chain.from_iterable(map(find_faults, blocks(columns, np.flatnonzero(good)))):
         row, faulty[fault.row] = fault.row, True
         name, reason = collector.records[columns.read("annotation")[row]], fault.reason
         if fault.is_of_box:
             name = names[columns.read("image")[row]]
             reason = f"hand {columns.read('place')[row]}: {reason}"
-        if (name, reason) not in said:  # an annotation may be of several images
+        if (name, reason) not in told:  # several images may share an annotation
             collector.problem(name, reason)
-            said.add((name, reason))
+            told.add((name, reason))
     return faulty

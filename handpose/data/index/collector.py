@@ -1,52 +1,56 @@
-"""What a reader finds in a dataset root: annotations, hands, problems and counts."""
+"""What a source finds in a dataset root: the labels of hands, problems and counts.
+
+J = 21 joints in our order. `handpose.data.label_checks` checks what the numbers mean.
+"""
 
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.annotation import Annotation, completed, find_fault, is_number
-from handpose.data.index.columns import Columns, Schema
+from handpose.data.index.columns import Columns
 from handpose.data.index.problems import Problem
 from handpose.files import shown
+from handpose.geometry.camera import project
+from handpose.skeleton import NUM_JOINTS
 
-HAND: Schema = {
-    "image": (np.int32, ()),
-    "annotation": (np.int32, ()),
-    "split": (np.uint8, ()),
-    "group": (np.int64, ()),
-    "identity": (np.int64, ()),
-    "box": (np.float32, (3,)),
-    "is_left": (np.bool_, ()),
-    "place": (np.int32, ()),
-}
-IMAGE: Schema = {"name": (np.uint8, ()), "name_end": (np.int64, ()), "size": (np.int32, (2,))}
+_LARGEST = 1e6  # of any number of a label, whatever its unit
+_CENTRAL_BOX = np.full(3, np.nan)  # of an image whose size is not known yet
 
-_IN_THE_MIDDLE = np.full(3, np.nan)  # of a picture whose size is not known yet
+
+class Annotation(NamedTuple):
+    """The labels of a hand; what is not labelled may be left out."""
+
+    uv: np.ndarray | None = None  # (J, 2) px; None: the projection of a complete xyz
+    uv_valid: np.ndarray | None = None  # (J,) bool; None: all, if there is a uv
+    xyz: np.ndarray | None = None  # (J, 3) metres, camera frame; without K in any unit
+    xyz_valid: np.ndarray | None = None  # (J,) bool; None: all, if there is an xyz
+    K: np.ndarray | None = None  # (3, 3)
+    scale: float = 0.0  # metres, length of the bone that the protocol grants; 0: not stated
 
 
 class Hand(NamedTuple):
-    """One hand in one picture."""
+    """One hand in one image."""
 
     image: str  # path relative to the root
-    annotation: int  # as `Collector.add_annotation` numbered it
+    annotation: int  # number returned by `Collector.add_annotation`
     split: Split
-    # (3,) centre u, centre v, side in px, not from joint labels where possible; None: the largest
-    # square in the middle of the picture
+    # (3,) centre u, centre v, side in px, not from joint labels if possible; None: the largest
+    # central square
     box: np.ndarray | None
     is_left: bool
     identity: int  # equal for one and the same pose
-    group: int  # what a cut between training and validation must not divide
+    group: int  # capture group: all on one side of a cut into training and validation
     size: tuple[int, int] = (0, 0)  # width, height that the source states; 0: not stated
-    place: int = 0  # which hand of the picture
+    place: int = 0  # number of the hand in its image
 
 
 class Collector:
-    """Takes what a reader finds; a bad record becomes a problem, and its hands are left out."""
+    """Takes what a source finds; a bad record becomes a problem, and its hands are left out."""
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
@@ -54,7 +58,7 @@ class Collector:
         # Whether images are turned as their EXIF says; None: not known, and refused if one is.
         self.upright: bool | None = False
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []  # what is unusual
+        self.warnings: list[str] = []
         self.fatal: list[Problem] = []
         self.counts: Counter[str] = Counter()
         self.images: dict[str, int] = {}  # path: number
@@ -63,11 +67,78 @@ class Collector:
         self.records: list[str] = []  # the name of each annotation
 
     def problem(self, file: str, reason: str, *, fatal: bool = False) -> None:
-        """A bad file or record; `fatal`: without it the dataset cannot be read at all."""
+        """Note a bad file or record.
+
+        Args:
+            file: its name, as in `Problem`.
+            reason: what is wrong.
+            fatal: the dataset cannot be read without it.
+        """
         (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
 
+    @contextmanager
+    def record(self, name: str) -> Iterator[None]:
+        """Turn an error in reading the record `name` into a problem."""
+        try:
+            yield
+        except KeyError as error:
+            self.problem(name, f"the key {error} is missing")
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            self.problem(name, str(error))
+
+    def add_annotation(self, record: str, annotation: Annotation) -> int:
+        """Add the labels of a hand and return their number.
+
+        Args:
+            record: its name in a problem, such as "training_xyz.json#12".
+            annotation: the labels.
+        """
+        number = len(self.records)
+        self.records.append(record)
+        full = _completed(annotation)
+        reason = _find_fault(**full)
+        if reason is not None:
+            self.problem(record, reason)
+            self.bad_annotations.add(number)
+            full = _completed(Annotation())
+        self.columns.append(**full)
+        return number
+
+    def add_hand(self, hand: Hand) -> None:
+        """Add a hand; its image is read later."""
+        if shown(hand.image) != hand.image:
+            self.problem(hand.image, "its name is not UTF-8; rename it")
+            return
+        box, is_told = hand.box, hand.annotation in self.bad_annotations
+        if not is_told and box is not None and not (_is_number(box) and box[2] > 0):
+            text = np.asarray(box, dtype=float).tolist()
+            self.problem(hand.image, f"hand {hand.place}: the box {text} is not a square")
+            return
+        self.columns.append(
+            image=self.add_image(hand.image, hand.size),
+            annotation=hand.annotation,
+            split=SPLITS.index(hand.split),
+            group=hand.group,
+            identity=hand.identity,
+            box=_CENTRAL_BOX if box is None else box,
+            is_left=hand.is_left,
+            place=hand.place,
+        )
+
+    def add_image(self, image: str, size: tuple[int, int]) -> int:
+        """Add an image to be read, with or without a hand; return its number.
+
+        Args:
+            image: its path relative to the root.
+            size: stated width and height, as in `Hand`.
+        """
+        if image not in self.images:
+            self.images[image] = len(self.images)
+            self.stated_sizes.extend(size)
+        return self.images[image]
+
     def turned(self, images: list[str]) -> None:
-        """Says which images EXIF would turn, where the labels may be of either form."""
+        """Note the images that EXIF would turn, if the labels may be in px of either form."""
         if self.upright or not images:
             return
         count = "1 image" if len(images) == 1 else f"{len(images)} images"
@@ -79,53 +150,68 @@ class Collector:
         else:
             self.warnings.append(f"{text}; labels are taken in px of the file as stored")
 
-    @contextmanager
-    def record(self, name: str) -> Iterator[None]:
-        """What goes wrong inside, with a record that is not as it should be, becomes a problem."""
-        try:
-            yield
-        except KeyError as error:
-            self.problem(name, f"the key {error} is missing")
-        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            self.problem(name, str(error))
 
-    def add_annotation(self, record: str, annotation: Annotation) -> int:
-        """Its number. `record` names it in the table of problems, as "training_xyz.json#12"."""
-        number = len(self.records)
-        self.records.append(record)
-        full = completed(annotation)
-        reason = find_fault(full)
-        if reason is not None:
-            self.problem(record, reason)
-            self.bad_annotations.add(number)
-            full = completed(Annotation())
-        self.columns.append(**full._asdict())
-        return number
+def as_array(value: Any, *shape: int) -> np.ndarray:
+    """Convert numbers to float64 of a given shape; null becomes NaN.
 
-    def add_hand(self, hand: Hand) -> None:
-        """One more hand; its picture is looked at later."""
-        if shown(hand.image) != hand.image:
-            self.problem(hand.image, "its name is not UTF-8; rename it")
-            return
-        box, is_told = hand.box, hand.annotation in self.bad_annotations
-        if not is_told and box is not None and not (is_number(box) and box[2] > 0):
-            box_shown = np.asarray(box, dtype=float).tolist()
-            self.problem(hand.image, f"hand {hand.place}: the box {box_shown} is no square")
-            return
-        self.columns.append(
-            image=self.add_picture(hand.image, hand.size),
-            annotation=hand.annotation,
-            split=SPLITS.index(hand.split),
-            group=hand.group,
-            identity=hand.identity,
-            box=_IN_THE_MIDDLE if box is None else box,
-            is_left=hand.is_left,
-            place=hand.place,
-        )
+    Args:
+        value: nested lists or an array.
+        *shape: that it must have.
 
-    def add_picture(self, image: str, size: tuple[int, int]) -> int:
-        """The number of a picture, to be looked at with or without a hand; `size` as in `Hand`."""
-        if image not in self.images:
-            self.images[image] = len(self.images)
-            self.stated_sizes.extend(size)
-        return self.images[image]
+    Raises:
+        ValueError: they are not numbers, or have another shape.
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"not {' x '.join(map(str, shape))} numbers") from None
+    if array.shape != shape:
+        found = " x ".join(map(str, array.shape)) or "a single"
+        raise ValueError(f"{found} numbers, where {' x '.join(map(str, shape))} are expected")
+    return array
+
+
+def _completed(annotation: Annotation) -> dict[str, Any]:
+    """Every field in place: what is missing is 0 and invalid, a missing K the identity."""
+    uv, uv_valid, xyz, xyz_valid, K, scale = annotation
+    if xyz_valid is None:
+        xyz_valid = np.full(NUM_JOINTS, xyz is not None)
+    if uv is None and xyz is not None and K is not None:
+        seen = xyz_valid & (np.asarray(xyz)[:, 2] > 0)  # the others are a fault, found elsewhere
+        uv_valid = seen if uv_valid is None else uv_valid
+        with np.errstate(all="ignore"):  # joints that do not count
+            uv = np.where(seen[:, None], project(np.asarray(K), np.asarray(xyz)), 0.0)
+    if uv_valid is None:
+        uv_valid = np.full(NUM_JOINTS, uv is not None)
+    zero = np.zeros((NUM_JOINTS, 1))
+    return {
+        "uv": np.repeat(zero, 2, 1) if uv is None else np.where(uv_valid[:, None], uv, 0.0),
+        "uv_valid": uv_valid,
+        "xyz": np.repeat(zero, 3, 1) if xyz is None else np.where(xyz_valid[:, None], xyz, 0.0),
+        "xyz_valid": xyz_valid,
+        "K": np.eye(3) if K is None else K,
+        "scale": scale,
+    }
+
+
+def _find_fault(*, xyz: Any, uv: Any, xyz_valid: Any, K: Any, scale: float, **_: Any) -> str | None:
+    """Why a completed annotation cannot be used, or None."""
+    if not _is_number(K) or K[0, 0] <= 0 or K[1, 1] <= 0 or K[2].tolist() != [0, 0, 1]:
+        return f"K is not a camera matrix: {np.asarray(K).tolist()}"
+    for name, points in (("xyz", xyz), ("uv", uv)):
+        is_bad = ~(np.abs(points) <= _LARGEST).all(axis=1)
+        if is_bad.any():
+            joint = int(is_bad.argmax())
+            if not np.isfinite(points[joint]).all():
+                return f"{name} is NaN or infinite at joint {joint}"
+            return f"{name} is {points[joint].tolist()} at joint {joint}, beyond {_LARGEST:g}"
+    if xyz_valid.sum() > 1 and np.ptp(xyz[xyz_valid], axis=0).max() == 0:
+        return "all joints of xyz are at one point"
+    if not np.isfinite(scale) or scale < 0:
+        return f"the scale {scale} is not a length"
+    return None
+
+
+def _is_number(values: np.ndarray) -> bool:
+    """Whether all are finite and of a plausible size."""
+    return bool((np.abs(values) <= _LARGEST).all())

@@ -1,82 +1,97 @@
-"""Columns that grow on disk row by row, so that memory does not grow with the dataset."""
+"""The columns of an index, which grow on disk row by row: memory is flat in the dataset's size."""
 
-import shutil
-import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from handpose.data.array_folder import ArrayFolderWriter
+from handpose.data.cache import ArrayFolderWriter
+from handpose.skeleton import NUM_JOINTS
 
-_BLOCK = 1 << 16  # rows copied at a time
+Schema = dict[str, tuple[type, tuple[int, ...]]]  # {column: (dtype, shape of a row)}
 
-Schema = dict[str, tuple[type, tuple[int, ...]]]
+ANNOTATION: Schema = {
+    "uv": (np.float32, (NUM_JOINTS, 2)),
+    "uv_valid": (np.bool_, (NUM_JOINTS,)),
+    "xyz": (np.float32, (NUM_JOINTS, 3)),
+    "xyz_valid": (np.bool_, (NUM_JOINTS,)),
+    "K": (np.float32, (3, 3)),
+    "scale": (np.float32, ()),
+}
+HAND: Schema = {
+    "image": (np.int32, ()),
+    "annotation": (np.int32, ()),
+    "split": (np.uint8, ()),
+    "group": (np.int64, ()),
+    "identity": (np.int64, ()),
+    "box": (np.float32, (3,)),
+    "is_left": (np.bool_, ()),
+    "place": (np.int32, ()),
+}
+IMAGE: Schema = {"name": (np.uint8, ()), "name_end": (np.int64, ()), "size": (np.int32, (2,))}
+_SCHEMA = ANNOTATION | HAND | IMAGE
 
 
 class Columns:
-    """Named columns of the rows' dtype and shape, in a temporary folder until published.
+    """The columns of `ANNOTATION`, `HAND` and `IMAGE` in a temporary folder; see `open_columns`."""
 
-    Args:
-        schema: {column: (dtype, shape of a row)}.
-        beside: the folder in whose file system the temporary one is made.
-    """
-
-    def __init__(self, schema: Schema, *, beside: Path) -> None:
-        self.schema = schema
-        self._folder = Path(tempfile.mkdtemp(prefix=".index.", suffix=".partial", dir=beside))
-        self._files: dict[str, BinaryIO] = {
-            name: (self._folder / name).open("wb") for name in schema
-        }
-
-    def __enter__(self) -> "Columns":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def __init__(self, folder: Path, files: Mapping[str, BinaryIO]) -> None:
+        self._folder = folder
+        self._files = files
 
     def append(self, **row: Any) -> None:
-        """One more row of the columns named.
+        """Add a row to the named columns.
 
         Raises:
-            ValueError: a value has not its column's shape.
+            ValueError: a value has another shape than its column.
         """
         for name, value in row.items():
-            dtype, shape = self.schema[name]
+            dtype, shape = _SCHEMA[name]
             array: np.ndarray = np.asarray(value, dtype=dtype)
             if array.shape != shape:
                 raise ValueError(f"{name} has the shape {array.shape}; {shape} is expected")
             self._files[name].write(array.tobytes())
 
     def extend(self, name: str, rows: bytes) -> None:
-        """Rows more, as their bytes, of a column of scalars."""
+        """Add rows to a column of scalars.
+
+        Args:
+            name: of the column.
+            rows: their bytes.
+        """
         self._files[name].write(rows)
 
     def read(self, name: str) -> np.ndarray:
         """All rows so far (N, *shape), as a memory map."""
-        dtype, shape = self.schema[name]
+        dtype, shape = _SCHEMA[name]
         self._files[name].flush()
         path = self._folder / name
         if path.stat().st_size == 0:
             return np.empty((0, *shape), dtype)
         return np.memmap(path, dtype=dtype, mode="r").reshape(-1, *shape)
 
-    def copy(self, name: str, writer: ArrayFolderWriter, keep: np.ndarray | None = None) -> None:
-        """The column, or those of its rows that `keep` (N,) says, as an array of `writer`."""
-        rows = self.read(name)
-        keep = np.ones(len(rows), dtype=bool) if keep is None else keep
-        out = writer.create(name, (int(keep.sum()), *rows.shape[1:]), self.schema[name][0])
-        filled = 0
-        for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK][keep[start : start + _BLOCK]]
-            out[filled : filled + len(block)] = block
-            filled += len(block)
-        out.flush()  # type: ignore[attr-defined]  # a memory map
+    def save(self, writer: ArrayFolderWriter, keep: np.ndarray) -> None:
+        """Write all columns as arrays.
+
+        Args:
+            writer: of the index's folder.
+            keep: (N,) bool, which hands to write.
+        """
+        for name, (dtype, _) in _SCHEMA.items():
+            rows = self.read(name)[keep] if name in HAND else self.read(name)
+            writer.create(name, rows.shape, dtype)[...] = rows
+
+
+@contextmanager
+def open_columns(beside: Path) -> Iterator[Columns]:
+    """Open empty columns in a temporary folder within `beside`; delete them at the end."""
+    with (
+        TemporaryDirectory(prefix=".index.", suffix=".partial", dir=beside) as folder,
+        ExitStack() as stack,
+    ):
+        paths = {name: Path(folder, name) for name in _SCHEMA}
+        files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
+        yield Columns(Path(folder), files)

@@ -1,25 +1,26 @@
-"""Large JSON files, one record at a time: memory for a record, not for the file.
+"""JSON files of any size, one record at a time, and the ids that join their records.
 
-The standard decoder reads each record, so numbers may be NaN or Infinity, which readers of the
-records then find and name. A key that stands twice in one object is an error, not a silent choice.
+The standard decoder reads each record. It takes NaN and Infinity as numbers, so that a source can
+name the record that holds them. A key that occurs twice in an object is an error.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from handpose.files import LARGEST_STREAM, regular
 
 _BLOCK = 1 << 20  # characters read at a time
-_LONGEST = 1 << 24  # characters of one record; the meshes of YouTube 3D Hands take 1 << 16
-_SPACE = " \t\r\n"
+_LONGEST = 1 << 24  # characters of one record; the meshes of YouTube 3D Hands have 1 << 16
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 Keys = tuple[str | int, ...]
 
 
 class JsonError(ValueError):
-    """The file at `path` is not JSON, or not whole; says where and why."""
+    """The file at `path` is not JSON, or is cut short; the message says where and why."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(reason)
@@ -27,9 +28,13 @@ class JsonError(ValueError):
 
 
 def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
-    """Yields (keys, value) for every value that lies `depth` objects or lists deep, in order.
+    """Read every value of a JSON file that is `depth` objects or lists deep, in order.
 
-    With `depth=2`, `{"images": [a, b]}` gives (("images", 0), a) and (("images", 1), b).
+    Memory is that of one value, not of the file.
+
+    Args:
+        path: of the file.
+        depth: with 2, `{"images": [a, b]}` gives (("images", 0), a) and (("images", 1), b).
 
     Raises:
         JsonError: the file is missing, cut short or not JSON.
@@ -37,18 +42,22 @@ def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
     try:
         with regular(path, most=LARGEST_STREAM).open(encoding="utf-8") as file:
             text = _Text(path, file)
-            yield from _walk(text, (), depth)
-            if rest := text.next_character():
+            yield from text.walk((), depth)
+            if rest := text.peek():
                 raise text.error(f"{rest!r} after the end")
     except (OSError, UnicodeDecodeError) as error:
         raise JsonError(path, f"cannot be read as text ({error})") from error
 
 
 def members(path: Path, key: str) -> Iterator[tuple[int, Any]]:
-    """(place, value) of each member of the list at a file's top-level `key`; reads no further.
+    """Read the members of a list in a JSON file, with their places; read no further.
+
+    Args:
+        path: of the file.
+        key: of the list, at the top level.
 
     Raises:
-        JsonError: as `records`, or there is no such key.
+        JsonError: as `records`, or there is no such list.
     """
     is_found = False
     for (found, place), value in records(path, depth=2):
@@ -61,50 +70,12 @@ def members(path: Path, key: str) -> Iterator[tuple[int, Any]]:
         raise JsonError(path, f"there is no list {key!r} in it")
 
 
-def _walk(text: "_Text", keys: Keys, depth: int) -> Iterator[tuple[Keys, Any]]:
-    if depth == 0:
-        yield keys, text.take_value()
-        return
-    is_object = text.take("{", "[") == "{"
-    end = "}" if is_object else "]"
-    seen: set[str] = set()
-    for place in _count_members(text, end):
-        key: str | int = place
-        if is_object:
-            key = _take_key(text, seen)
-        yield from _walk(text, (*keys, key), depth - 1)
-
-
-def _count_members(text: "_Text", end: str) -> Iterator[int]:
-    """Counts the members of an object or list, and takes the commas between them and its end."""
-    place = 0
-    if text.next_character() == end:
-        text.take(end)
-        return
-    while True:
-        yield place
-        place += 1
-        if text.take(",", end) == end:
-            return
-
-
-def _take_key(text: "_Text", seen: set[str]) -> str:
-    key = text.take_value()
-    if not isinstance(key, str):
-        raise text.error(f"a key must be a text, not {key!r}")
-    if key in seen:
-        raise text.error(f"the key {key!r} stands twice")
-    seen.add(key)
-    text.take(":")
-    return key
-
-
 class _Text:
-    """The part of a file that is being read."""
+    """The part of a JSON file that is being read; the standard decoder reads each value."""
 
     def __init__(self, path: Path, file: TextIO) -> None:
         self._path, self._file = path, file
-        self._text, self._at, self._before, self._is_read = "", 0, 0, False
+        self._text, self._at, self._before = "", 0, 0
         self._decoder = json.JSONDecoder(object_pairs_hook=self._unique)
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,65 +83,113 @@ class _Text:
         if len(values) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise self.error(f"the key {twice!r} stands twice")
+            raise self.error(f"the key {twice!r} occurs twice")
         return values
 
     def error(self, what: str) -> JsonError:
-        """What is wrong at the present place."""
         return JsonError(self._path, f"at character {self._before + self._at}: {what}")
 
-    def _read_on(self) -> bool:
-        """Drops what was taken and reads a block more, as long again at least; False at the end."""
+    def walk(self, keys: Keys, depth: int) -> Iterator[tuple[Keys, Any]]:
+        if depth == 0:
+            yield keys, self._take_value()
+            return
+        is_object = self._take("{[") == "{"
+        end = "}" if is_object else "]"
+        seen: set[str] = set()
+        place = 0
+        at_end = self.peek() == end and bool(self._take(end))
+        while not at_end:
+            key = self._take_key(seen) if is_object else place
+            yield from self.walk((*keys, key), depth - 1)
+            place += 1
+            at_end = self._take("," + end) == end
+
+    def _take_key(self, seen: set[str]) -> str:
+        key = self._take_value()
+        if not isinstance(key, str):
+            raise self.error(f"a key must be a text, not {key!r}")
+        if key in seen:
+            raise self.error(f"the key {key!r} occurs twice")
+        seen.add(key)
+        self._take(":")
+        return key
+
+    def _read_more(self) -> bool:
+        """Drop what was taken and read a block, at least as long as the rest; False at the end."""
         kept = self._text[self._at :]
         if len(kept) > _LONGEST:
             raise self.error(f"a value of more than {_LONGEST:,} characters")
         block = self._file.read(max(_BLOCK, len(kept)))
-        self._is_read = not block
         self._before += self._at
         self._text, self._at = kept + block, 0
         return bool(block)
 
-    def next_character(self) -> str:
-        """The next character that is not space, not taken; empty at the end."""
+    def peek(self) -> str:
+        """The next character that is not space; empty at the end."""
         while True:
-            while self._at < len(self._text):
-                if self._text[self._at] not in _SPACE:
-                    return self._text[self._at]
-                self._at += 1
-            if not self._read_on():
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_more():
                 return ""
 
-    def take(self, *expected: str) -> str:
+    def _take(self, expected: str) -> str:
         """The next character, one of those expected."""
-        found = self.next_character()
-        if found not in expected or not found:
-            wanted = " or ".join(expected)
-            raise self.error(
-                f"the file is cut short, {wanted} is missing"
-                if not found
-                else f"{wanted} expected, {found!r} found"
-            )
+        found, wanted = self.peek(), " or ".join(expected)
+        if not found:
+            raise self.error(f"the file is cut short, {wanted} is missing")
+        if found not in expected:
+            raise self.error(f"{wanted} expected, {found!r} found")
         self._at += 1
         return found
 
-    def take_value(self) -> Any:
-        """The next whole value."""
-        if not self.next_character():
+    def _take_value(self) -> Any:
+        if not self.peek():
             raise self.error("the file is cut short, a value is missing")
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                if not self._read_on():
+                if not self._read_more():
                     raise self.error(f"the file is cut short or not JSON ({error.msg})") from None
                 continue
             except RecursionError:
                 raise self.error("nested too deeply") from None
             except ValueError as error:  # more digits than an int may have
                 raise error if isinstance(error, JsonError) else self.error(str(error)) from None
-            # A number may go on in the next block.
-            if end == len(self._text) and not self._is_read:
-                self._read_on()
-                continue
-            self._at = end
-            return value
+            # A number may continue in the next block.
+            if end < len(self._text) or not self._read_more():
+                self._at = min(end, len(self._text))
+                return value
+
+
+def known(table: Mapping[Any, Any], key: Any, what: str) -> Any:
+    """Look up a record of another table.
+
+    Args:
+        table: {key: record}.
+        key: of the record.
+        what: name of the table in the error.
+
+    Raises:
+        ValueError: there is no such key.
+    """
+    if key not in table:
+        shown = "/".join(key) if isinstance(key, tuple) else key
+        raise ValueError(f"there is no {what} {shown}")
+    return table[key]
+
+
+def once(identifier: Any, seen: set[Any]) -> None:
+    """Refuse an id that occurs twice.
+
+    Args:
+        identifier: of a record.
+        seen: ids so far; this one is added.
+
+    Raises:
+        ValueError: it is among them.
+    """
+    if identifier in seen:
+        raise ValueError(f"the id {identifier} occurs twice")
+    seen.add(identifier)

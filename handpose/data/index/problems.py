@@ -1,4 +1,4 @@
-"""What is wrong with a dataset on disk, by file and record, and what the user leaves out of it."""
+"""Bad files and records of a dataset on disk, and the quarantine: those that a user leaves out."""
 
 import csv
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class BrokenDataError(ValueError):
 
     Attributes:
         problems: all the reasons.
-        is_fatal: nothing of it can be used; else what is good can, with a quarantine of the rest.
+        is_fatal: nothing of it can be used; otherwise a quarantine of the problems lets it load.
     """
 
     def __init__(self, message: str, problems: list[Problem], *, is_fatal: bool) -> None:
@@ -33,22 +33,30 @@ class BrokenDataError(ValueError):
 
 
 def as_lines(problems: list[Problem], *, shown: int = _SHOWN) -> str:
-    """The first few as "  file: reason", and how many more there are."""
+    """Format problems as "  file: reason", one per line.
+
+    Args:
+        problems: all of them.
+        shown: how many to list; the rest is counted.
+    """
     lines = [f"  {problem.file}: {problem.reason}" for problem in problems[:shown]]
     more = len(problems) - shown
     return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
 
 
 def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
-    """A CSV of (file, reason), for `dataset.quarantine`."""
+    """Write a CSV file for `dataset.quarantine`.
+
+    Args:
+        path: of the file.
+        problems: its rows.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
-        writer.writerows(problems)
+        csv.writer(file).writerows([_COLUMNS, *problems])
 
 
 def read_quarantine(path: Path) -> set[str]:
-    """The files and records that the user leaves out knowingly.
+    """Read the names of the files and records that the user leaves out.
 
     Raises:
         ValueError: the file cannot be read or has no column `file`; names it.

@@ -1,77 +1,71 @@
-"""Building an index, keeping it in the cache, and opening it again while its source is the same."""
+"""Builds an index, keeps it in the cache, and opens it again while its source is unchanged."""
 
 import hashlib
 import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from handpose.data.array_folder import ArrayFolder, ArrayFolderWriter, find_damage
-from handpose.data.cache import ensure_built
-from handpose.data.index.annotation import ANNOTATION
-from handpose.data.index.checks import faulty_hands, judge_source, unreadable_images
-from handpose.data.index.collector import HAND, IMAGE, Collector
-from handpose.data.index.columns import Columns
-from handpose.data.index.pictures import ReadPicture
+from handpose.data.cache import ArrayFolder, ensure_built, find_corruption, writing
+from handpose.data.index.checks import faulty_hands, is_plausible, unreadable_images
+from handpose.data.index.collector import Collector
+from handpose.data.index.columns import open_columns
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 
 _log = logging.getLogger(__name__)
 _SUMMARY = "summary.json"
 
-Reader = Callable[[Collector], None]
+
+class Source(Protocol):
+    """What an index is built from; see `handpose.data.indexed.IndexedDataset`."""
+
+    name: str
+    root: Path
+
+    def watched(self) -> list[Path]: ...
+    def read(self, collector: Collector) -> None: ...
+    def options(self) -> Any: ...
+    def read_image(self, path: Path) -> np.ndarray: ...
 
 
 class Index(NamedTuple):
-    """A dataset root as arrays, and what was found on the way."""
+    """A dataset root as arrays, and what was found while reading it."""
 
     arrays: ArrayFolder
-    fingerprint: str  # of the source's annotations and pictures, and of the code that read them
+    fingerprint: str  # of the source's annotations and images, and of the code that read them
     layout: str
     counts: dict[str, int]
     problems: list[Problem]
-    warnings: list[str]  # what is unusual
+    warnings: list[str]
 
 
-def open_index(
-    name: str,
-    root: Path,
-    folder: Path,
-    *,
-    read: Reader,
-    read_picture: ReadPicture,
-    watched: list[Path],
-    options: Any = None,
-) -> Index:
-    """The index of a root; built first where there is none, or where the source has changed.
+def open_index(source: Source, cache: Path) -> Index:
+    """Open the index of a dataset root; build it if there is none, or if the source has changed.
 
     Args:
-        name: of the source.
-        root: the dataset, only read.
-        folder: of all indexes.
-        read: goes through the annotations.
-        read_picture: as in `look_at`.
-        watched: files and folders whose size and time tell a change.
-        options: plain values on which the index depends.
+        source: the dataset; its root is only read.
+        cache: folder of all indexes.
 
     Raises:
         BrokenDataError: the annotations cannot be read, or nothing in them can be used.
     """
-    described = json.dumps([name, str(root.absolute()), options])
-    own = folder / f"{name}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
-    fingerprint = _fingerprint(read, watched)
+    described = json.dumps([source.name, str(source.root.absolute()), source.options()])
+    folder = cache / f"{source.name}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    code = _code(Path(inspect.getfile(source.read)))
+    fingerprint = hashlib.sha256(code + _states(source.watched()).encode()).hexdigest()
 
     def build() -> None:
-        _log.info("%s: reading the annotations and pictures of %s, once", name, root)
-        _build(root, own, read, read_picture, fingerprint)
+        _log.info("%s: building the index of %s", source.name, source.root)
+        _build(source, folder, fingerprint)
 
-    ensure_built(own, lambda: _find_problem(own, root, fingerprint), build)
-    return _opened(own, _summary(own))
+    ensure_built(folder, lambda: _find_problem(folder, source.root, fingerprint), build)
+    return _open(folder)
 
 
 def _find_problem(folder: Path, root: Path, fingerprint: str) -> str | None:
@@ -79,46 +73,32 @@ def _find_problem(folder: Path, root: Path, fingerprint: str) -> str | None:
     if not os.path.lexists(folder):
         return ""
     try:
-        summary = _summary(folder)
-        if summary["fingerprint"] != fingerprint:  # of other data, or of another version
+        if _summary(folder)["fingerprint"] != fingerprint:  # of other data, or another version
             return ""
-        index = _opened(folder, summary)
-        is_current = summary["bad_files"] == _bad_files(root, index.problems)
-        return find_damage(folder, checksums=False) if is_current else ""
+        is_current = _summary(folder)["bad_files"] == _bad_files(root, _open(folder).problems)
+        return find_corruption(folder, checksums=False) if is_current else ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{type(error).__name__}: {error}"
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    """What was written beside the arrays."""
     return json.loads((folder / _SUMMARY).read_text())
 
 
-def _opened(folder: Path, summary: dict[str, Any]) -> Index:
+def _open(folder: Path) -> Index:
+    summary = _summary(folder)
     problems = [Problem(*problem) for problem in summary["problems"]]
-    return Index(
-        ArrayFolder(folder),
-        summary["fingerprint"],
-        summary["layout"],
-        summary["counts"],
-        problems,
-        summary["warnings"],
-    )
+    found = {name: summary[name] for name in ("fingerprint", "layout", "counts", "warnings")}
+    return Index(ArrayFolder(folder), problems=problems, **found)
 
 
 def _bad_files(root: Path, problems: Iterable[Problem]) -> str:
-    """The states of what is bad: a file that is fixed in place changes no folder."""
+    """The states of the bad files: one that is fixed in place changes no folder."""
     return _states([root / problem.file.split("#")[0] for problem in problems])
 
 
-def _fingerprint(read: Reader, watched: list[Path]) -> str:
-    """Of the source (size and time of what is watched) and of the code that reads it."""
-    digest = hashlib.sha256(_code(Path(inspect.getfile(read))))
-    return hashlib.sha256(digest.digest() + _states(watched).encode()).hexdigest()
-
-
 def _states(paths: list[Path]) -> str:
-    """A digest of the sizes and times of files and folders, whether they are there or not."""
+    """A digest of the sizes and times of files and folders, present or missing."""
     digest = hashlib.sha256()
     for path in paths:
         status = path.stat() if path.exists() else None
@@ -129,42 +109,40 @@ def _states(paths: list[Path]) -> str:
 
 @cache
 def _code(reader: Path) -> bytes:
-    """The code on which an index depends: one of another version is not reused.
-
-    More than a reader imports, so that none of it is forgotten: joint orders, cameras, pictures.
-    """
-    data = Path(__file__).parents[1]
-    files = [
-        *data.rglob("*.py"),
-        *(data.parent / "geometry").glob("*.py"),
-        data.parent / "skeleton.py",
-    ]
-    return b"".join(path.read_bytes() for path in [reader, *sorted(files)])
+    """A digest of the code on which an index depends: one of another version is not reused."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in _code_files(reader))).digest()
 
 
-def _build(
-    root: Path, folder: Path, read: Reader, read_picture: ReadPicture, fingerprint: str
-) -> None:
-    with Columns(ANNOTATION | HAND | IMAGE, beside=folder.parent) as columns:
+def _code_files(reader: Path) -> list[Path]:
+    """More than a source imports, so that nothing is forgotten: joint orders, cameras, images."""
+    package = Path(__file__).parents[2]
+    files = [*(package / "data").rglob("*.py"), *(package / "geometry").glob("*.py")]
+    return [reader, *sorted(files), package / "skeleton.py"]
+
+
+def _build(source: Source, folder: Path, fingerprint: str) -> None:
+    with open_columns(folder.parent) as columns:
         collector = Collector(columns)
-        read(collector)
+        source.read(collector)
         bad = np.isin(columns.read("annotation"), list(collector.bad_annotations))
-        if not judge_source(collector, ~bad):
-            raise _nothing_usable(root, collector)
-        bad_images = unreadable_images(root, collector, read_picture)
+        if not is_plausible(collector, ~bad):
+            raise _nothing_usable(source.root, collector)
+        bad_images = unreadable_images(source.root, collector, source.read_image)
         bad |= np.isin(columns.read("image"), bad_images)
         bad |= faulty_hands(collector, ~bad)
         if collector.fatal or bad.all():
-            raise _nothing_usable(root, collector)
+            raise _nothing_usable(source.root, collector)
         summary = {
             "fingerprint": fingerprint,
             "layout": collector.layout,
             "counts": dict(collector.counts),
             "problems": collector.problems,
             "warnings": collector.warnings,
-            "bad_files": _bad_files(root, collector.problems),
+            "bad_files": _bad_files(source.root, collector.problems),
         }
-        _publish(folder, columns, ~bad, summary)
+        with writing(folder) as writer:
+            columns.save(writer, ~bad)
+            (writer.folder / _SUMMARY).write_text(json.dumps(summary))
 
 
 def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
@@ -175,15 +153,3 @@ def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
         counts = "".join(f"\n  {name}: {count}" for name, count in collector.counts.items())
     message = f"{root} {what}:\n{as_lines(problems)}{counts}"
     return BrokenDataError(message, problems, is_fatal=True)
-
-
-def _publish(folder: Path, columns: Columns, keep: np.ndarray, summary: dict[str, Any]) -> None:
-    writer = ArrayFolderWriter(folder)
-    try:
-        for name in columns.schema:
-            columns.copy(name, writer, keep if name in HAND else None)
-        (writer.partial / _SUMMARY).write_text(json.dumps(summary))
-        writer.publish()
-    except BaseException:
-        writer.discard()
-        raise

@@ -1,4 +1,4 @@
-"""2D joints that a detector found, brought along as files. N samples, J = 21 joints.
+"""2D joints found by a detector, as files. N samples, J = 21 joints.
 
     FOLDER/train.npy, FOLDER/val.npy    a row for each sample of the split, in the dataset's order:
                                         (N, 21, 2) u, v in px of the source image, or
@@ -17,12 +17,17 @@ from handpose.skeleton import NUM_JOINTS
 
 
 def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
-    """uv (N, J, 2) float32 of the source's samples, and which of them were found (N, J) bool.
+    """Read a detector's joints of a split.
 
-    Under a cap on the samples the first rows count.
+    Args:
+        folder: of the files.
+        source: the split; if its samples are capped, the first rows are used.
+
+    Returns:
+        uv (N, J, 2) float32 px, and which joints were found (N, J) bool.
 
     Raises:
-        ValueError: the file cannot be read, has another shape, or holds joints that are no
+        ValueError: the file cannot be read, has another shape, or holds joints that are not
             numbers; names it and the row.
     """
     file = Path(folder) / f"{source.split}.npy"
@@ -58,6 +63,6 @@ def _refuse_other_shapes(array: np.ndarray, source: HandDataset, where: str) -> 
 
 
 def _refuse(bad: np.ndarray, message: str) -> None:
-    """Names the first row with something bad (N, J)."""
+    """Name the first row with something bad (N, J)."""
     if bad.any():
         raise ValueError(f"{message} (row {int(bad.any(axis=1).argmax())} first)")

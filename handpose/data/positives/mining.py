@@ -7,8 +7,6 @@ the views of a pair are compared in the frames of their images, where a hand tha
 looks different.
 
 N samples, J = 21 joints, P dimensions of a pose, k neighbours.
-
-Nearest neighbours among points of which some may not be each other's. M points, P dimensions.
 """
 
 import logging
@@ -22,6 +20,9 @@ from handpose.data.base import HandDataset, Joints
 from handpose.data.positives.joint_files import read_predictions
 
 _log = logging.getLogger(__name__)
+# A point with more excluded neighbours than this is looked up among the others only.
+_MOST_EXCLUDED = 32
+_ROWS = 1 << 14  # looked up at a time
 
 
 class Mined(NamedTuple):
@@ -46,17 +47,17 @@ def mine(
     exclude: str,
     weighted: bool,
 ) -> Mined:
-    """Partners for all samples of a split, from the same split.
+    """Find partners for all samples of a split, from the same split.
 
     Args:
-        source: the split; its pictures are not read, as far as it knows its labels otherwise.
-        joints: "given" for the source's labels, or a folder of predictions (see `predictions`).
-        num_dims: P of the PCA; distances beyond it are not seen.
-        neighbours: k; where there are fewer, they are repeated.
+        source: the split; its images are not read if it knows its labels without them.
+        joints: "given" for the source's labels, or a folder of predictions (see `joint_files`).
+        num_dims: P of the PCA.
+        neighbours: k; if there are fewer, they are repeated.
         exclude: what no partner shares with its sample: "recording" (a video or session, and so
-            the pose; see `HandDataset.recordings`), "identity" (the pose in another picture; see
+            the pose; see `HandDataset.capture_groups`), "identity" (the pose in another image; see
             `HandDataset.identities`), or "none" but the sample itself.
-        weighted: whether the poses come along, by which the loss weighs similarities; else P = 0.
+        weighted: return the poses too, by which the loss weighs similarities; else P = 0.
 
     Raises:
         ValueError: predictions that do not fit, or no sample of a whole split has a partner.
@@ -87,11 +88,11 @@ def _kept_apart(source: HandDataset, exclude: str) -> np.ndarray:
     """(N,) int64: no two samples with the same number are partners."""
     if exclude == "none":
         return np.arange(len(source))
-    return np.asarray(source.recordings if exclude == "recording" else source.identities)
+    return np.asarray(source.capture_groups if exclude == "recording" else source.identities)
 
 
 def _report(source: HandDataset, mined: Mined, joints: str, count: int, seconds: float) -> None:
-    """Says how near the partners are; refuses a split of which no sample has any."""
+    """Log how near the partners are; refuse a split in which no sample has any."""
     where = f"{source.name}, {source.split}"
     if count == 0 and source.max_samples is None:
         raise ValueError(
@@ -116,10 +117,14 @@ def _report(source: HandDataset, mined: Mined, joints: str, count: int, seconds:
 
 
 def pose_space(joints: Joints, num_dims: int) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (N, P) float32 and which are known (N,) bool; the others are 0.
+    """Compute poses whose distance is the RMS over joints in units of the hand's own radius.
 
-    The distance of two poses is the root of the mean square over joints, in units of the hand's
-    own radius (of the same kind about the joints' mean), as far as P components show it.
+    Args:
+        joints: of N hands.
+        num_dims: P, principal components to keep.
+
+    Returns:
+        Poses (N, P) float32, and which are known (N,) bool; the others are 0.
     """
     uv = joints.uv.astype(np.float64)
     usable = joints.valid.all(axis=1)
@@ -135,17 +140,17 @@ def pose_space(joints: Joints, num_dims: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(usable[:, None], pose, np.float32(0)), usable
 
 
-# Where more of a point's neighbours than this are excluded, it is looked up among the others alone.
-_MOST_EXCLUDED = 32
-_ROWS = 1 << 14  # looked up at a time
-
-
 def nearest(point: np.ndarray, apart: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of the points (M, P) with another number in `apart` (M,): exact, by k-d trees.
+    """Find the nearest points with another number in `apart`: exact, by k-d trees.
+
+    Args:
+        point: (M, P).
+        apart: (M,) int; points of one number are not each other's neighbours.
+        count: neighbours of each.
 
     Returns:
         Places (M, count) int64 and distances (M, count) float32, nearest first; fewer than `count`
-        are repeated in turn, and -1 and infinity where there is none.
+        are repeated in turn, and -1 and infinity if there is none.
     """
     places = np.full((len(point), count), -1)
     distances = np.full((len(point), count), np.inf, dtype=np.float32)
@@ -166,7 +171,7 @@ def nearest(point: np.ndarray, apart: np.ndarray, count: int) -> tuple[np.ndarra
 def _among_all(
     point: np.ndarray, apart: np.ndarray, places: np.ndarray, distances: np.ndarray
 ) -> None:
-    """Fills in what is found among each point's nearest; less where most of those are excluded."""
+    """Fill in what is found among each point's nearest; less if most of those are excluded."""
     count, most_excluded = places.shape[1], int(np.unique(apart, return_counts=True)[1].max())
     tree = KDTree(point)
     order = range(1, min(len(point), count + min(most_excluded, _MOST_EXCLUDED)) + 1)

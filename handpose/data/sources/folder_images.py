@@ -1,93 +1,38 @@
-"""The list of boxes beside a folder of pictures: which hands there are, by row.
+"""The images below a folder: which there are, which are copies, and which belong together.
 
-The pictures below a folder, and which of them are copies.
+A cut between training and validation must not part images that are almost the same. So frames of a
+video or a session form a capture group, by their names alone.
 """
 
 import hashlib
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from handpose.data.capture_groups import in_order
-from handpose.data.index.annotation import as_array
 from handpose.data.index.collector import Collector
-from handpose.data.index.rows import Known, listed_rows
 from handpose.files import LARGEST_IMAGE, regular, shown
 
-_BOX = ("box_u", "box_v", "box_side")
-_COMMON = ("image", "side", "group")
-_KNOWN = Known(columns=(*_COMMON, *_BOX), keys=(*_COMMON, "box"))
-
-
-class Row(NamedTuple):
-    """One hand that is to be looked at."""
-
-    image: str  # path below the root
-    box: np.ndarray | None = None  # (3,) centre u, centre v, side in px; None: the middle
-    side: str = "right"
-    group: str = ""  # empty: by the name
-
-
-def read_rows(collector: Collector, root: Path, file: str, names: Collection[str]) -> Iterator[Row]:
-    """The good rows; the others become problems, by file and line.
-
-    Args:
-        collector: takes the problems.
-        root: where the file lies.
-        file: as `handpose/data/sources/folder.py` documents it.
-        names: of the pictures that there are.
-    """
-    for record, row in listed_rows(collector, root / file, file, _KNOWN):
-        with collector.record(record):
-            yield _from_cells(row, names) if file.endswith(".csv") else _from_keys(row, names)
-
-
-def _from_cells(row: dict[str, str], names: Collection[str]) -> Row:
-    box = [row.get(column) or None for column in _BOX]
-    return _from_keys({**_common(row), "box": box if any(box) else None}, names)
-
-
-def _from_keys(row: dict[str, Any], names: Collection[str]) -> Row:
-    """Raises ValueError or KeyError with what is wrong with a row."""
-    image, side, box = row["image"], row.get("side") or "right", row.get("box")
-    if image not in names:
-        raise ValueError(f"there is no picture {image}")
-    if side not in ("left", "right"):
-        raise ValueError(f"side is {side!r}, not left or right")
-    return Row(image, None if box is None else _checked(box), side, str(row.get("group") or ""))
-
-
-def _common(row: dict[str, str]) -> dict[str, str]:
-    return {key: row[key] for key in _COMMON if key in row}
-
-
-def _checked(box: Any) -> np.ndarray:
-    numbers = as_array(box, 3)
-    if not (np.isfinite(numbers).all() and numbers[2] > 0):
-        raise ValueError(f"the box {box} is not centre u, centre v, side in px")
-    return numbers
-
-
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-FOUND = "pictures found"
-_SHOWN = 5  # kinds of files that are no pictures
+FOUND = "images found"
+_SHOWN = 5  # kinds of files that are not images
+_LEAST_GROUPS = 10  # else a cut of a tenth finds none
+_LARGEST_SHARE = 0.25  # of the images in one group, else a cut may take most of them
+_LEAST_BLOCKS = 20
+_NUMBER = re.compile(r"(\d+)")
 
 
-def find_pictures(collector: Collector, root: Path, *, apart_from: str | None) -> list[str]:
-    """Their paths below the root, in the order of names; what else is there is counted.
+def find_images(collector: Collector, root: Path, *, apart_from: str | None) -> list[str]:
+    """Find the images below a folder, as paths in natural order; other files are counted.
 
     Args:
-        collector: takes the counts, and folders that cannot be read as problems.
+        collector: takes the counts, and unreadable folders as problems.
         root: where to look, at any depth.
-        apart_from: a file that is known, and no picture.
+        apart_from: a known file that is not an image.
     """
     names: list[str] = []
     others: Counter[str] = Counter()
-    counts = collector.counts
     for folder, files in _walk(collector, root):
         for file in files:
             name, suffix = (folder / file).as_posix(), Path(file).suffix.lower()
@@ -96,14 +41,14 @@ def find_pictures(collector: Collector, root: Path, *, apart_from: str | None) -
             elif name != apart_from:
                 others[shown(suffix) or "without a suffix"] += 1
     kinds = ", ".join(suffix for suffix, _ in others.most_common(_SHOWN))
-    counts[f"files that are no pictures ({kinds}), left out"] += others.total()
-    counts[FOUND] = len(names)
-    collector.counts = +counts  # without those of nothing
-    return sorted(names, key=in_order)
+    collector.counts[f"files that are not images ({kinds}), left out"] += others.total()
+    collector.counts[FOUND] = len(names)
+    collector.counts = +collector.counts  # drops zeros
+    return sorted(names, key=natural_order)
 
 
 def _walk(collector: Collector, root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """(folder below the root, its files) without what is hidden, and without following links."""
+    """(folder below the root, its files) without hidden ones; links are not followed."""
 
     def unreadable(error: OSError) -> None:
         name = Path(error.filename).relative_to(root).as_posix()
@@ -119,7 +64,12 @@ def _walk(collector: Collector, root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def find_copies(root: Path, names: list[str]) -> set[str]:
-    """Those whose content an earlier one has; only files of one size are read for it."""
+    """Find images whose content an earlier one has; reads only files of equal size.
+
+    Args:
+        root: of the images.
+        names: their paths below it.
+    """
     sizes: dict[int, list[str]] = defaultdict(list)
     for name in names:
         path = root / name
@@ -135,8 +85,61 @@ def find_copies(root: Path, names: list[str]) -> set[str]:
 
 
 def _digest(path: Path) -> bytes:
-    """Of the content; of the name where it cannot be read, which is said later."""
+    """Of the content; of the name if it cannot be read, which is found later."""
     try:
         return hashlib.sha256(regular(path, most=LARGEST_IMAGE).read_bytes()).digest()
     except OSError:
         return str(path).encode()
+
+
+def natural_order(name: str) -> tuple[object, ...]:
+    """A sort key that compares numbers in names by value: 9.jpg before 10.jpg."""
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(name)))
+
+
+def group_by_name(names: Sequence[str]) -> tuple[list[str], str]:
+    """Return the capture group of each image, and what kind of group it is.
+
+    Groups are the coarsest of these that gives ten groups or more, none with over a quarter of the
+    images: top folders; folders; folders and names up to their last number (clip7_0001.jpg is of
+    clip7_). A flat folder of one camera's IMG_0001.jpg and so on has none of these. It is divided
+    into blocks of consecutive numbers, the largest of 2, 4, 8 ... numbers that give twenty blocks.
+    A block depends on an image's own number, so an added or deleted image moves no other, unless
+    the size of the blocks changes (with twice as many images).
+
+    Args:
+        names: paths with slashes, relative to the root.
+    """
+    kinds: dict[str, Callable[[str], str]] = {
+        "top folder": lambda name: PurePosixPath(name).parts[0] if "/" in name else "",
+        "folder": lambda name: str(PurePosixPath(name).parent),
+        "folder and name up to its last number": _without_last_number,
+    }
+    for kind, key in kinds.items():
+        groups = [key(name) for name in names]
+        if _are_enough(groups, _LEAST_GROUPS):
+            return groups, kind
+    return _blocks(names)
+
+
+def _are_enough(groups: list[str], least: int) -> bool:
+    sizes = Counter(groups)
+    return len(sizes) >= least and max(sizes.values()) <= _LARGEST_SHARE * len(groups)
+
+
+def _without_last_number(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.parent / re.sub(r"\d+\D*$", "", path.stem))
+
+
+def _blocks(names: Sequence[str]) -> tuple[list[str], str]:
+    """Ranges of the last numbers: the largest that give enough groups, or each by itself."""
+    numbers = [int(([0, *_NUMBER.findall(PurePosixPath(name).stem)])[-1]) for name in names]
+    starts = [_without_last_number(name) for name in names]
+    size = 1 << max(numbers, default=0).bit_length()
+    while True:
+        pairs = zip(starts, numbers, strict=True)
+        groups = [f"{start} {number // size}" for start, number in pairs]
+        if _are_enough(groups, _LEAST_BLOCKS) or size == 1:
+            return groups, f"neighbours, {len(set(groups))} blocks of {size} numbers in a row"
+        size //= 2

@@ -6,7 +6,7 @@
     ROOT/evaluation_{K,scale}.json    and since 2022 evaluation_xyz.json: without it no test errors
 
 Joints are in metres in the camera frame, in our order; all hands are right hands. The official
-evaluation is the test split; the validation cut is ours and grouped by annotation, so that the
+evaluation is the test split. The validation cut is ours and grouped by annotation, so that the
 versions of a frame never lie on both sides. Images are centred on the hand: the box is the centre
 and `box_side` of the width.
 """
@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 from handpose.data.base import Split
-from handpose.data.index.annotation import Annotation, as_array
-from handpose.data.index.collector import Collector, Hand
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
 from handpose.data.index.json_stream import JsonError, records
 from handpose.data.indexed import IndexedDataset
 from handpose.skeleton import FREIHAND_SCALE_BONE
 
 _SIDE = 224  # px
+_CENTRAL_BOX = np.array([(_SIDE - 1) / 2, (_SIDE - 1) / 2, _SIDE])
 _NAMES = 8 * "[0-9]" + ".jpg"  # neither ._00000000.jpg nor 00000000 (1).jpg
 _OFFICIAL: dict[Split, str] = {"train": "training", "test": "evaluation"}
 _SHAPES: dict[str, tuple[int, ...]] = {"K": (3, 3), "xyz": (21, 3), "scale": ()}
 _MAX_SCALE_ERROR = 1e-3  # metres between the scale and the bone that it is the length of
 
-Column = list[np.ndarray | None]  # None: a bad entry, which is in the table of problems
+_Column = list[np.ndarray | None]  # None: a bad entry, already a problem
 
 
 class FreiHand(IndexedDataset):
@@ -37,7 +37,7 @@ class FreiHand(IndexedDataset):
 
     Args:
         box_side: side of the box as a part of the image's width.
-        **contract: what every indexed dataset takes (see `IndexedDataset`).
+        **contract: arguments of `IndexedDataset`.
     """
 
     name = "freihand"
@@ -50,11 +50,8 @@ class FreiHand(IndexedDataset):
 
     def watched(self) -> list[Path]:
         folders = [self.root / official / "rgb" for official in _OFFICIAL.values()]
-        return folders + [
-            self.root / f"{official}_{key}.json"
-            for official in _OFFICIAL.values()
-            for key in _SHAPES
-        ]
+        files = [f"{official}_{key}.json" for official in _OFFICIAL.values() for key in _SHAPES]
+        return folders + [self.root / file for file in files]
 
     def read(self, collector: Collector) -> None:
         if not any(self._has(official) for official in _OFFICIAL.values()):
@@ -66,7 +63,7 @@ class FreiHand(IndexedDataset):
                 collector.counts[f"{official} annotations that are not on this disk"] += 1
 
     def _has(self, official: str) -> bool:
-        """Whether a split is there; its labels may be missing from a training folder alone."""
+        """Whether a split is there; a training folder counts even if its labels are missing."""
         is_training = official == _OFFICIAL["train"] and (self.root / official).is_dir()
         return is_training or (self.root / f"{official}_K.json").exists()
 
@@ -74,7 +71,7 @@ class FreiHand(IndexedDataset):
         columns = {key: self._read_column(collector, official, key) for key in _SHAPES}
         K, xyz = columns["K"], columns["xyz"]
         if K is None or (xyz is None and split == "train"):
-            return  # said by `_read_column`
+            return  # `_read_column` noted why
         if any(column is not None and len(column) != len(K) for column in columns.values()):
             lengths = {f"{official}_{key}.json": len(c) for key, c in columns.items() if c}
             collector.problem(official, f"annotations of different lengths: {lengths}", fatal=True)
@@ -85,12 +82,11 @@ class FreiHand(IndexedDataset):
         ]
         self._add_hands(collector, split, official, numbers)
 
-    def _read_column(self, collector: Collector, official: str, key: str) -> Column | None:
+    def _read_column(self, collector: Collector, official: str, key: str) -> _Column | None:
         """The entries of an annotation file; None, with the reason as a problem, without them."""
-        name, entries = f"{official}_{key}.json", Column()
-        optional = key == "scale" or (official == "evaluation" and key == "xyz")
+        name, entries = f"{official}_{key}.json", _Column()
         if not (self.root / name).exists():
-            if not optional:
+            if key != "scale" and (official, key) != ("evaluation", "xyz"):
                 collector.problem(name, "missing", fatal=True)
             return None
         try:
@@ -104,7 +100,7 @@ class FreiHand(IndexedDataset):
         return entries
 
     def _add_annotation(
-        self, collector: Collector, record: str, columns: dict[str, Column | None], i: int
+        self, collector: Collector, record: str, columns: dict[str, _Column | None], i: int
     ) -> int | None:
         entry = {key: column[i] if column else None for key, column in columns.items()}
         if any(columns[key] and value is None for key, value in entry.items()):
@@ -122,28 +118,17 @@ class FreiHand(IndexedDataset):
     def _add_hands(
         self, collector: Collector, split: Split, official: str, numbers: list[int | None]
     ) -> None:
-        """Image i has annotation i mod N; where one of a version is there, all N are expected."""
+        """Image i has annotation i mod N; if one image of a version is there, all N must be."""
         folder = f"{official}/rgb"
         found = sum(1 for _ in (self.root / folder).glob(_NAMES))
         if found == 0:
             collector.problem(folder, "holds no image such as 00000000.jpg", fatal=split == "train")
             return
-        centre = (_SIDE - 1) / 2
         for i in range(-(-found // len(numbers)) * len(numbers)):
-            identity, picture = i % len(numbers), f"{folder}/{i:08d}.jpg"
-            number = numbers[identity]
+            frame, image = i % len(numbers), f"{folder}/{i:08d}.jpg"
+            number = numbers[frame]
             if number is None:
-                collector.add_picture(picture, (_SIDE, _SIDE))
+                collector.add_image(image, (_SIDE, _SIDE))
                 continue
-            collector.add_hand(
-                Hand(
-                    image=picture,
-                    annotation=number,
-                    split=split,
-                    box=np.array([centre, centre, _SIDE]),
-                    is_left=False,
-                    identity=identity,
-                    group=identity,
-                    size=(_SIDE, _SIDE),
-                )
-            )
+            hand = Hand(image, number, split, _CENTRAL_BOX, False, identity=frame, group=frame)
+            collector.add_hand(hand._replace(size=(_SIDE, _SIDE)))

@@ -7,34 +7,44 @@
           ROOT/InterHand2.6M_5fps_batch*/images/{train,val,test}/...
 
 42 joints in mm in the world frame, the right hand's first, each finger from the tip in, the wrist
-last. X_cam = R (X_world - campos). Pictures of two interacting hands are left out, and counted.
-The boxes are the source's own.
+last. X_cam = R (X_world - campos). Images of two interacting hands are left out, and counted. The
+boxes are the source's own.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.annotation import Annotation, as_array
-from handpose.data.index.collector import Collector, Hand
-from handpose.data.index.json_stream import JsonError, members
-from handpose.data.index.keys import known, once
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.json_stream import JsonError, known, members, once, records
 from handpose.data.indexed import IndexedDataset
-from handpose.data.sources.interhand_tables import (
-    Camera,
-    Image,
-    read_cameras,
-    read_images,
-    read_joints,
-)
 from handpose.files import LARGEST_TEXT, regular
 from handpose.skeleton import INTERHAND_ORDER, NUM_JOINTS
 
 _FILES = ("camera", "joint_3d", "data")
 _FOLDERS_V0 = {"all": "all", "human": "human_annot", "machine": "machine_annot"}
+_ANNOTATIONS_V0 = "InterHand2.6M.annotations.5.fps"
 _FRAMES = 1_000_000  # more than a capture has
+
+
+class _Camera(NamedTuple):
+    """One camera of one capture."""
+
+    position: np.ndarray  # (3,) mm, world
+    rotation: np.ndarray  # (3, 3) world -> camera
+    K: np.ndarray  # (3, 3)
+
+
+class _Image(NamedTuple):
+    """One record of the `images` list."""
+
+    file_name: str
+    size: tuple[int, int]  # width, height
+    capture: str
+    camera: str
+    frame: str
 
 
 class InterHand(IndexedDataset):
@@ -42,7 +52,7 @@ class InterHand(IndexedDataset):
 
     Args:
         annotations: "all", "human" or "machine", as its authors divide them.
-        **contract: what every indexed dataset takes (see `IndexedDataset`).
+        **contract: arguments of `IndexedDataset`.
     """
 
     name = "interhand"
@@ -64,16 +74,16 @@ class InterHand(IndexedDataset):
         return self.annotations
 
     def _is_v0(self) -> bool:
-        return (self.root / "InterHand2.6M.annotations.5.fps").is_dir()
+        return (self.root / _ANNOTATIONS_V0).is_dir()
 
     def _file(self, split: Split, what: str) -> Path:
         folder = f"annotations/{split}"
         if self._is_v0():
-            folder = f"InterHand2.6M.annotations.5.fps/{_FOLDERS_V0[self.annotations]}"
+            folder = f"{_ANNOTATIONS_V0}/{_FOLDERS_V0[self.annotations]}"
         return self.root / folder / f"InterHand2.6M_{split}_{what}.json"
 
     def _batches(self) -> list[Path]:
-        """The folders that hold `{split}/` folders of pictures."""
+        """The folders that hold `{split}/` folders of images."""
         folders = sorted(self.root.glob("InterHand2.6M_5fps_batch*/images"))
         return folders if self._is_v0() else [self.root / "images"]
 
@@ -94,29 +104,66 @@ class InterHand(IndexedDataset):
             collector.problem(name, "missing, and no other split is there", fatal=True)
 
     def _read_split(self, collector: Collector, split: Split) -> None:
-        camera, joint_3d, data = (self._file(split, what) for what in _FILES)
-        cameras = read_cameras(collector, camera, self.relative(camera))
-        joints = read_joints(collector, joint_3d, self.relative(joint_3d))
-        images = read_images(collector, data, self.relative(data))
+        data = self._file(split, "data")
+        cameras = self._read_cameras(collector, self._file(split, "camera"))
+        joints = self._read_joints(collector, self._file(split, "joint_3d"))
+        images = self._read_images(collector, data)
         chosen = self._chosen_ids(collector, split)
         seen: set[int] = set()
         for place, record in members(data, "annotations"):
             name = f"{self.relative(data)}#annotations/{place}"
             with collector.record(name):
                 once(record["id"], seen)
-                if (chosen is not None and record["id"] not in chosen) or not _is_single(
-                    collector, record
-                ):
+                is_chosen = chosen is None or record["id"] in chosen
+                if not (is_chosen and _is_single(collector, record)):
                     continue
                 image = known(images, record["image_id"], "image")
-                camera_of = known(cameras, (image.capture, image.camera), "camera")
+                camera = known(cameras, (image.capture, image.camera), "camera")
                 world = known(joints, (image.capture, image.frame), "joint_3d")
-                annotation = collector.add_annotation(name, _labels(record, camera_of, world))
-                path = self._picture(split, image.file_name)
+                annotation = collector.add_annotation(name, _labels(record, camera, world))
+                path = self._image_path(split, image.file_name)
                 collector.add_hand(_hand(record, image, path, split, annotation))
 
-    def _picture(self, split: Split, file_name: str) -> str:
-        """Its path relative to the root: in the batch that has it."""
+    def _read_cameras(self, collector: Collector, path: Path) -> dict[tuple[str, str], _Camera]:
+        """{(capture, camera): _Camera}."""
+        cameras = {}
+        for (capture,), record in records(path, depth=1):
+            for camera in record.get("campos", {}):
+                with collector.record(f"{self.relative(path)}#{capture}/{camera}"):
+                    fx, fy = as_array(record["focal"][camera], 2)
+                    cx, cy = as_array(record["princpt"][camera], 2)
+                    cameras[str(capture), camera] = _Camera(
+                        as_array(record["campos"][camera], 3),
+                        as_array(record["camrot"][camera], 3, 3),
+                        np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
+                    )
+        return cameras
+
+    def _read_joints(self, collector: Collector, path: Path) -> dict[tuple[str, str], np.ndarray]:
+        """{(capture, frame): (42, 3) mm, world}."""
+        joints = {}
+        for (capture, frame), record in records(path, depth=2):
+            with collector.record(f"{self.relative(path)}#{capture}/{frame}"):
+                world = as_array(record["world_coord"], 2 * NUM_JOINTS, 3)
+                joints[str(capture), str(frame)] = world.astype(np.float32)
+        return joints
+
+    def _read_images(self, collector: Collector, path: Path) -> dict[int, _Image]:
+        """{id: _Image}."""
+        images: dict[int, _Image] = {}
+        seen: set[int] = set()
+        for place, record in members(path, "images"):
+            with collector.record(f"{self.relative(path)}#images/{place}"):
+                once(record["id"], seen)
+                images[record["id"]] = _Image(
+                    record["file_name"],
+                    (int(record["width"]), int(record["height"])),
+                    *(str(record[key]) for key in ("capture", "camera", "frame_idx")),
+                )
+        return images
+
+    def _image_path(self, split: Split, file_name: str) -> str:
+        """Relative to the root: in the batch that has the image."""
         places = [batch / split / file_name for batch in self._batches()]
         return self.relative(next((p for p in places[:-1] if p.exists()), places[-1]))
 
@@ -143,32 +190,27 @@ class InterHand(IndexedDataset):
 def _is_single(collector: Collector, record: dict[str, Any]) -> bool:
     """Whether it is a single hand of a known side; what is left out is counted."""
     if record["hand_type"] == "interacting":
-        collector.counts["pictures of interacting hands, left out"] += 1
+        collector.counts["images of interacting hands, left out"] += 1
         return False
     if not record["hand_type_valid"]:
-        collector.counts["pictures whose hand is of uncertain side, left out"] += 1
+        collector.counts["images whose hand is of uncertain side, left out"] += 1
         return False
     if record["hand_type"] not in ("left", "right"):
         raise ValueError(f"hand_type {record['hand_type']!r} is not left, right or interacting")
     return True
 
 
-def _half(record: dict[str, Any]) -> slice:
-    """The 21 of the 42 joints that are the hand's own."""
-    return slice(NUM_JOINTS, None) if record["hand_type"] == "left" else slice(0, NUM_JOINTS)
-
-
-def _labels(record: dict[str, Any], camera: Camera, world: np.ndarray) -> Annotation:
+def _labels(record: dict[str, Any], camera: _Camera, world: np.ndarray) -> Annotation:
     valid = np.asarray(record["joint_valid"], dtype=float).reshape(-1) > 0
     if valid.shape != (2 * NUM_JOINTS,):
         raise ValueError(f"joint_valid has {len(valid)} entries, not {2 * NUM_JOINTS}")
-    own = valid[_half(record)][list(INTERHAND_ORDER)]
-    points = world[_half(record)][list(INTERHAND_ORDER)]
-    xyz = (points - camera.position) @ camera.rotation.T / 1000
-    return Annotation(xyz=xyz, xyz_valid=own, K=camera.K)
+    first = NUM_JOINTS if record["hand_type"] == "left" else 0
+    own = first + np.array(INTERHAND_ORDER)
+    xyz = (world[own] - camera.position) @ camera.rotation.T / 1000
+    return Annotation(xyz=xyz, xyz_valid=valid[own], K=camera.K)
 
 
-def _hand(record: dict[str, Any], image: Image, path: str, split: Split, annotation: int) -> Hand:
+def _hand(record: dict[str, Any], image: _Image, path: str, split: Split, annotation: int) -> Hand:
     u, v, width, height = as_array(record["bbox"], 4)
     is_left = record["hand_type"] == "left"
     return Hand(

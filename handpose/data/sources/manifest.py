@@ -1,22 +1,22 @@
-"""Any labelled pictures of your own, listed in one file: CSV or JSON lines.
+"""Any labelled images of your own, listed in one file: CSV or JSON lines.
 
-    ROOT/labels.csv   (or .jsonl: dataset.file)   one row a hand
-    ROOT/<image>      the pictures, at the paths that the rows name
+    ROOT/labels.csv   (or .jsonl: dataset.file)   one row per hand
+    ROOT/<image>      the images, at the paths that the rows name
 
 JSON lines have the keys image, side ("left" or "right"), uv (21 x 2 px, null where unlabelled) and,
-where known, xyz (21 x 3 metres in the camera frame: x right, y down, z forward; null where
+if known, xyz (21 x 3 metres in the camera frame: x right, y down, z forward; null where
 unlabelled), K (3 x 3), box (centre u, centre v, side, in px), split ("train", "val" or "test";
 train if absent) and group (what a cut between training and validation must not divide, such as a
-person; the picture if absent). CSV files have the columns image, side, u0, v0 ... u20, v20 and,
-where known, x0, y0, z0 ... x20, y20, z20, fx, fy, cx, cy, box_u, box_v, box_side, split, group; an
-empty cell is a missing label. Other keys and columns are refused.
+person; the image if absent). CSV files have the columns image, side, u0, v0 ... u20, v20 and, if
+known, x0, y0, z0 ... x20, y20, z20, fx, fy, cx, cy, box_u, box_v, box_side, split, group; an empty
+cell is a missing label. Other keys and columns are refused.
 
 The joints are in the order of FreiHAND, OpenPose and MediaPipe: 0 wrist; 1 to 4 thumb (CMC, MCP,
 IP, tip); 5 to 8 index, 9 to 12 middle, 13 to 16 ring, 17 to 20 little finger (MCP, PIP, DIP, tip).
 
 An image that its EXIF turns is refused until `upright` says what its labels are in px of: the image
-as shown (true) or the file as stored (false). Without a box it is that of the joints, which then
-decide the crops of pre-training too, as the run says. Without any "val" row the validation cut is
+as stored or as shown. An image may hold several hands. Hands without a box are cropped about their
+joints, which then take part in pre-training. If no row is of the val split, the validation cut is
 ours.
 """
 
@@ -28,18 +28,22 @@ import numpy as np
 
 from handpose.data.base import SPLITS, joint_box
 from handpose.data.images import read_image
-from handpose.data.index.annotation import Annotation, as_array
-from handpose.data.index.collector import Collector, Hand
-from handpose.data.index.rows import SUFFIXES, Known, listed_rows
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.tables import SUFFIXES, RowFormat, table_rows
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
 from handpose.skeleton import NUM_JOINTS
 
-_PLAIN = ("image", "side", "split", "group")
-_UV, _XYZ = ([f"{axis}{j}" for j in range(NUM_JOINTS) for axis in axes] for axes in ("uv", "xyz"))
-_CAMERA, _BOX = ["fx", "fy", "cx", "cy"], ["box_u", "box_v", "box_side"]
-_KNOWN = Known(
-    columns=(*_PLAIN, *_CAMERA, *_BOX, *_UV, *_XYZ), keys=(*_PLAIN, "uv", "xyz", "K", "box")
+_TEXTS = ("image", "side", "split", "group")
+_FORMAT = RowFormat(
+    texts=_TEXTS,
+    numbers={
+        "camera": [["fx", "fy", "cx", "cy"]],
+        "box": [["box_u", "box_v", "box_side"]],
+        "uv": [[f"u{joint}", f"v{joint}"] for joint in range(NUM_JOINTS)],
+        "xyz": [[f"x{joint}", f"y{joint}", f"z{joint}"] for joint in range(NUM_JOINTS)],
+    },
+    keys=(*_TEXTS, "uv", "xyz", "K", "box"),
 )
 _OWN_VAL = "hands in a validation split of their own"
 _BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
@@ -50,9 +54,9 @@ class Manifest(IndexedDataset):
 
     Args:
         file: of the list, relative to the root; .csv or .jsonl.
-        upright: what labels are in px of: True, the image turned as its EXIF says, as people see
+        upright: what labels are in px of: True, the image turned as its EXIF says, as viewers show
             it; False, the file as stored; None, not known: an image that EXIF turns is refused.
-        **contract: what every indexed dataset takes (see `IndexedDataset`).
+        **contract: arguments of `IndexedDataset`.
     """
 
     name = "manifest"
@@ -66,7 +70,7 @@ class Manifest(IndexedDataset):
     def options(self) -> Any:
         return [self.file, self.upright]
 
-    def read_picture(self, path: Path) -> np.ndarray:
+    def read_image(self, path: Path) -> np.ndarray:
         return read_image(path, upright=bool(self.upright))
 
     def watched(self) -> list[Path]:
@@ -86,30 +90,9 @@ class Manifest(IndexedDataset):
             return
         collector.upright = self.upright
         places: Counter[str] = Counter()
-        is_csv = self.file.endswith(".csv")
-        for name, row in listed_rows(collector, self.root / self.file, self.file, _KNOWN):
+        for name, row in table_rows(collector, self.root / self.file, self.file, _FORMAT):
             with collector.record(name):
-                _add(collector, name, _from_csv(row) if is_csv else row, places)
-
-
-def _from_csv(row: dict[str, str]) -> dict[str, Any]:
-    plain: dict[str, Any] = {key: row[key] for key in _PLAIN if row.get(key)}
-    plain["uv"], plain["xyz"] = _cells(row, _UV, 2), _cells(row, _XYZ, 3)
-    camera = _cells(row, _CAMERA, 4)
-    if camera is not None:
-        fx, fy, cx, cy = camera[0]
-        plain["K"] = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
-    box = _cells(row, _BOX, 3)
-    plain["box"] = None if box is None else box[0]
-    return plain
-
-
-def _cells(row: dict[str, str], names: list[str], width: int) -> list[list[float | None]] | None:
-    """Numbers in rows of `width`, None for an empty cell; None if all are empty or absent."""
-    if not any(row.get(name) for name in names):
-        return None
-    values = [float(row[name]) if row.get(name) else None for name in names]
-    return [values[i : i + width] for i in range(0, len(values), width)]
+                _add(collector, name, row, places)
 
 
 def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[str]) -> None:
@@ -118,12 +101,8 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
         raise ValueError(f"side is {side!r}, not left or right")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    uv, uv_valid = _points(row.get("uv"), 2)
-    xyz, xyz_valid = _points(row.get("xyz"), 3)
-    K = None if row.get("K") is None else as_array(row["K"], 3, 3)
-    if xyz is not None and K is None:
-        raise ValueError("it has xyz but no K (fx, fy, cx, cy)")
-    number = collector.add_annotation(name, Annotation(uv, uv_valid, xyz, xyz_valid, K))
+    labels = _labels(row)
+    number = collector.add_annotation(name, labels)
     if split == "val":
         collector.counts[_OWN_VAL] += 1
     if row.get("box") is None:
@@ -133,7 +112,7 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
             image=image,
             annotation=number,
             split=split,
-            box=_box(row, uv, uv_valid),
+            box=_box(row, labels),
             is_left=side == "left",
             identity=number_of(f"{image}#{places[image]}"),
             group=number_of(str(row.get("group", image))),
@@ -141,6 +120,18 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
         )
     )
     places[image] += 1
+
+
+def _labels(row: dict[str, Any]) -> Annotation:
+    uv, uv_valid = _points(row.get("uv"), 2)
+    xyz, xyz_valid = _points(row.get("xyz"), 3)
+    K = None if row.get("K") is None else as_array(row["K"], 3, 3)
+    if "camera" in row:
+        fx, fy, cx, cy = as_array(row["camera"], 4)
+        K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    if xyz is not None and K is None:
+        raise ValueError("it has xyz but no K (fx, fy, cx, cy)")
+    return Annotation(uv, uv_valid, xyz, xyz_valid, K)
 
 
 def _points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -153,9 +144,10 @@ def _points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | Non
     return points, labelled
 
 
-def _box(row: dict[str, Any], uv: np.ndarray | None, uv_valid: np.ndarray | None) -> np.ndarray:
+def _box(row: dict[str, Any], labels: Annotation) -> np.ndarray:
     if row.get("box") is not None:
         return as_array(row["box"], 3)
-    if uv is None or uv_valid is None or not uv_valid.any():
-        raise ValueError("it has neither a box nor a joint in the picture to crop by")
-    return joint_box(uv[uv_valid])
+    uv, valid = labels.uv, labels.uv_valid
+    if uv is None or valid is None or not valid.any():
+        raise ValueError("it has neither a box nor a joint in the image to crop by")
+    return joint_box(uv[valid])

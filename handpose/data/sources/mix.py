@@ -22,9 +22,9 @@ class Mix(HandDataset):
 
     Args:
         parts: {name: source, given split, image_size, crop_by and max_samples}; see conf/dataset/.
-        sources: the names of those that take part.
+        sources: names of the parts to use.
         weights: their shares of a training epoch, in the same order; None: equal shares.
-        **contract: what every dataset takes (see `HandDataset`).
+        **contract: arguments of `HandDataset`.
 
     Raises:
         ValueError: an unknown source, or weights that do not fit.
@@ -55,14 +55,14 @@ class Mix(HandDataset):
         opened = [self._open(parts[name], len(sources)) for name in sources]
         found = [place for place, part in enumerate(opened) if part is not None]
         self.parts = [(part, weights[place]) for place, part in enumerate(opened) if part]
-        # Of all sources, so that it is the same whichever others take part.
+        # Places among all parts, so that numbers do not depend on which others are used.
         self._places = [list(parts).index(sources[place]) for place in found]
         if not self.parts:
             raise MissingSplitError(f"no source of the mix has a {self.split} split")
         self._ends = np.cumsum([len(part) for part, _ in self.parts])
 
     def _open(self, part: Callable[..., HandDataset], num_sources: int) -> HandDataset | None:
-        """A source's split; None where it is not for training, and the source has none."""
+        """A source's split; None if it is not for training, and the source has none."""
         cap = None if self.max_samples is None else -(-self.max_samples // num_sources)
         try:
             return part(
@@ -74,7 +74,7 @@ class Mix(HandDataset):
         except MissingSplitError as error:
             if self.split == "train":
                 raise
-            _log.warning("%s; the mix goes without it", error)
+            _log.warning("%s; it is left out of the mix", error)
             return None
 
     @property
@@ -107,8 +107,8 @@ class Mix(HandDataset):
         return self._apart([part.identities for part, _ in self.parts])
 
     @property
-    def recordings(self) -> np.ndarray:
-        return self._apart([part.recordings for part, _ in self.parts])
+    def capture_groups(self) -> np.ndarray:
+        return self._apart([part.capture_groups for part, _ in self.parts])
 
     def _apart(self, numbers: list[np.ndarray]) -> np.ndarray:
         """(N,) the parts' own numbers, moved so that no two parts share one."""

@@ -3,18 +3,17 @@
     ROOT/hand_labels/manual_train/NAME.jpg, NAME.json
     ROOT/hand_labels/manual_test/NAME.jpg, NAME.json
 
-`hand_pts` is 21 x (u, v, labelled): 2D only, the third number is a flag and never a depth. There
-are no boxes but those of the joints, so pre-training on this source uses labels to crop. The
-official manual_test is the test split; the validation cut is ours and grouped by video (or by
-picture), so that neighbouring frames never lie on both sides.
+`hand_pts` is 21 x (u, v, labelled): 2D only, the third number is a flag and never a depth. The only
+boxes are those of the joints, so pre-training on this source uses labels to crop. The official
+manual_test is the test split. The validation cut is ours and grouped by video (or by image), so
+that neighbouring frames never lie on both sides.
 """
 
 import re
 from pathlib import Path
 
 from handpose.data.base import Split, joint_box
-from handpose.data.index.annotation import Annotation, as_array
-from handpose.data.index.collector import Collector, Hand
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
 from handpose.data.index.json_stream import JsonError, records
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
@@ -24,13 +23,15 @@ _FOLDERS: dict[Split, str] = {
     "train": "hand_labels/manual_train",
     "test": "hand_labels/manual_test",
 }
+# Neither ._NAME.jpg, which macOS leaves, nor NAME (1).jpg, a second download.
+_NAMES = re.compile(r"(?!\.)(?!.* \(\d+\)\.\w+$).*\.(jpg|json)", re.DOTALL)
 
 
 class MpiiHands(IndexedDataset):
     """One split of the hand labels.
 
     Args:
-        **contract: what every indexed dataset takes (see `IndexedDataset`).
+        **contract: arguments of `IndexedDataset`.
     """
 
     name = "mpii"
@@ -43,10 +44,8 @@ class MpiiHands(IndexedDataset):
 
     def read(self, collector: Collector) -> None:
         for split, folder in _FOLDERS.items():
-            stems = sorted(
-                {p.stem for p in (self.root / folder).glob("*") if _NAMES.fullmatch(p.name)}
-            )
-            for stem in stems:
+            found = (self.root / folder).glob("*")
+            for stem in sorted({path.stem for path in found if _NAMES.fullmatch(path.name)}):
                 self._read_hand(collector, split, f"{folder}/{stem}")
         if not collector.images and not collector.problems:
             collector.problem(_FOLDERS["train"], "holds no NAME.json", fatal=True)
@@ -65,13 +64,11 @@ class MpiiHands(IndexedDataset):
             labelled = points[:, 2] > 0
             if not labelled.any():
                 raise ValueError("no joint is labelled")
-            annotation = collector.add_annotation(
-                label, Annotation(uv=points[:, :2], uv_valid=labelled)
-            )
+            annotation = Annotation(uv=points[:, :2], uv_valid=labelled)
             collector.add_hand(
                 Hand(
                     image=f"{name}.jpg",
-                    annotation=annotation,
+                    annotation=collector.add_annotation(label, annotation),
                     split=split,
                     box=joint_box(points[labelled, :2]),
                     is_left=bool(content["is_left"]),
@@ -81,10 +78,6 @@ class MpiiHands(IndexedDataset):
             )
 
 
-# Neither ._NAME.jpg, which macOS leaves, nor NAME (1).jpg, a second download.
-_NAMES = re.compile(r"(?!\.)(?!.* \(\d+\)\.\w+$).*\.(jpg|json)", re.DOTALL)
-
-
 def _video(name: str) -> str:
-    """What a picture was cut from: "ex2_2.flv_000040_l" is of ex2_2.flv; else the picture."""
+    """The video of an image: "ex2_2.flv_000040_l" is of ex2_2.flv; else the image's own name."""
     return re.sub(r"(?<=\.flv)_\d+_[lr]$|(?<=\.mp4)_\d+_[lr]$|_\d+_[lr]$|_[lr]$", "", name)

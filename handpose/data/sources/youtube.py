@@ -1,11 +1,11 @@
-"""YouTube 3D Hands (Kulon et al., CVPR 2020), as far as its videos are still to be had.
+"""YouTube 3D Hands (Kulon et al., CVPR 2020), as far as its videos are still available.
 
     ROOT/youtube_{train,val,test}.json    {"images": [...], "annotations": [...]}
     ROOT/<images[i].name>                 the frames that were downloaded
 
 The labels are meshes of 778 vertices, (u, v) in px with a relative depth in the same unit. Joints
 come from a 16 x 778 regressor that the user supplies (it is MANO's, under MANO's licence) and the
-fingertips' vertices; without one the source serves unlabelled pre-training alone. The boxes are
+fingertips' vertices. Without one the source serves unlabelled pre-training only. The boxes are
 those of the vertices. Frames that are not on this disk are counted, and left out.
 """
 
@@ -18,10 +18,8 @@ import numpy as np
 import torch
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.annotation import Annotation, as_array
-from handpose.data.index.collector import Collector, Hand
-from handpose.data.index.json_stream import JsonError, members
-from handpose.data.index.keys import known, once
+from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.json_stream import JsonError, known, members, once
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
 from handpose.files import LARGEST_TEXT, regular
@@ -38,10 +36,10 @@ class YouTube3D(IndexedDataset):
     Args:
         joint_regressor: a .npy file, or a file of torch's with one tensor, (16, 778); None: no
             joints.
-        **contract: what every indexed dataset takes (see `IndexedDataset`).
+        **contract: arguments of `IndexedDataset`.
 
     Raises:
-        ValueError: the regressor cannot be read safely, or is none.
+        ValueError: the regressor cannot be read safely, or is not one.
     """
 
     name = "youtube"
@@ -78,7 +76,7 @@ class YouTube3D(IndexedDataset):
 
     def _read_split(self, collector: Collector, split: Split) -> None:
         file = self._file(split)
-        images = self._images(collector, file)
+        images = self._read_images(collector, file)
         seen: set[int] = set()
         for place, record in members(file, "annotations"):
             name = f"{file.name}#annotations/{place}"
@@ -91,12 +89,13 @@ class YouTube3D(IndexedDataset):
                 vertices = as_array(record["vertices"], _VERTICES, 3)
                 if not np.isfinite(vertices).all():
                     raise ValueError("vertices are NaN or infinite")
+                low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
                 collector.add_hand(
                     Hand(
                         image=image["name"],
                         annotation=collector.add_annotation(name, self._labels(vertices)),
                         split=split,
-                        box=_box(vertices),
+                        box=np.array([*(low + high) / 2, (high - low).max()]),
                         is_left=bool(record["is_left"]),
                         identity=len(SPLITS) * record["id"] + SPLITS.index(split),
                         group=number_of(str(Path(image["name"]).parent)),
@@ -106,7 +105,7 @@ class YouTube3D(IndexedDataset):
                 )
                 image["hands"] += 1
 
-    def _images(self, collector: Collector, file: Path) -> dict[int, dict[str, Any] | None]:
+    def _read_images(self, collector: Collector, file: Path) -> dict[int, dict[str, Any] | None]:
         """{id: its record}, None for those that are not on this disk."""
         images: dict[int, dict[str, Any] | None] = {}
         seen: set[int] = set()
@@ -120,7 +119,7 @@ class YouTube3D(IndexedDataset):
         return images
 
     def _labels(self, vertices: np.ndarray) -> Annotation:
-        """The joints in px: of the picture, and a depth of the same unit."""
+        """The joints in px of the image, with a depth in the same unit."""
         if self._regressor is None:
             return Annotation()
         tips = vertices[list(MANO_TIP_VERTICES)]
@@ -128,21 +127,16 @@ class YouTube3D(IndexedDataset):
         return Annotation(uv=joints[:, :2], xyz=joints)
 
 
-def _box(vertices: np.ndarray) -> np.ndarray:
-    low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
-    return np.array([*(low + high) / 2, (high - low).max()])
-
-
 def load_regressor(path: Path) -> np.ndarray:
-    """(16, 778) float64: joint = regressor @ vertices. Nothing in the file is executed.
+    """Read (16, 778) float64: joint = regressor @ vertices. Nothing in the file is executed.
 
     Raises:
-        ValueError: it is no such matrix, or cannot be read without executing it; names the file.
+        ValueError: it is not such a matrix, or cannot be read without executing it; names the file.
     """
     try:
         regular(path, most=LARGEST_TEXT)
         if path.suffix == ".npy":
-            # Mapped, so that a header's claim takes no memory that the file has not.
+            # Mapped, so that a false header takes no more memory than the file has.
             matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             matrix = torch.load(path, map_location="cpu", weights_only=True).numpy()

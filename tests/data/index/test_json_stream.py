@@ -51,8 +51,8 @@ def test_not_a_number_is_left_to_the_reader_of_the_record(tmp_path: Path) -> Non
         ("[[1, 2]] x", "after the end"),
         ("", "cut short"),
         ('{"a": 1}', "expected, '1' found"),
-        ('{"a": [{"b": 1, "b": 2}]}', "the key 'b' stands twice"),
-        ('{"a": [], "a": []}', "the key 'a' stands twice"),
+        ('{"a": [{"b": 1, "b": 2}]}', "the key 'b' occurs twice"),
+        ('{"a": [], "a": []}', "the key 'a' occurs twice"),
         ("{1: 2}", "a key must be a text"),
     ],
 )

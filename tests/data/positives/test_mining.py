@@ -170,7 +170,7 @@ def test_labels_without_pixels_are_those_of_the_samples(
         assert np.array_equal(fast, slow)
     assert source.joints().is_left.any()
     assert not source.joints().is_left.all()
-    recordings, identities = source.recordings, source.identities
+    recordings, identities = source.capture_groups, source.identities
     assert len(recordings) == len(identities) == len(source)
     for identity in np.unique(identities):
         assert len(np.unique(recordings[identities == identity])) == 1

@@ -98,17 +98,17 @@ def test_what_cannot_be_used_is_counted_listed_and_left_out(
         train, val = open_it(), open_it("val")
     assert len(train) + len(val) == 24
     assert train.index.counts == {
-        "pictures found": 28,
-        "files that are no pictures (.txt), left out": 1,
+        "images found": 28,
+        "files that are not images (.txt), left out": 1,
         "hidden files and folders, left out": 1,
-        "copies of another picture, left out": 1,
+        "copies of another image, left out": 1,
     }
     reasons = {problem.file: problem.reason for problem in train.index.problems}
     assert sorted(reasons) == ["day0/text.jpg", "day1/cut.jpg", "day1/flat.png"]
     assert reasons["day1/flat.png"] == "too small: 64 x 16 px, under dataset.min_side=32"
     assert "cut short" in reasons["day1/cut.jpg"]
     assert "under 32 px, left out: 1" in caplog.text
-    assert "damaged, or a box off the picture, left out: 2" in caplog.text
+    assert "corrupt, or a box off the image, left out: 2" in caplog.text
     assert all(name in caplog.text for name in reasons)
 
 
@@ -118,7 +118,7 @@ def test_too_much_that_is_bad_and_too_little_that_is_left_are_refused(
     for name in ("a", "b", "c"):
         (root / f"{name}.jpg").write_text(name)
     open_it(max_left_out=3 / 27)
-    with pytest.raises(BrokenDataError, match=r"3 of 27 pictures .* dataset\.max_left_out=0\.1;"):
+    with pytest.raises(BrokenDataError, match=r"3 of 27 images .* dataset\.max_left_out=0\.1;"):
         open_it(max_left_out=0.1)
     for folder in ("day0", "day1"):
         shutil.rmtree(root / folder)
@@ -130,7 +130,7 @@ def test_too_much_that_is_bad_and_too_little_that_is_left_are_refused(
     assert {problem.file for problem in error.value.problems} == {"a.jpg", "b.jpg", "c.jpg"}
     for name in ("a", "b", "c"):
         (root / f"{name}.jpg").unlink()
-    with pytest.raises(BrokenDataError, match=r"holds no picture \(\.jpg"):
+    with pytest.raises(BrokenDataError, match=r"holds no image \(\.jpg"):
         open_it()
 
 
@@ -157,14 +157,14 @@ def test_boxes_say_which_hands_there_are(kind: str, root: Path, open_it: Open) -
     rows.append({"image": pictures[1], "box": [40, 30, 20.0], "group": "p1"})  # too small
     file = write_rows(root, kind, rows)
     train, val = open_it(boxes=file), open_it("val", boxes=file)
-    assert train.index.counts["pictures without a row in " + file + ", left out"] == 12
+    assert train.index.counts["images without a row in " + file + ", left out"] == 12
     assert train.index.counts["boxes under 32 px, left out"] == 1
     assert (len(train), len(val)) in ((10, 3), (9, 4))  # one person of four
     samples = [d[i] for d in (train, val) for i in range(len(d))]
     of_first = sorted((s for s in samples if pictures[0] in s.key), key=lambda s: s.key)
     assert [s.side for s in of_first] == ["left", "right"]
     assert [s.box.tolist() for s in of_first] == [[30.5, 31, 40], [40, 30, 36]]
-    people = [{int(d.recordings[i]) for i in range(len(d))} for d in (train, val)]
+    people = [{int(d.capture_groups[i]) for i in range(len(d))} for d in (train, val)]
     assert [len(found) for found in people] == [3, 1]
     assert not people[0] & people[1]
 
@@ -175,8 +175,8 @@ FIRST = "day0/clip0/frame_0000.jpg"
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"image": "nowhere.jpg"}, "there is no picture nowhere.jpg"),
-        ({"image": "../secret.jpg"}, "there is no picture ../secret.jpg"),
+        ({"image": "nowhere.jpg"}, "there is no image nowhere.jpg"),
+        ({"image": "../secret.jpg"}, "there is no image ../secret.jpg"),
         ({"box": [1, 2, 40]}, "the key 'image' is missing"),
         ({"image": FIRST, "side": "both"}, "side is 'both', not left or right"),
         ({"image": FIRST, "box": [1, 2]}, "2 numbers, where 3 are expected"),
@@ -225,5 +225,5 @@ def test_a_picture_that_comes_later_is_found(root: Path, open_it: Open) -> None:
     before = open_it()
     PIL.Image.new("RGB", (50, 50), "red").save(root / "day0/clip0/new.png")
     after = open_it()
-    assert after.index.counts["pictures found"] == before.index.counts["pictures found"] + 1
+    assert after.index.counts["images found"] == before.index.counts["images found"] + 1
     assert after.fingerprint != before.fingerprint

@@ -40,7 +40,7 @@ def test_interhand_comes_into_the_camera_frame(
     write_interhand(tmp_path / "d", layout=layout)
     train = open_it(InterHand, tmp_path / "d", annotations="all")
     assert train.index.layout == layout
-    assert train.index.counts == {"pictures of interacting hands, left out": 6}
+    assert train.index.counts == {"images of interacting hands, left out": 6}
     assert len(train) == 8
     for index, sample in enumerate(train):
         truth = rendered(300 + index // 2, 96, is_left=index // 2 % 2 == 1)

@@ -139,5 +139,5 @@ def test_one_mistake_is_told_once_in_plain_numbers(tmp_path: Path, open_it: Call
     rows = [json.loads(row) for row in (tmp_path / "d/labels.jsonl").read_text().splitlines()]
     rows[0]["box"] = np.array([1.5, 2, -3]).tolist()
     (tmp_path / "d/labels.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(BrokenDataError, match=r"hand 0: the box \[1\.5, 2\.0, -3\.0\] is no sq"):
+    with pytest.raises(BrokenDataError, match=r"hand 0: the box \[1\.5, 2\.0, -3\.0\] is not a sq"):
         open_it(Manifest)

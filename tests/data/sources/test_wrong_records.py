@@ -34,15 +34,15 @@ RECORDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "uv of 0": (joint_at([0, 0]), r"labels\.jsonl#5: uv of joint 3 is 0, 0, far from the others"),
     "box of 1e9 px": (
         put(box=[48, 48, 1e9]),
-        r"pictures/4\.png: hand 0: the box .*1.*is no square",
+        r"pictures/4\.png: hand 0: the box .*1.*is not a square",
     ),
     "box of 1e5 px": (put(box=[48, 48, 1e5]), r"4\.png: hand 0: .* over 10 times the image's side"),
     "box of 1e-9 px": (put(box=[48, 48, 1e-9]), r"4\.png: hand 0: its box .* smaller than 2 px"),
-    "K of 1e30": (put(K=[[1e30, 0, 5], [0, 1e30, 5], [0, 0, 1]]), "#5: K is no camera matrix"),
+    "K of 1e30": (put(K=[[1e30, 0, 5], [0, 1e30, 5], [0, 0, 1]]), "#5: K is not a camera matrix"),
     "unknown key": (put(bbox=[1, 2, 3, 4]), r"#5: unknown: bbox \(did you mean box\?\); known: "),
     "no object": (
         lambda root: (root / "labels.jsonl").open("a").write("\n[1, 2]") and None,
-        r"labels\.jsonl#10: it is no JSON object",
+        r"labels\.jsonl#10: it is not a JSON object",
     ),
 }
 
@@ -64,7 +64,7 @@ def test_a_record_is_named(mistake: str, reader: Reader, tmp_path: Path) -> None
             "image,side,u0,v0,box_x,U1",
             r"unknown: box_x \(did you mean box_\w+\?\), U1 \(did you mean",
         ),
-        ("image,side,u0,v0,v0", "the column v0 stands twice"),
+        ("image,side,u0,v0,v0", "the column v0 occurs twice"),
     ],
 )
 def test_an_unknown_column_is_named_once(

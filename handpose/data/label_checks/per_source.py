@@ -1,33 +1,69 @@
-"""What is wrong with the labels of a source as a whole, and the likely cause."""
+"""Faults of a source's labels as a whole, and their likely cause. B hands, J = 21 joints."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from handpose.data.plausibility.faults import (
-    MAX_PROJECTION_ERROR,
-    PLAUSIBLE_SIZE,
-    UNLABELLED,
-    has_camera,
-    placeholders,
-)
-from handpose.data.plausibility.hands import (
+from handpose.data.label_checks.hands import (
     Hands,
+    has_camera,
     median,
     palm_bend,
     plain,
     projection_errors,
+    relative_bones,
     sizes,
 )
-from handpose.data.plausibility.orders import OURS, find_order
+from handpose.data.label_checks.per_hand import (
+    ADVICE_UNLABELLED,
+    MAX_PROJECTION_ERROR,
+    PLAUSIBLE_SIZE,
+    placeholders,
+)
 from handpose.geometry.camera import project
+from handpose.skeleton import INTERHAND_ORDER, MANO_ORDER, NUM_JOINTS
 
 USUAL_SIZE = (0.5, 1.4)  # times an adult's hand, the median of a source
 _NORMALISED = 2.0  # px: no image is so small
 _EXPLAINED = 0.1  # of the px between uv and the projection that a cause leaves
-_MIRRORED = -0.3  # median `palm_bend`: of flat hands with noise it is higher
+_MIRRORED = -0.3  # median `palm_bend`: it is higher for flat hands with noise
 _UNITS = {"millimetres": 1000, "centimetres": 100}
 _LIKE_A_UNIT = (0.5, 1.6)  # times an adult's hand, once the unit is undone
+
+_OURS = "wrist, then thumb, index, middle, ring, little finger, each from the palm to the tip"
+_LEAST_2D = 10  # hands: a few may be foreshortened alike
+_LEAST_JOINTS = 15  # labelled
+_MARGIN = 0.1  # mean |log ratio| by which another order must fit better
+# Another order's misfit over ours, below which ours cannot be right. Real hands of the right order
+# are at 2 and above, single ones seen in 2D at 0.5.
+_CERTAIN_3D, _CERTAIN_2D = 0.5, 0.35
+
+
+def _by_finger(*fingers: int, from_tip: bool = False) -> tuple[int, ...]:
+    """ours[j] = theirs[order[j]], for a wrist and fingers (0 thumb, 4 little) one by one."""
+    places = [1 + 4 * fingers.index(finger) for finger in range(5)]
+    joints = range(3, -1, -1) if from_tip else range(4)
+    return (0, *(place + joint for place in places for joint in joints))
+
+
+_ORDERS = {
+    "InterHand2.6M's (each finger from the tip to the palm, wrist last)": INTERHAND_ORDER,
+    "MANO's and HO-3D's (three joints a finger from the index finger on, tips last)": MANO_ORDER,
+    "RHD's (wrist, each finger from the tip to the palm)": _by_finger(*range(5), from_tip=True),
+    "wrist, fingers from little to thumb": _by_finger(*range(4, -1, -1)),
+    "wrist, fingers from little to thumb, each from the tip to the palm": _by_finger(
+        *range(4, -1, -1), from_tip=True
+    ),
+    "wrist, index finger to little finger, thumb last": _by_finger(1, 2, 3, 4, 0),
+    "wrist, all knuckles, then all joints of each further level": (
+        0,
+        *(1 + 5 * joint + finger for finger in range(5) for joint in range(4)),
+    ),
+    "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": (
+        0,
+        *(j for f in range(5) for j in (1 + f, 6 + 3 * f, 7 + 3 * f, 8 + 3 * f)),
+    ),
+}
 
 
 class Verdict(NamedTuple):
@@ -37,8 +73,15 @@ class Verdict(NamedTuple):
     warning: str | None  # what is unusual about it
 
 
+class Misfit(NamedTuple):
+    """Another order of joints that fits better than ours."""
+
+    order: str
+    is_certain: bool  # ours cannot be right; else it is unusual
+
+
 def judge(hands: Hands) -> Verdict:
-    """Looks at some hands of a source, from all over it; their images need not be read yet."""
+    """Judge a source by hands from all over it; their images need not be read yet."""
     if len(hands.row) == 0:
         return Verdict(None, None)
     faults = (check(hands) for check in (_unit_2d, _unlabelled, _frame, _unit_3d, _camera))
@@ -48,8 +91,8 @@ def judge(hands: Hands) -> Verdict:
     if misfit := find_order(hands.uv, hands.xyz):
         text = f"the bones fit another order of the joints better: {misfit.order}"
         if misfit.is_certain:
-            return Verdict(f"{text}. Reorder them to ours: {OURS}", None)
-        return Verdict(None, f"{text}. Ours is {OURS}; look at the crops that the doctor draws")
+            return Verdict(f"{text}. Reorder them to ours: {_OURS}", None)
+        return Verdict(None, f"{text}. Ours is {_OURS}; look at the crops that the doctor draws")
     return Verdict(_side(hands), _unusual_size(hands))
 
 
@@ -67,7 +110,8 @@ def _unlabelled(hands: Hands) -> str | None:
     share = (placeholders(hands.uv) | placeholders(hands.xyz)).any(axis=1).mean()
     if not share > 0.5:
         return None
-    return f"{share:.0%} of the hands have joints at the origin, far from the others; {UNLABELLED}"
+    text = f"{share:.0%} of the hands have joints at the origin, far from the others"
+    return f"{text}; {ADVICE_UNLABELLED}"
 
 
 def _frame(hands: Hands) -> str | None:
@@ -91,7 +135,7 @@ def _unit_3d(hands: Hands) -> str | None:
     for unit, factor in _UNITS.items():
         if _LIKE_A_UNIT[0] <= size / factor <= _LIKE_A_UNIT[1]:
             return f"xyz is in {unit}, it seems: {text}. Divide xyz by {factor}"
-    return f"xyz is in no metres: {text}. Give metres in the camera frame"
+    return f"xyz is not in metres: {text}. Give metres in the camera frame"
 
 
 def _camera(hands: Hands) -> str | None:
@@ -131,3 +175,33 @@ def _unusual_size(hands: Hands) -> str | None:
     if np.isnan(size) or low <= size <= high:
         return None
     return f"the bones are {size:.2g} times as long as an adult's; make sure that xyz is in metres"
+
+
+def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
+    """Find an order of joints that the labels fit better than ours; None if there is none.
+
+    Compares bones in 3D if there are any; else those in 2D, whose foreshortening the median evens
+    out.
+
+    Args:
+        uv: (B, J, 2) px.
+        xyz: (B, J, 3) metres.
+    """
+    in_3d, in_2d = (
+        points[np.isfinite(points[..., 0]).sum(axis=1) >= _LEAST_JOINTS] for points in (xyz, uv)
+    )
+    points = in_3d if len(in_3d) else in_2d
+    if len(points) < (1 if len(in_3d) else _LEAST_2D):
+        return None
+    own = _misfit(points, range(NUM_JOINTS))
+    misfits = {name: _misfit(points, order) for name, order in _ORDERS.items()}
+    best = min(misfits, key=lambda name: misfits[name])
+    if own - misfits[best] < _MARGIN:
+        return None
+    return Misfit(best, misfits[best] < own * (_CERTAIN_3D if len(in_3d) else _CERTAIN_2D))
+
+
+def _misfit(points: np.ndarray, order: tuple[int, ...] | range) -> float:
+    """Mean over bones of |log(length / an adult's)|, both over the hand's own size."""
+    bones = relative_bones(points[:, list(order)])
+    return float(np.nanmean(np.abs(median(bones - median(bones)[:, None], axis=0))))

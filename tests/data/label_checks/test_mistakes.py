@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from natural_hands import flat, natural_hands, reordered
 
-from handpose.data.plausibility.faults import find_faults
-from handpose.data.plausibility.hands import ADULT, Hands
-from handpose.data.plausibility.orders import find_order
-from handpose.data.plausibility.sources import judge
+from handpose.data.label_checks.hands import ADULT, Hands
+from handpose.data.label_checks.per_hand import find_faults
+from handpose.data.label_checks.per_source import find_order, judge
 from handpose.data.synthetic.anatomy import MEAN_BASES, MEAN_LENGTHS
 from handpose.skeleton import BONES, INTERHAND_ORDER, MANO_ORDER
 
@@ -61,7 +60,7 @@ THUMB_LAST = (0, *range(17, 21), *range(1, 17))
 SOURCES: dict[str, tuple[Callable[[Hands], Hands], str]] = {
     "millimetres": (in_unit(1000), "xyz is in millimetres, .* Divide xyz by 1000"),
     "centimetres": (in_unit(100), "xyz is in centimetres, .* Divide xyz by 100"),
-    "bone of length 1": (in_unit(11), "xyz is in no metres"),
+    "bone of length 1": (in_unit(11), "xyz is not in metres"),
     "0 to 1": (
         with_uv(lambda uv: uv / 256),
         "uv is normalised, .* Multiply u by the image's width",
@@ -163,7 +162,7 @@ ONE: dict[str, tuple[Callable[[Hands], Hands], str]] = {
     ),
     "other K": (lambda h: changed(h, 3, uv=h.uv[3] + 10), "14 px away from uv"),
     "far off": (lambda h: changed(h, 3, uv=(4, (5000, 20)), xyz=np.nan), "joint 4 lies at 5000 x"),
-    "box off": (lambda h: changed(h, 3, box=np.array([900, 900, 50])), "is off the picture"),
+    "box off": (lambda h: changed(h, 3, box=np.array([900, 900, 50])), "is off the image"),
     "dot": (lambda h: changed(h, 3, box=np.array([128, 128, 1e-9])), "is smaller than 2 px"),
     "huge": (
         lambda h: changed(h, 3, box=np.array([128, 128, 1e9])),

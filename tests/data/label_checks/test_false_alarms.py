@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from natural_hands import flat, natural_hands
 
-from handpose.data.plausibility.faults import find_faults
-from handpose.data.plausibility.hands import Hands
-from handpose.data.plausibility.sources import Verdict, judge
+from handpose.data.label_checks.hands import Hands
+from handpose.data.label_checks.per_hand import find_faults
+from handpose.data.label_checks.per_source import Verdict, judge
 
 NOTHING = Verdict(None, None)
 MANY = 1500

@@ -1,4 +1,4 @@
-"""The labels of many hands at once, and lengths and angles of them.
+"""The labels of many hands at once, and their lengths and angles.
 
 B hands, J = 21 joints, 20 bones. float64, NaN where unlabelled.
 """
@@ -29,33 +29,38 @@ class Hands(NamedTuple):
     xyz: np.ndarray  # (B, J, 3) metres, camera frame
     K: np.ndarray  # (B, 3, 3); NaN without a camera
     is_left: np.ndarray  # (B,) bool
-    box: np.ndarray  # (B, 3) centre u, centre v, side in px; NaN: the middle of the image
-    size: np.ndarray  # (B, 2) width, height of the image in px; NaN before it was read
+    box: np.ndarray  # (B, 3) centre u, centre v, side in px; NaN: the central square of the image
+    size: np.ndarray  # (B, 2) width, height of the image in px; NaN before it is read
 
 
 def read_hands(columns: Columns, rows: np.ndarray) -> Hands:
-    """The hands of some rows (B,)."""
+    """Read hands from the columns of an index.
+
+    Args:
+        columns: of the index.
+        rows: (B,) int, which hands.
+    """
     number, image = (columns.read(name)[rows] for name in ("annotation", "image"))
     K = columns.read("K")[number].astype(np.float64)
     K[(np.eye(3) == K).all(axis=(1, 2))] = np.nan
     sizes = columns.read("size")
     size = sizes[image].astype(np.float64) if len(sizes) else np.full((len(rows), 2), np.nan)
     is_left, box = (columns.read(name)[rows] for name in ("is_left", "box"))
-    uv, xyz = (_labelled(columns, name, number) for name in ("uv", "xyz"))
+    uv, xyz = (columns.read(name)[number].astype(np.float64) for name in ("uv", "xyz"))
+    for name, points in (("uv", uv), ("xyz", xyz)):
+        points[~columns.read(f"{name}_valid")[number]] = np.nan
     return Hands(rows, uv, xyz, K, is_left, box.astype(np.float64), size)
 
 
-def _labelled(columns: Columns, name: str, number: np.ndarray) -> np.ndarray:
-    """(B, J, D) of the annotations `number`, NaN where unlabelled."""
-    points = columns.read(name)[number].astype(np.float64)
-    points[~columns.read(f"{name}_valid")[number]] = np.nan
-    return points
-
-
 def blocks(columns: Columns, rows: np.ndarray) -> Iterator[Hands]:
-    """The hands of many rows (N,), some at a time."""
+    """Read many hands, some at a time; arguments as of `read_hands`."""
     for start in range(0, len(rows), _BLOCK):
         yield read_hands(columns, rows[start : start + _BLOCK])
+
+
+def has_camera(hands: Hands) -> np.ndarray:
+    """(B,) bool: xyz is in metres."""
+    return np.isfinite(hands.K[:, 0, 0])
 
 
 def relative_bones(points: np.ndarray) -> np.ndarray:
@@ -65,39 +70,43 @@ def relative_bones(points: np.ndarray) -> np.ndarray:
 
 
 def median(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Of what is no NaN; NaN where nothing else is."""
+    """Compute the median of what is not NaN; NaN if nothing else is there.
+
+    Args:
+        values: of any shape.
+        axis: to reduce.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN
         return np.nanmedian(values, axis=axis)
 
 
 def sizes(hands: Hands) -> np.ndarray:
-    """(B,) how many times an adult's the bones in metres are; NaN without a camera."""
+    """(B,) the length of the bones in metres over an adult's; NaN without a camera."""
     return np.exp(median(relative_bones(hands.xyz))) + 0 * hands.K[:, 0, 0]
 
 
 def projection_errors(hands: Hands) -> np.ndarray:
     """(B, J) px between uv and the projection of xyz; NaN where a label or K is missing."""
-    with np.errstate(all="ignore"):  # a joint at depth 0 is found by itself
+    with np.errstate(all="ignore"):  # a joint at depth 0 is found by another check
         return np.linalg.norm(project(hands.K, hands.xyz) - hands.uv, axis=2)
 
 
 def plain(number: float) -> str:
-    """Three digits that count, without an exponent: 1030, 0.00103."""
+    """Format a number with three significant digits and no exponent: 1030, 0.00103."""
     return np.format_float_positional(number, precision=3, fractional=False, trim="-")
 
 
 def palm_bend(hands: Hands) -> np.ndarray:
     """(B,) how far thumb and fingers lie and bend towards the palm of the stated side.
 
-    The mean sine of the four fingers' middle joints, which bend one way alone, plus how far the
-    thumb stands off the plane of the palm, over the palm's length: 0.1 to 1.8 for synthetic hands,
-    and of the other sign on the other side. NaN without a camera or the joints it takes.
+    The mean sine of the four fingers' middle joints, which bend one way only, plus the thumb's
+    distance from the plane of the palm over the palm's length. It is 0.1 to 1.8 for synthetic
+    hands, and negative for the other side. NaN without a camera or one of these joints.
     """
     xyz = hands.xyz
     wrist, index, little = (xyz[:, joint] for joint in (0, 5, 17))
-    fingers = np.diff(xyz[:, 5:].reshape(-1, 4, 4, 3), axis=2)
-    fingers /= np.maximum(np.linalg.norm(fingers, axis=-1, keepdims=True), 1e-9)
+    fingers = _unit(np.diff(xyz[:, 5:].reshape(-1, 4, 4, 3), axis=2))
     hinge = np.cross(fingers[:, :, 0], fingers[:, :, 1])
     sines = (hinge * _unit(index - little)[:, None]).sum(axis=-1)
     normal = _unit(np.cross(index - wrist, little - wrist))

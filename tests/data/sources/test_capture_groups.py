@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from handpose.data.capture_groups import group_by_name, in_order
+from handpose.data.sources.folder_images import group_by_name, natural_order
 
 FRAMES = [f"{i:03d}.jpg" for i in range(8)]
 
@@ -45,7 +45,7 @@ def test_blocks_are_of_neighbours_by_the_value_of_their_numbers() -> None:
     of = dict(zip(names[::-1], groups, strict=True))
     changes = [of[a] != of[b] for a, b in pairwise(names)]
     assert sum(changes) == 24  # 25 blocks of 4; sorted as text there would be many more
-    assert sorted(["a10", "a9", "b1"], key=in_order) == ["a9", "a10", "b1"]
+    assert sorted(["a10", "a9", "b1"], key=natural_order) == ["a9", "a10", "b1"]
 
 
 def test_fewer_pictures_than_blocks() -> None:

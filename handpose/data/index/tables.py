@@ -1,0 +1,114 @@
+"""Tables that a user writes, one row per hand: CSV or JSON lines."""
+
+import csv
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from handpose.data.index.collector import Collector
+from handpose.files import LARGEST_TABLE, regular
+
+SUFFIXES = (".csv", ".jsonl")
+
+
+class RowFormat(NamedTuple):
+    """The names that a row may have; a row of a CSV file is converted to keys."""
+
+    texts: tuple[str, ...]  # keys with a text; columns of the same names
+    numbers: dict[str, list[list[str]]]  # {key: the columns of its array, row by row}
+    keys: tuple[str, ...]  # all keys of a JSON line
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of a CSV file."""
+        return (
+            *self.texts,
+            *(name for array in self.numbers.values() for row in array for name in row),
+        )
+
+
+def table_rows(
+    collector: Collector, path: Path, name: str, row_format: RowFormat
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read a user's table as ("name#line", row by keys); bad rows and a bad file become problems.
+
+    Unknown names are refused, because a misspelt one would count as absent.
+
+    Args:
+        collector: takes the problems.
+        path: of the file, with one of `SUFFIXES`.
+        name: of the file in the problems.
+        row_format: names that a row may have.
+    """
+    read = _csv_rows if path.suffix == ".csv" else _json_rows
+    try:
+        regular(path, most=LARGEST_TABLE)
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write the mark
+            number = None
+            for number, row in read(collector, file, name, row_format):
+                yield f"{name}#{number}", row
+        if number is None and not collector.problems + collector.fatal:
+            collector.problem(name, "it has no row of data", fatal=True)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        collector.problem(name, f"cannot be read as text ({error})", fatal=True)
+
+
+def _csv_rows(
+    collector: Collector, file: TextIO, name: str, row_format: RowFormat
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(file, restval="")
+    if reason := _unknown(list(reader.fieldnames or ()), row_format.columns):
+        collector.problem(name, reason, fatal=True)
+        return
+    for cells in reader:
+        with collector.record(f"{name}#{reader.line_num}"):
+            if None in cells:
+                raise ValueError("it has more cells than there are names")
+            row: dict[str, Any] = {key: cells[key] for key in row_format.texts if cells.get(key)}
+            arrays = {key: _array(cells, names) for key, names in row_format.numbers.items()}
+            yield reader.line_num, row | {key: a for key, a in arrays.items() if a is not None}
+
+
+def _array(cells: dict[str, str], names: list[list[str]]) -> list[Any] | None:
+    """Numbers in rows, None for an empty cell; None if all are empty or absent."""
+    if not any(cells.get(name) for row in names for name in row):
+        return None
+    rows = [[float(cells[n]) if cells.get(n) else None for n in row] for row in names]
+    return rows[0] if len(rows) == 1 else rows
+
+
+def _json_rows(
+    collector: Collector, file: TextIO, name: str, row_format: RowFormat
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            with collector.record(f"{name}#{number}"):
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("it is not a JSON object")
+                if reason := _unknown(list(row), row_format.keys):
+                    raise ValueError(reason)
+                yield number, row
+
+
+def _unknown(names: Sequence[str], known: tuple[str, ...]) -> str | None:
+    """Which names are unknown or occur twice, with the nearest right ones; None for none."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        return f"the column {twice[0]} occurs twice"
+    others = [name for name in names if name not in known]
+    if not others:
+        return None
+    shown = [f"{name}{_nearest(name, known)}" for name in others]
+    numbered = [name for name in known if name[-1].isdigit()]
+    right = [name for name in known if name not in numbered]
+    right += [f"{numbered[0]} to {numbered[-1]}"] if numbered else []
+    return f"unknown: {', '.join(shown)}; known: {', '.join(right)}. Rename or remove it"
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
