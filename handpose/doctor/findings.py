@@ -14,7 +14,7 @@ from handpose.doctor.measures import Measures, Overview, measure, overview, spre
 from handpose.doctor.sources import Opened, Source, open_splits
 from handpose.geometry import affine as maps
 from handpose.records import Sample
-from handpose.report.drawing import box_corners, draw_box, draw_skeleton, enlarge, joint_colours
+from handpose.report.skeletons import box_corners, draw_box, draw_skeleton, enlarge, joint_colours
 
 _NUM_MEASURED = 200  # hands of each split whose images are read
 _NUM_DRAWN = 8  # hands of each split

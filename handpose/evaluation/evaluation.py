@@ -137,23 +137,18 @@ def swap_side(xyz: Tensor, is_left: Tensor) -> Tensor:
     return torch.where(is_left[:, None, None], xyz * xyz.new_tensor([-1.0, 1.0, 1.0]), xyz)
 
 
-def pa_errors(evaluation: Evaluation, *, reflection: bool = False) -> Tensor:
-    """Error of each joint (N, J) in mm after alignment by a similarity."""
+def with_constant_pose(evaluation: Evaluation, pose: Tensor) -> Evaluation | None:
+    """Predicts the same hand for every sample, mirrored for left hands.
+
+    Args:
+        evaluation: predictions and truth.
+        pose: (J, 3) of a right hand, mm; empty without one.
+
+    Returns:
+        The evaluation of it, None without a pose.
+    """
     e = evaluation
-    return pose_errors.aligned_joint_errors(e.xyz, e.true_xyz, e.pa_valid, reflection=reflection)
-
-
-def mean_pose_errors(evaluation: Evaluation, mean_pose: Tensor) -> Tensor:
-    """What a constant (J, 3), of the hand's side, gets after the same alignment. (N, J) mm"""
-    constant = mean_pose.expand_as(evaluation.true_xyz)
-    return pose_errors.aligned_joint_errors(
-        swap_side(constant, evaluation.is_left), evaluation.true_xyz, evaluation.pa_valid
-    )
-
-
-def errors_in_2d(evaluation: Evaluation) -> Tensor:
-    """Error of each joint (N, J) in px of the source image."""
-    return pose_errors.joint_errors(evaluation.uv, evaluation.true_uv)
+    return e._replace(xyz=swap_side(pose.expand_as(e.xyz), e.is_left)) if len(pose) else None
 
 
 def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:

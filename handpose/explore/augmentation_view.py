@@ -11,7 +11,7 @@ from handpose.doctor.contact_sheet import as_address
 from handpose.explore.pairs import Pair, agreement, from_plain
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import RelativeMap
-from handpose.report.drawing import draw_skeleton, rgb
+from handpose.report.skeletons import draw_skeleton, rgb
 from handpose.report.style import joint_colour
 from handpose.report.views import look, signed
 from handpose.skeleton import NUM_JOINTS

@@ -4,22 +4,21 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-from handpose.evaluation import pose_errors
-from handpose.evaluation.evaluation import Evaluation, errors_in_2d, pa_errors
-from handpose.evaluation.metrics import PCK_2D_MAX, box_errors
+from handpose.evaluation import joint_errors
+from handpose.evaluation.evaluation import Evaluation
+from handpose.evaluation.summarise import describe
 from handpose.explore.runs import Run
 from handpose.report.accuracy import (
     PckLine,
     draw_pck_lines,
+    joint_axes,
     joint_places,
-    name_joints,
     per_joint,
 )
 from handpose.report.choices import essence, find
-from handpose.report.rows import higher_is_better, metric_rows, shown
-from handpose.report.style import MODEL, legend, new_figure, tidy, to_png
-from handpose.skeleton import NUM_JOINTS
-from handpose.study.tables import metric_words, percent
+from handpose.report.rows import metric_rows, shown
+from handpose.report.style import MODEL, legend, to_png
+from handpose.study.tables import percent
 
 # None is the baseline's, which is drawn dashed.
 COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
@@ -44,7 +43,7 @@ def lettered(runs: Sequence[Run]) -> list[Shown]:
 def metric_names(runs: Sequence[Run]) -> dict[str, str]:
     """In words -> the name of each metric that some run has a number for."""
     rows = [row for run in runs for row in metric_rows(run.results) if row.mean.value is not None]
-    return {metric_words(row.mean.key).title: row.mean.key for row in rows}
+    return {row.words.title: row.mean.key for row in rows}
 
 
 def key_table(chosen: Sequence[Shown]) -> str:
@@ -77,9 +76,9 @@ def metrics_table(chosen: Sequence[Shown]) -> str:
 
 
 def _row(name: str, chosen: Sequence[Shown]) -> str:
-    words, values = metric_words(name), [one.run.results.get(name) for one in chosen]
+    words, values = describe(name), [one.run.results.get(name) for one in chosen]
     known = [float(value) for value in values if isinstance(value, int | float)]
-    best = max(known) if higher_is_better(name) else min(known)
+    best = max(known) if words.better == "higher" else min(known)
     cells = "".join(
         f"<td{' class=best' if value == best and len(set(known)) > 1 else ''}>"
         f"{escape(shown(value, unit=words.unit))}</td>"
@@ -98,13 +97,11 @@ def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str
     if not es:
         return None
     if all(e.pa_valid.any() for e in es.values()):
-        lines = [PckLine(a, colours[a], pa_errors(e), e.pa_valid) for a, e in es.items()]
-        return draw_pck_lines(lines, x="aligned error (PA), mm", maximum=pose_errors.PCK_MAX_MM)
+        lines = [PckLine(a, colours[a], joint_errors.aligned(e)) for a, e in es.items()]
+        return draw_pck_lines(lines, in_3d=True)
     if all(e.box_valid.any() for e in es.values()):
-        lines = [PckLine(a, colours[a], 100 * box_errors(e), e.box_valid) for a, e in es.items()]
-        return draw_pck_lines(
-            lines, x="2D error, % of the side of the joints’ box", maximum=100 * PCK_2D_MAX
-        )
+        lines = [PckLine(a, colours[a], joint_errors.in_boxes(e)) for a, e in es.items()]
+        return draw_pck_lines(lines, in_3d=False)
     return None
 
 
@@ -116,18 +113,12 @@ def draw_joints_of(
     in_3d = all(e.pa_valid.any() for e in es.values())
     if not es or not (in_3d or all(e.uv_valid.any() for e in es.values())):
         return None
-    figure = new_figure(5.0, 3.6)
-    axes = figure.add_axes((0.09, 0.23, 0.89, 0.66))
-    unit = "aligned (PA), mm" if in_3d else "px of the source image"
-    tidy(axes, title=f"Error of each joint, {unit}", x="")
-    places, step = joint_places(), 0.7 / len(es)
+    figure, axes = joint_axes(in_3d=in_3d)
+    step = 0.7 / len(es)
     for order, (letter, e) in enumerate(es.items()):
-        errors, valid = (pa_errors(e), e.pa_valid) if in_3d else (errors_in_2d(e), e.uv_valid)
-        values = per_joint(errors, valid)
-        assert values.shape == (NUM_JOINTS,)
-        shift = (order - (len(es) - 1) / 2) * step
-        axes.bar(places + shift, values, width=step, color=colours[letter], label=letter)
+        values = per_joint(joint_errors.aligned(e) if in_3d else joint_errors.in_2d(e))
+        places = joint_places() + (order - (len(es) - 1) / 2) * step
+        axes.bar(places, values, width=step, color=colours[letter], label=letter)
     axes.set_ylim(0, 1.2 * axes.get_ylim()[1] / 1.05)
     legend(axes, loc="upper right", ncols=6, borderaxespad=0)
-    name_joints(axes, places)
     return to_png(figure)

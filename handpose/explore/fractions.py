@@ -8,11 +8,12 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from handpose.evaluation.summarise import describe
 from handpose.explore.comparison import COLOURS
 from handpose.explore.kinds import by_kind
 from handpose.explore.runs import Run
 from handpose.report.style import legend, new_figure, tidy, to_png
-from handpose.study.tables import metric_words, percent
+from handpose.study.tables import percent
 
 _MARKERS = "osD^vPX"
 _WIDTH = 64  # letters in a line of the legend
@@ -54,7 +55,7 @@ def draw_fractions(runs: Sequence[Run], name: str) -> bytes | None:
     below = 0.6 + 0.18 * sum(label.count("\n") + 1 for label in labels)  # inches
     figure = new_figure(5.0, below + 3.0)
     axes = figure.add_axes((0.13, below / (below + 3.0), 0.83, 2.65 / (below + 3.0)))
-    tidy(axes, title=f"{metric_words(name).title}, by labels", x="share of the labels")
+    tidy(axes, title=f"{describe(name).title}, by labels", x="share of the labels")
     for place, (line, label) in enumerate(zip(lines, labels, strict=True)):
         style = COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
         _draw(axes, line, label, *style)

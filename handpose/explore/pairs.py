@@ -16,7 +16,7 @@ from handpose.data.sampling import sample_rng
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import Sample, ViewParams, Views
-from handpose.report.views import pair_pictures, target_affine
+from handpose.report.views import pair_images, target_affine
 
 _NEUTRAL = (0.0, 1.0, 1.0, 0.0)  # hue, saturation, gain, bias
 
@@ -52,7 +52,7 @@ def make_pair(
     target = relative_map(views.params, size)
     uv = np.stack([maps.apply(affine, sample.uv) for affine in made.params.affine.astype(float)])
     moved = maps.apply(target_affine(target, 0, size), uv[0])
-    pictures = pair_pictures(views, target, 0)
+    pictures = pair_images(views, target, 0)
     return Pair(views, uv, sample.uv_valid, pictures, moved, target)
 
 

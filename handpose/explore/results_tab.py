@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from handpose.evaluation.evaluation import Evaluation
+from handpose.evaluation.summarise import describe
 from handpose.explore import comparison
 from handpose.explore.evaluations import Evaluated
 from handpose.explore.fractions import draw_fractions
@@ -15,9 +16,8 @@ from handpose.explore.runs import ALIGNED_ERROR, ORDERS, Found, Run, find_runs
 from handpose.explore.samples_view import add_samples_view, sample_html, updated_controls
 from handpose.explore.training import draw_training
 from handpose.report.choices import essence
-from handpose.report.html import data_uri
+from handpose.report.html import page_image
 from handpose.report.rows import shown as number
-from handpose.study.tables import metric_words
 
 _SWEEP = "sweep: "
 
@@ -168,7 +168,7 @@ def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
 
 def _label(run: Run) -> str:
     """The run's name, what it is, and its aligned error."""
-    error, words = run.results.get(ALIGNED_ERROR), metric_words(ALIGNED_ERROR)
+    error, words = run.results.get(ALIGNED_ERROR), describe(ALIGNED_ERROR)
     said = f", {number(error, unit=words.unit)} {words.unit}" if error is not None else ""
     return f"{run.name} · {essence(run.config)}{said}"
 
@@ -186,7 +186,7 @@ def _errors(lines: Sequence[str]) -> str:
 
 def _figures(figures: Mapping[str, bytes | None], *, columns: int = 2) -> str:
     drawn = "".join(
-        f'<figure class="plot"><img alt="{name}" src="{data_uri(png)}"></figure>'
+        f'<figure class="plot"><img alt="{name}" src="{page_image(png).uri}"></figure>'
         for name, png in figures.items()
         if png
     )

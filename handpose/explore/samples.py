@@ -8,14 +8,14 @@ import numpy as np
 from handpose.evaluation.evaluation import Evaluation
 from handpose.explore.evaluations import Evaluated
 from handpose.geometry.align import procrustes
-from handpose.report.drawing import overlay
-from handpose.report.samples import sample_errors
-from handpose.report.skeleton3d import (
+from handpose.report.predictions import sample_errors
+from handpose.report.skeletons import (
     SIGHTS,
     Pose,
     centred,
     draw_pose,
     millimetres_per_inch,
+    overlay,
 )
 from handpose.report.style import new_figure, to_png
 

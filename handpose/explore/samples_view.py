@@ -9,7 +9,7 @@ from handpose.doctor.contact_sheet import as_address
 from handpose.evaluation.evaluation import Evaluation
 from handpose.explore import comparison, samples
 from handpose.explore.evaluations import Evaluated
-from handpose.report.html import data_uri
+from handpose.report.html import page_image
 
 _STRIP = 6  # small images after the one in question
 
@@ -73,7 +73,7 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
     rank = min(rank, len(rows) - 1)
     row, error = rows[rank]
     large = as_address(samples.picture(evaluated, row, size=440))
-    solid = data_uri(samples.draw_skeleton(e, row, turn=turn, tilt=tilt))
+    solid = page_image(samples.draw_skeleton(e, row, turn=turn, tilt=tilt)).uri
     unit = samples.unit(e)
     strip = "".join(
         f'<figure><img alt="sample {int(e.index[r])}" '

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
+from handpose.evaluation.summarise import describe
 from handpose.explore.comparison import Shown
 from handpose.explore.runs import inside
-from handpose.report.curves import Points, draw_line, from_1, panel_title, stage_panels
-from handpose.report.inputs import Curves
+from handpose.report.curves import Curves, Points, draw_line, from_1, stage_panels
 from handpose.report.style import legend, new_panels, tidy, to_png
 from handpose.training.loggers import read_curves
 
@@ -33,7 +33,7 @@ def draw_training(chosen: Sequence[Shown], root: Path, stage: str) -> bytes | No
     figure, plots = new_panels(len(lines), columns=min(_COLUMNS, max(len(lines), 2)), height=2.5)
     colours = {one.letter: one.colour for one in chosen}
     for axes, (name, runs) in zip(plots, lines.items(), strict=True):
-        tidy(axes, title=f"{panel_title(name)}, {_STAGES[stage]}", x="epoch")
+        tidy(axes, title=f"{describe(name).title}, {_STAGES[stage]}", x="epoch")
         for letter, points in runs.items():
             draw_line(axes, points, letter, color=colours[letter])
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -12,15 +12,16 @@ from handpose.config.schema import register
 from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, MeanPoses, Results
-from handpose.evaluation.metrics import summarise_passes
 from handpose.evaluation.submission import check_submission, write_submission
+from handpose.evaluation.summarise import summarise_passes
 from handpose.model import PoseModel
 from handpose.pipeline.run_directory import CONFIG, RunRefused, finished_config, write_json
 from handpose.pipeline.stages.evaluate import evaluate_on, mean_poses, open_model, second_pass
 from handpose.pipeline.stages.splits import labelled_split
 from handpose.pipeline.stages.validation_cut import cut_note
 from handpose.progress import SECONDS
-from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
+from handpose.report.page import ReportInput, make_figures, write_report
+from handpose.report.predictions import images_to_draw
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
 

@@ -18,7 +18,7 @@ from handpose.config.schema import num_processes
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt, interruptible
 from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
-from handpose.evaluation.metrics import METRICS, summarise
+from handpose.evaluation.summarise import summarise, summary_names
 from handpose.pipeline import trainers
 from handpose.pipeline.disk_space import check_space
 from handpose.pipeline.resume import begins_in_place, resumable
@@ -30,7 +30,8 @@ from handpose.pipeline.stages.splits import Splits, build_splits
 from handpose.pipeline.summary import begin_log
 from handpose.pipeline.third_party_messages import quieten, told_once
 from handpose.records import Views
-from handpose.report.page import ReportInput, images_to_draw, make_figures, write_report
+from handpose.report.page import ReportInput, make_figures, write_report
+from handpose.report.predictions import images_to_draw
 from handpose.report.terminal import print_results
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
 
@@ -152,7 +153,8 @@ def _stages(
             evaluation, results["evaluate_seconds"] = measured
             results = summarise(evaluation) | results | seconds
         else:
-            results |= not_applicable(METRICS, "head=none: the run stops after pre-training")
+            reason = "head=none: the run stops after pre-training"
+            results |= not_applicable(summary_names(), reason)
     results |= splits.read(cfg.evaluate.split)
     results["unreadable_pictures"] = len(splits.unreadable.names())
     figures: dict[str, bytes] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from handpose.geometry import affine as maps
 from handpose.predict.frames import Frame
 from handpose.predict.hand import Hand, to_json
-from handpose.report.drawing import box_corners, draw_box, draw_skeleton, joint_colours
+from handpose.report.skeletons import box_corners, draw_box, draw_skeleton, joint_colours
 from handpose.skeleton import NUM_JOINTS
 
 # Writes a frame's hand. ValueError: a number is not finite. OSError: it cannot be written.

@@ -1,28 +1,38 @@
-"""What was run, in words: the names of the parts, and the choices that matter most."""
+"""A configuration in words: the names of the parts, and the main choices."""
 
 from typing import Any
 
 Config = dict[str, Any]
+_STAGES = {"pretrain": "objective", "finetune": "head"}  # a stage runs if it has this part
 
 
 def essence(config: Config) -> str:
-    """ "synthetic × resnet18 × relative × heatmap"; "a → b × ..." where the datasets differ."""
+    """Returns "synthetic × resnet18 × relative × heatmap", or "a → b × ..." for two datasets."""
     parts = (part_name(config, part) for part in ("backbone", "objective", "head"))
     return " × ".join((_datasets(config), *parts))
 
 
 def _datasets(config: Config) -> str:
-    """Those of the stages that ran, in their order."""
-    stages = {"pretrain": "objective", "finetune": "head"}
-    ran = [
-        f"{stage}.dataset" for stage, part in stages.items() if part_name(config, part) != "none"
-    ]
-    names = dict.fromkeys(part_name(config, path) for path in ran if find(config, path))
+    """Returns those of the stages that run, in their order."""
+    paths = [f"{stage}.dataset" for stage in _stages(config)]
+    names = dict.fromkeys(part_name(config, path) for path in paths if find(config, path))
     return " → ".join(names) or part_name(config, "dataset")
 
 
+def _stages(config: Config) -> list[str]:
+    return [stage for stage, part in _STAGES.items() if part_name(config, part) != "none"]
+
+
 def part_name(config: Config, part: str) -> str:
-    """Its own `name`, else the module of its class, else its parts; "none" for a null class."""
+    """Names a part of the configuration.
+
+    Args:
+        config: resolved.
+        part: dotted path.
+
+    Returns:
+        Its `name`, else the module of its class, else its parts; "none" for a null class.
+    """
     node = find(config, part)
     if not isinstance(node, dict):
         return str(node) if node else "none"
@@ -35,7 +45,7 @@ def part_name(config: Config, part: str) -> str:
 
 
 def find(config: Config, path: str) -> Any:
-    """The value at a dotted path, None where there is none."""
+    """Returns the value at a dotted `path` of `config`, or None."""
     node: Any = config
     for key in path.split("."):
         node = node.get(key) if isinstance(node, dict) else None
@@ -43,19 +53,17 @@ def find(config: Config, path: str) -> Any:
 
 
 def key_choices(config: Config) -> dict[str, str]:
-    """Label -> choice, each in a few words; what the configuration lacks is left out."""
+    """Returns label -> choice in a few words, without what the configuration lacks."""
+    stages = _stages(config)
+    is_shared = any(find(config, f"{s}.dataset") == find(config, "dataset") for s in stages)
     weights = find(config, "init_from") or find(config, "backbone.weights") or "random"
     rows = {
         "Objective": part_name(config, "objective"),
         "Head": _head(config),
         "Backbone": f"{part_name(config, 'backbone')}, from {weights} weights",
-        "Dataset": _dataset(config, "dataset") if _is_used(config) else "",
-        "Pre-training": _stage(config, "pretrain")
-        if part_name(config, "objective") != "none"
-        else "none",
-        "Fine-tuning": _stage(config, "finetune")
-        if part_name(config, "head") != "none"
-        else "none",
+        "Dataset": _dataset(config, "dataset") if is_shared else "",
+        "Pre-training": _stage(config, "pretrain") if "pretrain" in stages else "none",
+        "Fine-tuning": _stage(config, "finetune") if "finetune" in stages else "none",
         "Reference bone": _plain(find(config, "reference_bone")),
         "Trainer": _trainer(config),
         "Seed": _plain(find(config, "seed")),
@@ -63,41 +71,31 @@ def key_choices(config: Config) -> dict[str, str]:
     return {label: text for label, text in rows.items() if text}
 
 
-def _is_used(config: Config) -> bool:
-    """Whether a stage that runs has the run's own dataset; each may have another."""
-    stages = {"pretrain": "objective", "finetune": "head"}
-    ran = [stage for stage, part in stages.items() if part_name(config, part) != "none"]
-    return any(find(config, f"{stage}.dataset") == find(config, "dataset") for stage in ran)
-
-
 def _head(config: Config) -> str:
-    """Its name, and where it departs from a wrist whose depth is solved."""
-    parts = (
+    return _joined(
         part_name(config, "head"),
         "about the palm" if find(config, "head.root") == "palm" else "",
         "root depth refined" if find(config, "head.root_depth") == "refined" else "",
     )
-    return ", ".join(part for part in parts if part)
 
 
 def _dataset(config: Config, path: str) -> str:
     size, crop = find(config, f"{path}.image_size"), find(config, f"{path}.crop_by")
-    parts = (
+    return _joined(
         part_name(config, path),
         f"{size} px crops" if size else "",
         f"by {crop}" if crop else "",
     )
-    return ", ".join(part for part in parts if part)
 
 
 def _stage(config: Config, stage: str) -> str:
-    """The stage's length, batches, optimizer and augmentation; its data where they are its own."""
+    """Describes length, batches, optimizer, augmentation, and the dataset if it is another one."""
     own = find(config, stage) or {}
     accumulated = own.get("accumulate_grad_batches") or 1
     batch = own.get("batch_size")
     fraction = own.get("label_fraction")
     other = find(config, f"{stage}.dataset") not in (None, find(config, "dataset"))
-    parts = (
+    return _joined(
         _dataset(config, f"{stage}.dataset") if other else "",
         f"{own['max_epochs']} epochs" if "max_epochs" in own else "",
         f"batches of {batch}" + (f" × {accumulated}" if accumulated > 1 else "") if batch else "",
@@ -106,7 +104,6 @@ def _stage(config: Config, stage: str) -> str:
         {True: "backbone frozen", False: "backbone trained"}.get(own.get("freeze_backbone"), ""),  # type: ignore[arg-type]
         _augmentations(config, stage),
     )
-    return ", ".join(part for part in parts if part)
 
 
 def _optimizer(node: Any) -> str:
@@ -117,7 +114,7 @@ def _optimizer(node: Any) -> str:
 
 
 def _augmentations(config: Config, stage: str) -> str:
-    """That of the stage; in pre-training that of each part of the objective, where it has parts."""
+    """Describes that of the stage, or that of each part of the objective."""
     parts = (find(config, "objective.parts") or {}) if stage == "pretrain" else {}
     if not parts:
         return _augmentation(find(config, f"{stage}.augment"))
@@ -127,7 +124,7 @@ def _augmentations(config: Config, stage: str) -> str:
 
 
 def _augmentation(node: Any) -> str:
-    """The switches that are on."""
+    """Lists the switches that are on."""
     switches = {name: on for name, on in (node or {}).items() if isinstance(on, bool)}
     if not switches:
         return ""
@@ -137,11 +134,11 @@ def _augmentation(node: Any) -> str:
 
 def _trainer(config: Config) -> str:
     node = find(config, "trainer") or {}
-    parts = (
-        node.get("accelerator"),
-        node.get("precision"),
-        "capped (debug)" if node.get("caps") else "",
-    )
+    caps = "capped (debug)" if node.get("caps") else ""
+    return _joined(node.get("accelerator"), node.get("precision"), caps)
+
+
+def _joined(*parts: Any) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 

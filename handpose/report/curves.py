@@ -1,18 +1,23 @@
-"""The curves of a stage: its loss and its validation metrics, each beside its chance line."""
+"""Curves over training: the loss and the metrics of a stage, and the health of the embeddings."""
 
 import math
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from handpose.evaluation.embedding_health import HEALTH
-from handpose.report.inputs import Curves
+from handpose.evaluation.evaluation import Results
+from handpose.evaluation.summarise import describe
+from handpose.evaluation.training_metrics import STEP, TRAINING_METRICS, UNTRAINED
 from handpose.report.style import (
     BASELINE,
     INK,
     MODEL,
+    MUTED,
     NORMAL,
+    SMALL,
     TRUTH,
     legend,
     new_panels,
@@ -21,29 +26,17 @@ from handpose.report.style import (
 )
 
 _COLUMNS = 3
-_UNITS = {"deg": "degrees", "mm": "mm", "px": "px"}
-_TITLES = {
-    "loss": "Loss",
-    "pa_epe": "Aligned 3D error (PA)",
-    "epe2d_crop": "2D error in the crop",
-    "log_scale_error": "Error of the log scale",
-    "top1": "Partner found first (top 1)",
-    "probe_pa_epe": "Probe: aligned 3D error (PA)",
-}
-_STEPS = {
-    "step_loss": "Loss",
-    "step_learning_rate": "Learning rate",
-    "step_gradient_norm": "Gradient norm",
-    "step_images_per_second": "Images/s",
-    "step_memory_mib": "Memory, MiB",
-}
-_PROBE, _PROBE_CHANCE = "probe_pa_epe_mm", "probe_mean_pose_pa_epe_mm"
+_DASHED = (0, (4, 2))
+_PROBE = "probe_"  # logged without "val_", and in some epochs alone
+_LETTERS = 36  # in a line of an explanation below a plot
+_HEIGHT, _EXPLANATION = 2.9, 0.72  # inches: of the figure, and of the explanations at its foot
 
 Points = list[tuple[int, float]]
+Curves = dict[str, Points]
 
 
 class Panel(NamedTuple):
-    """One plot: the curves of one quantity."""
+    """The curves of one metric."""
 
     name: str  # "loss", "rotation_error_deg"
     train: Points
@@ -52,39 +45,40 @@ class Panel(NamedTuple):
 
 
 def stage_panels(curves: Curves, stage: str) -> list[Panel]:
-    """The loss, then every validation metric that is no part of the loss and no chance line.
+    """Returns the loss, then the validation metrics, then the probe.
 
-    The health of the representation has a figure of its own; the probe comes last.
+    Left out: terms of the loss, values at chance, and the health, which has its own figure.
+
+    Args:
+        curves: "<stage>/<kind>_<name>" -> [(epoch, value), ...].
+        stage: "pretrain" or "finetune".
     """
     own = {
         name.removeprefix(f"{stage}/"): points
         for name, points in curves.items()
         if name.startswith(f"{stage}/")
     }
-    probe = (
-        [Panel(_PROBE, [], own.pop(_PROBE), own.pop(_PROBE_CHANCE, []))] if _PROBE in own else []
-    )
-    metrics = sorted(
-        name.removeprefix("val_")
-        for name in own
-        if name.startswith("val_") and "loss" not in name and "chance" not in name
-    )
-    metrics = [name for name in metrics if name not in HEALTH]
+    val = {n.removeprefix("val_"): p for n, p in own.items() if n.startswith(("val_", _PROBE))}
+    left_out = {*HEALTH, *(describe(name).chance for name in val)}
+    metrics = [name for name in val if "loss" not in name and name not in left_out]
+    metrics.sort(key=lambda name: (name.startswith(_PROBE), name))
     names = ["loss", *metrics] if {"train_loss", "val_loss"} & set(own) else metrics
     return [
-        Panel(name, own.get(f"train_{name}", []), own.get(f"val_{name}", []), _chance(own, name))
-        for name in names
-    ] + probe
-
-
-def _chance(curves: Curves, name: str) -> Points:
-    """What the best constant, or a guess, gets, where it was logged."""
-    candidates = (name.replace("error", "chance"), f"{name}_chance")
-    return next((curves[f"val_{c}"] for c in candidates if c != name and f"val_{c}" in curves), [])
+        Panel(n, own.get(f"train_{n}", []), val.get(n, []), val.get(describe(n).chance, []))
+        for n in names
+    ]
 
 
 def draw_curves(curves: Curves, stage: str) -> bytes | None:
-    """The stage's plots as one PNG, or None where nothing was logged."""
+    """Draws the panels of a stage.
+
+    Args:
+        curves: see `stage_panels`.
+        stage: "pretrain" or "finetune".
+
+    Returns:
+        A PNG, or None if nothing was logged.
+    """
     panels = stage_panels(curves, stage)
     if not panels:
         return None
@@ -94,36 +88,13 @@ def draw_curves(curves: Curves, stage: str) -> bytes | None:
     return to_png(figure)
 
 
-def draw_steps(curves: Curves, stage: str) -> bytes | None:
-    """The stage's values within its epochs, side by side as one PNG; None where there are none."""
-    shown = {name: curves[f"{stage}/{name}"] for name in _STEPS if f"{stage}/{name}" in curves}
-    if not shown:
-        return None
-    figure, plots = new_panels(len(shown), columns=len(shown), height=2.3)
-    for axes, (name, points) in zip(plots, shown.items(), strict=True):
-        tidy(axes, title=_STEPS[name], x="step")
-        draw_line(axes, points, "training", color=TRUTH)
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        if name != "step_loss":
-            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    return to_png(figure)
-
-
-def panel_title(name: str) -> str:
-    """The quantity `name` in words, with its unit."""
-    stem, _, suffix = name.rpartition("_")
-    stem, unit = (stem, _UNITS[suffix]) if suffix in _UNITS else (name, "")
-    title = _TITLES.get(stem) or stem.replace("_", " ").capitalize()
-    return f"{title}, {unit}" if unit else title
-
-
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    tidy(axes, title=panel_title(panel.name), x="epoch")
+    tidy(axes, title=describe(panel.name).title, x="epoch")
     chance, train, val = map(from_1, (panel.chance, panel.train, panel.val))
-    draw_line(axes, chance, "chance", color=BASELINE, linestyle=(0, (4, 2)))
+    draw_line(axes, chance, "chance", color=BASELINE, linestyle=_DASHED)
     draw_line(axes, train, "training", color=TRUTH)
     draw_line(axes, val, "validation", color=MODEL)
-    name_last(axes, val)
+    label_last(axes, val)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.margins(x=0.03, y=0.12)
     if panel.name != "loss":
@@ -132,20 +103,107 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         legend(axes, loc="best")
 
 
+def draw_steps(steps: Curves, stage: str) -> bytes | None:
+    """Draws the values within the epochs of a stage side by side.
+
+    Args:
+        steps: "<stage>/step_<name>" -> [(step, value), ...].
+        stage: "pretrain" or "finetune".
+
+    Returns:
+        A PNG, or None if nothing was logged.
+    """
+    names = [metric.name for metric in TRAINING_METRICS if metric.name.startswith(STEP)]
+    shown = {name: steps[f"{stage}/{name}"] for name in names if f"{stage}/{name}" in steps}
+    if not shown:
+        return None
+    figure, plots = new_panels(len(shown), columns=len(shown), height=2.3)
+    for axes, (name, points) in zip(plots, shown.items(), strict=True):
+        tidy(axes, title=describe(name).title, x="step")
+        draw_line(axes, points, "training", color=TRUTH)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        if name != "step_loss":
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    return to_png(figure)
+
+
+def draw_health(curves: Curves, results: Results) -> bytes | None:
+    """Draws the health of the embeddings over pre-training, with how to read it.
+
+    Args:
+        curves: "pretrain/val_<name>" -> [(epoch, value), ...].
+        results: of the run, for the values of the untrained network.
+
+    Returns:
+        A PNG, or None without pre-training.
+    """
+    if not any(f"pretrain/val_{name}" in curves for name in HEALTH):
+        return None
+    figure, plots = new_panels(len(HEALTH), columns=len(HEALTH), height=_HEIGHT)
+    foot = _EXPLANATION / _HEIGHT
+    figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))  # type: ignore[union-attr, call-arg]
+    for axes, name in zip(plots, HEALTH, strict=True):
+        points = [p for p in from_1(curves.get(f"pretrain/val_{name}", [])) if math.isfinite(p[1])]
+        _draw_health_panel(axes, name, points, results.get(f"{UNTRAINED}{name}"))
+    return to_png(figure)
+
+
+def _draw_health_panel(axes: Axes, name: str, points: Points, untrained: object) -> None:
+    words = describe(name)
+    tidy(axes, title=words.title, x="epoch")
+    if points and isinstance(untrained, float):
+        start = [(epoch, untrained) for epoch, _ in points]
+        draw_line(axes, start, "untrained", color=BASELINE, linestyle=_DASHED)
+    draw_line(axes, points, "trained", color=MODEL)
+    label_last(axes, points)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.margins(x=0.05, y=0.2)
+    if not points:
+        text = "not defined for\nthese views"
+        axes.text(0.5, 0.5, text, ha="center", color=MUTED, transform=axes.transAxes)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    elif name != "uniformity":
+        axes.set_ylim(bottom=0.0)
+    _write_below(axes, words.explanation)
+
+
+def _write_below(axes: Axes, explanation: str) -> None:
+    """Writes at the foot of the figure, in the space that the layout leaves free."""
+    text = axes.annotate(
+        fill(explanation, _LETTERS),
+        (0, 0),
+        xytext=(0, -34),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        fontsize=SMALL,
+        color=MUTED,
+    )
+    text.set_in_layout(False)
+
+
 def from_1(points: Points) -> Points:
-    """The log counts epochs from 0, people count them from 1."""
+    """Counts epochs from 1, as people do; the log counts from 0."""
     return [(epoch + 1, value) for epoch, value in points]
 
 
 def draw_line(axes: Axes, points: Points, label: str, **style: Any) -> None:
-    """A line, or a dot where there was one epoch."""
+    """Draws a line, or a dot for a single point; no-op without points.
+
+    Args:
+        axes: drawn on.
+        points: (x, y).
+        label: for the legend.
+        style: of `Axes.plot`.
+    """
     if points:
         marker = "o" if len(points) == 1 else ""
         axes.plot(*zip(*points, strict=True), label=label, marker=marker, linewidth=1.6, **style)
 
 
-def name_last(axes: Axes, points: Points) -> None:
-    """Writes the last value at the end of its line."""
+def label_last(axes: Axes, points: Points) -> None:
+    """Writes the last value of `points` at the end of its line on `axes`."""
     if points and math.isfinite(points[-1][1]):
         axes.plot(*points[-1], "o", color=MODEL, markersize=3.5)
         axes.annotate(

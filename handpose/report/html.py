@@ -1,54 +1,96 @@
-"""Pieces of HTML: escaped text, numbers with their exact value, figures as inline images."""
+"""Pages from Jinja2 templates: one self-contained file each, without network or scripts.
+
+A page extends `report/templates/base.html.jinja` and takes its tables and figures from
+`report/templates/parts.html.jinja`.
+"""
 
 import base64
-from html import escape
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from handpose.report.rows import Value, shown
+import handpose
+from handpose.report.rows import shown
 from handpose.report.style import PIXELS_PER_INCH
 
-_LARGE = 150_000  # bytes; PNGs above it hold photographs, which WebP packs ten times smaller
+_LARGE = 150_000  # bytes; larger PNGs hold photographs, which WebP packs ten times smaller
 _QUALITY = 84
 
 
-def number(value: Value, *, unit: str = "", text: str | None = None) -> str:
-    """A value as people read it, with the exact one beside it for programs."""
-    words = escape(text if text is not None else shown(value, unit=unit))
-    if value is None:
-        return f'<span class="muted">{words}</span>'
-    return f'<data value="{escape(str(value))}">{words}</data>'
+class PageImage(NamedTuple):
+    """An image as a page holds it."""
+
+    uri: str
+    width: int  # px of the page
+    height: int
+
+
+def render(template: str, **values: Any) -> str:
+    """Renders a page.
+
+    Args:
+        template: path relative to the package, such as "report/templates/report.html.jinja".
+        values: the template's variables; text in them is escaped.
+    """
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(handpose.__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": shown, "page_image": page_image}
+    return environment
+
+
+def write_page(path: Path, page: str) -> None:
+    """Writes the page to `path` atomically: a reader finds the old page or the new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def page_image(png: bytes) -> PageImage:
+    """Embeds a figure. One with photographs is packed as WebP."""
+    kind, packed, pixels = "png", png, _decode(png)
+    if len(png) > _LARGE:
+        kind = "webp"
+        done, array = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+        assert done, "this OpenCV cannot write WebP"
+        packed = array.tobytes()
+    height, width = (100 * length // PIXELS_PER_INCH for length in pixels.shape[:2])
+    return PageImage(data_uri(packed, kind), width, height)
+
+
+def number(value: Any, *, unit: str = "", text: str | None = None) -> str:
+    """A number as HTML, see `parts.html.jinja`."""
+    return _parts().number(value, shown(value, unit=unit) if text is None else text)
 
 
 def figure(png: bytes, *, alt: str, caption: str, narrowest: int = 0) -> str:
-    """A figure on its white card; below `narrowest` px of width it scrolls rather than shrinks."""
-    height, width = _size(png)
-    style = f"width:min({width}px,100%)" + (
-        f";min-width:{min(width, narrowest)}px" if narrowest else ""
-    )
-    return (
-        f'<figure><div class="picture"><img src="{data_uri(png)}" alt="{escape(alt)}" '
-        f'width="{width}" height="{height}" style="{style}"></div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    """A figure as HTML, see `parts.html.jinja`."""
+    return _parts().figure(png, alt, caption, narrowest)
 
 
-def _size(png: bytes) -> tuple[int, int]:
-    """Height and width in px of the page."""
-    height, width = _decode(png).shape[:2]
-    return 100 * height // PIXELS_PER_INCH, 100 * width // PIXELS_PER_INCH
+def _parts() -> Any:
+    return _environment().get_template("report/templates/parts.html.jinja").module
 
 
-def data_uri(png: bytes) -> str:
-    """The picture itself as an address; one with photographs is packed as WebP."""
-    kind, packed = "png", png
-    if len(png) > _LARGE:
-        kind = "webp"
-        done, array = cv2.imencode(".webp", _decode(png), [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
-        assert done, "this OpenCV cannot write WebP"
-        packed = array.tobytes()
-    return f"data:image/{kind};base64,{base64.b64encode(packed).decode()}"
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """Embeds an image file of a kind ("png", "webp") as an address."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _decode(png: bytes) -> np.ndarray:

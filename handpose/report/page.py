@@ -1,81 +1,101 @@
-"""report.html: one file that needs nothing else, neither network nor scripts."""
+"""report.html: what was run, the numbers, and the figures."""
 
-import os
-import tempfile
 from datetime import date
-from html import escape
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from handpose.report.captions import SECTIONS, Figure
-from handpose.report.choices import essence, part_name
-from handpose.report.figures import make_figures
-from handpose.report.html import figure
-from handpose.report.inputs import ReportInput
-from handpose.report.samples import images_to_draw, samples_to_draw
-from handpose.report.sections import what_came_of_it, what_was_run
-from handpose.report.stylesheet import STYLESHEET
+import numpy as np
+import yaml
 
-__all__ = ["ReportInput", "images_to_draw", "make_figures", "samples_to_draw", "write_report"]
+from handpose.evaluation.evaluation import Evaluation, Results
+from handpose.evaluation.summarise import main_names
+from handpose.records import Views
+from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
+from handpose.report.choices import essence, key_choices, part_name
+from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
+from handpose.report.html import render, write_page
+from handpose.report.predictions import draw_predictions, samples_to_draw
+from handpose.report.rows import facts, metric_rows, pretext_rows
+from handpose.report.views import draw_view_pairs
+
+_STAGES = ("pretrain", "finetune")
+_NUM_TILES = 4
+
+
+class ReportInput(NamedTuple):
+    """A finished run, in plain values. H, W of each source image."""
+
+    config: dict[str, Any]  # resolved
+    command: str  # the command line
+    results: Results  # flat; null with "<name>_reason" beside it
+    curves: Curves  # "<stage>/<kind>_<name>" -> [(epoch, value), ...]
+    evaluation: Evaluation | None  # None with head=none
+    images: dict[int, np.ndarray]  # place in the dataset -> (H, W, 3) uint8, of the drawn samples
+    views: Views | None  # up to 8 collated pairs; None with objective=none
+    steps: Curves | None = None  # "<stage>/step_<name>" -> [(step, value), ...]; None: no training
+    evaluated_on: str | None = None  # the dataset, if the page is of an evaluation alone
+
+
+def make_figures(report: ReportInput) -> dict[str, bytes]:
+    """Draws all figures that the run has something to show in.
+
+    Returns:
+        Name -> PNG, for the page and for W&B.
+    """
+    figures = {f"loss_{stage}": draw_curves(report.curves, stage) for stage in _STAGES}
+    figures |= {f"steps_{stage}": draw_steps(report.steps or {}, stage) for stage in _STAGES}
+    figures["health"] = draw_health(report.curves, report.results)
+    if report.evaluation is not None and len(report.evaluation.index):
+        figures["pck"] = draw_pck(report.evaluation)
+        figures["pck2d"] = draw_pck_2d(report.evaluation)
+        figures["error_per_joint"] = draw_joint_errors(report.evaluation)
+    if report.views is not None:
+        figures["view_pairs"] = draw_view_pairs(report.views)
+    if report.evaluation is not None:
+        for kind, rows in samples_to_draw(report.evaluation).items():
+            drawn = draw_predictions(report.evaluation, rows, report.images)
+            figures[f"predictions_{kind}"] = drawn
+    return {name: png for name, png in figures.items() if png is not None}
 
 
 def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> None:
-    """Writes the page to `path`; a reader finds the old page or the new one, never half of one."""
-    page = _page(report, figures).encode()
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".html", delete=False) as file:
-        try:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    """Writes the page.
+
+    Args:
+        path: the file, replaced atomically.
+        report: the run.
+        figures: name -> PNG, from `make_figures`.
+    """
+    config, results = report.config, report.results
+    rows = metric_rows(results)
+    known = {row.mean.key: row for row in rows if row.mean.value is not None}
+    page = render(
+        "report/templates/report.html.jinja",
+        **_heading(report),
+        seed=config.get("seed"),
+        day=results.get("date") or date.today().isoformat(),
+        command=report.command,
+        choices=key_choices(config),
+        config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        split=results.get("split"),
+        rows=rows,
+        tiles=[known[name] for name in main_names() if name in known][:_NUM_TILES],
+        pretext=pretext_rows(results),
+        counts=facts(results),
+        figures=figures,
+    )
+    write_page(path, page)
 
 
-def _page(report: ReportInput, figures: dict[str, bytes]) -> str:
+def _heading(report: ReportInput) -> dict[str, str]:
+    """The title, which stages ran, and where the numbers are."""
     title, numbers = essence(report.config), "results.json, all curves in metrics.csv"
     if report.evaluated_on:
         title += f", evaluated on {report.evaluated_on}"
         numbers = f"evaluation-{report.evaluated_on}.json"
-    sections = "".join(_section(*section, figures) for section in SECTIONS)
-    heading = escape(title).replace(" × ", " <span>×</span> ")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLESHEET}</style></head><body><main>"
-        f'<p class="eyebrow">handpose</p><h1>{heading}</h1><p class="muted">{_facts(report)}</p>'
-        f"{what_was_run(report)}{what_came_of_it(report.results)}{sections}"
-        f"<footer>The exact numbers lie in {escape(numbers)}.</footer>"
-        "</main></body></html>\n"
-    )
-
-
-def _facts(report: ReportInput) -> str:
-    """The seed, the date, and what the run did."""
-    config = report.config
-    did = "Pre-trained and fine-tuned"
-    if part_name(config, "head") == "none":
-        did = "Pre-trained only"
-    elif part_name(config, "objective") == "none":
-        did = "Fine-tuned only"
-    seed = f"seed {config['seed']} · " if "seed" in config else ""
-    day = report.results.get("date") or date.today().isoformat()
-    return f'{did} · {escape(seed)}<span class="whole">{escape(str(day))}</span>'
-
-
-def _section(
-    heading: str, layout: str, entries: tuple[Figure, ...], figures: dict[str, bytes]
-) -> str:
-    """A heading and those of its figures that the run has; nothing without any."""
-    drawn = "".join(
-        figure(
-            figures[entry.name],
-            alt=entry.name.replace("_", " "),
-            caption=entry.caption,
-            narrowest=entry.narrowest,
-        )
-        for entry in entries
-        if entry.name in figures
-    )
-    return f'<h2>{heading}</h2><div class="{layout}">{drawn}</div>' if drawn else ""
+    stages = "Pre-trained and fine-tuned"
+    if part_name(report.config, "head") == "none":
+        stages = "Pre-trained only"
+    elif part_name(report.config, "objective") == "none":
+        stages = "Fine-tuned only"
+    return {"title": title, "numbers_file": numbers, "stages": stages}

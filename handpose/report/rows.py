@@ -1,18 +1,13 @@
-"""results.json as rows: a metric beside its median, its baseline and its control."""
+"""results.json as rows of tables: a metric beside its median, its baseline and its control."""
 
-import re
 from typing import NamedTuple
 
 from handpose.evaluation.evaluation import Results
-from handpose.evaluation.metrics import COUNTS, SECOND_PASS
-from handpose.report.words import METRIC_WORDS
+from handpose.evaluation.metrics import MEAN_POSE, SHUFFLED
+from handpose.evaluation.summarise import COUNTS, describe, row_names
+from handpose.evaluation.training_metrics import PRETEXT, UNTRAINED, LoggedMetric
 
 Value = float | int | str | None
-
-WORSE = "worse than the mean pose"
-PRETEXT = "pretext_"  # errors on held-out pairs have a table of their own
-_UNIT = re.compile(r"_(mm|px|deg)$")
-_UNIT_NAMES = {"deg": "°"}
 
 
 class Cell(NamedTuple):
@@ -24,11 +19,9 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A metric with whatever belongs beside it."""
+    """A metric and its companions, None where there are none."""
 
-    label: str
-    explanation: str
-    unit: str  # "mm", "px", "°" or empty
+    words: LoggedMetric
     mean: Cell
     median: Cell | None
     mean_pose: Cell | None
@@ -38,98 +31,102 @@ class Row(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """The metric over the constant mean pose's."""
+        """The metric over that of the constant mean pose."""
         if self.mean_pose is None or not self.mean_pose.value or self.mean.value is None:
             return None
         return float(self.mean.value) / float(self.mean_pose.value)
 
     @property
     def is_worse_than_mean_pose(self) -> bool:
-        """Whether the constant mean pose would have done better; False where it has no value."""
+        """Whether the constant mean pose is better; False if it has no value."""
         if self.ratio is None:
             return False
-        return self.ratio < 1 if higher_is_better(self.mean.key) else self.ratio > 1
+        return self.ratio < 1 if self.words.better == "higher" else self.ratio > 1
 
     @property
     def cells(self) -> dict[str, Cell]:
-        """What there is, by the name of its column."""
-        named = {
-            "mean": self.mean,
-            "median": self.median,
-            "mean pose": self.mean_pose,
-            "shuffled": self.shuffled,
-            "hands": self.hands,
-            "joints": self.joints,
-        }
-        return {name: cell for name, cell in named.items() if cell is not None}
+        """Column -> cell, without the missing ones."""
+        columns = ("mean", "median", "mean pose", "shuffled", "hands", "joints")
+        named = zip(columns, self[1:], strict=True)
+        return {name: cell for name, cell in named if cell is not None}
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Reason -> the columns that are null because of it."""
+        found: dict[str, list[str]] = {}
+        for column, cell in self.cells.items():
+            if cell.value is None:
+                found.setdefault(cell.reason, []).append(column)
+        return found
 
 
-def higher_is_better(name: str) -> bool:
-    """Whether the metric `name` is a share of joints within a distance, and no error."""
-    return "auc" in name or "pck" in name
+class PretextRow(NamedTuple):
+    """A number on held-out pairs, None where it does not apply."""
+
+    words: LoggedMetric
+    key: str
+    trained: Value
+    chance: Value
+    untrained: Value
+
+    @property
+    def columns(self) -> dict[str, Value]:
+        """Column -> value."""
+        return {"trained": self.trained, "chance": self.chance, "untrained": self.untrained}
+
+
+class Fact(NamedTuple):
+    """A count, a time or a name."""
+
+    label: str
+    cell: Cell
+    text: str
 
 
 def metric_rows(results: Results) -> list[Row]:
-    """The metrics in the order of their words, then any others; those that are null last."""
-    names = [name for name in results if _is_metric(name, results)]
-    place = {name: rank for rank, name in enumerate(METRIC_WORDS)}
-    names.sort(key=lambda name: (results[name] is None, place.get(_first(name), len(place))))
-    return [_row(name, results) for name in names]
+    """Returns the metrics in the order of their declarations, those that are null last."""
+    names = [name for name in row_names() if name in results]
+    return [_row(name, results) for name in sorted(names, key=lambda name: results[name] is None)]
 
 
-def facts(results: Results) -> dict[str, Cell]:
-    """All that no row of `metric_rows` holds: counts, times, names."""
-    shown = {cell.key for row in metric_rows(results) for cell in row.cells.values()}
-    return {
-        name: _cell(name, results)
-        for name in results
-        if name not in shown and not _is_reason(name, results) and not name.startswith(PRETEXT)
+def pretext_rows(results: Results) -> list[PretextRow]:
+    """Returns the numbers "pretext_<name>", beside chance and "pretext_untrained_<name>"."""
+    names = [key.removeprefix(PRETEXT) for key in results if key.startswith(PRETEXT)]
+    words = {
+        name: describe(name)
+        for name in names
+        if not name.endswith("_reason") and not f"{PRETEXT}{name}".startswith(UNTRAINED)
     }
+    chances = {own.chance for own in words.values()}
+    return [
+        PretextRow(
+            words=own,
+            key=f"{PRETEXT}{name}",
+            trained=results[f"{PRETEXT}{name}"],
+            chance=results.get(f"{PRETEXT}{own.chance}"),
+            untrained=results.get(f"{UNTRAINED}{name}"),
+        )
+        for name, own in words.items()
+        if name not in chances
+    ]
+
+
+def facts(results: Results) -> list[Fact]:
+    """Returns what is in no row: counts, times, names."""
+    in_rows = {cell.key for row in metric_rows(results) for cell in row.cells.values()}
+    return [
+        Fact(_fact_label(name), _cell(name, results), _fact_text(name, results[name]))
+        for name in results
+        if name not in in_rows and not _is_reason(name, results) and not name.startswith(PRETEXT)
+    ]
 
 
 def _row(name: str, results: Results) -> Row:
-    unit = _unit(name)
-    label, explanation = METRIC_WORDS.get(_first(name), (_words(name), ""))
-    if name != _first(name):
-        label = f"{label}, second pass"
-        explanation = "The same, of crops about the joints that the first pass predicted."
-    beside = (_cell(other, results) if other in results else None for other in _companions(name))
-    return Row(label, explanation, _UNIT_NAMES.get(unit, unit), _cell(name, results), *beside)
-
-
-def _first(name: str) -> str:
-    """The name of the same number of the first pass."""
-    return name.removeprefix(SECOND_PASS)
-
-
-def _companions(name: str) -> tuple[str, ...]:
-    """The names of its median, the mean pose's value, the control's, and its counts."""
-    stem, unit = name.removesuffix(f"_{_unit(name)}"), _unit(name)
-    median = f"{stem}_median_{unit}" if unit else f"{name}_median"
-    return median, f"mean_pose_{name}", f"shuffled_{name}", *(f"{name}{end}" for end in COUNTS)
-
-
-def _is_metric(name: str, results: Results) -> bool:
-    if name.startswith(PRETEXT) or _is_reason(name, results):
-        return False
-    if not (_unit(name) or "auc" in name or _first(name) in METRIC_WORDS):
-        return False
-    return not any(name in _companions(other) for other in results if other != name)
-
-
-def _is_reason(name: str, results: Results) -> bool:
-    stem = name.removesuffix("_reason")
-    return stem != name and stem in results and results[stem] is None
-
-
-def _unit(name: str) -> str:
-    found = _UNIT.search(name)
-    return found.group(1) if found else ""
-
-
-def _words(name: str) -> str:
-    words = _UNIT.sub("", name).replace("_", " ")
-    return words[:1].upper() + words[1:]
+    words = describe(name)
+    median = f"{name.removesuffix(f'_{words.unit}')}_median_{words.unit}"
+    beside = (median, f"{MEAN_POSE}{name}", f"{SHUFFLED}{name}", *(f"{name}{c}" for c in COUNTS))
+    cells = (_cell(other, results) if other in results else None for other in beside)
+    return Row(words, _cell(name, results), *cells)
 
 
 def _cell(name: str, results: Results) -> Cell:
@@ -138,8 +135,27 @@ def _cell(name: str, results: Results) -> Cell:
     return Cell(name, value, reason)
 
 
+def _is_reason(name: str, results: Results) -> bool:
+    stem = name.removesuffix("_reason")
+    return stem != name and stem in results and results[stem] is None
+
+
+def _fact_label(name: str) -> str:
+    """ "n_test" -> "Test samples", "pretrain_seconds" -> "Time, pretrain" """
+    words = name.replace("_", " ")
+    if words.startswith("n "):
+        words = f"{words[2:]} samples"
+    elif "seconds" in words:
+        words = f"time, {words.replace('seconds', '').strip()}"
+    return words[:1].upper() + words[1:]
+
+
+def _fact_text(name: str, value: Value) -> str:
+    return duration(value) if "seconds" in name and isinstance(value, float | int) else shown(value)
+
+
 def shown(value: Value, *, unit: str = "") -> str:
-    """A value for people: two decimals with a unit, three without, thousands apart."""
+    """Formats a value: two decimals with a unit, three without, thousands set apart."""
     if value is None:
         return "n/a"
     if isinstance(value, str | bool):

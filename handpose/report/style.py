@@ -1,6 +1,6 @@
-"""How every figure looks: colours, type, axes. 100 px of the page are one inch of a figure.
+"""The look of every figure: colours, type, axes. An inch of a figure is 100 px of the page.
 
-Figures are made without pyplot, which would keep them alive in a process of many runs.
+Figures are made without pyplot, which keeps them in memory.
 """
 
 import io
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from handpose.skeleton import FINGERS
 
 PAGE_WIDTH = 10.4  # inches
-PIXELS_PER_INCH = 200  # twice the page's, for sharp screens
+PIXELS_PER_INCH = 200  # twice those of the page, for sharp screens
 
 INK = "#1f2933"
 MUTED = "#69737f"
@@ -24,25 +24,31 @@ TRUTH = "#9aa3ad"
 MODEL = "#2f5fa8"
 BASELINE = "#d07a1f"
 WRIST = "#4b5563"
-# Tol's "bright" scheme, which the common colour blindnesses leave distinct.
+# Tol's "bright" scheme: distinct for the common kinds of colour blindness.
 FINGER_COLOURS = dict(
     zip(FINGERS, ("#ee6677", "#ccbb44", "#228833", "#4477aa", "#aa3377"), strict=True)
 )
-SMALL, NORMAL, TITLE = 7.8, 8.5, 9.5  # points; one is 1.4 px of the page
+SMALL, NORMAL, TITLE = 7.8, 8.5, 9.5  # points, of 1.4 px of the page
 
 
 def joint_colour(joint: int) -> str:
-    """The colour of the joint's finger, or the wrist's."""
+    """Returns the colour of a joint's finger, or of the wrist."""
     return WRIST if joint == 0 else FINGER_COLOURS[FINGERS[(joint - 1) // 4]]
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A white figure of this size in inches; its parts are placed by hand."""
+    """Makes a white figure of this size in inches, without layout."""
     return Figure(figsize=(width, height), facecolor="white")
 
 
 def new_panels(count: int, *, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """`count` plots in rows of `columns`, each `height` inches high, as wide as the page."""
+    """Makes a figure as wide as the page, with plots in a grid.
+
+    Args:
+        count: of the plots.
+        columns: of the grid.
+        height: of a plot, inches.
+    """
     rows = -(-count // columns)
     figure = Figure(figsize=(PAGE_WIDTH, rows * height), facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # type: ignore[union-attr, call-arg]
@@ -50,7 +56,14 @@ def new_panels(count: int, *, columns: int, height: float) -> tuple[Figure, list
 
 
 def tidy(axes: Axes, *, title: str, x: str, y: str = "") -> None:
-    """Two thin spines, faint horizontal rules, small type."""
+    """Sets titles in small type, faint horizontal rules and a thin spine.
+
+    Args:
+        axes: changed in place.
+        title: of the plot.
+        x: label of the axis.
+        y: label of the axis.
+    """
     axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=8)
     axes.set_xlabel(x, fontsize=NORMAL, color=MUTED)
     axes.set_ylabel(y, fontsize=NORMAL, color=MUTED)
@@ -63,34 +76,29 @@ def tidy(axes: Axes, *, title: str, x: str, y: str = "") -> None:
     axes.spines["bottom"].set_color(RULE)
 
 
-def show_picture(axes: Axes, picture: np.ndarray) -> None:
-    """An image (H, W, 3) as large as the axes, resampled once, to the figure's own pixels."""
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Shows an image (H, W, 3) as large as the axes, resampled once to the figure's pixels."""
     width, height = (round(PIXELS_PER_INCH * length) for length in inches(axes))
-    method = cv2.INTER_CUBIC if width > picture.shape[1] else cv2.INTER_AREA
+    method = cv2.INTER_CUBIC if width > image.shape[1] else cv2.INTER_AREA
     axes.axis("off")
-    axes.imshow(cv2.resize(picture, (width, height), interpolation=method), interpolation="nearest")
+    axes.imshow(cv2.resize(image, (width, height), interpolation=method), interpolation="nearest")
 
 
 def inches(axes: Axes) -> np.ndarray:
-    """Width and height of axes that were placed by hand. (2,)"""
+    """Returns width and height (2,) of axes without a layout."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     return np.asarray(axes.get_position().size) * figure.get_size_inches()
 
 
 def legend(axes: Axes, **settings: Any) -> None:
-    """A legend without a box."""
+    """Adds a legend without a box; `settings` are those of `Axes.legend`."""
     axes.legend(frameon=False, fontsize=NORMAL, labelcolor=INK, handlelength=1.6, **settings)
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG; the same figure gives the same bytes."""
+    """Encodes a figure as PNG, the same figure as the same bytes."""
     buffer = io.BytesIO()
-    figure.savefig(
-        buffer,
-        format="png",
-        dpi=PIXELS_PER_INCH,
-        metadata={"Software": None},
-        pil_kwargs={"compress_level": 4},
-    )
+    options: dict[str, Any] = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 4}}
+    figure.savefig(buffer, format="png", dpi=PIXELS_PER_INCH, **options)
     return buffer.getvalue()

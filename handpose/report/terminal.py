@@ -1,4 +1,4 @@
-"""The last lines of a run: its results as a table in the terminal."""
+"""The results of a run as a table in the terminal."""
 
 from pathlib import Path
 
@@ -7,20 +7,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from handpose.evaluation.evaluation import Results
-from handpose.report.pretext import COLUMNS, PretextRow, pretext_rows
-from handpose.report.rows import Cell, Row, metric_rows, shown
+from handpose.report.rows import Cell, PretextRow, Row, metric_rows, pretext_rows, shown
 
-_MAIN = 3  # rows that stand apart, before all others
-_WIDTH = 110  # columns, where there is no terminal to fit
+_MAIN = 3  # rows before the gap
+_WIDTH = 110  # columns, without a terminal
 
 
 def print_results(results: Results, *, run_dir: Path, console: Console | None = None) -> None:
-    """Print every metric in words beside its median and the mean pose's, and the report's path.
+    """Prints every metric beside its median and the mean pose's, and the path of the report.
 
     Args:
         results: as in results.json.
-        run_dir: where the report lies.
-        console: to print on.
+        run_dir: folder of the report.
+        console: printed on.
     """
     console = console or _console()
     rows = metric_rows(results)
@@ -29,7 +28,10 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
         console.print(_table(known, split=str(results.get("split", "test"))))
     if pretext := pretext_rows(results):
         console.print(_pretext_table(pretext))
-    for reason, labels in _reasons(rows).items():
+    missing: dict[str, list[str]] = {}
+    for row in rows[len(known) :]:
+        missing.setdefault(row.mean.reason, []).append(row.words.label)
+    for reason, labels in missing.items():
         console.print(f"[dim]No {'; '.join(labels)}: {escape(reason)}[/dim]", soft_wrap=True)
     report = run_dir / "report.html"
     written = f"Report: [bold]{escape(str(report))}[/bold]" if report.exists() else str(run_dir)
@@ -41,19 +43,22 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH)
 
 
+def _new_table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+
+
 def _table(rows: list[Row], *, split: str) -> Table:
-    """The rows that matter most first, then a gap."""
-    title = f"Results on the {split} split"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = _new_table(f"Results on the {split} split")
     table.add_column("", overflow="fold")
     for name in ("mean", "median", "mean pose"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("ratio")
     table.add_column("hands", justify="right", style="dim")
     for place, row in enumerate(rows, start=1):
-        numbers = (_number(cell, row.unit) for cell in (row.median, row.mean_pose))
-        mean = f"[bold]{_number(row.mean, row.unit)}[/bold]"
-        table.add_row(row.label, mean, *numbers, _ratio(row), _number(row.hands, ""))
+        unit = row.words.unit
+        numbers = (_number(cell, unit) for cell in (row.median, row.mean_pose))
+        mean = f"[bold]{_number(row.mean, unit)}[/bold]"
+        table.add_row(row.words.label, mean, *numbers, _ratio(row), _number(row.hands, ""))
         if place == _MAIN < len(rows):
             table.add_row()
     return table
@@ -67,14 +72,13 @@ def _ratio(row: Row) -> str:
 
 
 def _pretext_table(rows: list[PretextRow]) -> Table:
-    table = Table(
-        title="Held-out pairs", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
+    table = _new_table("Held-out pairs")
     table.add_column("pre-training")
-    for name in COLUMNS:
+    for name in rows[0].columns:
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row.label, *("" if v is None else shown(v) for v in row.values))
+        values = row.columns.values()
+        table.add_row(row.words.title, *("" if v is None else shown(v) for v in values))
     return table
 
 
@@ -82,12 +86,3 @@ def _number(cell: Cell | None, unit: str) -> str:
     if cell is None or cell.value is None:
         return ""
     return f"{shown(cell.value, unit=unit)} {unit}".strip()
-
-
-def _reasons(rows: list[Row]) -> dict[str, list[str]]:
-    """The labels of the metrics without a value, by the reason."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row.mean.value is None:
-            found.setdefault(row.mean.reason, []).append(row.label)
-    return found

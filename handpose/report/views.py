@@ -1,6 +1,6 @@
 """Pairs of views: both, view 1 moved onto view 2 by the relative target, and the map in words.
 
-S side of a view in px.
+S side of a view, px.
 """
 
 import math
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import ViewParams, Views
-from handpose.report.style import INK, MUTED, PAGE_WIDTH, SMALL, new_figure, show_picture, to_png
+from handpose.report.style import INK, MUTED, PAGE_WIDTH, SMALL, new_figure, show_image, to_png
 
 _COLUMNS = 2
-_GAP, _BETWEEN, _TEXT = 0.05, 0.45, 0.98  # inches: between pictures, between pairs, below a pair
+_GAP, _BETWEEN, _TEXT = 0.05, 0.45, 0.98  # inches: between images, between pairs, below a pair
 _PAIR = (PAGE_WIDTH - _BETWEEN) / _COLUMNS
-_PICTURE = (_PAIR - 2 * _GAP) / 3
+_IMAGE = (_PAIR - 2 * _GAP) / 3
 _LINE = 0.17  # inches
 _HEADINGS = ("view 1", "view 2", "view 1 moved onto view 2")
 _TOP = 0.25
@@ -24,56 +24,71 @@ _MINED = ("view 2 is another image, mined for its similar pose", INK)
 
 
 def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
-    """A grid of the batch's first pairs as a PNG."""
+    """Draws the first pairs of a batch in a grid.
+
+    Args:
+        views: the batch.
+        most: pairs to draw, at most.
+
+    Returns:
+        A PNG, or None without pairs.
+    """
     count, size = min(most, len(views.index)), views.image.shape[-1]
     if count == 0 or views.image.shape[1] < 2:
         return None
     target = relative_map(views.params, size)
     rows = -(-count // _COLUMNS)
     width = PAGE_WIDTH if count > 1 else _PAIR
-    figure = new_figure(width, _TOP + rows * (_PICTURE + _TEXT))
+    figure = new_figure(width, _TOP + rows * (_IMAGE + _TEXT))
     for pair in range(count):
         left = pair % _COLUMNS * (_PAIR + _BETWEEN)
-        top = _TOP + pair // _COLUMNS * (_PICTURE + _TEXT)
+        top = _TOP + pair // _COLUMNS * (_IMAGE + _TEXT)
         headings = _HEADINGS if pair < _COLUMNS else ("", "", "")
-        pictures, lines = (
-            pair_pictures(views, target, pair),
-            _describe(views.params, target, pair, size),
-        )
+        images = pair_images(views, target, pair)
+        lines = _describe(views.params, target, pair, size)
         if _is_mined(views, pair):  # no map takes one image to the other
-            pictures, lines = pictures[:2], [_MINED, *lines[2:]]
-        _place_pictures(figure, left, top, pictures, headings)
-        _place_text(figure, left, top + _PICTURE, lines)
+            images, lines = images[:2], [_MINED, *lines[2:]]
+        _place_images(figure, left, top, images, headings)
+        _place_text(figure, left, top + _IMAGE, lines)
     return to_png(figure)
 
 
-def _place_pictures(
-    figure: Figure, left: float, top: float, pictures: list[np.ndarray], headings: tuple[str, ...]
+def _place_images(
+    figure: Figure, left: float, top: float, images: list[np.ndarray], headings: tuple[str, ...]
 ) -> None:
-    """A pair's pictures in a row, by inches from the figure's top left corner."""
+    """Places the images of a pair in a row, in inches from the figure's top left corner."""
     w, h = figure.get_size_inches()
-    for place, (picture, heading) in enumerate(zip(pictures, headings, strict=False)):
-        x = left + place * (_PICTURE + _GAP)
-        axes = figure.add_axes((x / w, 1 - (top + _PICTURE) / h, _PICTURE / w, _PICTURE / h))
+    for place, (image, heading) in enumerate(zip(images, headings, strict=False)):
+        x = left + place * (_IMAGE + _GAP)
+        axes = figure.add_axes((x / w, 1 - (top + _IMAGE) / h, _IMAGE / w, _IMAGE / h))
         axes.set_title(heading, loc="left", fontsize=SMALL, color=MUTED, pad=4)
-        show_picture(axes, picture)
+        show_image(axes, image)
 
 
 def _is_mined(views: Views, pair: int) -> bool:
-    """Whether view 2 is of another image than view 1."""
+    """Whether the views are of two images."""
     return bool(views.index[pair, 0] != views.index[pair, 1])
 
 
 def _place_text(figure: Figure, left: float, top: float, lines: list[tuple[str, str]]) -> None:
-    """Lines of text with their colours, under a pair."""
+    """Writes lines of text in their colours below a pair."""
     width, height = figure.get_size_inches()
     for number, (text, colour) in enumerate(lines):
         y = 1 - (top + 0.13 + number * _LINE) / height
         figure.text(left / width, y, text, fontsize=SMALL, color=colour, va="center")
 
 
-def pair_pictures(views: Views, target: RelativeMap, pair: int) -> list[np.ndarray]:
-    """View 1, view 2, and view 1 under the target's map, reflected beyond its border. (S, S, 3)"""
+def pair_images(views: Views, target: RelativeMap, pair: int) -> list[np.ndarray]:
+    """Returns view 1, view 2, and view 1 moved by the target, reflected beyond its border.
+
+    Args:
+        views: a batch.
+        target: its relative targets.
+        pair: row of both.
+
+    Returns:
+        Three images (S, S, 3) uint8.
+    """
     first, second = views.image[pair, :2].permute(0, 2, 3, 1).contiguous().numpy()
     size = len(first)
     moved = cv2.warpAffine(
@@ -87,9 +102,17 @@ def pair_pictures(views: Views, target: RelativeMap, pair: int) -> list[np.ndarr
 
 
 def target_affine(target: RelativeMap, pair: int, size: int) -> np.ndarray:
-    """The target's rotation, scale and shift as a map from view 1's px to view 2's. (2, 3) float64
+    """Converts a target's rotation, scale and shift to a map from px of view 1 to px of view 2.
 
-    The inverse of `to_unit_frame`: what is drawn is what the objective is asked for.
+    The inverse of `to_unit_frame`, so what is drawn is what the objective has to predict.
+
+    Args:
+        target: relative targets of a batch.
+        pair: row of the batch.
+        size: S.
+
+    Returns:
+        (2, 3) float64.
     """
     sin, cos = target.rotation[pair].double().tolist()
     linear = math.exp(float(target.log_scale[pair])) * np.array([[cos, -sin], [sin, cos]])
@@ -101,7 +124,7 @@ def target_affine(target: RelativeMap, pair: int, size: int) -> np.ndarray:
 def _describe(
     params: ViewParams, target: RelativeMap, pair: int, size: int
 ) -> list[tuple[str, str]]:
-    """Lines of text, each with its colour: the geometry, the colours, what a view has beside."""
+    """Returns lines of text with their colours: geometry, colours, further effects per view."""
     sin, cos = target.rotation[pair].tolist()
     across, down = (100 * target.shift[pair]).tolist()
     geometry = (
@@ -114,7 +137,7 @@ def _describe(
 
 
 def _colours(target: RelativeMap, pair: int) -> str:
-    """The colour map; a part that grey or Sobel took away is left out."""
+    """Describes the colour map, without parts that grey or Sobel removed."""
     hue, saturation, gain, bias = target.colour[pair].tolist()
     parts = (
         f"hue {signed(math.degrees(hue), 0)}°",
@@ -123,11 +146,18 @@ def _colours(target: RelativeMap, pair: int) -> str:
         f"bias {signed(bias, 0)}",
     )
     seen = [part for part, on in zip(parts, target.colour_valid[pair].tolist(), strict=True) if on]
-    return "   ".join(seen) or "colour not to be seen"
+    return "   ".join(seen) or "no colour to compare"
 
 
 def look(params: ViewParams, pair: int, view: int, size: int) -> str:
-    """What a view has that no map undoes."""
+    """Describes the effects on a view that no map undoes.
+
+    Args:
+        params: of a batch.
+        pair: row of the batch.
+        view: column of the batch.
+        size: S.
+    """
     grey, blur, noise, cutout, sobel = (
         field[pair, view]
         for field in (params.grey, params.blur, params.noise, params.cutout, params.sobel)
@@ -145,6 +175,6 @@ def look(params: ViewParams, pair: int, view: int, size: int) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """With a sign, a true minus, and no negative zero."""
+    """Formats `value` with its sign, a true minus, `digits` decimals, and no negative zero."""
     text = f"{value:+.{digits}f}"
     return "0" if float(text) == 0 else text.replace("-", "−")

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, NullLocator
 
+from handpose.evaluation.summarise import describe
 from handpose.report.style import (
     BASELINE,
     FINGER_COLOURS,
@@ -22,7 +23,7 @@ from handpose.report.style import (
 )
 from handpose.study.findings import Findings
 from handpose.study.study_file import Study
-from handpose.study.tables import constant_name, metric_words, percent
+from handpose.study.tables import constant_name, percent
 
 _COLUMNS = 3
 _MARKERS = "osD^vPX"
@@ -51,7 +52,7 @@ def _arm_colours(study: Study) -> dict[str, str]:
 
 def _draw_means(findings: Findings) -> bytes:
     """A panel per head: the means and intervals over the labels (log), and the constant."""
-    study, title = findings.study, metric_words(findings.study.metric).title
+    study, title = findings.study, describe(findings.study.metric).title
     figure, plots = new_panels(len(study.heads), columns=min(2, len(study.heads)), height=4.2)
     for axes, head in zip(plots, study.heads, strict=True):
         tidy(axes, title=title if len(study.heads) == 1 else f"{title}: {head}", x="labels")
@@ -113,7 +114,7 @@ def _draw_panels(study: Study, height: float, draw: Callable) -> bytes:
 
 def _draw_differences(findings: Findings) -> bytes:
     """Each pair's difference and interval, the first on top; filled where it is significant."""
-    study, unit = findings.study, metric_words(findings.study.metric).unit
+    study, unit = findings.study, describe(findings.study.metric).unit
     names = [f"{arm} − {against}" for arm, against in study.pairs]
 
     def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:
@@ -137,7 +138,7 @@ def _draw_differences(findings: Findings) -> bytes:
 
 def _draw_seeds(findings: Findings) -> bytes:
     """The value of every run; a line joins the runs of one seed."""
-    study, title = findings.study, metric_words(findings.study.metric).title
+    study, title = findings.study, describe(findings.study.metric).title
     arms = list(study.arms)
 
     def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:

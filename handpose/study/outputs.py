@@ -8,12 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
+from handpose.evaluation.summarise import describe
 from handpose.pipeline.run_directory import write_json
 from handpose.study.figures import make_figures
 from handpose.study.findings import Findings
 from handpose.study.multiruns import command_line
 from handpose.study.page import render_page
-from handpose.study.tables import StudyTables, Table, metric_words
+from handpose.study.tables import StudyTables, Table
 from handpose.study.verdict import progress_text, verdict
 
 PAGE = "study.html"
@@ -82,7 +83,7 @@ def _commands(findings: Findings) -> list[str]:
 
 def as_markdown(findings: Findings) -> str:
     """Returns the tables for a README, two per head."""
-    study, title = findings.study, metric_words(findings.study.metric).title
+    study, title = findings.study, describe(findings.study.metric).title
     parts = [study.question, f"{progress_text(findings)}. {verdict(findings)}"]
     for head in study.heads:
         tables = StudyTables(findings, head)

@@ -3,10 +3,11 @@
 from html import escape
 from typing import NamedTuple
 
+from handpose.evaluation.summarise import describe
 from handpose.report.html import figure, number
 from handpose.study.findings import Findings
 from handpose.study.study_file import Study
-from handpose.study.tables import Entry, StudyTables, Table, costs, metric_words, percent
+from handpose.study.tables import Entry, StudyTables, Table, costs, percent
 
 Figures = dict[str, bytes]  # name -> PNG
 
@@ -35,7 +36,7 @@ def results(findings: Findings, figures: Figures) -> str:
     """Each arm's mean, by labels."""
     study = findings.study
     note = (
-        f"{metric_words(study.metric).title} ({study.metric}, {study.better} is better): mean over "
+        f"{describe(study.metric).title} ({study.metric}, {study.better} is better): mean over "
         "the seeds ± half of its 95 % t interval; in colour the best mean of a column."
     )
     picture = _MEANS._replace(caption=_MEANS.caption + _about_constant(study))

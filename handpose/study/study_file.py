@@ -224,15 +224,15 @@ def check_metrics(study: Study) -> None:
     Raises:
         ValueError: a name is unknown; suggests the nearest.
     """
-    from handpose.evaluation.metrics import METRICS
+    from handpose.evaluation.summarise import VALIDATION, summary_names
 
     names = {"metric": study.metric, "constant": study.constant}
     names |= {"tune.metric": study.tune.metric if study.tune else None}
+    known = (*summary_names(), *VALIDATION)
     problems = [
-        f"{key}: {name}: train.py computes no such number{did_you_mean(nearest(name, METRICS))}"
+        f"{key}: {name}: train.py computes no such number{did_you_mean(nearest(name, known))}"
         for key, name in names.items()
-        # What is logged as val_... depends on the labels.
-        if name is not None and name not in METRICS and not name.startswith("val_")
+        if name is not None and name not in known
     ]
     if problems:
         raise ValueError("\n".join(problems))

@@ -3,28 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from handpose.report.rows import duration, metric_rows, shown
+from handpose.evaluation.summarise import describe
+from handpose.report.rows import duration, shown
 from handpose.study.findings import Comparison, Estimate, Findings
 
 NOTHING = "–"
-
-
-class Metric(NamedTuple):
-    """The name of a metric in words, and its unit or nothing."""
-
-    label: str
-    unit: str
-
-    @property
-    def title(self) -> str:
-        """Both."""
-        return f"{self.label}, {self.unit}" if self.unit else self.label
-
-
-def metric_words(name: str) -> Metric:
-    """Returns the words for a number of results.json."""
-    row = next(iter(metric_rows({name: 0.0})), None)
-    return Metric(row.label, row.unit) if row else Metric(name.replace("_", " "), "")
 
 
 class Entry(NamedTuple):
@@ -74,7 +57,7 @@ class StudyTables:
         self.findings = findings
         self.study = findings.study
         self.head = head
-        self.unit = metric_words(findings.study.metric).unit
+        self.unit = describe(findings.study.metric).unit
 
     def means(self) -> Table:
         """Arm x fraction: mean ± half the 95 % interval, the best in bold; then the constant."""
@@ -127,7 +110,7 @@ class StudyTables:
         """Arm and fraction x candidate on the validation split, the chosen one in bold."""
         tune = self.study.tune
         assert tune is not None, "there was no choice"
-        rows, unit = [], metric_words(tune.metric).unit
+        rows, unit = [], describe(tune.metric).unit
         for arm in self.study.arms:
             for part in tune.fractions:
                 own = [self.findings.scores[arm, self.head, part, name] for name in tune.candidates]

@@ -12,9 +12,7 @@ from rich.table import Table
 from handpose.pipeline.run_directory import RESULTS, read_json, write_json
 from handpose.sweep.cells import FAILURE, Cell
 
-# Of all results; a column stands where some cell has the number.
-METRICS = ("epe2d_px", "epe3d_root_relative_bone_granted_mm", "pa_epe_mm", "auc_pa_50mm")
-_IN_TERMINAL = ("epe2d_px", "pa_epe_mm")  # narrow enough to leave room for the overrides
+_NARROW = 12  # letters of a metric's name, to leave room for the overrides in the terminal
 _SECONDS = ("pretrain_seconds", "finetune_seconds", "evaluate_seconds")
 
 
@@ -57,7 +55,7 @@ def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) 
         "cells": [_as_json(row, folder) for row in rows],
     }
     write_json(folder / "sweep.json", content)
-    head, lines = _entries(rows, METRICS)
+    head, lines = _entries(rows)
     head, lines = (
         [*head, "folder"],
         [[*line, _name(row, folder)] for line, row in zip(lines, rows, strict=True)],
@@ -73,7 +71,7 @@ def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) 
 def print_table(folder: Path, rows: Sequence[Row], *, console: Console | None = None) -> None:
     """The table, the reasons of what failed, and where all of it lies."""
     console = console or Console()
-    head, lines = _entries(rows, _IN_TERMINAL)
+    head, lines = _entries(rows, longest=_NARROW)
     table = Table(box=None, pad_edge=False)
     for name in head[1:]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -113,9 +111,14 @@ def _as_json(row: Row, folder: Path) -> dict[str, Any]:
     }
 
 
-def _entries(rows: Sequence[Row], metrics: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Column names, and the texts of each row."""
-    metrics = [name for name in metrics if any(row.results.get(name) is not None for row in rows)]
+def _entries(
+    rows: Sequence[Row], *, longest: int | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Returns column names and the texts of each row, with the main metrics that a cell has."""
+    from handpose.evaluation.summarise import main_names  # imports torch
+
+    found = {name for row in rows for name, value in row.results.items() if value is not None}
+    metrics = [name for name in main_names() if name in found and len(name) <= (longest or 99)]
     common = _common(rows)
     lines = [
         [

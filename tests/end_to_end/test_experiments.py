@@ -18,7 +18,7 @@ from handpose.config.composed import find_problems
 from handpose.config.composer import Composer
 from handpose.config.schema import register
 from handpose.distributed.interrupt import Interrupt
-from handpose.evaluation.metrics import summarise
+from handpose.evaluation.summarise import summarise
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
 from handpose.pipeline.stages.pretrain import pretrain

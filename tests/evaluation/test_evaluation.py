@@ -10,7 +10,8 @@ from torch.utils.data import default_collate
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
 from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect, swap_side
-from handpose.evaluation.metrics import COUNTS, METRICS, box_errors, summarise, summarise_passes
+from handpose.evaluation.joint_errors import in_boxes
+from handpose.evaluation.summarise import COUNTS, summarise, summarise_passes, summary_names
 from handpose.records import Prediction, Target
 
 
@@ -174,7 +175,7 @@ def test_missing_labels_give_null_with_a_reason_never_nan(targets: tuple[list, T
 
 def test_the_list_of_metrics_is_complete(targets: tuple[list, Target]) -> None:
     results = summarise(_evaluate(targets[1]))
-    assert {n for n in results if not n.endswith(("_reason", *COUNTS))} == set(METRICS)
+    assert {n for n in results if not n.endswith(("_reason", *COUNTS))} == set(summary_names())
 
 
 def _zero(target: Target) -> Prediction:
@@ -194,14 +195,14 @@ def test_every_metric_is_defined_for_an_all_zero_prediction(
 ) -> None:
     target = limit(targets[1])._replace(K_valid=torch.full((6,), K_valid))
     results = summarise(_evaluate(target, _zero(target)))
-    for name in METRICS:
+    for name in summary_names():
         value = results[name]
         assert value is None or np.isfinite(value), name
         assert (value is None) == (f"{name}_reason" in results), name
     everything = limit(target).z_valid.all()
-    null = {name for name in METRICS if results[name] is None and everything}
-    null -= {name for name in METRICS if "refined" in name}
-    camera_free = {name for name in METRICS if "weak" in name}
+    null = {name for name in summary_names() if results[name] is None and everything}
+    null -= {name for name in summary_names() if "refined" in name}
+    camera_free = {name for name in summary_names() if "weak" in name}
     assert null == (set() if not everything else camera_free if K_valid else null - camera_free)
 
 
@@ -265,7 +266,7 @@ def test_the_box_is_that_of_the_labels(targets: tuple[list, Target]) -> None:
     moved[2, 4, 0] += 5.0
     evaluation = _evaluate(target, _truth(target)._replace(uvz=moved))
     error = np.linalg.norm(evaluation.uv[2, 4].numpy() - samples[2].uv[4])
-    assert float(box_errors(evaluation)[2, 4]) == pytest.approx(
+    assert float(in_boxes(evaluation).values[2, 4]) == pytest.approx(
         error / joint_box(samples[2].uv)[2], rel=1e-3
     )
 

@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
-from handpose.evaluation.metrics import summarise
+from handpose.evaluation.summarise import summarise
 from handpose.geometry.camera import project
 from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz
 from handpose.records import Prediction, Sample, Target

@@ -44,11 +44,11 @@ def test_a_wrong_map_does_not_agree(
     sin, cos = pair.target.rotation[:, 0], pair.target.rotation[:, 1]
     turned_back = pair.target._replace(rotation=pair.target.rotation * sin.new_tensor([-1.0, 1.0]))
     assert abs(math.degrees(math.atan2(float(sin), float(cos)))) > 5, "else nothing is turned back"
-    from handpose.report.views import pair_pictures, target_affine
+    from handpose.report.views import pair_images, target_affine
 
     wrong = pair._replace(
         target=turned_back,
-        pictures=pair_pictures(pair.views, turned_back, 0),
+        pictures=pair_images(pair.views, turned_back, 0),
         moved_uv=maps.apply(target_affine(turned_back, 0, SIZE), pair.uv[0]),
     )
     assert agreement(wrong).joints > 1

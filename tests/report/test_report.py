@@ -14,20 +14,21 @@ from torch.utils.data import default_collate
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
-from handpose.evaluation.evaluation import Evaluation, Results, not_applicable, pa_errors
-from handpose.evaluation.metrics import SECOND_PASS, summarise
+from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
+from handpose.evaluation.joint_errors import aligned
+from handpose.evaluation.summarise import SECOND_PASS, summarise
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import relative_map
 from handpose.records import Sample, Views
 from handpose.report.choices import essence, part_name
 from handpose.report.curves import stage_panels
-from handpose.report.drawing import enlarge, overlay
-from handpose.report.page import ReportInput, make_figures, samples_to_draw, write_report
+from handpose.report.page import ReportInput, make_figures, write_report
+from handpose.report.predictions import samples_to_draw
 from handpose.report.rows import facts, metric_rows
-from handpose.report.sections import what_came_of_it
+from handpose.report.skeletons import enlarge, overlay
 from handpose.report.style import joint_colour
 from handpose.report.terminal import print_results
-from handpose.report.views import pair_pictures, target_affine
+from handpose.report.views import pair_images, target_affine
 
 N, J, SIZE = 15, 21, 32
 SETTINGS = Augmentation(
@@ -141,7 +142,7 @@ def report(evaluation: Evaluation, views: Views) -> ReportInput:
     images = {100 + row: draw.integers(0, 256, (96, 96, 3), dtype=np.uint8) for row in rows}
     results: Results = {
         **summarise(evaluation),
-        **not_applicable(("refined_root_depth_error_mm",), "root_depth=solve <refines nothing>"),
+        **not_applicable(("root_depth_error_refined_mm",), "root_depth=solve <refines nothing>"),
         "seconds_pretrain": 75.25,
         "device": "cpu & more",
     }
@@ -206,7 +207,7 @@ def test_page_holds_every_result_and_reason(page, report):
 
 def test_no_result_is_a_metric_and_a_fact(report):
     names = [cell.key for row in metric_rows(report.results) for cell in row.cells.values()]
-    names += facts(report.results)
+    names += [fact.cell.key for fact in facts(report.results)]
     plain = [name for name in report.results if not name.endswith("_reason")]
     assert sorted(names) == sorted(plain)
 
@@ -225,7 +226,7 @@ def test_a_second_pass_stands_below_the_first(report):
     keys = [row.mean.key for row in rows]
     row = rows[keys.index("second_pass_pa_epe_mm")]
     assert keys.index(row.mean.key) == keys.index("pa_epe_mm") + 1
-    assert row.label.endswith("second pass")
+    assert row.words.label.endswith("second pass")
     assert row.cells["median"].key == "second_pass_pa_epe_median_mm"
 
 
@@ -272,7 +273,7 @@ def test_a_failed_write_keeps_the_old_page(report, tmp_path: Path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("os.fsync", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(path, report, {})
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
@@ -280,7 +281,7 @@ def test_a_failed_write_keeps_the_old_page(report, tmp_path: Path, monkeypatch):
 
 
 def test_samples_are_the_true_extremes(evaluation):
-    errors, valid = pa_errors(evaluation), evaluation.xyz_valid
+    errors, valid = aligned(evaluation).values, evaluation.xyz_valid
     means = [float(e[v].mean()) for e, v in zip(errors, valid, strict=True)]
     order = sorted(range(N), key=means.__getitem__)
     chosen = samples_to_draw(evaluation, each=2)
@@ -356,7 +357,7 @@ def test_moved_view_lies_on_view_two(views):
     target = relative_map(views.params, SIZE)
     for pair in range(len(views.index)):
         first, second, moved = (
-            picture.astype(float) for picture in pair_pictures(views, target, pair)
+            picture.astype(float) for picture in pair_images(views, target, pair)
         )
         inside = np.s_[SIZE // 3 : -SIZE // 3, SIZE // 3 : -SIZE // 3]
         assert np.abs(moved - second)[inside].mean() < 0.4 * np.abs(first - second)[inside].mean()
@@ -432,7 +433,10 @@ def test_what_is_worse_than_the_mean_pose_is_marked(
     }  # fmt: skip
     lines = printed(results, tmp_path)
     assert sum(line.split()[-1] == "worse" for line in lines if line.strip()) == marks
-    assert what_came_of_it(results).count("<small>worse than the mean pose</small>") == marks
+    report = ReportInput(CONFIG, "", results, {}, None, {}, None)
+    write_report(tmp_path / "report.html", report, {})
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<small>worse than the mean pose</small>") == marks
 
 
 def test_the_main_results_take_a_line_each_on_a_terminal_of_80_columns(report, tmp_path: Path):

@@ -1,0 +1,123 @@
+"""Errors of joints as each protocol measures them. N samples, J = 21 joints.
+
+Metrics are means over them. In mm unless stated otherwise. Granted and aligned is only what a
+function says.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handpose.data.base import joint_box
+from handpose.evaluation import pose_errors
+from handpose.evaluation.evaluation import Evaluation
+from handpose.skeleton import ROOT
+
+_IN_3D = "labelled in 3D, and a camera"
+_BONE_IN_3D = f"its root and reference bone {_IN_3D}"
+
+
+class JointErrors(NamedTuple):
+    """What a metric is the mean of."""
+
+    values: Tensor  # (N, J')
+    valid: Tensor  # (N, J') bool: which of them count
+    needs: str  # what a sample must have to count
+
+
+def in_2d(e: Evaluation) -> JointErrors:
+    """In px of the source image."""
+    return JointErrors(pose_errors.joint_errors(e.uv, e.true_uv), e.uv_valid, "labels in 2D")
+
+
+def in_boxes(e: Evaluation) -> JointErrors:
+    """In 2D, relative to the side of the box around the labelled joints (see `joint_box`)."""
+    uv, labelled = e.true_uv.numpy(), e.uv_valid.numpy()
+    sides = [joint_box(p[v])[2] if v.any() else 1.0 for p, v in zip(uv, labelled, strict=True)]
+    errors = in_2d(e).values / torch.from_numpy(np.array(sides, dtype=np.float64))[:, None]
+    return JointErrors(errors, e.box_valid, "two joints labelled in 2D, for a box around them")
+
+
+def aligned(e: Evaluation, *, reflection: bool = False) -> JointErrors:
+    """After each prediction is aligned by a similarity (PA).
+
+    Args:
+        e: predictions and truth.
+        reflection: whether the alignment may reflect, as FreiHAND's own code does.
+    """
+    errors = pose_errors.aligned_joint_errors(e.xyz, e.true_xyz, e.pa_valid, reflection=reflection)
+    return JointErrors(errors, e.pa_valid, f"three joints {_IN_3D}")
+
+
+def aligned_with_reflection(e: Evaluation) -> JointErrors:
+    """As FreiHAND's own code aligns."""
+    return aligned(e, reflection=True)
+
+
+def bone_granted(e: Evaluation) -> JointErrors:
+    """Root-relative. Granted: the length of the reference bone."""
+    return JointErrors(pose_errors.joint_errors(e.xyz, e.true_xyz), e.z_valid, _BONE_IN_3D)
+
+
+def bone_granted_both_sides(e: Evaluation) -> JointErrors:
+    """The same in 42 columns: a left hand's joints count as other joints than a right hand's."""
+    return _both_sides(bone_granted(e), e.is_left)
+
+
+def root_depth_granted(e: Evaluation) -> JointErrors:
+    """As InterHand2.6M's `evaluate`: the predicted 2.5D pose at the true root depth. 42 columns.
+
+    There the relative depths are predicted in mm. Here they are in reference bones, so the hand is
+    scaled to the size at which it has that root depth.
+    """
+    at_true_depth = e.xyz * (e.true_root_depth / e.root_depth.clamp(min=1.0))[:, None, None]
+    errors = pose_errors.joint_errors(at_true_depth, e.true_xyz)
+    valid = e.xyz_valid & e.xyz_valid[:, [ROOT]]
+    return _both_sides(JointErrors(errors, valid, f"its root {_IN_3D}"), e.is_left)
+
+
+def _both_sides(errors: JointErrors, is_left: Tensor) -> JointErrors:
+    values, valid, needs = errors
+    both = torch.cat((valid & ~is_left[:, None], valid & is_left[:, None]), dim=1)
+    return JointErrors(torch.cat((values, values), dim=1), both, needs)
+
+
+def in_camera(e: Evaluation) -> JointErrors:
+    """In the camera frame. Granted: the length of FreiHAND's scale bone."""
+    errors = pose_errors.joint_errors(e.camera_xyz, e.true_camera_xyz)
+    needs = f"joints {_IN_3D}, and a known length of its scale bone"
+    return JointErrors(errors, e.xyz_valid & e.scale_valid[:, None], needs)
+
+
+def root_depth(e: Evaluation) -> JointErrors:
+    """Depth of the root in the 3D pose, solved or refined. Granted: the reference bone. (N, 1)"""
+    error = (e.root_depth - e.true_root_depth).abs()[:, None]
+    return JointErrors(error, e.z_valid[:, [ROOT]], _BONE_IN_3D)
+
+
+def solved_root_depth(e: Evaluation) -> JointErrors:
+    """The same for the solved depth. (N, 1)"""
+    return root_depth(e._replace(root_depth=e.solved_root_depth))
+
+
+def refined_root_depth(e: Evaluation) -> JointErrors:
+    """The same for the refined depth. (N, 1)"""
+    errors = root_depth(e)
+    if not e.is_refined.any():
+        errors = errors._replace(needs="a refined root depth: it is solved (head.root_depth=solve)")
+    return errors._replace(valid=errors.valid & e.is_refined[:, None])
+
+
+def clamped(e: Evaluation) -> JointErrors:
+    """1 where the root depth is clamped, else 0. (N, 1)"""
+    return JointErrors(e.is_clamped[:, None].double(), e.K_valid[:, None], "a camera")
+
+
+def weak_perspective(e: Evaluation) -> JointErrors:
+    """In px, after alignment, for labels without a camera."""
+    valid = pose_errors.alignable(e.px_valid)
+    errors = pose_errors.aligned_joint_errors(e.px_xyz, e.true_px_xyz, valid)
+    needs = "three joints labelled in px with a relative depth, and no camera (YouTube 3D Hands)"
+    return JointErrors(errors, valid, needs)

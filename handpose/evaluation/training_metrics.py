@@ -1,0 +1,93 @@
+"""Words for the numbers of a run: the base of every metric, and what training logs.
+
+The metrics of the test split are declared in `metrics`.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+PRETEXT = "pretext_"  # measured on held-out pairs after pre-training
+UNTRAINED = "pretext_untrained_"  # the same before it
+STEP = "step_"  # logged within an epoch
+_UNITS = {"mm": "mm", "px": "px", "deg": "°", "mib": "MiB"}  # by the end of a name
+
+
+@dataclass(frozen=True)
+class LoggedMetric:
+    """A number with its words.
+
+    Attributes:
+        name: key in results.json or metrics.csv, without the prefix of a stage or split. It ends
+            with the unit.
+        label: a few words.
+        explanation: how to read it: what is granted or aligned, what a good value is.
+        better: which way is better.
+        chance: name of the number that a guess or the best constant gets; empty for none.
+    """
+
+    name: str
+    label: str
+    explanation: str = ""
+    _: KW_ONLY
+    better: Literal["lower", "higher"] = "lower"
+    chance: str = ""
+
+    @property
+    def unit(self) -> str:
+        """ "mm", "px", "°", "MiB" or empty."""
+        return _UNITS.get(self.name.rpartition("_")[2], "")
+
+    @property
+    def title(self) -> str:
+        """Label and unit."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+TRAINING_METRICS = (
+    LoggedMetric("loss", "Loss"),
+    LoggedMetric("epe2d_crop_px", "2D error in the crop"),
+    LoggedMetric("rotation_error_deg", "Rotation error", chance="rotation_chance_deg"),
+    LoggedMetric("log_scale_error", "Error of the log scale", chance="log_scale_chance"),
+    LoggedMetric("top1", "Positive ranked first (top 1)", better="higher", chance="top1_chance"),
+    LoggedMetric(
+        "alignment",
+        "Alignment",
+        "0: both views of a hand have the same embedding. Falls as invariance grows. A collapse "
+        "if uniformity is 0 too.",
+    ),
+    LoggedMetric(
+        "uniformity",
+        "Uniformity",
+        "Lower is better. −4: spread over the whole sphere. 0: all embeddings are equal. A rise to "
+        "0 is a collapse.",
+    ),
+    LoggedMetric(
+        "rank",
+        "Rank (RankMe)",
+        "Number of directions in use. Higher is better. 1 is a collapse, a low plateau a partial "
+        "one.",
+        better="higher",
+    ),
+    LoggedMetric(
+        "equivariance_error",
+        "Equivariance error",
+        "0: the rotation between two views can be read from their embeddings. 1: it is lost, by "
+        "invariance or by collapse (see the rank).",
+    ),
+    LoggedMetric(
+        "probe_pa_epe_mm", "Probe: aligned 3D error (PA)", chance="probe_mean_pose_pa_epe_mm"
+    ),
+    LoggedMetric("step_loss", "Loss"),
+    LoggedMetric("step_learning_rate", "Learning rate"),
+    LoggedMetric("step_gradient_norm", "Gradient norm"),
+    LoggedMetric("step_images_per_second", "Images/s", better="higher"),
+    LoggedMetric("step_memory_mib", "Memory"),
+)
+
+
+def undeclared(name: str) -> LoggedMetric:
+    """Words for a number without a declaration, made from its name."""
+    stem, _, end = name.rpartition("_")
+    words = (stem if end in _UNITS else name).replace("_", " ").capitalize()
+    chance = name.replace("_error", "_chance") if "_error" in name else f"{name}_chance"
+    return LoggedMetric(name, words, chance=chance)
