@@ -1,7 +1,7 @@
 """`python scripts/bench_gradient_cache.py [--pairs 256] [--chunk 16] [--json OUT.json]`
 
-What a contrastive training step of so many pairs takes on the CPU, with and without gradient
-caching: memory above that of the model, and seconds. Each way runs in a process of its own.
+Measures a contrastive training step on the CPU with and without gradient caching: memory beside the
+model's, and seconds. Each variant runs in its own process.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
 def build_stage(chunk: int | None, size: int, backbone_name: str) -> Pretrainer:
-    """A backbone under the contrastive objective, in training."""
+    """Builds a backbone with the contrastive objective, in training mode."""
     register()
     overrides = [f"backbone={backbone_name}", "objective=contrastive", f"dataset.image_size={size}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -48,7 +48,7 @@ def build_stage(chunk: int | None, size: int, backbone_name: str) -> Pretrainer:
 
 
 def make_batch(stage: Pretrainer, pairs: int, size: int) -> dict[str, Views]:
-    """Views of noise: what is in the pictures does not matter."""
+    """Makes views of noise; the content of the images does not matter."""
     (settings,) = (part.augmentation for part in stage.objective.parts.values())
     rng = np.random.default_rng(0)
     noise = Sample(
@@ -70,12 +70,12 @@ def make_batch(stage: Pretrainer, pairs: int, size: int) -> dict[str, Views]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had."""
+    """Returns the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(chunk: int | None, pairs: int, size: int, backbone: str) -> dict[str, float]:
-    """One step: its memory above what lay there before, and its seconds."""
+    """Runs one step; returns how much the memory peak grew, its seconds and its loss."""
     stage = build_stage(chunk, size, backbone)
     batch = make_batch(stage, pairs, size)
     before, start = peak_mb(), time.perf_counter()
@@ -86,7 +86,7 @@ def measure(chunk: int | None, pairs: int, size: int, backbone: str) -> dict[str
 
 
 def compare(pairs: int, chunk: int, size: int, backbone: str) -> dict[str, dict[str, float]]:
-    """By the way that the batch goes through the backbone."""
+    """Measures each way to pass the batch through the backbone."""
     ways = {f"all {pairs} pairs at once": None, f"{chunk} pairs at a time": chunk}
     found = {}
     for way, own in ways.items():
@@ -96,7 +96,7 @@ def compare(pairs: int, chunk: int, size: int, backbone: str) -> dict[str, dict[
 
 
 def print_table(found: dict[str, dict[str, float]]) -> None:
-    """A row for each way."""
+    """Prints a row for each way."""
     table = Table("the backbone takes", "memory, MB", "seconds", "loss")
     for way, values in found.items():
         table.add_row(
@@ -106,7 +106,7 @@ def print_table(found: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Measures, prints, and keeps the numbers where asked."""
+    """Measures, prints, and writes the numbers to --json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=256)
     parser.add_argument("--chunk", type=int, default=16)

@@ -1,10 +1,10 @@
 """`python scripts/bench_index.py [--annotations 32560] [--meshes 47125] [--json OUT.json]`
 
-What an index costs, on folders that it makes. For a FreiHAND of full size (four pictures for each
-annotation): the time to open it again, and how far each forked worker's memory grows while it reads
-every label, against the same annotations as lists out of JSON. For a YouTube 3D Hands of full
-size: the time and the peak memory of building it from its annotation file. Memory of the workers is
-the proportional set size, in which a page shared by n processes counts for 1/n; Linux only.
+Measures the cost of an index, on datasets that it generates. FreiHAND in full size (four images for
+each annotation): the time to open the index, and the memory growth of each forked worker that reads
+all labels, against the same annotations as Python lists from JSON. YouTube 3D Hands in full size:
+the time and the peak memory to build the index. The memory of workers is the proportional set size,
+in which a page shared by n processes counts as 1/n; Linux only.
 """
 
 import argparse
@@ -31,16 +31,16 @@ from handpose.data.sources.youtube import YouTube3D
 from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
 
 SHAPES = {"K": (3, 3), "xyz": (21, 3)}
-VERSIONS = 4  # pictures of one annotation
-_LINKS = 30_000  # names that one file is given, fewer than file systems allow
-_HANDS = 64  # poses, taken again and again
-_PATIENCE = 900  # seconds to wait for a worker that may have died
+VERSIONS = 4  # images of one annotation
+_LINKS = 30_000  # hard links to one file, fewer than file systems allow
+_HANDS = 64  # poses, repeated
+_TIMEOUT = 900  # seconds to wait for a worker that may have died
 
-Rows = Callable[[int], Any]  # a hand's place in the dataset -> its labels
+Rows = Callable[[int], Any]  # index of a hand -> its labels
 
 
 def write_freihand(root: Path, annotations: int) -> None:
-    """The official layout at any size; all pictures are one picture under many names."""
+    """Writes the official layout in any size; all images are links to a few files."""
     rng = np.random.default_rng(0)
     hands = [sample_hand(rng) for _ in range(_HANDS)]
     xyz = np.resize(hands, (annotations, 21, 3)) + np.array([0, 0, 0.6])
@@ -58,13 +58,13 @@ def write_freihand(root: Path, annotations: int) -> None:
 
 
 def sample_hand(rng: np.random.Generator) -> np.ndarray:
-    """A pose that a hand can take, for an index refuses any other. (21, 3) metres"""
+    """Draws a plausible pose, since an index refuses others. (21, 3) metres."""
     proportions = sample_proportions(rng)
     return pose_skeleton(sample_pose(rng, proportions).angles, proportions).joints
 
 
 def open_index(root: Path) -> Rows:
-    """The dataset as a run opens it; an index is built the first time."""
+    """Opens the dataset as a run does; the first time builds the index."""
     return FreiHand(
         root=str(root),
         cache=str(root / "cache"),
@@ -76,7 +76,7 @@ def open_index(root: Path) -> Rows:
 
 
 def open_json(root: Path) -> Rows:
-    """Python lists, kept for as long as the dataset lives."""
+    """Keeps the annotations as Python lists."""
     lists = [json.loads((root / f"training_{name}.json").read_text()) for name in SHAPES]
     return lambda place: [np.array(column[place % len(column)], np.float32) for column in lists]
 
@@ -85,7 +85,7 @@ FORMATS = {"index": open_index, "JSON lists": open_json}
 
 
 def memory() -> float:
-    """Proportional set size of this process, MB."""
+    """Returns the proportional set size of this process, MB."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
 
@@ -93,7 +93,7 @@ def memory() -> float:
 def read_all(
     rows: Rows, hands: int, epochs: int, all_here: Barrier, growth: "multiprocessing.Queue[float]"
 ) -> None:
-    """One worker: reads every row in a shuffled order; puts how far its memory grew, MB."""
+    """Reads all rows in random order, as a worker; puts its memory growth in MB."""
     all_here.wait()
     before = memory()
     all_here.wait()
@@ -102,25 +102,25 @@ def read_all(
             rows(int(place))
     all_here.wait()
     growth.put(memory() - before)
-    all_here.wait()  # nobody leaves, and so shares its pages less, before all have looked
+    all_here.wait()  # no worker exits before all have measured: shared pages would count more
 
 
 def grow(rows: Rows, arguments: argparse.Namespace) -> float:
-    """The workers' mean growth, MB."""
+    """Returns the workers' mean growth, MB."""
     context = multiprocessing.get_context("fork")
-    all_here, growth = context.Barrier(arguments.workers, timeout=_PATIENCE), context.Queue()
+    all_here, growth = context.Barrier(arguments.workers, timeout=_TIMEOUT), context.Queue()
     work = (rows, arguments.hands, arguments.epochs, all_here, growth)
     workers = [context.Process(target=read_all, args=work) for _ in range(arguments.workers)]
     for worker in workers:
         worker.start()
-    grown = [growth.get(timeout=_PATIENCE) for _ in workers]
+    grown = [growth.get(timeout=_TIMEOUT) for _ in workers]
     for worker in workers:
         worker.join()
     return float(np.mean(grown))
 
 
 def measure(arguments: argparse.Namespace, root: Path) -> dict[str, dict[str, float]]:
-    """Seconds to build, ms to open (best of five) and MB of growth per worker, of each format."""
+    """Returns seconds to build, ms to open (best of five) and MB per worker of each format."""
     write_freihand(root, arguments.annotations)
     arguments.hands = VERSIONS * arguments.annotations
     results = {}
@@ -142,7 +142,7 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, dict[str, fl
 
 
 def write_youtube(root: Path, meshes: int) -> float:
-    """An annotation file of `meshes` hands, all on one frame; its size in MB."""
+    """Writes an annotation file of `meshes` hands on one frame; returns its size in MB."""
     root.mkdir()
     cv2.imwrite(str(root / "frame.png"), np.zeros((720, 1280, 3), np.uint8))
     rng = np.random.default_rng(0)
@@ -159,12 +159,12 @@ def write_youtube(root: Path, meshes: int) -> float:
 
 
 def peak_memory() -> float:
-    """Of this process, resident, MB."""
+    """Returns the peak resident memory of this process, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def build_youtube(root: Path, found: "multiprocessing.Queue[tuple[float, ...]]") -> None:
-    """Seconds, and this process's resident memory in MB: before, and at its peak."""
+    """Puts the seconds, and the resident memory before and at its peak, MB."""
     before, start = peak_memory(), time.perf_counter()
     YouTube3D(
         root=str(root),
@@ -177,7 +177,7 @@ def build_youtube(root: Path, found: "multiprocessing.Queue[tuple[float, ...]]")
 
 
 def measure_build(meshes: int, root: Path) -> dict[str, float]:
-    """In a process of its own, which starts afresh."""
+    """Builds the index in a new process."""
     context = multiprocessing.get_context("spawn")
     size, found = write_youtube(root, meshes), context.Queue()
     process = context.Process(target=build_youtube, args=(root, found))
@@ -190,7 +190,7 @@ def measure_build(meshes: int, root: Path) -> dict[str, float]:
 
 
 def show(results: dict[str, dict[str, float]]) -> None:
-    """One row a format, and a line for the large file."""
+    """Prints a row for each format, and a line for the large file."""
     table = Table("", "first time, s", "opened in, ms", "growth of a worker, MB", title="FreiHAND")
     for name in FORMATS:
         result = results[name]
@@ -205,14 +205,14 @@ def show(results: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Reads the command line, measures, prints the table."""
+    """Measures, prints, and writes the numbers to --json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--annotations", type=int, default=32_560)
     parser.add_argument("--meshes", type=int, default=47_125)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument(
-        "--json", type=path_argument, metavar="PATH", help="write the numbers here, too"
+        "--json", type=path_argument, metavar="PATH", help="write the numbers to PATH"
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
 """`python scripts/bench_input.py [--files 64] [--rounds 11] [--json OUT.json]`
 
-How fast two views of a picture file are made, against other ways of making them, on one core. It
-makes its own files; those of 224 px have FreiHAND's quality (95) and are about as large. Only
-ratios of one run mean anything: the candidates take turns, and a ratio is the median over the
-rounds of that round's.
+Measures how fast two views of an image file are made on one core, against other libraries. It
+generates the files; those of 224 px have FreiHAND's JPEG quality (95) and about its file size. Only
+ratios within one run are meaningful: the candidates take turns in each round, and a ratio is the
+median over the rounds.
 """
 
 import argparse
@@ -36,40 +36,40 @@ from handpose.records import Sample
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SIZE = 128  # px, side of a view
-BOX = 0.6  # side of the hand's box over the picture's height
-FRAME = 224  # px, to which the other ways reduce a larger picture first
+BOX = 0.6  # side of the hand's box over the image's height
+FRAME = 224  # px, to which the other libraries first reduce a larger image
 Candidate = Callable[[Path], Any]
 
 
-def write_pictures(folder: Path, count: int, height: int, width: int, quality: int) -> list[Path]:
-    """Rendered hands with a camera's grain in the middle of clutter."""
+def write_images(folder: Path, count: int, height: int, width: int, quality: int) -> list[Path]:
+    """Renders hands with camera noise on cluttered backgrounds."""
     folder.mkdir()
     paths = [folder / f"{number:04d}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
         rng = np.random.default_rng([height, number])
-        picture = paint_backdrop(rng, width)[:height]
+        image = paint_backdrop(rng, width)[:height]
         hand, _ = render_right_hand(rng, size=height, orientation="upright")
         left = (width - height) // 2
-        picture[:, left : left + height] = hand.image
-        picture += rng.normal(0, rng.uniform(3, 7), picture.shape)
-        grainy = picture.clip(0, 255).astype(np.uint8)[..., ::-1]
+        image[:, left : left + height] = hand.image
+        image += rng.normal(0, rng.uniform(3, 7), image.shape)
+        grainy = image.clip(0, 255).astype(np.uint8)[..., ::-1]
         cv2.imwrite(str(path), grainy, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return paths
 
 
 def tracked() -> Augmentation:
-    """Rotation, shift, scale and colour, as `augment=tracked` has them."""
+    """Composes `augment=tracked`: rotation, shift, scale and colour."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return instantiate(compose(overrides=["+augment=tracked"]).augment, _convert_="all")
 
 
 def decode(path: Path) -> Any:
-    """(H, W, 3) uint8 RGB: the least that any way of reading pictures with OpenCV does."""
+    """Returns (H, W, 3) uint8 RGB: the minimum for any way that reads with OpenCV."""
     return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def two_views(settings: Augmentation, rng_of: Callable[[], np.random.Generator]) -> Candidate:
-    """This project's way: `read_image` and `make_views`."""
+    """Makes views with `read_image` and `make_views` of handpose."""
     unlabelled = {"uv": np.zeros((21, 2), np.float32), "xyz": np.zeros((21, 3), np.float32)}
     invalid = dict.fromkeys(("uv_valid", "xyz_valid"), np.zeros(21, dtype=bool))
 
@@ -87,7 +87,7 @@ def two_views(settings: Augmentation, rng_of: Callable[[], np.random.Generator])
 
 
 def albumentations_views(settings: Augmentation, side: int) -> Candidate:
-    """The same with albumentations alone: one affine map scaled so that a crop is the view."""
+    """Makes the same with albumentations: one affine map, scaled so that a crop is the view."""
     whole = SIZE / (BOX * FRAME)
     colour = {"brightness": settings.gain, "saturation": settings.saturation, "contrast": (1, 1)}
     pipeline = A.Compose(
@@ -114,7 +114,7 @@ def albumentations_views(settings: Augmentation, side: int) -> Candidate:
 
 
 def torchvision_views(settings: Augmentation, side: int) -> Candidate:
-    """The same with torchvision's transforms of single uint8 tensors."""
+    """Makes the same with torchvision's transforms of single uint8 tensors."""
     whole = SIZE / (BOX * FRAME)
     low, high = settings.margin_range
     pipeline = v2.Compose(
@@ -143,7 +143,7 @@ def torchvision_views(settings: Augmentation, side: int) -> Candidate:
 
 
 def candidates(side: int) -> dict[str, Candidate]:
-    """By the name that the table gives them; the first is what the others are compared with."""
+    """Returns {name in the table: candidate}; the first is the reference."""
     settings, shared = tracked(), np.random.default_rng(0)
     return {
         "decode only": decode,
@@ -155,7 +155,7 @@ def candidates(side: int) -> dict[str, Candidate]:
 
 
 def compare(ways: dict[str, Candidate], paths: list[Path], rounds: int) -> dict[str, float]:
-    """The rate of each over the first's, per second that any core worked for it."""
+    """Returns the rate of each over the first's, by CPU time."""
     seconds = np.zeros((rounds + 1, len(ways)))
     for row in seconds:
         for place, make in enumerate(ways.values()):
@@ -168,11 +168,11 @@ def compare(ways: dict[str, Candidate], paths: list[Path], rounds: int) -> dict[
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
-    """The rates of all candidates, and the files' mean size in kB, for each size of picture."""
+    """Returns the rates of all candidates and the mean file size in kB, for each image size."""
     results = {}
     for width, height, count in ((224, 224, arguments.files), (1280, 720, arguments.large_files)):
         name = f"{width} x {height}"
-        paths = write_pictures(folder / name, count, height, width, arguments.quality)
+        paths = write_images(folder / name, count, height, width, arguments.quality)
         rates = compare(candidates(height), paths, arguments.rounds)
         kilobytes = float(np.mean([path.stat().st_size for path in paths])) / 1e3
         results[name] = {"kB": kilobytes, **rates}
@@ -180,7 +180,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, 
 
 
 def show(results: dict[str, dict[str, float]]) -> None:
-    """One column a size of picture: the rate over decoding alone, and handpose's over the row's."""
+    """Prints the rate over decoding only, and handpose's over the row's, for each image size."""
     table = Table(title=f"Two views of {SIZE} px, one core: rate / decode only (handpose / row)")
     table.add_column("")
     for name, rates in results.items():
@@ -193,14 +193,16 @@ def show(results: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Reads the command line, measures, prints the table."""
+    """Measures, prints, and writes the ratios to --json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=64, help="of 224 x 224 px")
-    parser.add_argument("--large-files", type=int, default=12, help="of 1280 x 720 px")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--quality", type=int, default=95, help="of the JPEGs")
+    parser.add_argument("--files", type=int, default=64, help="files of 224 x 224 px")
     parser.add_argument(
-        "--json", type=path_argument, metavar="PATH", help="write the ratios here, too"
+        "--large-files", type=int, default=12, help="number of files of 1280 x 720 px"
+    )
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--quality", type=int, default=95, help="JPEG quality")
+    parser.add_argument(
+        "--json", type=path_argument, metavar="PATH", help="write the ratios to PATH"
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(0)

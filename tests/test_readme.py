@@ -70,7 +70,7 @@ def test_commands_in_the_text_are_right(
         check_command_line([word.replace("=NAME", "=synthetic_full") for word in arguments])
     elif program == "make":
         assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    elif program.startswith("scripts/"):
+    elif program.startswith(("scripts/", "tests/")):
         assert (ROOT / program).is_file()
     elif program == "pytest":
         assert all((ROOT / word).exists() for word in arguments if not word.startswith("-"))
