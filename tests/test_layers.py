@@ -23,7 +23,7 @@ FLOORS = (
     ("report",),
     ("pipeline.resume",),
     ("config",),
-    ("pipeline.run_directory",),
+    ("pipeline.run_directory", "pipeline.stages.encoder_key"),
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),

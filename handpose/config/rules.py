@@ -122,8 +122,6 @@ RUN: dict[str, Rule] = {
     "pretrain.probe.samples": optional(whole(2, 1_000_000)),
     "pretrain.probe.every_n_epochs": EPOCHS,
     "pretrain.share": optional(TRUE_OR_FALSE),
-    "pretrain.lease_seconds": number(1, 86_400),
-    "pretrain.give_way_minutes": optional(number(0, 100_000, above=True)),
     "finetune.label_fraction": number(0, 1, above=True),
     "finetune.layer_decay": number(0, 1, above=True),
     "evaluate.batch_size": whole(1, 1_000_000),

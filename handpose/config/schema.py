@@ -56,8 +56,6 @@ class PretrainConfig(StageConfig):
     mining: MiningConfig = field(default_factory=MiningConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     share: bool | None = MISSING
-    lease_seconds: float = MISSING
-    give_way_minutes: float | None = MISSING
 
 
 @dataclass

@@ -11,8 +11,7 @@ from handpose.config.tree import leaves, lookup, overlay, place
 # Of no consequence for what a run computes: a resumed run may change them, and encoders that differ
 # in them alone are the same.
 FREE = (
-    *("logger", "paths", "sweep", "report"),
-    *("pretrain.share", "pretrain.lease_seconds", "pretrain.give_way_minutes"),
+    *("logger", "paths", "sweep", "report", "pretrain.share"),
     *("trainer.num_workers", "trainer.max_unreadable"),
     *("trainer.checkpoint_every_n_steps", "trainer.keep_checkpoints"),
     *("trainer.log_every_n_steps", "trainer.log_every_seconds"),

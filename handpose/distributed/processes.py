@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-# In the environment of the processes of a sweep's cell, for Hydra takes each for a run by itself:
-# the sweep's launcher.
-OF_A_SWEEP = "HANDPOSE_OF_A_SWEEP"
+# Set in the environment of the processes of a sweep's cell: Hydra takes each for a run by itself.
+IN_SWEEP = "HANDPOSE_IN_SWEEP"
 # What torchrun says to each process that it starts, and we to ours.
 _TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
@@ -44,14 +43,14 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     return None
 
 
-def start(command: Sequence[str], count: int, *, launcher: str | None = None) -> int:
+def start(command: Sequence[str], count: int, *, in_sweep: bool = False) -> int:
     """Runs `command` in `count` processes on this machine, until all have ended.
 
     If one fails, the others, which may wait for it for ever, are killed soon after. Signals to this
     process go on to them, and they do not outlive it.
 
     Args:
-        launcher: of the sweep that they make a cell of, which they are told; None for no sweep.
+        in_sweep: whether they are a cell of a sweep.
 
     Returns:
         The exit code of the first process to fail, 128 + n for one that signal n ended; 0 if none.
@@ -60,7 +59,7 @@ def start(command: Sequence[str], count: int, *, launcher: str | None = None) ->
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {OF_A_SWEEP: launcher} if launcher is not None else {}
+    shared |= {IN_SWEEP: 1} if in_sweep else {}
     threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": _threads(count)}
     processes = [
         subprocess.Popen(

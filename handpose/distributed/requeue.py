@@ -20,18 +20,15 @@ def requeue_job() -> bool:
     name = own_job()
     if name is None or _state(os.environ["SLURM_JOB_ID"]) != "RUNNING":
         return False
-    if restarts() >= MOST:
-        _log.error("job %s was requeued %d times already, and is not again", name, restarts())
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    if restarts >= MOST:
+        _log.error("job %s was requeued %d times already, and is not again", name, restarts)
         return False
-    is_requeued = _done("requeue", name)
-    if is_requeued:
-        _log.warning("job %s is back in the queue, and resumes when Slurm starts it again", name)
-    return is_requeued
-
-
-def begin_job(name: str, when: str) -> bool:
-    """Lets a job that is in the queue begin then: "now", or "now+SECONDS"; False where it fails."""
-    return _done("update", f"JobId={name}", f"StartTime={when}")
+    if error := _scontrol("requeue", name)[1]:
+        _log.error("scontrol requeue %s: %s", name, error)
+        return False
+    _log.warning("job %s is back in the queue, and resumes when Slurm starts it again", name)
+    return True
 
 
 def own_job() -> str | None:
@@ -41,19 +38,6 @@ def own_job() -> str | None:
         return None
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
-
-
-def restarts() -> int:
-    """How often this process's job went back into the queue."""
-    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-
-
-def _done(*command: str) -> bool:
-    """Whether scontrol did it; else the log says why not."""
-    error = _scontrol(*command)[1]
-    if error:
-        _log.error("scontrol %s: %s", " ".join(command), error)
-    return not error
 
 
 def _state(job: str) -> str:

@@ -34,7 +34,7 @@ def start_processes(cfg: DictConfig) -> None:
     count, hydra = num_processes(cfg.trainer), HydraConfig.get()
     is_cell = hydra.mode == RunMode.MULTIRUN
     command = [sys.executable, str(TRAIN), *run_arguments(hydra)]
-    code = start(command, count, launcher=hydra.launcher._target_ if is_cell else None)
+    code = start(command, count, in_sweep=is_cell)
     if code == 0:
         return
     if code > _SIGNALLED and code not in _TOLD_TO_STOP:

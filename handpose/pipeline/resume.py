@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from handpose.distributed.processes import OF_A_SWEEP
+from handpose.distributed.processes import IN_SWEEP
 from handpose.files import regular
 
 _log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def resumable() -> Iterator[None]:
 
 def remember(hydra: HydraConf) -> None:
     """The run of this process has ended early; `telling_how_to_resume` says its command."""
-    if not _is_sweep(hydra) and OF_A_SWEEP not in os.environ:
+    if not _is_sweep(hydra) and IN_SWEEP not in os.environ:
         _unfinished.append(resume_command(hydra))
 
 

@@ -25,6 +25,7 @@ from handpose.pipeline.resume import begins_in_place, resumable
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
+from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.pretrain import pretrain
 from handpose.pipeline.stages.splits import Splits, build_splits
 from handpose.pipeline.summary import begin_log
@@ -140,17 +141,17 @@ def _stages(
     splits = build_splits(cfg, run_dir)
     interrupt.check()
     run_log = begin_log(cfg, splits, run_dir)
+    context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log)
     with run_log.shown():
-        backbone, results = pretrain(cfg, splits, run_dir, loggers, interrupt, run_log)
+        backbone, results = pretrain(context)
         run_log.estimate.finish("pretrain")
         interrupt.check()
         evaluation = None
         if splits.labelled:
-            model, seconds = finetune(cfg, splits, run_dir, loggers, backbone, interrupt, run_log)
+            model, seconds = finetune(context, backbone)
             run_log.estimate.finish("finetune")
             interrupt.check()
-            measured = evaluate(cfg, splits, model, interrupt, run_log)
-            evaluation, results["evaluate_seconds"] = measured
+            evaluation, results["evaluate_seconds"] = evaluate(context, model)
             results = summarise(evaluation) | results | seconds
         else:
             reason = "head=none: the run stops after pre-training"

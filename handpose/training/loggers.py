@@ -16,7 +16,6 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from handpose.distributed.interrupt import Interrupted
 
-PRETRAINING = "pretrain/"  # what the names of that stage's values begin with
 STEP = "step_"  # what the names of values within an epoch begin with, after the stage's
 _COLUMNS = ("epoch", "step", "name", "value")
 _LONGEST_ROW = 1000  # bytes, and more than any
@@ -69,27 +68,19 @@ def _curves(rows: Iterable[dict[str, str]], place: str) -> dict[str, list[tuple[
     return {name: sorted(values.items()) for name, values in curves.items()}
 
 
-def curves_of(path: Path, stage: str) -> str:
-    """The rows of metrics.csv whose names begin with `stage`, as CSV with its head."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row for row in _rows(path) if row["name"].startswith(stage))
-    return text.getvalue()
-
-
-def add_curves(text: str, path: Path, loggers: Iterable[Logger] = ()) -> None:
-    """Adds rows (as `curves_of` gives them) to metrics.csv, but for those that it has already.
+def add_curves(source: Path, target: Path, loggers: Iterable[Logger] = ()) -> None:
+    """Add the rows of one metrics.csv to another, except those that it has already.
 
     Args:
-        text: the rows.
-        path: the metrics.csv.
-        loggers: of the run; those beside the CSV file are told what is added to that.
+        source: read; no-op if it is missing.
+        target: the metrics.csv of the run.
+        loggers: of the run; all but the CSV file get the added rows too.
     """
-    known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(path)}
-    rows = (tuple(row[c] for c in _COLUMNS) for row in csv.DictReader(io.StringIO(text)))
-    added = [row for row in rows if row[:-1] not in known]
-    _append(added, path)
+    known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(target)}
+    rows = {tuple(row[c] for c in _COLUMNS[:-1]): row["value"] for row in _rows(source)}
+    added = [(*place, value) for place, value in rows.items() if place not in known]
+    if added:
+        _append(added, target)
     for logger in loggers:
         if not isinstance(logger, CsvLog):
             _tell(logger, added)

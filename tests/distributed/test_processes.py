@@ -46,9 +46,9 @@ def test_each_process_knows_its_place(tmp_path: Path) -> None:
 
 def test_they_alone_know_that_they_are_of_a_sweep() -> None:
     """The next run of this process may be none of a sweep."""
-    told = python(f"sys.exit(os.environ.get('{processes.OF_A_SWEEP}') == 'a.Launcher')")
-    assert [start(told, 1, launcher="a.Launcher"), start(told, 1)] == [1, 0]
-    assert processes.OF_A_SWEEP not in os.environ
+    told = python(f"sys.exit('{processes.IN_SWEEP}' in os.environ)")
+    assert [start(told, 1, in_sweep=True), start(told, 1)] == [1, 0]
+    assert processes.IN_SWEEP not in os.environ
 
 
 def test_if_one_fails_the_others_do_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:

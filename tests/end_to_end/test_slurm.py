@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ ONE_TASK = ()
 OF_ITS_OWN = ("trainer.devices=2",)  # one task, which starts two processes itself
 TWO_TASKS = ("trainer.devices=2", "hydra.launcher.tasks_per_node=2")
 TWO_NODES = ("trainer.num_nodes=2", "hydra.launcher.nodes=2")
+MAKER = "contrastive-regression"  # the first cell, which makes the encoder
 STUCK = 600  # seconds
 
 
@@ -69,6 +69,10 @@ class Queue:
         """The names of the cells that began an encoder, in order."""
         files = self.cache.glob("encoders/*/makers.txt")
         return [Path(line).name for file in files for line in file.read_text().splitlines()]
+
+    def checkpoints(self) -> list[Path]:
+        """Of encoders that are not there yet, from the second epoch on."""
+        return list(self.cache.glob("encoders/*/checkpoints/pretrain/previous.ckpt"))
 
     def job(self, cell: str) -> dict[str, str]:
         """The running job that works in a cell's folder, by scontrol's keys."""
@@ -155,16 +159,6 @@ def requeued(queue: Queue, job: dict[str, str]) -> None:
     queue.slurm.ask("scontrol", "requeue", name(job))
 
 
-def frozen(queue: Queue, job: dict[str, str]) -> None:
-    """Until another cell has made the encoder."""
-    pids = queue.slurm.processes(job["JobId"])
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    until(lambda: bool(queue.encoders()))
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
-
-
 def soon_out_of_time(queue: Queue, job: dict[str, str]) -> None:
     """What --signal=USR2@SECONDS sends, without a wait of minutes."""
     queue.slurm.ask("scancel", "--signal=USR2", name(job))
@@ -177,67 +171,53 @@ def preempted(queue: Queue, job: dict[str, str]) -> None:
     assert "Submitted" in urgent
 
 
-@pytest.mark.parametrize(
-    ("layout", "lease", "disturbances"),
-    [(OF_ITS_OWN, 60, (requeued, preempted)), (ONE_TASK, 4, (frozen,))],
-    ids=["requeued-and-preempted", "frozen"],
+LONG_PRE_TRAINING = (
+    *("objective=contrastive", "finetune.max_epochs=1"),
+    *("pretrain.max_epochs=20", "trainer.caps.max_epochs=20"),
 )
-def test_one_encoder_whatever_becomes_of_the_jobs_that_train_it(
-    queue: Queue,
-    layout: tuple[str, ...],
-    lease: int,
-    disturbances: tuple[Callable[[Queue, dict[str, str]], None], ...],
-) -> None:
-    """Each befalls the job that is at it then, and another goes on; each has its own node."""
+
+
+def test_cells_of_one_encoder_begin_when_it_is_there(queue: Queue) -> None:
+    """Whatever becomes of the job that trains it. It has a node, and the other stays free."""
     driver = queue.start(
-        *("objective=contrastive", "head=regression,heatmap", f"pretrain.lease_seconds={lease}"),
-        *("pretrain.max_epochs=20", "trainer.caps.max_epochs=20", "finetune.max_epochs=1"),
-        *("hydra.launcher.cpus_per_task=2", *layout),
+        *(*LONG_PRE_TRAINING, "head=regression,heatmap,none", *OF_ITS_OWN),
+        "hydra.launcher.cpus_per_task=2",
     )
-    until(lambda: len(list(queue.folder.glob("*/config.json"))) == 2)
-    for count, disturbed in enumerate(disturbances, start=1):
+    for count, disturbed in enumerate((requeued, preempted), start=1):
         until(lambda count=count: len(queue.makers()) == count)
-        maker = queue.makers()[-1]
-        until((queue.folder / maker / "checkpoints" / "pretrain" / "last.ckpt").exists)
-        disturbed(queue, queue.job(maker))
+        until(lambda: bool(queue.checkpoints()))
+        assert [path.parent.name for path in queue.folder.glob("*/config.json")] == [MAKER]
+        disturbed(queue, queue.job(MAKER))
     assert driver.wait(timeout=STUCK) == 0
     assert set(queue.status().values()) == {"finished"}
-    assert len(queue.encoders()) == 1
-    assert len(queue.makers()) == 1 + len(disturbances)
+    assert (len(queue.encoders()), queue.makers()) == (1, [MAKER] * 3)
 
 
-def test_cells_that_wait_do_so_in_the_queue(queue: Queue) -> None:
-    """Three on two nodes. The one at work is killed, and calls nobody; the next calls the last.
-
-    Each has two processes, which Hydra takes for runs by themselves.
-    """
-    driver = queue.start(
-        *("objective=contrastive", "head=regression,heatmap,none", *OF_ITS_OWN),
-        *("pretrain.give_way_minutes=0.01", "pretrain.lease_seconds=4"),
-        "hydra.launcher.cpus_per_task=2",
-        *("pretrain.max_epochs=60", "trainer.caps.max_epochs=60", "finetune.max_epochs=1"),
-    )
-    # Two have left already: the node that is not the maker's was there for one after the other.
-    until(lambda: len(list(queue.cache.glob("encoders/*/stand_by/*"))) == 2)
-    (maker,) = queue.makers()
-    until(lambda: put_off(queue))
-    for pid in queue.slurm.processes(queue.job(maker)["JobId"]):
+def test_if_the_maker_is_killed_another_cell_goes_on_with_its_work(queue: Queue) -> None:
+    """Two that could wait for ever begin instead, and the same sweep again finishes the first."""
+    grid = (*LONG_PRE_TRAINING, "head=regression,heatmap,none", "hydra.launcher.cpus_per_task=2")
+    driver = queue.start(*grid)
+    until(lambda: bool(queue.checkpoints()))
+    for pid in queue.slurm.processes(queue.job(MAKER)["JobId"]):
         os.kill(pid, signal.SIGKILL)
     assert driver.wait(timeout=STUCK) == 1
     assert sorted(queue.status().values()) == ["failed", "finished", "finished"]
-    assert queue.status()[maker] == "failed"
+    assert queue.status()[MAKER] == "failed"
     assert (len(queue.encoders()), len(queue.makers())) == (1, 2)
+    log = (queue.folder / queue.makers()[-1] / "train.log").read_text()
+    assert f"pretrain, epoch {LONG_PRE_TRAINING[-1].rpartition('=')[2]} of" in log
+    assert "pretrain, epoch 1 of" not in log  # not from the beginning
+    assert queue.run(*grid) == 0
+    assert len(queue.makers()) == 2
 
 
-def put_off(queue: Queue) -> bool:
-    """Whether one job that was in the queue stays there for an hour, unless it is called."""
-    for job in queue.slurm.jobs():
-        if job["JobState"] == "PENDING":
-            queue.slurm.ask("scontrol", "update", f"JobId={name(job)}", "StartTime=now+1hour")
-            (now,) = [own for own in queue.slurm.jobs() if own["JobId"] == job["JobId"]]
-            wait = datetime.fromisoformat(now["EligibleTime"]) - datetime.now()
-            return now["JobState"] == "PENDING" and wait > timedelta(minutes=30)
-    return False
+def test_jobs_do_without_the_command_that_sent_them(queue: Queue) -> None:
+    grid = ("objective=contrastive", "head=regression,heatmap")
+    driver = queue.start(*grid)
+    until(lambda: bool(queue.makers()))
+    driver.kill()
+    until(lambda: len(list(queue.folder.glob("*/results.json"))) == 2)
+    assert len(queue.makers()) == 1
 
 
 LONG = ("objective=none", "head=regression", "finetune.max_epochs=24", "trainer.caps.max_epochs=24")

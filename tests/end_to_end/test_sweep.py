@@ -92,7 +92,7 @@ def test_a_cell_of_several_processes_that_is_told_to_stop_has_not_failed(
     failed: int,
 ) -> None:
     """It ends the sweep, and a Slurm job that goes back into the queue, without an error."""
-    monkeypatch.setattr("handpose.pipeline.launch.start", lambda *_, launcher: code)
+    monkeypatch.setattr("handpose.pipeline.launch.start", lambda *_, in_sweep: code)
     end, folder = sweep(*CELLS, "trainer.devices=2")
     assert end == expected
     assert len(list(folder.glob("*/failure.txt"))) == failed

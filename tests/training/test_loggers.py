@@ -5,7 +5,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import DummyLogger
 
-from handpose.training.loggers import CsvLog, add_curves, curves_of, read_curves, read_steps
+from handpose.training.loggers import CsvLog, add_curves, read_curves, read_steps
 
 
 def test_curves_come_back(tmp_path: Path) -> None:
@@ -81,11 +81,14 @@ def test_curves_of_another_run_are_told_to_the_other_loggers_too(tmp_path: Path)
     own.log_metrics({"epoch": 0, **first}, step=9)
     told = Told()
     for _ in range(2):
-        add_curves(curves_of(theirs.path, "pretrain/"), own.path, [own, told])
+        add_curves(theirs.path, own.path, [own, told])
     assert told.calls == [({"epoch": 1.0, **second}, 19)]
     assert read_curves(own.path) == read_curves(theirs.path)
-    add_curves(curves_of(theirs.path, "pretrain/"), tmp_path / "new.csv", [told])
+    theirs.log_metrics({"epoch": 1, **second}, step=19)  # again, after a resume
+    add_curves(theirs.path, tmp_path / "new.csv", [told])
     assert told.calls[1:] == [({"epoch": 0.0, **first}, 9), ({"epoch": 1.0, **second}, 19)]
+    add_curves(tmp_path / "none.csv", tmp_path / "none_either.csv")
+    assert not (tmp_path / "none_either.csv").exists()
 
 
 def test_a_disabled_wandb_takes_no_note(tmp_path: Path) -> None:

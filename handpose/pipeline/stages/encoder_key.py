@@ -1,60 +1,92 @@
-"""What decides a pre-trained encoder: two runs for which it is equal can share one."""
+"""What decides a pre-trained encoder: runs with equal descriptions share one."""
 
 import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from omegaconf import DictConfig, OmegaConf
-
 from handpose.config.stored import is_free
 
-# Where things lie changes no weight: `data` and `files` tell what lies there.
+# Where files lie changes no weight: `data` and `files` say what is in them.
 _PLACES = ("root", "cache", "quarantine")
-# Code that takes no part in pre-training.
-_OTHER_CODE = (
-    *("config", "doctor", "explore", "export", "heads", "predict", "progress", "report"),
-    *("study", "sweep"),
+# The code that pre-trains, below the package. Encoders of another version of it are not reused.
+CODE = (
+    *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
+    *("pipeline/stages", "pipeline/parts.py", "pipeline/trainers.py", "training", "weights"),
+    *("files.py", "records.py", "skeleton.py"),
 )
+_PACKAGE = Path(__file__).parents[2]
 
 
-def describe(cfg: DictConfig, data: dict[Any, str | None]) -> dict[str, Any]:
-    """All on which the encoder and what is measured on it depend, in plain values.
+def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, Any]:
+    """All that decides the encoder and what is measured on it, in plain values.
 
     Args:
-        cfg: of the run.
+        config: of the run, resolved.
         data: the fingerprint of each split.
     """
-    whole: Any = OmegaConf.to_container(cfg, resolve=True)
-    stage = _that_counts(whole, "pretrain")
-    stage.pop("probe")
+    stage = _that_counts(config, "pretrain")
+    probe = stage.pop("probe")
     spec = {
-        "seed": cfg.seed,
-        "backbone": whole["backbone"],
-        "objective": whole["objective"],
+        "seed": config["seed"],
+        "backbone": config["backbone"],
+        "objective": config["objective"],
         "pretrain": stage | {"dataset": _without_places(stage["dataset"])},
-        "trainer": _that_counts(whole, "trainer"),
-        "held_out_batch": cfg.evaluate.batch_size,
+        "trainer": _that_counts(config, "trainer"),
+        "held_out_batch": config["evaluate"]["batch_size"],
         "data": data,
-        "files": _files([cfg.backbone.get("weights"), cfg.pretrain.mining.joints]),
+        "files": _files([config["backbone"].get("weights"), stage["mining"]["joints"]]),
         "code": _code(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
     }
-    return spec | ({"probe": _probe(whole)} if cfg.pretrain.probe.samples is not None else {})
+    return spec | ({"probe": _probe(config)} if probe["samples"] is not None else {})
 
 
-def _that_counts(whole: dict[str, Any], part: str) -> dict[str, Any]:
-    return {key: value for key, value in whole[part].items() if not is_free(f"{part}.{key}")}
+def encoder_makers(configs: Mapping[int, dict[str, Any]]) -> dict[int, int]:
+    """The cells of a sweep that need the encoder of another cell -> that cell.
+
+    Not if the cache has the encoder. The data are not opened here: what has changed in them since
+    is found by the cells, which train the encoder then.
+
+    Args:
+        configs: of the cells, resolved, by number; the first cell of each encoder makes it.
+    """
+    makers: dict[str, int] = {}
+    others = {}
+    for number, config in configs.items():
+        if config["objective"].get("_target_") is None or config["pretrain"]["share"] is False:
+            continue
+        spec = describe(config, {})
+        maker = makers.setdefault(json.dumps(spec, sort_keys=True), number)
+        if maker != number and not _is_published(Path(config["paths"]["cache"]), spec):
+            others[number] = maker
+    return others
 
 
-def _probe(whole: dict[str, Any]) -> dict[str, Any]:
-    """What the online probe's numbers depend on."""
+def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
+    """Whether the cache has an encoder of a description, of whatever data."""
+    for file in (cache / "encoders").glob("*/spec.json"):
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if file.with_name("encoder.pt").exists() and known | {"data": {}} == spec:
+            return True
+    return False
+
+
+def _that_counts(config: dict[str, Any], part: str) -> dict[str, Any]:
+    return {key: value for key, value in config[part].items() if not is_free(f"{part}.{key}")}
+
+
+def _probe(config: dict[str, Any]) -> dict[str, Any]:
+    """What the numbers of the online probe depend on."""
     return {
-        "pretrain.probe": whole["pretrain"]["probe"],
-        "dataset": _without_places(whole["finetune"]["dataset"]),
-        "label_fraction": whole["finetune"]["label_fraction"],
-        "augment": whole["evaluate"]["augment"],
-        "reference_bone": whole["reference_bone"],
+        "pretrain.probe": config["pretrain"]["probe"],
+        "dataset": _without_places(config["finetune"]["dataset"]),
+        "label_fraction": config["finetune"]["label_fraction"],
+        "augment": config["evaluate"]["augment"],
+        "reference_bone": config["reference_bone"],
     }
 
 
@@ -75,11 +107,10 @@ def _files(values: list[Any]) -> dict[str, str]:
     return found
 
 
+@cache
 def _code() -> str:
-    """A checksum of the code that pre-trains: encoders of another version are not reused."""
-    package, digest = Path(__file__).parents[2], hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        room = file.relative_to(package).parts[0].removesuffix(".py")
-        if room not in _OTHER_CODE:
-            digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
+    digest = hashlib.sha256()
+    for path in (_PACKAGE / name for name in CODE):
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(_PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()

@@ -13,19 +13,18 @@ from handpose.config.machine import during
 from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
 from handpose.data.subsets import first
-from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.finetune import build_stage
-from handpose.pipeline.stages.splits import Splits, evaluation_loader
+from handpose.pipeline.stages.fit import StageContext
+from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.records import Prediction, Target
 from handpose.skeleton import NUM_JOINTS
 from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner, Scored
-from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
 
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
@@ -42,14 +41,13 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
     return stage
 
 
-def evaluate(
-    cfg: DictConfig, splits: Splits, stage: Finetuner, interrupt: Interrupt, run_log: RunLog
-) -> tuple[Evaluation, float]:
-    """All predictions of the split in question beside the truth, and the seconds."""
+def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, float]:
+    """All predictions of the evaluated split beside the truth, and the seconds it took."""
+    cfg, labelled = context.cfg, context.splits.labelled
     start = time.monotonic()
-    mean = mean_poses(splits.labelled["train"])
-    callbacks = [StageLog(run_log, "evaluate"), EvaluationStop(interrupt)]
-    evaluation = evaluate_on(cfg, splits.labelled[cfg.evaluate.split], stage, mean, callbacks)
+    mean = mean_poses(labelled["train"])
+    callbacks = [StageLog(context.run_log, "evaluate"), EvaluationStop(context.interrupt)]
+    evaluation = evaluate_on(cfg, labelled[cfg.evaluate.split], stage, mean, callbacks)
     return evaluation, time.monotonic() - start
 
 

@@ -1,60 +1,38 @@
 """Fine-tuning: a backbone and labelled crops -> `model.pt`."""
 
 import logging
-from pathlib import Path
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from pytorch_lightning.loggers.logger import Logger
 
 from handpose.backbones.base import Backbone
 from handpose.config.machine import during
 from handpose.distributed import collectives
-from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
-from handpose.pipeline.stages.fit import fit, save_weights, start_from_model
-from handpose.pipeline.stages.splits import Splits
+from handpose.pipeline.stages.fit import StageContext, fit, save_weights, start_from_model
 from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
-from handpose.training.run_log import RunLog
 
 _log = logging.getLogger(__name__)
 
 
 @during("fine-tuning", "finetune.batch_size")
-def finetune(
-    cfg: DictConfig,
-    splits: Splits,
-    run_dir: Path,
-    loggers: list[Logger],
-    backbone: Backbone,
-    interrupt: Interrupt,
-    run_log: RunLog,
-) -> tuple[Finetuner, Results]:
+def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Results]:
     """The model that was best on the validation split, and the seconds it took."""
+    cfg, labelled = context.cfg, context.splits.labelled
     pl.seed_everything(cfg.seed, verbose=False)
     stage = begin(cfg, backbone)
-    path = run_dir / MODEL
+    path = context.run_dir / MODEL
     if collectives.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
         content = checkpoint.load(path)
         stage.model.load_state_dict(content["state_dict"])
         return stage, content["meta"]["results"]
-    folder = run_dir / "checkpoints" / "finetune"
-    monitor = Finetuner.monitor(in_3d=splits.labelled["val"].source.has_aligned_error)
-    fitted = fit(
-        cfg,
-        cfg.finetune,
-        stage,
-        splits.labelled,
-        folder=folder,
-        loggers=loggers,
-        monitor=monitor,
-        interrupt=interrupt,
-        run_log=run_log,
-    )
+    folder = context.run_dir / "checkpoints" / "finetune"
+    monitor = Finetuner.monitor(in_3d=labelled["val"].source.has_aligned_error)
+    fitted = fit(context, stage, labelled, folder=folder, monitor=monitor)
     stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
     results: Results = {
         "finetune_seconds": fitted.seconds,

@@ -4,7 +4,6 @@ The model of another run as the start of this one (`init_from`).
 """
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import trainers
-from handpose.pipeline.stages.splits import evaluation_loader, training_loader
+from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
 from handpose.training import checkpoint
 from handpose.training.callbacks import NonFiniteGuard, StepCheckpoint, StepSeed
 from handpose.training.module import Stage
@@ -38,46 +37,57 @@ class Fitted(NamedTuple):
     best: float | None  # the lowest `monitor`
 
 
+class StageContext(NamedTuple):
+    """What every stage of a run needs.
+
+    Attributes:
+        cfg: the configuration of the run.
+        run_dir: its directory.
+        splits: its data.
+        loggers: where metrics go, metrics.csv first.
+        interrupt: whether a signal has come.
+        run_log: lines and bars of progress.
+    """
+
+    cfg: DictConfig
+    run_dir: Path
+    splits: Splits
+    loggers: list[Logger]
+    interrupt: Interrupt
+    run_log: RunLog
+
+
 def fit(
-    cfg: DictConfig,
-    config: DictConfig,
+    context: StageContext,
     stage: Stage,
     datasets: dict[Split, ViewDataset] | dict[Split, TargetDataset],
     *,
     folder: Path,
-    loggers: list[Logger],
-    monitor: str | None,
-    interrupt: Interrupt,
-    run_log: RunLog,
-    callbacks: Sequence[pl.Callback] = (),
+    monitor: str | None = None,
 ) -> Fitted:
-    """Trains `stage`, from the newest whole checkpoint in `folder` where there is one.
+    """Train a stage, from the newest valid checkpoint if there is one.
 
-    From there it resumes exactly: at the very batch, with the numbers that it would have drawn, and
+    It resumes exactly: at the very batch, with the random numbers that it would have drawn, and
     with the means of the epoch so far.
 
     Args:
-        cfg: of the run.
-        config: of the stage, `cfg.pretrain` or `cfg.finetune`.
+        context: of the run.
         stage: changed in place.
         datasets: its "train" and "val" splits.
         folder: of its checkpoints.
-        loggers: where its metrics go.
-        monitor: the metric that chooses `best.ckpt`; None for no choice.
-        interrupt: tells when to stop.
-        run_log: is told how far it is.
-        callbacks: of the stage's own.
+        monitor: the metric that chooses `best.ckpt`; None for no `best.ckpt`.
     """
-    interrupt.check()
+    cfg, config = context.cfg, context.cfg[stage.stage]
+    context.interrupt.check()
     folder.mkdir(parents=True, exist_ok=True)
-    guard, every = NonFiniteGuard(), cfg.trainer.checkpoint_every_n_steps
-    saver = StepCheckpoint(folder, every_n_steps=every, interrupt=interrupt)
-    # What a step logs comes before its checkpoint: no resumed run leaves it out.
-    curves = StepCurves(cfg.trainer.log_every_n_steps, guard=guard)
-    lines = StageLog(run_log, stage.stage, metric=monitor or f"{stage.stage}/val_loss")
-    watch = [StepSeed(cfg.seed), guard, curves, lines, saver, *callbacks]
+    guard = NonFiniteGuard()
     trainer = trainers.build_trainer(
-        cfg, config, folder=folder, monitor=monitor, loggers=loggers, callbacks=watch
+        cfg,
+        config,
+        folder=folder,
+        monitor=monitor,
+        loggers=context.loggers,
+        callbacks=_callbacks(context, stage, guard, folder=folder, monitor=monitor),
     )
     path = collectives.decided(lambda: checkpoint.newest_valid(folder))
     batches = 0 if path is None else collectives.decided(lambda: checkpoint.batches_done(path))
@@ -88,9 +98,29 @@ def fit(
         ckpt_path=path,
         weights_only=True,
     )
-    interrupt.check()
+    context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
     return Fitted(stage.seconds, guard.skipped, None if best is None else float(best))
+
+
+def _callbacks(
+    context: StageContext,
+    stage: Stage,
+    guard: NonFiniteGuard,
+    *,
+    folder: Path,
+    monitor: str | None,
+) -> list[pl.Callback]:
+    """In this order: a step logs its values before its checkpoint, so that no resume drops them."""
+    options = context.cfg.trainer
+    every = options.checkpoint_every_n_steps
+    return [
+        StepSeed(context.cfg.seed),
+        guard,
+        StepCurves(options.log_every_n_steps, guard=guard),
+        StageLog(context.run_log, stage.stage, metric=monitor or f"{stage.stage}/val_loss"),
+        StepCheckpoint(folder, every_n_steps=every, interrupt=context.interrupt),
+    ]
 
 
 def save_weights(
@@ -100,14 +130,14 @@ def save_weights(
     collectives.wait()  # until nobody reads the checkpoints any more
 
     def save() -> None:
-        checkpoint.save({**content, "meta": _describe(cfg, results)}, path)
+        checkpoint.save({**content, "meta": describe_weights(cfg, results)}, path)
         if not cfg.trainer.keep_checkpoints:
             shutil.rmtree(checkpoints, ignore_errors=True)
 
     collectives.decided(save)
 
 
-def _describe(cfg: DictConfig, results: Results) -> dict[str, Any]:
+def describe_weights(cfg: DictConfig, results: Results) -> dict[str, Any]:
     """What a weights file says of itself, in plain values."""
     return {
         "backbone": cfg.backbone.name,

@@ -4,38 +4,41 @@ The online probe of a run: a few labelled crops to fit it to, and others to meas
 """
 
 import logging
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
-from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
 from handpose.backbones.base import Backbone
 from handpose.config.machine import during
 from handpose.data.base import Split
-from handpose.data.loaders import TargetDataset, ViewDataset
+from handpose.data.loaders import TargetDataset
 from handpose.data.sampling import choose_labelled
 from handpose.data.subsets import first, occurrence
 from handpose.distributed import collectives
-from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.evaluation import Results, finite_or_null
 from handpose.pipeline import parts, trainers
-from handpose.pipeline.stages.fit import fit, save_weights, start_from_model
-from handpose.pipeline.stages.shared_encoder import find_shared, train_or_take
-from handpose.pipeline.stages.splits import Splits, evaluation_loader
+from handpose.pipeline.stages.fit import (
+    StageContext,
+    describe_weights,
+    fit,
+    save_weights,
+    start_from_model,
+)
+from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
+from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.records import Target
 from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.divergence import diverged
+from handpose.training.loggers import CsvLog, add_curves
 from handpose.training.monitors import OnlineProbe
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
 
 _log = logging.getLogger(__name__)
@@ -44,63 +47,61 @@ BACKBONE = "backbone.pt"
 
 
 @during("pre-training", "pretrain.batch_size", "pretrain.gradient_cache_chunk")
-def pretrain(
-    cfg: DictConfig,
-    splits: Splits,
-    run_dir: Path,
-    loggers: list[Logger],
-    interrupt: Interrupt,
-    run_log: RunLog,
-) -> tuple[Backbone, Results]:
-    """The pre-trained backbone, and the seconds it took beside its errors on held-out pairs.
+def pretrain(context: StageContext) -> tuple[Backbone, Results]:
+    """The pre-trained backbone, and the seconds and errors on held-out pairs.
 
-    With `objective=none` it is the start itself.
+    With `objective=none` it is the untrained backbone.
     """
-    path = run_dir / BACKBONE
+    cfg, path = context.cfg, context.run_dir / BACKBONE
     if collectives.decided(path.exists):
-        _log.info("pre-training is done: %s", path)
-        content, backbone = checkpoint.load(path), _start(cfg)
-        backbone.network.load_state_dict(content["state_dict"])
-        backbone.decoder = content["decoder"]
-        return backbone, content["meta"]["results"]
-    folder = run_dir / "checkpoints" / "pretrain"
-    train = partial(_train, cfg, splits.views, folder, loggers, interrupt, run_log)
-    if not splits.views:
+        return _load(cfg, path)
+    folder = context.run_dir / "checkpoints" / "pretrain"
+    if not context.splits.views:
         backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
-    elif shared := find_shared(cfg, splits.views):
-        backbone, results = train_or_take(
-            shared,
-            run_dir,
-            folder,
-            loggers=loggers,
-            start=partial(_start, cfg),
-            train=train,
-            interrupt=interrupt,
-        )
+    elif shared := find_shared(context):
+        backbone, results = _train_once(context, shared)
     else:
-        backbone, results = train()
-    content = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
-    save_weights(cfg, path, content, results, checkpoints=folder)
+        backbone, results = _train(context, folder)
+    save_weights(cfg, path, _content(backbone), results, checkpoints=folder)
     return backbone, results
 
 
+def _train_once(context: StageContext, shared: SharedEncoder) -> tuple[Backbone, Results]:
+    """The encoder in the cache, which this run trains unless another has."""
+    with shared.claimed(context.run_dir, context.interrupt) as is_maker:
+        own = context.run_dir / "metrics.csv"
+        collectives.decided(lambda: add_curves(shared.curves, own, context.loggers))
+        if not is_maker:
+            return _load(context.cfg, shared.path)
+        loggers = [*context.loggers, CsvLog(shared.curves)]
+        backbone, results = _train(context._replace(loggers=loggers), shared.checkpoints)
+        meta = describe_weights(context.cfg, results)
+        collectives.decided(lambda: shared.publish(_content(backbone) | {"meta": meta}))
+        return backbone, results
+
+
+def _load(cfg: DictConfig, path: Path) -> tuple[Backbone, Results]:
+    _log.info("pre-training is done: %s", path)
+    content, backbone = checkpoint.load(path), _start(cfg)
+    backbone.network.load_state_dict(content["state_dict"])
+    backbone.decoder = content["decoder"]
+    return backbone, content["meta"]["results"]
+
+
+def _content(backbone: Backbone) -> dict[str, Any]:
+    return {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
+
+
 def _start(cfg: DictConfig) -> Backbone:
-    """The backbone before pre-training, and the seed of what follows."""
+    """The backbone before pre-training; seeds what follows."""
     pl.seed_everything(cfg.seed, verbose=False)
     backbone = parts.build_backbone(cfg)
     start_from_model(cfg, backbone, part="backbone.")
     return backbone
 
 
-def _train(
-    cfg: DictConfig,
-    views: dict[Split, ViewDataset],
-    folder: Path,
-    loggers: list[Logger],
-    interrupt: Interrupt,
-    run_log: RunLog,
-    callbacks: Sequence[pl.Callback] = (),
-) -> tuple[Backbone, Results]:
+def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
+    cfg, views = context.cfg, context.splits.views
     backbone = _start(cfg)
     probe = build_probe(cfg)
     stage = Pretrainer(
@@ -111,24 +112,13 @@ def _train(
         probe=probe,
         gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
-    untrained = _held_out(cfg, stage, views["val"], interrupt, run_log)
-    fitted = fit(
-        cfg,
-        cfg.pretrain,
-        stage,
-        views,
-        folder=folder,
-        loggers=loggers,
-        monitor=None,
-        interrupt=interrupt,
-        run_log=run_log,
-        callbacks=callbacks,
-    )
+    untrained = _held_out(context, stage)
+    fitted = fit(context, stage, views, folder=folder)
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
         raise diverged("pretrain", "the backbone's weights are not finite")
     decoder = stage.objective.decoder
     backbone.decoder = None if decoder is None else decoder.state_dict()
-    trained = _held_out(cfg, stage, views["val"], interrupt, run_log)
+    trained = _held_out(context, stage)
     if trained[HEALTH[0]] is None:
         raise diverged("pretrain", "the embeddings of the held-out pairs are not finite")
     return backbone, {
@@ -139,16 +129,16 @@ def _train(
     }
 
 
-def _held_out(
-    cfg: DictConfig, stage: Pretrainer, val: ViewDataset, interrupt: Interrupt, run_log: RunLog
-) -> Results:
+def _held_out(context: StageContext, stage: Pretrainer) -> Results:
     """What is measured on the held-out pairs, in plain units.
 
     The objective's terms that are no loss, the health of the representation, and the probe.
     """
-    callbacks = [StageLog(run_log, stage.stage), EvaluationStop(interrupt)]
+    cfg = context.cfg
+    callbacks = [StageLog(context.run_log, stage.stage), EvaluationStop(context.interrupt)]
     trainer = trainers.build_evaluator(cfg, cfg.pretrain, callbacks)
-    (metrics,) = trainer.validate(stage, evaluation_loader(cfg, val), verbose=False)
+    pairs = evaluation_loader(cfg, context.splits.views["val"])
+    (metrics,) = trainer.validate(stage, pairs, verbose=False)
     names = {name: name.removeprefix("pretrain/").removeprefix("val_") for name in metrics}
     terms = {names[name]: value for name, value in metrics.items()}
     plain = {name: value for name, value in terms.items() if not name.startswith("loss")}

@@ -1,145 +1,189 @@
-"""Runs that differ only downstream pre-train one encoder: the first does, the others wait."""
+"""Pre-training that runs share: one run trains the encoder, the others take it from the cache.
+
+An encoder lies in ${paths.cache}/encoders/KEY, where KEY is a hash of all that decides it:
+
+    encoder.pt    the result, in the format of backbone.pt; it appears once it is complete
+    curves.csv    the metrics of its pre-training
+    spec.json     what KEY is the hash of
+    makers.txt    the run directories that trained it, in order; several after a kill or a requeue
+    failed.txt    why it cannot be trained; while this file exists, no run tries again
+    checkpoints/  of the training, until encoder.pt exists; the next run resumes from a killed one's
+    lock          locked by the run that trains it
+
+The lock is flock(2): the operating system releases it when its holder ends, in whatever way. It
+holds between machines if the file system supports that: NFSv4 does, Lustre if mounted with `flock`.
+"""
 
 import hashlib
 import json
 import logging
-import math
 import os
-from collections.abc import Callable, Sequence
+import shutil
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import pytorch_lightning as pl
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
-from pytorch_lightning.loggers.logger import Logger
+from omegaconf import OmegaConf
 
-from handpose.backbones.base import Backbone
-from handpose.data.base import Split
-from handpose.data.loaders import ViewDataset
+from handpose.data.cache import set_aside
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
-from handpose.distributed.processes import OF_A_SWEEP
-from handpose.evaluation.evaluation import Results
+from handpose.distributed.processes import IN_SWEEP
 from handpose.pipeline.stages.encoder_key import describe
+from handpose.pipeline.stages.fit import StageContext
 from handpose.training import checkpoint
-from handpose.training.loggers import PRETRAINING, add_curves, curves_of
-from handpose.training.shared import LeaseLostError, LeaseWatch, SharedEncoder
-from handpose.training.take_over import go_on_from
-
-T = TypeVar("T")
-# Pre-trains in the run's own folders, watched by the callbacks: the encoder, and its results.
-Train = Callable[[Sequence[pl.Callback]], tuple[Backbone, Results]]
 
 _log = logging.getLogger(__name__)
 
-
-def is_shared(cfg: DictConfig) -> bool:
-    """Whether this run looks for, and leaves, an encoder in the cache: by default in a sweep."""
-    if cfg.pretrain.share is not None:
-        return bool(cfg.pretrain.share)
-    return _launcher() is not None
+_POLL_SECONDS = 1.0
 
 
-def _launcher() -> str | None:
-    """The launcher of the sweep that this run is a cell of; None for a run by itself."""
-    hydra = HydraConfig.get() if HydraConfig.initialized() else None
-    if hydra is not None and hydra.mode == RunMode.MULTIRUN:
-        return str(hydra.launcher._target_)
-    return os.environ.get(OF_A_SWEEP)
+class SharedFailedError(ValueError):
+    """The pre-training that this run shares has failed before, and would fail again."""
 
 
-def find_shared(cfg: DictConfig, views: dict[Split, ViewDataset]) -> SharedEncoder | None:
-    """The place of the encoder that this run needs; None where it is the run's own affair."""
-    if not is_shared(cfg):
-        return None
-    spec = describe(cfg, {split: dataset.source.fingerprint for split, dataset in views.items()})
-    if None in spec["data"].values():
-        source = views["train"].source.name
-        _log.warning("dataset=%s has no fingerprint: its pre-training is not shared", source)
-        return None
-    text = json.dumps(spec, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return SharedEncoder(
-        Path(cfg.paths.cache) / "encoders" / key,
-        spec=spec,
-        lease_seconds=cfg.pretrain.lease_seconds,
-        patience=_patience(cfg),
-    )
+# Errors that another attempt may not meet, on another machine or at another time.
+_TRANSIENT = (OSError, MemoryError, RuntimeError, SharedFailedError)
 
 
-def _patience(cfg: DictConfig) -> float:
-    """Seconds, without end where the run has no Slurm job to itself, as each cell of a sweep has.
-
-    One that shares its job with others would take them along into the queue. A dead holder is known
-    by a lease that is not renewed, which takes a lease to see.
-    """
-    minutes = cfg.pretrain.give_way_minutes
-    if minutes is None or "slurm" not in (_launcher() or "").lower():
-        return math.inf
-    return max(60 * minutes, 2 * cfg.pretrain.lease_seconds)
-
-
-def train_or_take(
-    shared: SharedEncoder,
-    run_dir: Path,
-    checkpoints: Path,
-    *,
-    loggers: Sequence[Logger],
-    start: Callable[[], Backbone],
-    train: Train,
-    interrupt: Interrupt,
-) -> tuple[Backbone, Results]:
-    """The encoder and its results, as published, by this run or another.
+class SharedEncoder:
+    """One encoder in the cache.
 
     Args:
-        shared: where it is to be found.
-        run_dir: of this run; its metrics.csv gets the curves, whoever drew them.
-        checkpoints: where `train` keeps its own; those of a maker that died are put there.
-        loggers: of the run; they get the curves too.
-        start: the encoder before pre-training.
-        train: see `Train`.
-        interrupt: tells when to stop waiting.
-
-    Raises:
-        SharedFailedError: a run before this one failed, and so would this one.
+        folder: of the encoder; created if it is missing.
+        spec: all that decides the encoder, in plain values.
     """
-    curves = run_dir / "metrics.csv"
-    while (before := _alone(shared.take_turn, run_dir, interrupt)) is not None:
+
+    def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
+        self.folder, self._spec = folder, spec
+        self.path, self.curves = folder / "encoder.pt", folder / "curves.csv"
+        self.checkpoints = folder / "checkpoints" / "pretrain"
+        self._failed, self._makers = folder / "failed.txt", folder / "makers.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / "lock")
+
+    @contextmanager
+    def claimed(self, run_dir: Path, interrupt: Interrupt) -> Iterator[bool]:
+        """Wait until the encoder is published or this run may train it, which it then does within.
+
+        All processes of a run come here together.
+
+        Args:
+            run_dir: of this run.
+            interrupt: ends the wait when a signal has come.
+
+        Yields:
+            Whether this run trains the encoder. No other run does until it leaves.
+
+        Raises:
+            SharedFailedError: an earlier run failed in a way that would repeat.
+            Interrupted: a signal has come.
+        """
         try:
-            _alone(_take_over, before, run_dir, checkpoints, loggers)
-            backbone, results = train([LeaseWatch(shared)])
-            state = {"state_dict": backbone.network.state_dict(), "decoder": backbone.decoder}
-            _alone(shared.publish, state | {"results": results}, curves)
-        except LeaseLostError as lost:
-            _log.warning("%s; waiting for its encoder", lost)
+            is_maker = collectives.decided(lambda: self._claim(run_dir, interrupt))
+            yield is_maker
         except Exception as error:
-            _alone(shared.fail, error)
+            if self._lock.is_locked:
+                self._record_failure(error)
             raise
         finally:
-            _alone(shared.release)
-    _log.info("pre-training is done: %s", shared.path)
-    if collectives.decided(shared.curves.is_file):
-        _alone(lambda: add_curves(shared.curves.read_text(), curves, loggers))
-    content, backbone = checkpoint.load(shared.path), start()
-    backbone.network.load_state_dict(content["state_dict"])
-    backbone.decoder = content["decoder"]
-    return backbone, content["results"]
+            self._lock.release(force=True)
+
+    def _claim(self, run_dir: Path, interrupt: Interrupt) -> bool:
+        self._wait(interrupt)
+        self._refuse_if_failed()
+        if self.is_published():
+            self._lock.release(force=True)
+            return False
+        self._begin(run_dir)
+        return True
+
+    def _wait(self, interrupt: Interrupt) -> None:
+        """Return with the lock, or without it once the encoder is published."""
+        interrupt.check_alone()
+        if self.is_published():
+            return
+        try:
+            self._lock.acquire(blocking=False)
+            return
+        except Timeout:
+            maker = (self.makers() or ["another run"])[-1]
+            _log.info("waiting for %s, which %s trains", self.path, maker)
+        try:
+            self._lock.acquire(
+                poll_interval=_POLL_SECONDS,
+                cancel_check=lambda: interrupt.noted is not None or self.is_published(),
+            )
+        except Timeout:
+            interrupt.check_alone()
+
+    def _begin(self, run_dir: Path) -> None:
+        if os.path.lexists(self.path):
+            set_aside(self.path, str(checkpoint.find_damage(self.path)))
+        spec = json.dumps(self._spec, indent=1, sort_keys=True)
+        (self.folder / "spec.json").write_text(spec, encoding="utf-8")
+        with self._makers.open("a", encoding="utf-8") as file:
+            file.write(f"{run_dir.absolute()}\n")
+
+    def makers(self) -> list[str]:
+        """The run directories that began the encoder, in order."""
+        if not self._makers.is_file():
+            return []
+        return self._makers.read_text(encoding="utf-8").splitlines()
+
+    def publish(self, content: dict[str, Any]) -> None:
+        """Write encoder.pt, complete or not at all, and delete the checkpoints."""
+        checkpoint.save(content, self.path)
+        shutil.rmtree(self.checkpoints.parent, ignore_errors=True)
+
+    def _record_failure(self, error: Exception) -> None:
+        """Record an error that another attempt would meet as well."""
+        if not isinstance(error, _TRANSIENT):
+            text = "".join(traceback.format_exception(error))
+            content = f"{error}\n\nin {self.makers()[-1]}\n\n{text}"
+            self._failed.write_text(content, encoding="utf-8")
+
+    def is_published(self) -> bool:
+        """Whether encoder.pt exists and is not corrupt."""
+        return self.path.exists() and checkpoint.find_damage(self.path) is None
+
+    def _refuse_if_failed(self) -> None:
+        if self._failed.is_file():
+            reason, _, rest = self._failed.read_text(encoding="utf-8").partition("\n\n")
+            raise SharedFailedError(
+                f"the pre-training that this run shares failed {rest.partition(chr(10))[0]}: "
+                f"{reason}\nIt would fail again. To retry it, delete {self._failed}"
+            )
 
 
-def _alone(action: Callable[..., T], *arguments: Any) -> T:
-    """What one process does for all that train together, and what comes of it."""
-    return collectives.decided(lambda: action(*arguments))
+def is_shared(context: StageContext) -> bool:
+    """Whether a run takes its encoder from the cache, or leaves it there: by default in a sweep.
+
+    A run that has begun to pre-train by itself continues so.
+    """
+    if (context.run_dir / "checkpoints" / "pretrain").is_dir():
+        return False
+    if (share := context.cfg.pretrain.share) is not None:
+        return bool(share)
+    is_cell = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return is_cell or IN_SWEEP in os.environ
 
 
-def _take_over(
-    makers: list[Path], run_dir: Path, checkpoints: Path, loggers: Sequence[Logger]
-) -> None:
-    """Checkpoints and curves of the runs that began the encoder before this one."""
-    others = [folder for folder in makers if folder != run_dir.absolute()]
-    place = checkpoints.relative_to(run_dir)
-    go_on_from([folder / place for folder in others], checkpoints)
-    for folder in reversed(others):
-        theirs = curves_of(folder / "metrics.csv", PRETRAINING)
-        add_curves(theirs, run_dir / "metrics.csv", loggers)
+def find_shared(context: StageContext) -> SharedEncoder | None:
+    """The encoder in the cache that a run needs; None if it trains one by itself."""
+    if not collectives.decided(lambda: is_shared(context)):
+        return None
+    config: Any = OmegaConf.to_container(context.cfg, resolve=True)
+    views = context.splits.views
+    spec = describe(config, {split: own.source.fingerprint for split, own in views.items()})
+    if None in spec["data"].values():
+        source = views["train"].source.name
+        _log.warning("dataset=%s has no fingerprint, so its pre-training is not shared", source)
+        return None
+    key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    return SharedEncoder(Path(config["paths"]["cache"]) / "encoders" / key, spec)

@@ -1,7 +1,7 @@
 """A sweep's cells as Slurm jobs: every job is waited for, whatever becomes of another."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from handpose.pipeline.stages.encoder_key import encoder_makers
 from handpose.sweep.cells import FAILURE, Cell, cell, leave_failure
 
 try:
@@ -46,21 +47,44 @@ else:
             cells = {n: cell(self.config, loader, lines, n) for n, lines in numbered}
             waiting = [(n, lines) for n, lines in numbered if not cells[n].is_finished()]
             _log.info("%d cells, %d of them to run", len(cells), len(waiting))
-            jobs = self._submit(waiting) if waiting else []
+            jobs = self._submit_in_waves(waiting, cells)
             try:
-                for job, (number, _) in zip(jobs, waiting, strict=True):
+                for number, job in jobs.items():
                     _wait(job, cells[number])
             except KeyboardInterrupt:
-                ids = " ".join(dict.fromkeys(job.job_id.partition("_")[0] for job in jobs))
+                arrays = (job.job_id.partition("_")[0] for job in jobs.values())
+                ids = " ".join(dict.fromkeys(arrays))
                 _log.warning("the jobs go on without this command; `scancel %s` ends them", ids)
                 raise
             return [_returned(lines) for _, lines in numbered]
 
-        def _submit(self, numbered: Sequence[tuple[int, list[str]]]) -> list[Any]:
-            """The jobs of these cells, as one array."""
+        def _submit_in_waves(
+            self, numbered: Sequence[tuple[int, list[str]]], cells: Mapping[int, Cell]
+        ) -> dict[int, Any]:
+            """The jobs of all cells, by number; those that need another's encoder begin after it.
+
+            Slurm keeps the order: it survives the end of this process and a requeue of a job.
+            """
+            makers = encoder_makers({number: cells[number].config for number, _ in numbered})
+            first = [(n, lines) for n, lines in numbered if n not in makers]
+            second = [(n, lines) for n, lines in numbered if n in makers]
+            jobs = self._submit(first)
+            ids = [jobs[number].job_id for number in sorted(set(makers.values()))]
+            return jobs | self._submit(second, after=ids)
+
+        def _submit(
+            self, numbered: Sequence[tuple[int, list[str]]], after: Sequence[str] = ()
+        ) -> dict[int, Any]:
+            """The jobs of these cells, as one array; it begins when the jobs `after` have ended."""
+            if not numbered:
+                return {}
             import submitit
 
-            own = {"submitit_folder", "max_num_timeout"}
+            own, params = {"submitit_folder", "max_num_timeout"}, dict(self.params)
+            if after:
+                extra, wave = params["additional_parameters"], ":".join(("afterany", *after))
+                dependency = ",".join(filter(None, (extra.get("dependency"), wave)))
+                params["additional_parameters"] = {**extra, "dependency": dependency}
             executor = submitit.AutoExecutor(
                 cluster="slurm",
                 folder=self.params["submitit_folder"],
@@ -70,7 +94,7 @@ else:
             executor.update_parameters(
                 **{
                     key if key in common else f"slurm_{key}": value
-                    for key, value in self.params.items()
+                    for key, value in params.items()
                     if key not in own
                 }
             )
@@ -81,7 +105,7 @@ else:
             jobs = executor.map_array(self, *zip(*calls, strict=True))
             for job, (_, lines) in zip(jobs, numbered, strict=True):
                 _log.info("job %s: %s", job.job_id, " ".join(lines))
-            return jobs
+            return {number: job for job, (number, _) in zip(jobs, numbered, strict=True)}
 
     def _wait(job: Any, own: Cell) -> None:
         """Until the job is over; one that was killed has said nothing of why."""
