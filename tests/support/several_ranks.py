@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from handpose import losses
 from handpose.distributed import collectives
 from handpose.distributed.collectives import joined, rank, world_size
+from handpose.objectives import relative
 from handpose.objectives.hybrid import Hybrid
 from handpose.training.monitors import EpochMeans
 
@@ -113,12 +113,16 @@ def not_gathered(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
 
 def own_counts(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
     """Another: a masked mean divides by the count of its own rank."""
-    right = losses.total, losses.world_size
-    losses.total, losses.world_size = (lambda count: count), (lambda: 1)
+    right = relative.masked_mean
+    relative.masked_mean = _own_mean
     try:
         return objective_outcome(objective, inputs)
     finally:
-        losses.total, losses.world_size = right
+        relative.masked_mean = right
+
+
+def _own_mean(values: Tensor, valid: Tensor) -> Tensor:
+    return torch.where(valid, values, 0.0).sum() / valid.sum().clamp(min=1)
 
 
 def model_outcome(model: nn.Module, loss_of: Callable, batch: Any) -> Outcome:
