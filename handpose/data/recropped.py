@@ -46,16 +46,11 @@ def recrop(sample: Sample, box: np.ndarray) -> Sample:
         sample: the hand.
         box: (3,) px of its image.
     """
-    return sample._replace(box=box) if is_usable(box, sample) else sample
+    return sample._replace(box=box) if _is_usable(box, sample) else sample
 
 
-def is_usable(box: np.ndarray, sample: Sample) -> bool:
-    """Whether a box is finite, its centre on the image, and its side like the first box's.
-
-    Args:
-        box: (3,) px of the image.
-        sample: the hand, with its first box.
-    """
+def _is_usable(box: np.ndarray, sample: Sample) -> bool:
+    """Whether a box (3,) is finite, its centre on the image, its side like the first box's."""
     height, width = sample.image.shape[:2]
     if not np.isfinite(box).all():
         return False

@@ -1,88 +1,34 @@
-"""Broken input: every kind is named by file and reason in one pass; none is a silent number."""
+"""Broken input: every kind is named by file and reason; none is a silent number."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
+from broken import (
+    CAMERA,
+    DATA,
+    IMAGE,
+    INFINITY,
+    JOINTS,
+    LABEL,
+    NAN,
+    SOURCES,
+    change_json,
+    change_line,
+    cut,
+    delete,
+    open_broken,
+    picture,
+    put,
+    repeat_last,
+    write,
+)
 
-from handpose.data.index.problems import BrokenDataError, read_quarantine, write_quarantine
+from handpose.data.index.problems import BrokenDataError
 from handpose.data.indexed import IndexedDataset
-from handpose.data.sources.freihand import FreiHand
-from handpose.data.sources.interhand import InterHand
-from handpose.data.sources.manifest import Manifest
-from handpose.data.sources.mpii import MpiiHands
-from handpose.data.sources.youtube import YouTube3D
-
-SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
-    "freihand": (write_freihand, FreiHand, {"val_fraction": 0.25, "box_side": 0.7}),
-    "interhand": (write_interhand, InterHand, {"annotations": "all"}),
-    "mpii": (write_mpii, MpiiHands, {"val_fraction": 0.2}),
-    "youtube": (write_youtube, YouTube3D, {"joint_regressor": None}),
-    "manifest": (write_manifest, Manifest, {"file": "labels.jsonl", "val_fraction": 0.2}),
-}
-NAN, INFINITY = float("nan"), float("inf")
-IMAGE = "training/rgb/00000005.jpg"
-DATA = "annotations/train/InterHand2.6M_train_data.json"
-JOINTS = "annotations/train/InterHand2.6M_train_joint_3d.json"
-CAMERA = "annotations/train/InterHand2.6M_train_camera.json"
-LABEL = "hand_labels/manual_train/000000500_01_r.json"
-
-
-def change_json(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    def act(root: Path) -> None:
-        content = json.loads((root / name).read_text())
-        change(content)
-        (root / name).write_text(json.dumps(content))
-
-    return act
-
-
-def change_line(number: int, change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    def act(root: Path) -> None:
-        lines = (root / "labels.jsonl").read_text().splitlines()
-        row = json.loads(lines[number - 1])
-        change(row)
-        lines[number - 1] = json.dumps(row)
-        (root / "labels.jsonl").write_text("\n".join(lines))
-
-    return act
-
-
-def write(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda root: (root / name).write_bytes(content) and None
-
-
-def cut(name: str, length: int) -> Callable[[Path], None]:
-    return lambda root: (root / name).write_bytes((root / name).read_bytes()[:length]) and None
-
-
-def delete(name: str) -> Callable[[Path], None]:
-    return lambda root: (root / name).unlink()
-
-
-def picture(name: str, width: int, height: int) -> Callable[[Path], None]:
-    image = np.zeros((height, width, 3), np.uint8)
-    return lambda root: cv2.imwrite(str(root / name), image) and None
-
-
-def put(*keys: Any, value: Any) -> Callable[[Any], None]:
-    def change(content: Any) -> None:
-        for key in keys[:-1]:
-            content = content[key]
-        content[keys[-1]] = value
-
-    return change
-
-
-def repeat_last(key: str) -> Callable[[Any], None]:
-    return lambda content: content[key].append(content[key][0])
-
 
 # source, what is broken, the file that is named, the reason that is given.
 KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
@@ -265,9 +211,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str, str]] = {
 @pytest.fixture
 def open_it(tmp_path: Path) -> Callable[..., IndexedDataset]:
     def make(source: str, root: Path, **settings: Any) -> IndexedDataset:
-        _, kind, own = SOURCES[source]
-        contract = dict(root=str(root), cache=str(tmp_path / "cache"), image_size=64, split="train")
-        return kind(**contract | own | settings)
+        return open_broken(source, root, tmp_path / "cache", **settings)
 
     return make
 
@@ -287,95 +231,3 @@ def test_it_is_named_and_refused(kind: str, tmp_path: Path, open_it: Callable) -
     assert file in named
     assert re.search(reason, named[file])
     assert f"{file}: {named[file]}" in str(caught.value)
-
-
-def test_all_are_found_in_one_pass_and_a_quarantine_leaves_them_out(
-    tmp_path: Path, open_it: Callable
-) -> None:
-    root, listed = tmp_path / "d", tmp_path / "bad.csv"
-    write_freihand(root)
-    whole = len(open_it("freihand", root))
-    for kind in ("NaN joint", "20 joints", "no camera matrix"):
-        KINDS[kind][1](root)
-    for number, break_it in enumerate((delete, lambda name: write(name, b""))):
-        break_it(f"training/rgb/{number:08d}.jpg")(root)
-    with pytest.raises(
-        BrokenDataError, match=r"(?s)5 bad files or records.*--quarantine FILE"
-    ) as caught:
-        open_it("freihand", root)
-    write_quarantine(listed, caught.value.problems[:4])
-    with pytest.raises(BrokenDataError, match="1 bad files or records"):
-        open_it("freihand", root, quarantine=str(listed))
-    write_quarantine(listed, caught.value.problems)
-    assert read_quarantine(listed) == {problem.file for problem in caught.value.problems}
-    left = open_it("freihand", root, quarantine=str(listed), val_fraction=0.0)
-    assert whole == 24
-    # Three annotations of four versions, and picture 0 beside; picture 1 has a bad annotation too.
-    assert len(left) == 32 - 3 * 4 - 1
-    assert all(np.isfinite(left[i].xyz).all() for i in range(len(left)))
-
-
-def test_a_quarantine_that_is_none(tmp_path: Path, open_it: Callable) -> None:
-    write_freihand(tmp_path / "d", annotations=2, evaluation=0)
-    (tmp_path / "bad.csv").write_text("training/rgb/00000001.jpg\nx\n")
-    for name in ("bad.csv", "none.csv"):
-        with pytest.raises(ValueError, match=f"dataset.quarantine=.*{name}: not a CSV file"):
-            open_it("freihand", tmp_path / "d", quarantine=str(tmp_path / name))
-
-
-def test_an_index_is_built_again_when_the_source_has_changed(
-    tmp_path: Path, open_it: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, builds = tmp_path / "d", []
-    write_freihand(root, annotations=4)
-    read = FreiHand.read
-    monkeypatch.setattr(
-        FreiHand, "read", lambda self, collector: builds.append(1) or read(self, collector)
-    )
-    before = open_it("freihand", root)[0].xyz
-    open_it("freihand", root, split="val")
-    assert len(builds) == 1
-    content = np.array(json.loads((root / "training_xyz.json").read_text()))
-    content[..., 0] += 0.01
-    (root / "training_xyz.json").write_text(json.dumps(content.tolist()))
-    after = open_it("freihand", root)[0].xyz
-    assert after[:, 0] == pytest.approx(before[:, 0] + 0.01, abs=1e-6)
-    assert len(builds) == 2
-
-
-def test_a_file_mended_in_place_is_good_again(tmp_path: Path, open_it: Callable) -> None:
-    root = tmp_path / "d"
-    write_freihand(root, annotations=4)
-    whole = (root / IMAGE).read_bytes()
-    cut(IMAGE, 2000)(root)
-    with pytest.raises(BrokenDataError, match="1 bad files"):
-        open_it("freihand", root)
-    (root / IMAGE).write_bytes(whole)
-    assert len(open_it("freihand", root, val_fraction=0.0)) == 16
-
-
-def test_a_picture_of_a_bad_record_is_looked_at_too(tmp_path: Path, open_it: Callable) -> None:
-    root = tmp_path / "d"
-    write_freihand(root)
-    KINDS["20 joints"][1](root)  # annotation 2
-    picture = "training/rgb/00000010.jpg"  # its second version
-    write(picture, b"")(root)
-    with pytest.raises(BrokenDataError) as caught:
-        open_it("freihand", root)
-    assert {problem.file for problem in caught.value.problems} == {"training_xyz.json#2", picture}
-
-
-@pytest.mark.parametrize("content", ["", "image,side\n", "\n\n"])
-@pytest.mark.parametrize("file", ["labels.csv", "labels.jsonl"])
-def test_a_manifest_without_rows_says_so(file: str, content: str, tmp_path: Path) -> None:
-    text = content.strip("aegimsd,") if file.endswith("jsonl") else content
-    (tmp_path / file).write_text(text)
-    with pytest.raises(BrokenDataError, match=rf"{file}: it has no row of data"):
-        Manifest(
-            root=str(tmp_path),
-            cache=str(tmp_path / "cache"),
-            file=file,
-            split="train",
-            image_size=32,
-            val_fraction=0.2,
-        )

@@ -7,7 +7,7 @@ import pytest
 
 from handpose.augment.views import make_target
 from handpose.data.base import HandDataset, joint_box
-from handpose.data.recropped import Recropped, is_usable
+from handpose.data.recropped import Recropped, _is_usable
 from handpose.geometry import affine as maps
 from handpose.records import Sample
 
@@ -70,6 +70,6 @@ def test_where_the_second_box_is_no_hand_the_first_stays(
     sample = samples[1]
     moved = change(sample.uv)
     again = Recropped(_Hands(samples), np.stack([sample.uv, moved]))
-    assert not is_usable(joint_box(moved), sample), wrong
+    assert not _is_usable(joint_box(moved), sample), wrong
     assert (again[1].box == sample.box).all()
-    assert is_usable(joint_box(sample.uv), sample)
+    assert _is_usable(joint_box(sample.uv), sample)

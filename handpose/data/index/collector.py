@@ -7,12 +7,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handpose.data.base import SPLITS, Split
 from handpose.data.index.columns import Columns
+from handpose.data.index.json_stream import members
 from handpose.data.index.problems import Problem
 from handpose.files import shown
 from handpose.geometry.camera import project
@@ -85,6 +87,26 @@ class Collector:
             self.problem(name, f"the key {error} is missing")
         except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             self.problem(name, str(error))
+
+    def members(self, path: Path, name: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Read the records of a list in a JSON file; a repeated or missing id becomes a problem.
+
+        Args:
+            path: of the file.
+            name: of the file in a problem.
+            key: of the list.
+
+        Yields:
+            ("name#key/place", record).
+        """
+        seen: set[Any] = set()
+        for place, record in members(path, key):
+            record_name = f"{name}#{key}/{place}"
+            with self.record(record_name):
+                if record["id"] in seen:
+                    raise ValueError(f"the id {record['id']} occurs twice")
+                seen.add(record["id"])
+                yield record_name, record
 
     def add_annotation(self, record: str, annotation: Annotation) -> int:
         """Add the labels of a hand and return their number.

@@ -1,4 +1,4 @@
-"""JSON files of any size, one record at a time, and the ids that join their records.
+"""JSON files of any size, one record at a time.
 
 The standard decoder reads each record. It takes NaN and Infinity as numbers, so that a source can
 name the record that holds them. A key that occurs twice in an object is an error.
@@ -178,18 +178,3 @@ def known(table: Mapping[Any, Any], key: Any, what: str) -> Any:
         shown = "/".join(key) if isinstance(key, tuple) else key
         raise ValueError(f"there is no {what} {shown}")
     return table[key]
-
-
-def once(identifier: Any, seen: set[Any]) -> None:
-    """Refuse an id that occurs twice.
-
-    Args:
-        identifier: of a record.
-        seen: ids so far; this one is added.
-
-    Raises:
-        ValueError: it is among them.
-    """
-    if identifier in seen:
-        raise ValueError(f"the id {identifier} occurs twice")
-    seen.add(identifier)

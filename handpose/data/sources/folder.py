@@ -76,7 +76,12 @@ class Folder(IndexedDataset):
     is_never_labelled = True
 
     def __init__(
-        self, *, boxes: str | None, min_side: int, max_left_out: float, **contract: Any
+        self,
+        *,
+        boxes: str | None = None,
+        min_side: int = 32,
+        max_left_out: float = 0.5,
+        **contract: Any,
     ) -> None:
         if boxes is not None and Path(boxes).suffix not in tables.SUFFIXES:
             raise ValueError(f"dataset.boxes={boxes}: give a .csv or a .jsonl file")

@@ -44,7 +44,7 @@ class FreiHand(IndexedDataset):
     landmarks = ("training/rgb", "training_K.json", "evaluation_K.json")
     terms = "research only, any commercial use is prohibited, to be cited (its toolbox's README)"
 
-    def __init__(self, *, box_side: float, **contract: Any) -> None:
+    def __init__(self, *, box_side: float = 0.7, **contract: Any) -> None:
         super().__init__(**contract)
         self.box_scale = box_side
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from handpose.data.base import SPLITS, Split
 from handpose.data.index.collector import Annotation, Collector, Hand, as_array
-from handpose.data.index.json_stream import JsonError, known, members, once, records
+from handpose.data.index.json_stream import JsonError, known, members, records
 from handpose.data.indexed import IndexedDataset
 from handpose.files import LARGEST_TEXT, regular
 from handpose.skeleton import INTERHAND_ORDER, NUM_JOINTS
@@ -64,7 +64,7 @@ class InterHand(IndexedDataset):
     )
     terms = "CC BY-NC 4.0 (its repository's README)"
 
-    def __init__(self, *, annotations: str, **contract: Any) -> None:
+    def __init__(self, *, annotations: str = "all", **contract: Any) -> None:
         if annotations not in _FOLDERS_V0:
             raise ValueError(f"dataset.annotations={annotations}: choose all, human or machine")
         self.annotations = annotations
@@ -109,11 +109,8 @@ class InterHand(IndexedDataset):
         joints = self._read_joints(collector, self._file(split, "joint_3d"))
         images = self._read_images(collector, data)
         chosen = self._chosen_ids(collector, split)
-        seen: set[int] = set()
-        for place, record in members(data, "annotations"):
-            name = f"{self.relative(data)}#annotations/{place}"
+        for name, record in collector.members(data, self.relative(data), "annotations"):
             with collector.record(name):
-                once(record["id"], seen)
                 is_chosen = chosen is None or record["id"] in chosen
                 if not (is_chosen and _is_single(collector, record)):
                     continue
@@ -151,10 +148,8 @@ class InterHand(IndexedDataset):
     def _read_images(self, collector: Collector, path: Path) -> dict[int, _Image]:
         """{id: _Image}."""
         images: dict[int, _Image] = {}
-        seen: set[int] = set()
-        for place, record in members(path, "images"):
-            with collector.record(f"{self.relative(path)}#images/{place}"):
-                once(record["id"], seen)
+        for name, record in collector.members(path, self.relative(path), "images"):
+            with collector.record(name):
                 images[record["id"]] = _Image(
                     record["file_name"],
                     (int(record["width"]), int(record["height"])),

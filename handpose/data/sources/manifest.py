@@ -61,7 +61,9 @@ class Manifest(IndexedDataset):
 
     name = "manifest"
 
-    def __init__(self, *, file: str, upright: bool | None = None, **contract: Any) -> None:
+    def __init__(
+        self, *, file: str = "labels.csv", upright: bool | None = None, **contract: Any
+    ) -> None:
         if Path(file).suffix not in SUFFIXES:
             raise ValueError(f"dataset.file={file}: give a .csv or a .jsonl file")
         self.file, self.upright = file, upright

@@ -38,7 +38,7 @@ class Mix(HandDataset):
         *,
         parts: Mapping[str, Callable[..., HandDataset]],
         sources: Sequence[str],
-        weights: Sequence[float] | None,
+        weights: Sequence[float] | None = None,
         **contract: Any,
     ) -> None:
         super().__init__(**contract)

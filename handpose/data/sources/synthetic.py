@@ -52,12 +52,12 @@ class Synthetic(HandDataset):
         self,
         *,
         root: str,
-        num_train: int,
-        num_val: int,
-        num_test: int,
-        render_size: int,
-        orientation: str,
-        seed: int,
+        num_train: int = 2000,
+        num_val: int = 256,
+        num_test: int = 500,
+        render_size: int = 96,
+        orientation: str = "frontal",
+        seed: int = 0,
         **contract: Any,
     ) -> None:
         super().__init__(**contract)

@@ -19,7 +19,7 @@ import torch
 
 from handpose.data.base import SPLITS, Split
 from handpose.data.index.collector import Annotation, Collector, Hand, as_array
-from handpose.data.index.json_stream import JsonError, known, members, once
+from handpose.data.index.json_stream import JsonError, known
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
 from handpose.files import LARGEST_TEXT, regular
@@ -46,7 +46,7 @@ class YouTube3D(IndexedDataset):
     landmarks = ("youtube_train.json", "youtube_val.json", "youtube_test.json")
     terms = "for researchers of academic institutions, research only (its repository's LICENSE)"
 
-    def __init__(self, *, joint_regressor: str | None, **contract: Any) -> None:
+    def __init__(self, *, joint_regressor: str | None = None, **contract: Any) -> None:
         self._regressor = None if joint_regressor is None else load_regressor(Path(joint_regressor))
         super().__init__(**contract)
 
@@ -77,11 +77,8 @@ class YouTube3D(IndexedDataset):
     def _read_split(self, collector: Collector, split: Split) -> None:
         file = self._file(split)
         images = self._read_images(collector, file)
-        seen: set[int] = set()
-        for place, record in members(file, "annotations"):
-            name = f"{file.name}#annotations/{place}"
+        for name, record in collector.members(file, file.name, "annotations"):
             with collector.record(name):
-                once(record["id"], seen)
                 image = known(images, record["image_id"], "image")
                 if image is None:
                     collector.counts["hands on frames that are not on this disk, left out"] += 1
@@ -108,10 +105,8 @@ class YouTube3D(IndexedDataset):
     def _read_images(self, collector: Collector, file: Path) -> dict[int, dict[str, Any] | None]:
         """{id: its record}, None for those that are not on this disk."""
         images: dict[int, dict[str, Any] | None] = {}
-        seen: set[int] = set()
-        for place, record in members(file, "images"):
-            with collector.record(f"{file.name}#images/{place}"):
-                once(record["id"], seen)
+        for name, record in collector.members(file, file.name, "images"):
+            with collector.record(name):
                 there = (self.root / record["name"]).exists()
                 images[record["id"]] = {**record, "hands": 0} if there else None
                 what = "frames on this disk" if there else "frames that are not on this disk"
