@@ -1,7 +1,7 @@
-"""How healthy a representation is: tensors in, numbers out. N pairs of views, E width.
+"""Health of the embeddings: alignment, uniformity, rank, equivariance. N pairs of views, E width.
 
-All of them read the backbone's embeddings, which is what transfers, so that they mean the same
-under every objective. On a GPU's embeddings too they are computed in float64 on the CPU.
+Computed from the backbone's embeddings, which is what transfers, so that the numbers mean the same
+under every objective. Always in float64 on the CPU.
 """
 
 import math
@@ -14,17 +14,17 @@ from handpose.evaluation.ridge import fit_ridge
 
 # In the order of the report.
 HEALTH = ("alignment", "uniformity", "rank", "equivariance_error")
-# Least variance of sin and cos together that counts as a rotation: about a tenth of a degree.
+# Minimum variance of sin and cos together that counts as a rotation: about 0.1 degrees.
 _MIN_VARIANCE = 3e-6
 
 
 def health(embedding: Tensor, rotation: Tensor) -> dict[str, float]:
-    """The numbers of HEALTH; NaN where one is not defined, and all of them for infinite embeddings.
+    """Computes the numbers of HEALTH, NaN if undefined; all NaN for embeddings that are not finite.
 
     Args:
-        embedding: (N, 2, E) of the pairs' two views.
-        rotation: (N, 2) sin and cos of the turn from the first view to the second; NaN where the
-            views are of different images, so that there is none.
+        embedding: (N, 2, E), the two views of each pair.
+        rotation: (N, 2) sin and cos of the rotation from the first view to the second; NaN if the
+            views are of different images.
     """
     embedding, rotation = embedding.cpu().double(), rotation.cpu().double()
     if not embedding.isfinite().all():
@@ -40,7 +40,7 @@ def health(embedding: Tensor, rotation: Tensor) -> dict[str, float]:
 
 
 def alignment(embedding: Tensor) -> Tensor:
-    """The mean squared distance between the two L2-normalised views (N, 2, E). () in 0..4
+    """Returns the mean squared distance between the two L2-normalised views (N, 2, E), () in 0..4.
 
     l_align with alpha = 2 of Wang and Isola, ICML 2020 (arXiv 2005.10242), section 4.1.
     """
@@ -49,9 +49,9 @@ def alignment(embedding: Tensor) -> Tensor:
 
 
 def uniformity(embedding: Tensor) -> Tensor:
-    """log mean exp(-2 |x - y|^2) over distinct pairs of the L2-normalised (N, E). () in -8..0
+    """Returns log mean exp(-2 |x - y|^2) over pairs of the L2-normalised (N, E), () in -8..0.
 
-    l_uniform with t = 2 of the same paper. 0: all one point; about -4: spread over a sphere of many
+    l_uniform with t = 2 of the same paper. 0: all equal. About -4: spread over a sphere of many
     dimensions. NaN for fewer than two.
     """
     squared = torch.pdist(F.normalize(embedding, dim=-1)).square()
@@ -59,10 +59,10 @@ def uniformity(embedding: Tensor) -> Tensor:
 
 
 def effective_rank(embedding: Tensor) -> Tensor:
-    """exp of the entropy of the normalised singular values of (N, E). () in 1..min(N, E)
+    """Returns exp of the entropy of the normalised singular values of (N, E), () in 1..min(N, E).
 
-    RankMe, Garrido et al., ICML 2023 (arXiv 2210.02885), eq. 1 and 2, without their epsilon. As
-    there, the embeddings are neither centred nor normalised.
+    RankMe, Garrido et al., ICML 2023 (arXiv 2210.02885), eq. 1 and 2, without their epsilon. The
+    embeddings are neither centred nor normalised, as there.
     """
     singular = torch.linalg.svdvals(embedding)
     share = singular / singular.sum()
@@ -70,20 +70,22 @@ def effective_rank(embedding: Tensor) -> Tensor:
 
 
 def equivariance_error(embedding: Tensor, rotation: Tensor) -> Tensor:
-    """How much of the turn between two views cannot be read from their embeddings. ()
+    """Returns the part of the rotation between two views that their embeddings do not tell, ().
 
-    sum |y - y^|^2 / sum |y - m|^2, where y = (sin, cos) of a pair's turn, and both y^ and the mean
-    m come from the other pairs alone: 0 where the turn is read exactly, 1 where the pair says no
+    sum |y - y^|^2 / sum |y - m|^2, where y = (sin, cos) of a pair's rotation. Both y^ and the mean
+    m come from the other pairs alone. 0: the rotation is predicted exactly. 1: the pair tells no
     more than the mean. y^ is a kernel ridge regression (`fit_ridge`) with
     k(p, q) = (1 + p1 . q1) (1 + p2 . q2) for pairs p = (p1, p2): all functions that are bilinear in
     the two views, as sin and cos of a difference of angles are in those of the angles. The
-    embeddings are L2-normalised, centred, and scaled to a mean square length of 1; so neither
+    embeddings are L2-normalised, centred, and scaled to a mean square length of 1, so neither
     their basis nor their scale matters. It falls with N: compare runs on the same pairs.
 
     Args:
         embedding: (N, 2, E).
-        rotation: (N, 2) sin and cos. NaN comes back for fewer than three pairs, or where they
-            (almost) all turn alike.
+        rotation: (N, 2) sin and cos.
+
+    Returns:
+        NaN for fewer than three pairs, or if they (almost) all rotate alike.
     """
     count = len(embedding)
     if count < 3 or rotation.var(0).sum() < _MIN_VARIANCE:

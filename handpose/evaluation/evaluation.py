@@ -1,7 +1,7 @@
 """Predictions and targets of a split -> both in the source's frame. N samples, J = 21 joints.
 
-Nothing leaves here in the model's own frame: px are those of the source image, left hands are left
-hands again. `handpose.evaluation.metrics` makes the numbers of it.
+Px are those of the source image, and left hands are left hands again. `summarise` computes the
+metrics from it.
 """
 
 import math
@@ -18,14 +18,14 @@ from handpose.records import Prediction, Target
 from handpose.skeleton import FREIHAND_SCALE_BONE, REFERENCE_BONES, ROOT
 from handpose.training.divergence import check_predictions
 
-# Least length of a predicted scale bone, in reference bones (true ones have about 0.4 to 0.5).
+# Minimum length of a predicted scale bone, in reference bones (true ones: about 0.4 to 0.5).
 _MIN_SCALE = 0.05
 
 Results = dict[str, float | int | str | None]
 
 
 class MeanPoses(NamedTuple):
-    """Constant predictions: Procrustes means of training hands, right; (0, 3) without any."""
+    """Constant predictions: Procrustes means of training hands as right hands, (0, 3) if none."""
 
     of_run: Tensor  # (J, 3) metres, of the hands whose labels the run had
     of_all: Tensor  # (J, 3) metres, of all labelled training hands
@@ -35,10 +35,10 @@ NO_MEAN_POSES = MeanPoses(torch.empty(0, 3), torch.empty(0, 3))
 
 
 class Evaluation(NamedTuple):
-    """All predictions of a split beside the truth, in the source's frame, float64.
+    """All predictions of a split with the truth, in the source's frame, float64.
 
-    `xyz` and its truth are root-relative only where the root is labelled, and metric only where the
-    reference bone is; alignment needs neither.
+    `xyz` and its truth are root-relative only if the root is labelled, and metric only if the
+    reference bone is. Alignment needs neither.
     """
 
     uv: Tensor  # (N, J, 2) px of the source image
@@ -47,16 +47,16 @@ class Evaluation(NamedTuple):
     true_xyz: Tensor  # (N, J, 3) mm from the root
     camera_xyz: Tensor  # (N, J, 3) mm, camera frame, own root depth; FreiHAND's scale granted
     true_camera_xyz: Tensor  # (N, J, 3) mm
-    px_xyz: Tensor  # (N, J, 3) px of the source image, the depth too: under weak perspective
-    true_px_xyz: Tensor  # (N, J, 3) px, of the sources that are labelled so
-    root_depth: Tensor  # (N,) mm, the one that is used: solved or refined; reference bone granted
+    px_xyz: Tensor  # (N, J, 3) px of the source image, also the depth: weak perspective
+    true_px_xyz: Tensor  # (N, J, 3) px, of sources with such labels
+    root_depth: Tensor  # (N,) mm, solved or refined; reference bone granted
     solved_root_depth: Tensor  # (N,) mm, reference bone granted
     is_refined: Tensor  # (N,) bool: `root_depth` is the refined one
-    is_clamped: Tensor  # (N,) bool: `root_depth` lies at an end of its range
+    is_clamped: Tensor  # (N,) bool: `root_depth` is at an end of its range
     true_root_depth: Tensor  # (N,) mm
     uv_valid: Tensor  # (N, J) bool
-    xyz_valid: Tensor  # (N, J) bool: labelled in 3D, with a camera to compare in
-    z_valid: Tensor  # (N, J) bool: and so are the hand's root and reference bone
+    xyz_valid: Tensor  # (N, J) bool: labelled in 3D, with a camera
+    z_valid: Tensor  # (N, J) bool: the same for the joint, the root and the reference bone
     px_valid: Tensor  # (N, J) bool: labelled in px with a relative depth, without a camera
     scale_valid: Tensor  # (N,) bool: the length of FreiHAND's scale bone is known
     K_valid: Tensor  # (N,) bool
@@ -68,12 +68,12 @@ class Evaluation(NamedTuple):
 
     @property
     def pa_valid(self) -> Tensor:
-        """(N, J) bool: the joints that have an aligned error."""
+        """(N, J) bool: joints with an aligned error."""
         return pose_errors.alignable(self.xyz_valid)
 
     @property
     def box_valid(self) -> Tensor:
-        """(N, J) bool: the joints labelled in 2D of hands with a box, which takes two."""
+        """(N, J) bool: joints labelled in 2D, if the hand has two, which a box needs."""
         return self.uv_valid & (self.uv_valid.sum(1, keepdim=True) > 1)
 
 
@@ -83,12 +83,13 @@ def collect(
     """Undoes the crop and the mirror, and grants what the protocols grant.
 
     Args:
-        prediction, target: of the whole split.
+        prediction: of the whole split.
+        target: of the whole split.
         mean_poses: the baselines.
-        reference_bone: the bone in whose lengths the prediction is.
+        reference_bone: "index" or "middle", the unit of the prediction.
 
     Raises:
-        DivergedError: a prediction is not finite, or of no hand's size.
+        DivergedError: a prediction is not finite, or not the size of a hand.
     """
     check_predictions(prediction)
     uv = apply(invert(target.affine.double()), prediction.uvz[..., :2].double())
@@ -126,14 +127,19 @@ def collect(
 
 
 def _with_scale(xyz: Tensor, scale: Tensor) -> Tensor:
-    """Hands (N, J, 3) of any size -> the same with a scale bone of length `scale` (N,)."""
+    """Scales hands (N, J, 3) so that their scale bone has the length `scale` (N,)."""
     start, end = FREIHAND_SCALE_BONE
     own = (xyz[:, end] - xyz[:, start]).norm(dim=-1).clamp(min=_MIN_SCALE)
     return xyz * (scale / own)[:, None, None]
 
 
 def swap_side(xyz: Tensor, is_left: Tensor) -> Tensor:
-    """x' = -x where `is_left` (N,): right hands (N, J, 3) to left ones, and back."""
+    """Mirrors left hands: x' = -x.
+
+    Args:
+        xyz: (N, J, 3).
+        is_left: (N,) bool.
+    """
     return torch.where(is_left[:, None, None], xyz * xyz.new_tensor([-1.0, 1.0, 1.0]), xyz)
 
 
@@ -152,7 +158,12 @@ def with_constant_pose(evaluation: Evaluation, pose: Tensor) -> Evaluation | Non
 
 
 def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:
-    """The values as numbers; one that is not finite as null, with `reason` beside it."""
+    """Converts values to numbers of results.json.
+
+    Args:
+        values: name -> value.
+        reason: of the values that are not finite, which become null.
+    """
     results: Results = {}
     for name, value in values.items():
         number = float(value)
@@ -161,7 +172,12 @@ def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Resu
 
 
 def not_applicable(names: tuple[str, ...], reason: str) -> Results:
-    """Nulls for `names`, each with its reason beside it."""
+    """Returns a null with "<name>_reason" for each name.
+
+    Args:
+        names: keys of results.json.
+        reason: why they are null.
+    """
     return {
         key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))
     }

@@ -1,7 +1,6 @@
-"""Ridge regression in closed form, its penalty chosen by leaving each sample out in turn.
+"""Ridge regression in closed form, with the penalty chosen by leave-one-out. N samples, D targets.
 
-N samples, D targets. The samples enter through their Gram matrix alone, so a kernel does as well
-as features.
+Only the Gram matrix of the samples is needed, so a kernel works as well as features.
 """
 
 from typing import NamedTuple
@@ -9,29 +8,31 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# The penalties to choose from, in units of the mean eigenvalue of the centred Gram matrix.
+# Penalties to choose from, in units of the mean eigenvalue of the centred Gram matrix.
 PENALTIES = tuple(10.0**power for power in range(-6, 3))
 
 
 class Ridge(NamedTuple):
-    """A fit. A new sample with inner products k (N,) is predicted as (k - its mean) @ dual + mean,
-    given features that are centred."""
+    """A fit. For a sample with inner products k (N,) it predicts (k - mean of k) @ dual + mean.
+
+    The features must be centred.
+    """
 
     dual: Tensor  # (N, D)
     mean: Tensor  # (D,)
-    left_out: Tensor  # (N, D): each sample as predicted by the N - 1 others
+    left_out: Tensor  # (N, D): the prediction for each sample from the N - 1 others
     penalty: float  # the chosen one, in the units of PENALTIES
 
 
 def fit_ridge(gram: Tensor, targets: Tensor) -> Ridge:
-    """The least |targets - f|^2 + penalty |f|^2 in float64; the constant in f is not penalised.
+    """Minimises |targets - f|^2 + penalty |f|^2 in float64. The constant in f is not penalised.
 
-    With the hat matrix H the residual of a sample by the others is r_i / (1 - H_ii), exactly
+    With the hat matrix H, the leave-one-out residual of a sample is exactly r_i / (1 - H_ii)
     (PRESS: Allen, Technometrics 1974; Hastie et al., The Elements of Statistical Learning, eq.
-    7.64). The chosen penalty has the least sum of their squares.
+    7.64). The penalty with the smallest sum of their squares is chosen.
 
     Args:
-        gram: (N, N) inner products of the samples; centred here.
+        gram: (N, N) inner products of the samples, centred here.
         targets: (N, D).
     """
     gram, targets = gram.double(), targets.double()
@@ -39,7 +40,7 @@ def fit_ridge(gram: Tensor, targets: Tensor) -> Ridge:
     centred = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
     values, vectors = torch.linalg.eigh(centred)
     values = values.clamp(min=0)
-    unit = float(values.mean()) or 1.0  # of samples that are all alike any will do
+    unit = float(values.mean()) or 1.0  # any value works if all samples are equal
     rotated = vectors.T @ (targets - mean)
     fits = []
     for penalty in PENALTIES:

@@ -1,8 +1,8 @@
-"""The file that FreiHAND's evaluation server takes: `pred.json`, zipped.
+"""The file for FreiHAND's evaluation server: `pred.json`, zipped.
 
-`[xyz, verts]`, each a list with an entry for every evaluation image in its order: 21 x 3 joints and
-778 x 3 vertices, metres, camera frame. No mesh is predicted here, so all vertices are zeros and the
-server's mesh scores mean nothing.
+`[xyz, verts]`, each a list with an entry per evaluation image in their order: 21 x 3 joints and
+778 x 3 vertices, metres, camera frame. No mesh is predicted, so all vertices are zeros and the
+mesh scores of the server are meaningless.
 """
 
 import json
@@ -18,31 +18,40 @@ _DIGITS = 6  # micrometres
 
 
 def check_submission(path: Path, dataset: HandDataset, *, any_length: bool) -> None:
-    """Refuses what cannot become a submission, before the work is done.
+    """Refuses what cannot be submitted, before the work is done.
+
+    Args:
+        path: the file to write.
+        dataset: what is evaluated.
+        any_length: whether it may be a part of the evaluation images.
 
     Raises:
-        ValueError: it is not the whole of FreiHAND's evaluation images, or `path` has no folder.
+        ValueError: it is not all of FreiHAND's evaluation images, or `path` has no folder.
     """
     if dataset.name != "freihand":
         raise ValueError(
-            f"--submission: the server is FreiHAND's, and this is {dataset.name}: dataset=freihand"
+            f"--submission: the server is for FreiHAND, not {dataset.name}. Use dataset=freihand"
         )
     if dataset.split != "test":
-        raise ValueError("--submission: FreiHAND's evaluation images are not on this disk")
+        raise ValueError("--submission: FreiHAND's evaluation images are missing")
     if len(dataset) != OFFICIAL_LENGTH and not any_length:
         raise ValueError(
-            f"--submission: FreiHAND has {OFFICIAL_LENGTH} evaluation images, and here are "
-            f"{len(dataset)} (trainer=debug caps them); --any-length takes them all the same"
+            f"--submission: FreiHAND has {OFFICIAL_LENGTH} evaluation images, found "
+            f"{len(dataset)} (trainer=debug caps them). Add --any-length to write them anyway"
         )
     if not path.parent.is_dir():
-        raise ValueError(f"--submission {path}: {path.parent} is no directory")
+        raise ValueError(f"--submission {path}: {path.parent} is not a directory")
 
 
 def write_submission(path: Path, evaluation: Evaluation) -> None:
-    """Writes the hands in the camera's frame, in metres, the scale bone's length granted.
+    """Writes the hands in the camera frame, in metres, with the scale bone's length granted.
 
-    The entries are in the order of the images, whatever the order of the evaluation. The file is
-    there whole or not at all, and the same hands again give the same bytes.
+    The entries are in the order of the images. The file is written atomically, and the same hands
+    give the same bytes.
+
+    Args:
+        path: the zip file.
+        evaluation: of FreiHAND's evaluation images.
     """
     xyz = evaluation.camera_xyz[evaluation.index.argsort()] / 1000
     hands = [[[round(c, _DIGITS) for c in joint] for joint in hand] for hand in xyz.tolist()]
@@ -50,6 +59,6 @@ def write_submission(path: Path, evaluation: Evaluation) -> None:
     content = f"[{joints},[{','.join([_NO_MESH] * len(hands))}]]"
     partial = path.with_name(f".{path.name}.partial")
     with zipfile.ZipFile(partial, "w") as file:
-        entry = zipfile.ZipInfo("pred.json")  # dated 1980, so that the bytes are the same again
+        entry = zipfile.ZipInfo("pred.json")  # dated 1980, for the same bytes every time
         file.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
     partial.replace(path)
