@@ -142,7 +142,7 @@ def _is_reason(name: str, results: Results) -> bool:
 
 def _fact_label(name: str) -> str:
     """ "n_test" -> "Test samples", "pretrain_seconds" -> "Time, pretrain" """
-    words = name.replace("_", " ")
+    words = name.replace("_", " ").replace("pictures", "images")
     if words.startswith("n "):
         words = f"{words[2:]} samples"
     elif "seconds" in words:

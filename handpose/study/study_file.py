@@ -222,9 +222,9 @@ def check_metrics(study: Study) -> None:
     """Refuses metrics that train.py does not compute. Imports torch.
 
     Raises:
-        ValueError: a name is unknown; suggests the nearest.
+        ValueError: a name is unknown (suggests the nearest), or `better` is wrong for the metric.
     """
-    from handpose.evaluation.summarise import VALIDATION, summary_names
+    from handpose.evaluation.summarise import VALIDATION, describe, summary_names
 
     names = {"metric": study.metric, "constant": study.constant}
     names |= {"tune.metric": study.tune.metric if study.tune else None}
@@ -234,5 +234,8 @@ def check_metrics(study: Study) -> None:
         for key, name in names.items()
         if name is not None and name not in known
     ]
+    better = describe(study.metric).better
+    if study.metric in known and study.better != better:
+        problems.append(f"better: {study.better}, but {better} is better for {study.metric}")
     if problems:
         raise ValueError("\n".join(problems))

@@ -111,6 +111,8 @@ def test_a_sweep_a_study_and_the_explorer_have_it(results: Results, tmp_path: Pa
     check_metrics(parse_study(content))
     with pytest.raises(ValueError, match=NAME):
         check_metrics(parse_study({**content, "metric": "wobbel_px"}))
+    with pytest.raises(ValueError, match="but higher is better for wobble_px"):
+        check_metrics(parse_study({**content, "better": "lower"}))
 
 
 def test_wandb_has_it(results: Results) -> None:
