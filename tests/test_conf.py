@@ -4,9 +4,11 @@ import inspect
 import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
+from inspect import Parameter
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 
 from handpose.config import schema
@@ -35,20 +37,31 @@ OURS = [pair for pair in CHOICES if (target_of(*pair) or "").startswith("handpos
 
 
 def keywords(target: Any) -> dict[str, bool]:
-    """name -> required, of a function's or class's keywords; **contract leads to the base class."""
+    """name -> required, of a function's or class's keywords."""
+    return {name: default is Parameter.empty for name, default in parameters_of(target).items()}
+
+
+def defaults(target: Any) -> dict[str, Any]:
+    """name -> default, of the keywords that have one."""
+    found = parameters_of(target)
+    return {name: value for name, value in found.items() if value is not Parameter.empty}
+
+
+def parameters_of(target: Any) -> dict[str, Any]:
+    """name -> default, of a function's or class's keywords; **contract leads to the base class."""
     inits = (
         [c.__init__ for c in target.__mro__ if "__init__" in vars(c)]
         if inspect.isclass(target)
         else [target]
     )
-    found: dict[str, bool] = {}
+    found: dict[str, Any] = {}
     for function in inits:
         parameters = [
             p for p in inspect.signature(function).parameters.values() if p.name != "self"
         ]
         for parameter in parameters:
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                found.setdefault(parameter.name, parameter.default is parameter.empty)
+                found.setdefault(parameter.name, parameter.default)
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             break
     return found
@@ -105,3 +118,37 @@ def test_a_source_documents_its_layout(choice: str) -> None:
     content = CATALOGUE.content("dataset", choice)
     if "${paths.data}" in content.get("root", ""):
         assert "ROOT/" in documented_layout(content["_target_"])
+
+
+MAIN = yaml.safe_load((CONF / "config.yaml").read_text())
+DEFAULT_CHOICES = {g: c for e in MAIN["defaults"] if isinstance(e, dict) for g, c in e.items()}
+TARGETS = sorted({(group, target_of(group, choice)) for group, choice in OURS})
+# A hybrid has no default parts; a source may have its own validation split (val_fraction=None).
+WITHOUT_DEFAULT = {"parts", "val_fraction"}
+
+
+def plain(value: Any) -> Any:
+    """A default as YAML would have it: ranges as lists, and only learned weights as null."""
+    if isinstance(value, dict) and set(value.values()) == {None}:
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize(("group", "target"), TARGETS)
+def test_a_constructor_has_the_defaults_of_conf(group: str, target: str) -> None:
+    """Those of the group's default choice, or of any choice of other targets."""
+    choices = [choice for pair, choice in OURS if pair == group]
+    contents = {choice: CATALOGUE.content(group, choice) for choice in choices}
+    contents = {choice: c for choice, c in contents.items() if c["_target_"] == target}
+    chosen = DEFAULT_CHOICES.get(group)
+    read = [contents[chosen]] if chosen in contents else list(contents.values())
+    module, _, name = target.rpartition(".")
+    accepted = defaults(getattr(import_module(module), name))
+    for key, default in accepted.items():
+        if key in WITHOUT_DEFAULT:
+            continue
+        values = [plain(content[key]) for content in read if key in content]
+        assert not values or plain(default) in values, f"{name}({key}={default}), conf: {values}"
+    if group != "dataset":
+        keys = {key for content in read for key in content if key[0] != "_"}
+        assert keys - set(accepted) <= WITHOUT_DEFAULT

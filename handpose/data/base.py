@@ -45,7 +45,12 @@ class HandDataset(ABC):
     landmarks: tuple[str, ...] = ()  # paths below the root, one of which always exists
 
     def __init__(
-        self, *, split: Split, image_size: int, crop_by: str = "box", max_samples: int | None = None
+        self,
+        *,
+        split: Split,
+        image_size: int = 128,
+        crop_by: str = "box",
+        max_samples: int | None = None,
     ) -> None:
         if crop_by not in ("box", "joints"):
             raise ValueError(f"dataset.crop_by={crop_by}: choose box or joints")

@@ -58,9 +58,10 @@ class Synthetic(HandDataset):
         render_size: int = 96,
         orientation: str = "frontal",
         seed: int = 0,
+        image_size: int = 64,
         **contract: Any,
     ) -> None:
-        super().__init__(**contract)
+        super().__init__(image_size=image_size, **contract)
         counts = {"train": num_train, "val": num_val, "test": num_test}
         count = min(counts[self.split], self.max_samples or counts[self.split])
         if count < 1:
