@@ -17,12 +17,24 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from handpose.config.catalogue import Catalogue
+from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.composed import as_written
 from handpose.config.keys import override_key_problem
 from handpose.config.overrides import is_choice, is_hydra
 from handpose.config.refusal import first_line
 from handpose.config.rules import RUN
+from handpose.config.schema import register
+
+
+def compose_config(*overrides: str) -> DictConfig:
+    """Composes the configuration that `python train.py` would run with the same overrides.
+
+    Args:
+        *overrides: `GROUP=CHOICE` and `KEY=VALUE`.
+    """
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=list(overrides), return_hydra_config=True)
 
 
 class Composer:

@@ -115,7 +115,7 @@ class TargetDataset(Dataset[Target]):
         source: HandDataset,
         augmentation: Augmentation,
         *,
-        reference_bone: str,
+        reference_bone: str = "index",
         seed: int,
         indices: np.ndarray | None = None,
         unreadable: UnreadableList | None = None,
