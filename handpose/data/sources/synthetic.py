@@ -42,6 +42,7 @@ class Synthetic(HandDataset):
         render_size: side of the rendered images in px.
         orientation: "frontal", "upright" or "any" (see `handpose.data.synthetic.render`).
         seed: of the renders, not of the run.
+        image_size: S, the side in px of the crops to be made.
         **contract: arguments of `HandDataset`.
     """
 
