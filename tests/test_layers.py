@@ -9,7 +9,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 
 # From the ground up; a name stands for a file or a folder of the package, the longest that fits.
 FLOORS = (
-    ("skeleton", "records", "progress", "files", "distributed", "pipeline.third_party_messages"),
+    (
+        *("skeleton", "records", "progress", "files", "distributed", "invocation", "__version__"),
+        "pipeline.third_party_messages",
+    ),
     ("geometry",),
     ("evaluation.pose_errors", "evaluation.ridge"),
     ("evaluation.embedding_health",),
@@ -29,14 +32,18 @@ FLOORS = (
     ("pipeline",),
     ("doctor", "predict", "export"),
     ("explore",),
+    ("cli",),  # and the module `command` of each application
+    ("__main__",),
 )
-READERS_OF_THE_CONFIG = {"config", "pipeline", "sweep", "plugins", "doctor"}
+READERS_OF_THE_CONFIG = {"cli", "config", "pipeline", "sweep", "plugins", "doctor"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def place(name: str) -> str:
     """The longest entry of FLOORS that a module's name below the package begins with."""
     parts = name.split(".")
+    if parts[1:2] == ["command"]:
+        return "cli"
     known = {entry for names in FLOORS for entry in names}
     prefixes = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
     return next(prefix for prefix in prefixes if prefix in known)
@@ -75,7 +82,7 @@ def test_a_file_imports_only_what_lies_below(path: Path) -> None:
 
 def test_parts_never_see_the_configuration() -> None:
     readers = {
-        module(path).partition(".")[0]
+        "cli" if path.stem == "command" else module(path).partition(".")[0]
         for path in FILES
         if any(name.split(".")[0] in ("hydra", "omegaconf") for name in imported(path))
     }

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from hydra.errors import CompactHydraException
 
 from handpose.config.machine import explained, of_worker, original
 from handpose.config.secrets import hidden
+from handpose.invocation import typed
 
 
 def refuse(problems: Sequence[str]) -> NoReturn:
@@ -20,7 +22,7 @@ def refuse(problems: Sequence[str]) -> NoReturn:
     print(f"Nothing was started: the configuration has {count}.\n", file=sys.stderr)
     for problem in problems:
         print("  - " + hidden(problem).replace("\n", "\n    "), file=sys.stderr)
-    print("\n`python train.py --help` lists the choices.", file=sys.stderr)
+    print(f"\n`{shlex.join(typed('train'))} --help` lists the choices.", file=sys.stderr)
     raise SystemExit(1)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from handpose.data.base import SPLITS, Split
 from handpose.doctor.findings import Finding, SourceFacts, SplitFacts
 from handpose.doctor.measures import LARGE_PROJECTION_ERROR, MIN_IN_BOX
+from handpose.invocation import typed
 
 _MAX_CUT = 0.5  # largest share of the training groups for validation
 _MAX_SHOWN = 5  # bad files with a line each
@@ -40,11 +41,11 @@ class Request(NamedTuple):
 
     def train(self, *more: str) -> str:
         """Returns the training command, with `more` overrides."""
-        return shlex.join(["python", "train.py", *self.with_overrides(*more).overrides])
+        return shlex.join([*typed("train"), *self.with_overrides(*more).overrides])
 
     def doctor(self, *options: str) -> str:
         """Returns the doctor's command, with `options`."""
-        return shlex.join(["python", "scripts/doctor.py", *self.overrides, *options])
+        return shlex.join([*typed("doctor"), *self.overrides, *options])
 
 
 class DatasetFacts(NamedTuple):

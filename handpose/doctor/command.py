@@ -8,8 +8,6 @@ dataset.quarantine=FILE then trains without them.
 import argparse
 import json
 import logging
-import shlex
-import sys
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -20,6 +18,7 @@ from handpose.config.catalogue import CONF
 from handpose.config.folders import require_writable
 from handpose.config.schema import register
 from handpose.config.writing import path_argument
+from handpose.invocation import command_line
 from handpose.pipeline.third_party_messages import told_once
 
 
@@ -70,7 +69,7 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
     )
     diagnosis = diagnose(datasets, request)
     out.mkdir(parents=True, exist_ok=True)
-    page = render_page(diagnosis, command=shlex.join(["python", *sys.argv]))
+    page = render_page(diagnosis, command=command_line("doctor"))
     (out / "doctor.html").write_text(page, encoding="utf-8")
     (out / "doctor.json").write_text(json.dumps(as_json(diagnosis), indent=1, allow_nan=False))
     print_diagnosis(diagnosis, page=str(out / "doctor.html"))

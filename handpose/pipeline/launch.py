@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 
 from handpose.config.schema import num_processes
 from handpose.distributed.processes import launched, start
-from handpose.pipeline.resume import TRAIN, remember, run_arguments
+from handpose.invocation import python_arguments
+from handpose.pipeline.resume import remember, run_arguments
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def start_processes(cfg: DictConfig) -> None:
     """
     count, hydra = num_processes(cfg.trainer), HydraConfig.get()
     is_cell = hydra.mode == RunMode.MULTIRUN
-    command = [sys.executable, str(TRAIN), *run_arguments(hydra)]
+    command = [sys.executable, *python_arguments("train"), *run_arguments(hydra)]
     code = start(command, count, in_sweep=is_cell)
     if code == 0:
         return

@@ -18,10 +18,10 @@ from omegaconf import OmegaConf
 
 from handpose.distributed.processes import IN_SWEEP
 from handpose.files import regular
+from handpose.invocation import python_arguments, typed
 
 _log = logging.getLogger(__name__)
 
-TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 # Hydra's overrides that the command does not repeat: it says them itself.
 _OWN = ("hydra.mode=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
 # Overrides that say what a run starts from.
@@ -112,17 +112,19 @@ def hydra_quoted(text: str) -> str:
 
 
 def _program() -> list[str]:
-    """What train.py was started with; its own helpers count as started by nobody."""
-    script = "train.py" if TRAIN.parent == Path.cwd() else str(TRAIN)
+    """The words that started this process, with torchrun or srun in front where they did."""
     environment = os.environ
-    if "GROUP_WORLD_SIZE" in environment:  # torchrun's alone
+    if "GROUP_WORLD_SIZE" in environment:  # set by torchrun, not by our own launch
         nodes, each = environment["GROUP_WORLD_SIZE"], environment["LOCAL_WORLD_SIZE"]
-        return ["torchrun", "--nnodes", nodes, "--nproc-per-node", each, script]
+        launcher = ["torchrun", "--nnodes", nodes, "--nproc-per-node", each]
+        return [*launcher, *python_arguments("train")]
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1)) if "RANK" not in environment else 1
     srun = ["srun", f"--ntasks={tasks}"] if tasks > 1 else []
     each_node = environment.get("SLURM_NTASKS_PER_NODE")
     srun += [f"--ntasks-per-node={each_node}"] if srun and each_node else []
-    return [*srun, sys.orig_argv[0], script]
+    command = typed("train")
+    interpreter = sys.orig_argv[0] if command[0] == "python" else command[0]
+    return [*srun, interpreter, *command[1:]]
 
 
 def _config(hydra: Any) -> list[str]:

@@ -1,8 +1,6 @@
 """One run: pre-train, fine-tune, evaluate, report."""
 
 import logging
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt, interruptible
 from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
 from handpose.evaluation.summarise import summarise, summary_names
+from handpose.invocation import command_line
 from handpose.pipeline import trainers
 from handpose.pipeline.disk_space import check_space
 from handpose.pipeline.resume import begins_in_place, resumable
@@ -86,7 +85,9 @@ def _of_main(cfg: DictConfig) -> DictConfig:
         cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         check(cfg)
         if num_processes(cfg.trainer) > 1:
-            raise ValueError("trainer.devices: several processes are started by train.py alone")
+            raise ValueError(
+                "trainer.devices: only `handpose train` and train.py start several processes"
+            )
     elif not HydraConfig.initialized():
         raise ValueError(
             "the configuration does not say where the run lies; compose it with "
@@ -182,7 +183,7 @@ def _report(
         images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
     report = ReportInput(
         config=config,
-        command=shlex.join(["python", *sys.argv]),
+        command=command_line("train"),
         results=results,
         curves=read_curves(run_dir / "metrics.csv"),
         evaluation=evaluation,

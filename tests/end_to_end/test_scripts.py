@@ -15,7 +15,7 @@ def test_ctrl_c_before_the_run_begins_is_no_traceback(
     def interrupted(arguments: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("handpose.config.check_command_line", interrupted)
+    monkeypatch.setattr("handpose.pipeline.command.check_command_line", interrupted)
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(SCRIPTS.parent / "train.py"), run_name="__main__")
     assert ended.value.code == 130

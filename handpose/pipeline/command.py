@@ -1,0 +1,53 @@
+"""`handpose train [GROUP=CHOICE] [KEY=VALUE] ...`: pre-train, fine-tune, evaluate, report.
+
+`handpose train --help` lists the choices. Heavy imports wait until the configuration has passed
+its checks.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import hydra
+from omegaconf import DictConfig
+
+from handpose.config import check, check_command_line, without_traceback
+from handpose.config.catalogue import CONF
+from handpose.config.schema import register
+from handpose.pipeline.launch import must_start_processes, start_processes
+from handpose.pipeline.resume import telling_how_to_resume
+from handpose.sweep.cells import attempt
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run what the command line asks for: a run, a sweep, or help.
+
+    Args:
+        arguments: overrides and flags of Hydra.
+    """
+    sys.argv[1:] = arguments  # Hydra reads them there
+    with telling_how_to_resume():
+        try:
+            check_command_line(list(arguments))
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train)()
+        except KeyboardInterrupt:  # during the imports, or a second one
+            print("Interrupted.", file=sys.stderr)
+            raise SystemExit(130) from None
+
+
+def train(cfg: DictConfig) -> str | None:
+    """One run, or one cell of a sweep; returns why the cell failed."""
+    return attempt(_run, cfg)
+
+
+def _run(cfg: DictConfig) -> None:
+    check(cfg)
+    if must_start_processes(cfg):
+        start_processes(cfg)
+        return
+    from handpose.pipeline.run import run
+
+    with without_traceback():
+        run(cfg)
+
+
+register()  # here, since the workers of a sweep import this module and call `train`
