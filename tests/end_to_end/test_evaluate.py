@@ -168,7 +168,7 @@ REFUSED = {
     ("hydra.run.dir=x",): "does not reach an evaluation",
     ("dataset=freihand,mpii",): "several values",
     ("dataset=freihand", "dataset.root=nowhere"): "no such directory",
-    ("--submission", "out.zip"): "this is synthetic",
+    ("--submission", "out.zip"): "not synthetic",
 }
 
 
