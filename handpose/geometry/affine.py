@@ -76,20 +76,6 @@ def to_unit_frame(affine: Array, size: int) -> Array:
     return _join(linear, shift[..., None])
 
 
-def similarity(angle: float, scale: float, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns the map (2, 3) float64 that rotates, scales, and takes `source` to `target`.
-
-    Args:
-        angle: In radians, from u towards v.
-        scale: Factor on lengths.
-        source: A point (2,) px.
-        target: Where `source` goes, (2,) px.
-    """
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.array([[cos, -sin], [sin, cos]])
-    return _join(linear, (np.asarray(target) - linear @ np.asarray(source))[:, None])
-
-
 def resize(source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
     """Returns the map (2, 3) float64 of an image resize: u' = (u + 0.5) w' / w - 0.5.
 

@@ -18,7 +18,7 @@ from handpose.records import ViewParams, Views
 
 
 class ViewMap(NamedTuple):
-    """The map that takes the plain crop to a view, in unit frames."""
+    """The map that takes the plain crop to a view, in unit frames; a scale of 1 is not undone."""
 
     rotation: Tensor  # (N, 2, 2)
     scale: Tensor  # (N,)
@@ -38,22 +38,21 @@ def view_map(params: ViewParams, image_size: int) -> ViewMap:
     return ViewMap(unit[..., :2] / scale[:, None, None], scale, unit[..., 2])
 
 
-def undo_on_points(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+def undo_on_points(points: Tensor, view: ViewMap) -> Tensor:
     """Undoes the map exactly.
 
     Args:
         points: (N, K, 2) in crop sides from the view's centre.
         view: The map of each view.
-        with_scale: Whether to undo the scale too.
 
     Returns:
         (N, K, 2) in crop sides from the plain crop's centre.
     """
     back = (points - view.shift[:, None]) @ view.rotation  # rows: R^T (p - b)
-    return back / view.scale[:, None, None] if with_scale else back
+    return back / view.scale[:, None, None]
 
 
-def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+def undo_as_published(points: Tensor, view: ViewMap) -> Tensor:
     """Undoes the map as PeCLR's code does.
 
     Points are L2-normalised; the shift, in crop sides, is undone in units of the points' extent
@@ -62,25 +61,23 @@ def undo_as_published(points: Tensor, view: ViewMap, *, with_scale: bool) -> Ten
     Args:
         points: (N, K, 2) in any unit.
         view: The map of each view.
-        with_scale: Whether to undo the scale too.
     """
     points = F.normalize(points.flatten(1), dim=1).unflatten(1, points.shape[1:])
     extent = (points.amax(1, keepdim=True) - points.amin(1, keepdim=True)).detach()
     points = points - view.shift[:, None] * extent
     mean = points.mean(1, keepdim=True).detach()
     turned = (points - mean) @ view.rotation
-    return (turned / view.scale[:, None, None] if with_scale else turned) + mean
+    return turned / view.scale[:, None, None] + mean
 
 
-def undo_on_maps(maps: Tensor, view: ViewMap, *, with_scale: bool) -> Tensor:
+def undo_on_maps(maps: Tensor, view: ViewMap) -> Tensor:
     """Warps maps of a view back to the plain crop; 0 outside the view.
 
     Args:
         maps: (N, K, h, w).
         view: The map of each view.
-        with_scale: Whether to undo the scale too.
     """
-    linear = view.rotation * view.scale[:, None, None] if with_scale else view.rotation
+    linear = view.rotation * view.scale[:, None, None]
     # grid_sample's frame runs from -1 to 1 over the crop: twice the unit frame, about its centre.
     theta = torch.cat((linear, 2 * view.shift[..., None]), dim=-1)
     grid = F.affine_grid(theta.to(maps.dtype), list(maps.shape), align_corners=False)
@@ -116,9 +113,10 @@ class Equivariant(Contrastive):
             flat = projected.flatten(0, 1)
             flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
             view = ViewMap(*(t.to(flat.dtype) for t in view_map(views.params, self.image_size)))
+            if not self.with_scale:
+                view = view._replace(scale=torch.ones_like(view.scale))
             if flat.ndim == 4:
-                undone = undo_on_maps(flat, view, with_scale=self.with_scale)
+                undone = undo_on_maps(flat, view)
             else:
-                points = flat.unflatten(1, (-1, 2))
-                undone = self.undo(points, view, with_scale=self.with_scale)
+                undone = self.undo(flat.unflatten(1, (-1, 2)), view)
             return undone.unflatten(0, projected.shape[:2])

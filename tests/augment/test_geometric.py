@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from similarities import similarity
 
 from handpose.augment.appearance import colour_matrix, sample_appearance
 from handpose.augment.geometric import sample_affine, warp, widen, within
@@ -27,7 +28,7 @@ def test_draws_are_those_of_numpy_uniform(make_settings: Callable) -> None:
         turn, margin = plain.uniform(*settings.angle), plain.uniform(*settings.margin_range)
         centre = box[:2] + plain.uniform(*settings.shift, size=2) * 80
         middle = np.full(2, (size - 1) / 2)
-        expected = maps.similarity(np.deg2rad(turn), size / (80 * margin), centre, middle)
+        expected = similarity(np.deg2rad(turn), size / (80 * margin), centre, middle)
         assert affine == pytest.approx(expected, abs=1e-5)
         ranges = (settings.hue, settings.saturation, settings.gain, settings.bias)
         hue, *rest = (plain.uniform(*bounds) for bounds in ranges)
@@ -68,7 +69,7 @@ def test_small_images_give_the_pixels_of_one_plain_warp(mirrored: bool) -> None:
     for _ in range(60):
         turn, scale = rng.uniform(-3.1, 3.1), rng.uniform(0.55, 2)
         centre, middle = rng.uniform(-90, 260, 2), np.full(2, (size - 1) / 2)
-        affine = maps.similarity(turn, scale, centre, middle)
+        affine = similarity(turn, scale, centre, middle)
         if mirrored:
             affine = maps.compose(affine, maps.mirror(190))
         plain = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
@@ -94,7 +95,7 @@ def test_a_large_image_is_averaged_where_it_is_seen(
     for _ in range(12):
         turn, centre = rng.uniform(-1, 1), rng.uniform((-90, -90), (1370, 810))
         scale = rng.uniform(lowest, highest)
-        affine = maps.similarity(turn, scale, centre, np.full(2, (size - 1) / 2))
+        affine = similarity(turn, scale, centre, np.full(2, (size - 1) / 2))
         of_small = maps.compose(affine, maps.invert(shrink))
         whole = cv2.warpAffine(small, of_small, (size, size), borderMode=cv2.BORDER_REFLECT_101)
         assert np.abs(warp(image, affine, size).astype(int) - whole).max() <= 3

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import torch
+from similarities import similarity
 
 from handpose.geometry import affine
 
@@ -10,7 +11,7 @@ from handpose.geometry import affine
 def _random_maps(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.stack(
         [
-            affine.similarity(rng.uniform(-3, 3), rng.uniform(0.2, 4), *rng.uniform(-9, 9, (2, 2)))
+            similarity(rng.uniform(-3, 3), rng.uniform(0.2, 4), *rng.uniform(-9, 9, (2, 2)))
             for _ in range(count)
         ]
     )
