@@ -84,8 +84,9 @@ class Composer:
 def _keys(override: Override, catalogue: Catalogue) -> list[str]:
     """The keys that an override sets: one, or those of a dictionary for a group."""
     key, value = override.key_or_group, override.value()
-    whole = key in catalogue.choices and isinstance(value, dict)
-    return [f"{key}.{name}" for name in value] if whole else [key]
+    if key in catalogue.choices and isinstance(value, dict):
+        return [f"{key}.{name}" for name in value]
+    return [key]
 
 
 @cache
