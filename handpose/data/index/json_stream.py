@@ -135,13 +135,14 @@ class _Text:
 
     def _take(self, expected: str) -> str:
         """The next character, one of those expected."""
-        found, wanted = self.peek(), " or ".join(expected)
+        found = self.peek()
+        if found and found in expected:
+            self._at += 1
+            return found
+        wanted = " or ".join(expected)
         if not found:
             raise self.error(f"the file is cut short, {wanted} is missing")
-        if found not in expected:
-            raise self.error(f"{wanted} expected, {found!r} found")
-        self._at += 1
-        return found
+        raise self.error(f"{wanted} expected, {found!r} found")
 
     def _take_value(self) -> Any:
         if not self.peek():

@@ -29,7 +29,7 @@ from handpose.records import Sample
 from handpose.skeleton import NUM_JOINTS
 
 _CHUNK = 32  # hands that a worker renders at a time
-_LEAST_FOR_WORKERS = 8 * _CHUNK - _CHUNK + 1  # hands; fewer are rendered in this process
+_LEAST_FOR_WORKERS = 225  # hands; fewer are rendered in this process
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -166,13 +166,15 @@ def _all_hands(draw: Callable[[int], RenderedHand], count: int) -> Iterator[Rend
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
     """Limit BLAS in processes started inside to one thread, as they already use all cores."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _render(split: int, size: int, orientation: str, seed: int, index: int) -> RenderedHand:
