@@ -30,8 +30,7 @@ FLOORS = (
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("doctor", "predict", "export"),
-    ("explore",),
+    ("doctor", "predict", "export", "explore"),
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )

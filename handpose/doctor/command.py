@@ -50,9 +50,8 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
     """Examines, writes and prints; returns whether a training can run."""
     from handpose.doctor.advice import Request
     from handpose.doctor.diagnosis import as_json, diagnose, list_bad_files
-    from handpose.doctor.page import render_page
+    from handpose.doctor.page import print_diagnosis, render_page
     from handpose.doctor.sources import configured_sources, dataset_name
-    from handpose.doctor.terminal import print_diagnosis
 
     datasets = configured_sources(cfg)
     names = [dataset_name(cfg, key) for key in datasets]

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from handpose.doctor.contact_sheet import as_address
 from handpose.explore.pairs import Pair, agreement, from_plain
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import RelativeMap
+from handpose.report.html import image_uri
 from handpose.report.skeletons import draw_skeleton, rgb
 from handpose.report.style import joint_colour
 from handpose.report.views import look, signed
@@ -24,7 +24,7 @@ def pictures_html(pair: Pair, *, joints: bool) -> str:
     """Both views and view 1 moved by the relative target, with their joints if so asked."""
     places = (pair.uv[0], pair.uv[1], pair.moved_uv)
     cards = "".join(
-        f'<figure><img alt="{heading}" src="{as_address(_drawn(picture, uv, pair, joints))}">'
+        f'<figure><img alt="{heading}" src="{image_uri(_drawn(picture, uv, pair, joints))}">'
         f"<figcaption>{heading}</figcaption></figure>"
         for heading, picture, uv in zip(_HEADINGS, pair.pictures, places, strict=True)
     )

@@ -5,11 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from handpose.doctor.contact_sheet import as_address
 from handpose.evaluation.evaluation import Evaluation
 from handpose.explore import comparison, samples
 from handpose.explore.evaluations import Evaluated
-from handpose.report.html import page_image
+from handpose.report.html import image_uri, page_image
 
 _STRIP = 6  # small images after the one in question
 
@@ -72,12 +71,12 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
         return '<p class="note">No sample has enough labels to be ranked.</p>'
     rank = min(rank, len(rows) - 1)
     row, error = rows[rank]
-    large = as_address(samples.picture(evaluated, row, size=440))
+    large = image_uri(samples.picture(evaluated, row, size=440))
     solid = page_image(samples.draw_skeleton(e, row, turn=turn, tilt=tilt)).uri
     unit = samples.unit(e)
     strip = "".join(
         f'<figure><img alt="sample {int(e.index[r])}" '
-        f'src="{as_address(samples.picture(evaluated, r, size=160))}">'
+        f'src="{image_uri(samples.picture(evaluated, r, size=160))}">'
         f"<figcaption>{value:.1f} {unit}</figcaption></figure>"
         for r, value in rows[rank + 1 : rank + 1 + _STRIP]
     )

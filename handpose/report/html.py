@@ -93,6 +93,13 @@ def data_uri(content: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def image_uri(image: np.ndarray) -> str:
+    """Embeds an image (H, W, 3) uint8 RGB as WebP."""
+    done, packed = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    assert done, "this OpenCV cannot write WebP"
+    return data_uri(packed.tobytes(), "webp")
+
+
 def _decode(png: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR)
     assert image is not None, "a figure is not a PNG"

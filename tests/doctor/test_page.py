@@ -13,9 +13,8 @@ from rich.console import Console
 from handpose.doctor.advice import DatasetFacts, Request, advise
 from handpose.doctor.diagnosis import Diagnosis, as_json, diagnose, list_bad_files
 from handpose.doctor.findings import Drawn, Finding, SourceFacts
-from handpose.doctor.page import render_page
+from handpose.doctor.page import print_diagnosis, render_page
 from handpose.doctor.sources import Source
-from handpose.doctor.terminal import print_diagnosis
 
 BAD = tuple(Finding(f"training/rgb/{i:08d}.jpg", "empty <b>", i == 0) for i in range(30))
 
