@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --d
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup train test test-slow lint clean
+.PHONY: setup train test test-slow lint docs clean
 
 setup: $(SETUP)
 
@@ -34,5 +34,8 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) runs cache
+	rm -rf $(VENV) runs cache site

@@ -3,9 +3,7 @@
 `python train.py --help` lists the choices.
 """
 
-import sys
-
 from handpose.pipeline.command import main
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     enter(options.application, options.arguments)
     package = _PACKAGES.get(options.application, options.application)
-    import_module(f"handpose.{package}.command").main(options.arguments)
+    import_module(f"handpose.{package}.command").main()
 
 
 def _parser() -> argparse.ArgumentParser:

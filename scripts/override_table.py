@@ -1,7 +1,7 @@
 """`python scripts/override_table.py [--write]`
 
-Says whether the tables of overrides in README.md and conf/README.md are those that conf/ makes, and
-writes them with --write. What a key means is the comment behind it in its YAML file.
+Says whether the tables of overrides in docs/guide/configuration.md and conf/README.md are those
+that conf/ makes, and writes them with --write. What a key means is the comment behind it in its YAML file.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from handpose.config.meanings import MANY, SHARED, comments, defaults, ordered, 
 from handpose.config.tree import leaves
 
 ROOT = CONF.parent
+GROUPS = "docs/guide/configuration.md"
 _TABLE = re.compile(
     r"(<!-- made by scripts/override_table\.py: (\w+) -->\n).*?(<!-- end -->)", re.S
 )
@@ -28,7 +29,7 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help="write them")
     write = parser.parse_args().write
-    stale = [path for path in (ROOT / "README.md", CONF / "README.md") if _is_stale(path, write)]
+    stale = [path for path in (ROOT / GROUPS, CONF / "README.md") if _is_stale(path, write)]
     if stale and not write:
         names = " and ".join(str(path.relative_to(ROOT)) for path in stale)
         raise SystemExit(f"{names}: not what conf/ makes; python scripts/override_table.py --write")
@@ -58,7 +59,7 @@ def group_table(catalogue: Catalogue) -> str:
         shown = ", ".join(f"`{choice}`" for choice in choices)
         if len(choices) > MANY:
             count = sum(not choice.startswith(SHARED) for choice in choices)
-            shown = f"{count} files: [conf/{group}](conf/{group}/README.md)"
+            shown = f"{count} files: [{group}s]({group}s.md)"
         if len(choices) > 1:
             rows.append(f"| `{group}` | {shown} | {_reach(catalogue, group)} |")
     return "\n".join(rows)

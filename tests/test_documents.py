@@ -7,7 +7,7 @@ import pytest
 
 TEXT = """# Title
 
-`python train.py seed=1` and `make train`, `not one`.
+`python train.py seed=1` and `make train`, `handpose doctor`, `not one`.
 
 ```
 python train.py a=1      # why
@@ -37,7 +37,9 @@ def test_commands_of_blocks(document: Path) -> None:
 
 def test_commands_in_running_text(document: Path) -> None:
     found = list(documents.inline_commands(document))
-    assert found == [("some.md:3", "python train.py seed=1"), ("some.md:3", "make train")]
+    expected = [("some.md:3", "python train.py seed=1"), ("some.md:3", "make train")]
+    expected.append(("some.md:3", "handpose doctor"))
+    assert found == expected
 
 
 def test_files(document: Path) -> None:
@@ -46,4 +48,4 @@ def test_files(document: Path) -> None:
 
 def test_the_documents_of_the_project_are_found() -> None:
     names = {path.relative_to(documents.ROOT).as_posix() for path in documents.DOCUMENTS}
-    assert {"README.md", "CONTRIBUTING.md", "conf/README.md", "handpose/data/README.md"} <= names
+    assert {"README.md", "CONTRIBUTING.md", "conf/README.md", "docs/guide/data.md"} <= names

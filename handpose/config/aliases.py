@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-_NOT_YET = "no reader yet; dataset=manifest takes any labelled images (handpose/data/README.md)"
+_NOT_YET = "no reader yet; dataset=manifest takes any labelled images (docs/guide/data.md)"
 _OF_TORCH = "no file yet; optimizer._target_=torch.optim.CLASS takes any optimizer of torch"
 # Group -> other names, each without - and _ -> the choice here, or what to say.
 _CHOICES: dict[str, dict[str, str]] = {

@@ -82,7 +82,7 @@ def _listed(catalogue: Catalogue, group: str) -> str:
     if len(choices) <= MANY:
         return ", ".join(choices)
     count = sum(not choice.startswith(SHARED) for choice in choices)
-    return f"{count} files, listed in conf/{group}/README.md"
+    return f"{count} files, listed in docs/guide/{group}s.md"
 
 
 def help_keys(catalogue: Catalogue) -> str:

@@ -5,7 +5,6 @@ its checks.
 """
 
 import sys
-from collections.abc import Sequence
 
 import hydra
 from omegaconf import DictConfig
@@ -18,16 +17,17 @@ from handpose.pipeline.resume import telling_how_to_resume
 from handpose.sweep.cells import attempt
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Run what the command line asks for: a run, a sweep, or help.
 
     Args:
-        arguments: overrides and flags of Hydra.
+        argv: overrides and flags of Hydra; None for those of the process.
     """
-    sys.argv[1:] = arguments  # Hydra reads them there
+    if argv is not None:
+        sys.argv[1:] = argv  # Hydra reads them there
     with telling_how_to_resume():
         try:
-            check_command_line(list(arguments))
+            check_command_line(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train)()
         except KeyboardInterrupt:  # during the imports, or a second one
             print("Interrupted.", file=sys.stderr)

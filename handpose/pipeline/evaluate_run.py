@@ -116,7 +116,9 @@ def write_evaluation(
 
     Args:
         to: made where it is missing.
-        results, evaluation, dataset: as `evaluate_finished` returns them.
+        results: as `evaluate_finished` returns them.
+        evaluation: as `evaluate_finished` returns it.
+        dataset: as `evaluate_finished` returns it.
         config: of the run.
         command: the command line of the evaluation.
     """

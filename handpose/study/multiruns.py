@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from handpose.invocation import python_arguments, typed
 from handpose.study.run_grid import STAGES, Cell, Stage, batches
 from handpose.study.status import Status
 
@@ -26,20 +27,20 @@ class Failure(NamedTuple):
     reason: str
 
 
-def command_line(train: str, arguments: Sequence[str]) -> str:
-    """Returns a command as a user types it: "python TRAIN ARGUMENTS"."""
-    return shlex.join(["python", train, *arguments])
+def command_line(arguments: Sequence[str]) -> str:
+    """Returns a run or a multirun as a user types it."""
+    return shlex.join([*typed("train"), *arguments])
 
 
-def start_process(train: Path) -> Start:
+def start_process() -> Start:
     """Returns a function that prints and runs a command in a child process.
 
     SIGTERM and Ctrl-C end the child too.
     """
 
     def start(arguments: Sequence[str]) -> int:
-        print(f"\n$ {command_line(str(train), arguments)}", flush=True)
-        with subprocess.Popen([sys.executable, str(train), *arguments]) as process:
+        print(f"\n$ {command_line(arguments)}", flush=True)
+        with subprocess.Popen([sys.executable, *python_arguments("train"), *arguments]) as process:
             try:
                 return process.wait()
             except BaseException:
@@ -141,13 +142,8 @@ def _why(status: Status, cell: Cell) -> str:
     return f"waits for {waits}" if waits else "not run yet"
 
 
-def describe_plan(status: Status, train: str) -> list[str]:
-    """Returns lines that say what is finished and missing, and the commands to come.
-
-    Args:
-        status: the study.
-        train: path of train.py, as the commands have it.
-    """
+def describe_plan(status: Status) -> list[str]:
+    """Returns lines that say what is finished and missing, and the commands to come."""
     lines = []
     for stage in STAGES:
         cells, missing = status.cells(stage), _missing(status, stage)
@@ -156,7 +152,7 @@ def describe_plan(status: Status, train: str) -> list[str]:
         for batch in batches(missing):
             if any(map(status.is_open, batch.cells)):
                 lines.append("# and the overrides of the candidate that tune/ will choose:")
-            lines.append(command_line(train, status.grid.multirun(batch)))
+            lines.append(command_line(status.grid.multirun(batch)))
     return lines
 
 

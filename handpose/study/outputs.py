@@ -78,7 +78,7 @@ def _plain(record: Any) -> Any:
 
 
 def _commands(findings: Findings) -> list[str]:
-    return [command_line("train.py", arguments) for arguments in findings.commands]
+    return [command_line(arguments) for arguments in findings.commands]
 
 
 def as_markdown(findings: Findings) -> str:

@@ -26,7 +26,8 @@ class Finetuner(Stage):
 
     Args:
         model: backbone and head.
-        optimizer, warmup_epochs: see `Stage`.
+        optimizer: see `Stage`.
+        warmup_epochs: see `Stage`.
         layer_decay: of the backbone's learning rates, see `rate_factors` of training/optim.py; 1
             for none.
     """

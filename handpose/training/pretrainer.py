@@ -19,7 +19,8 @@ class Pretrainer(Stage):
     Args:
         backbone: to be trained.
         objective: its parts, by their names in the batch.
-        optimizer, warmup_epochs: see `Stage`.
+        optimizer: see `Stage`.
+        warmup_epochs: see `Stage`.
         probe: watches with a few labels; None for none.
         gradient_cache_chunk: so many pairs of a training batch go through the backbone at a time
             (see `gradient_cache`); None for all.

@@ -270,7 +270,7 @@ def test_help_counts_the_experiments_and_has_the_main_keys() -> None:
     command = [sys.executable, str(TRAIN), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "files, listed in conf/experiment/README.md" in done.stdout
+    assert "files, listed in docs/guide/experiments.md" in done.stdout
     assert "ablation_" not in done.stdout
     assert "objective: relative, contrastive" in done.stdout
     lines = {line.split("=")[0]: line for line in done.stdout.splitlines()}

@@ -20,11 +20,17 @@ import torch
 import torchvision
 import yaml
 from documents import DOCUMENTS, ROOT, Shown, commands
-from layouts import write_folder, write_freihand, write_interhand, write_youtube
+from layouts import (
+    write_folder,
+    write_freihand,
+    write_interhand,
+    write_manifest,
+    write_youtube,
+)
 
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
-_COPIED = ("handpose", "conf", "scripts", "tests", "train.py", "Makefile")
-_COPIED = (*_COPIED, "pyproject.toml", "README.md", "LICENSE")
+_COPIED = ("handpose", "conf", "docs", "scripts", "tests", "train.py", "Makefile")
+_COPIED = (*_COPIED, "pyproject.toml", "mkdocs.yml", "README.md", "LICENSE")
 # Small, but with as many workers as the command has by itself.
 _DEBUG = ("trainer=debug", "trainer.num_workers=null")
 # Flags with which a command trains nothing, and programs that never do.
@@ -44,7 +50,7 @@ class Place(NamedTuple):
 _OWN = {
     r"paths\.data=DIR": "paths.data={place.data}",
     r"dataset\.root=DIR": "dataset.root={place.pictures}",
-    r"(?<=predict\.py RUN )DIR": "{place.data}/freihand/training/rgb",
+    r"(?<=predict RUN )DIR": "{place.data}/freihand/training/rgb",
     r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
     r"\bFILE\b": "{place.data}/foreign.pth",
     r"\bRUN\b": "{place.run}",
@@ -69,7 +75,7 @@ def _smaller(words: list[str]) -> list[str]:
         return [*words, "--collect-only", "-p", "no:cacheprovider"]
     if "--submission" in words:
         words = [*words, "--any-length"]  # FreiHAND's own has 3,960 pictures
-    if "train.py" in text:
+    if "train.py" in text or "handpose train" in text:
         kept = ("trainer=", "hydra.launcher.gpus_per_node=", "hydra.launcher.partition=")
         return [*(word for word in words if not word.startswith(kept)), *_DEBUG]
     return words
@@ -83,9 +89,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in _COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
-    for path, content in documents.files(ROOT / "CONTRIBUTING.md").items():
+    for path, content in documents.files(ROOT / "docs/guide/adding_a_part.md").items():
         (root / path).write_text(content)
-    for path in (root / "scripts" / "studies").glob("*.yaml"):
+    for path in (root / "handpose" / "study" / "definitions").glob("*.yaml"):
         study = yaml.safe_load(path.read_text())
         study["seeds"], study["fractions"] = study["seeds"][:1], study["fractions"][-1:]
         study["pretrain"]["arms"] = dict(list(study["pretrain"]["arms"].items())[:2])
@@ -102,13 +108,12 @@ def place(checkout: Path) -> Place:
     place = Place(checkout, folder / "data", folder / "pictures", folder / "run")
     write_freihand(place.data / "freihand", annotations=40, versions=1)
     write_interhand(place.data / "interhand")
+    write_manifest(place.data / "manifest")
     write_youtube(place.data / "youtube")
     (place.data / "none.csv").write_text("file,reason\n")
     torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
     names = write_folder(place.pictures)
-    (table,) = (
-        b for _, kind, b in documents.blocks(ROOT / "handpose/data/README.md") if kind == "csv"
-    )
+    (table,) = (b for _, kind, b in documents.blocks(ROOT / "docs/guide/data.md") if kind == "csv")
     rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in names]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
     run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))
@@ -123,6 +128,7 @@ def run(command: str, root: Path, environment: dict[str, str]) -> str:
         environment = environment | {name: value}
     programs = {
         "python": [sys.executable],
+        "handpose": [sys.executable, "-m", "handpose"],
         "pip": [sys.executable, "-m", "pip"],
         "torchrun": [sys.executable, "-m", "torch.distributed.run", "--standalone"],
         "make": ["make"],

@@ -175,7 +175,7 @@ def test_a_command_that_makes_nothing_does_not_run_for_ever(untuned: Study, tmp_
 
 def test_a_plan_says_what_is_done_and_runs_nothing(full: Status, tmp_path: Path) -> None:
     (tmp_path / "runs/none/regression/labels-1.0/seed-25/results.json").unlink()
-    lines = describe_plan(full, "train.py")
+    lines = describe_plan(full)
     assert lines[:3] == [
         "# pretrain: 4 of 4 finished, 0 to run",
         "# tune: 8 of 8 finished, 0 to run",
@@ -188,7 +188,7 @@ def test_a_plan_says_what_is_done_and_runs_nothing(full: Status, tmp_path: Path)
 
 
 def test_a_plan_without_scores_says_that_settings_are_to_come(study: Study, tmp_path: Path) -> None:
-    lines = describe_plan(Status(RunGrid(study), tmp_path), "train.py")
+    lines = describe_plan(Status(RunGrid(study), tmp_path))
     assert lines.count("# and the overrides of the candidate that tune/ will choose:") == 2
     assert sum(line.startswith("python train.py -m") for line in lines) == 1 + 4 + 2
 
@@ -203,13 +203,14 @@ def test_a_study_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_real_process_is_printed_and_its_exit_code_kept(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("handpose.invocation._CLONE", tmp_path)
     script = tmp_path / "train.py"
     script.write_text("import sys; sys.exit(len(sys.argv) - 1)")
     before = signal.getsignal(signal.SIGTERM)
     try:
-        assert start_process(script)(["-m", "a=${b}"]) == 2
+        assert start_process()(["-m", "a=${b}"]) == 2
     finally:
         signal.signal(signal.SIGTERM, before)
     assert f"$ python {script} -m 'a=${{b}}'" in capsys.readouterr().out
@@ -222,8 +223,9 @@ def test_what_ends_the_study_ends_its_command(tmp_path: Path) -> None:
         f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     )
     study = (
-        "from pathlib import Path; from handpose.study.multiruns import start_process; "
-        f"start_process(Path({str(script)!r}))(['-m'])"
+        "from pathlib import Path; from handpose import invocation; "
+        "from handpose.study.multiruns import start_process; "
+        f"invocation._CLONE = Path({str(tmp_path)!r}); start_process()(['-m'])"
     )
     process = subprocess.Popen([sys.executable, "-c", study], cwd=root)
     deadline = time.monotonic() + 60

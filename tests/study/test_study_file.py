@@ -10,7 +10,7 @@ from handpose.config.study import load_study
 from handpose.study.run_grid import RunGrid
 from handpose.study.study_file import parse_study
 
-STUDIES = Path(__file__).resolve().parents[2] / "scripts" / "studies"
+STUDIES = Path(__file__).resolve().parents[2] / "handpose" / "study" / "definitions"
 
 
 def test_a_right_file_is_understood(content: dict[str, Any]) -> None:

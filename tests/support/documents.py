@@ -9,12 +9,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
-        *(p for top in ("conf", "handpose", "scripts") for p in (ROOT / top).rglob("*.md")),
+        *(p for top in ("conf", "docs", "handpose", "scripts") for p in (ROOT / top).rglob("*.md")),
     ]
 )
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELL = ("", "bash", "sh")
-_INLINE = re.compile(r"`((?:python|pytest|make|pip|torchrun)(?: [^`]+)?)`")
+_INLINE = re.compile(r"`((?:python|pytest|make|pip|torchrun|handpose)(?: [^`]+)?)`")
 
 
 class Shown(NamedTuple):

@@ -38,7 +38,9 @@ class Synthetic(HandDataset):
 
     Args:
         root: folder of all renders (`${paths.cache}/synthetic`).
-        num_train, num_val, num_test: number of hands of each split.
+        num_train: number of hands of the training split.
+        num_val: of the validation split.
+        num_test: of the test split.
         render_size: side of the rendered images in px.
         orientation: "frontal", "upright" or "any" (see `handpose.data.synthetic.render`).
         seed: of the renders, not of the run.

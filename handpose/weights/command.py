@@ -1,0 +1,152 @@
+"""Export the encoder of a run, or import another project's.
+
+export RUN writes the encoder after either stage as a plain state dict, with the names of
+torchvision (ResNet) or timm (HRNet) and without a classifier. It prints the lines that load it
+strictly. import FILE reads a file of torchvision, timm, PeCLR, MoCo or mmpose, reports what
+matched, and writes a backbone.pt for backbone.weights=FILE. Neither overwrites a file.
+"""
+
+import argparse
+import hashlib
+import pickle
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handpose.config.catalogue import CONF
+from handpose.config.folders import require_writable
+from handpose.config.refusal import ends_with_message
+from handpose.config.writing import path_argument
+from handpose.invocation import typed
+from handpose.pipeline.run_directory import MODEL
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BACKBONES = CONF / "backbone"
+# File of a run, and what its encoder's names begin with.
+_STAGES = {"pretrain": ("backbone.pt", ""), "finetune": (MODEL, "backbone.network.")}
+_LOADERS = {
+    "resnet18_half": 'network = timm.create_model("resnet18", num_classes=0, '
+    "channels=(32, 64, 128, 256))",
+    "resnet": "network = torchvision.models.{name}(); network.fc = torch.nn.Identity()",
+    "hrnet": 'network = timm.create_model("{name}", features_only=True, feature_location="")',
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Exports or imports; exits with 1 and one message on any problem.
+
+    Args:
+        argv: command line; None for that of the process.
+    """
+    arguments = _arguments(argv)
+    with ends_with_message():
+        if arguments.to is not None:
+            _refuse_existing(arguments.to)
+            require_writable("--to", arguments.to.parent)
+        arguments.command(arguments)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="export|import")
+    export = commands.add_parser("export", help="the encoder of a run, as a plain state dict")
+    export.add_argument("run", type=path_argument, metavar="RUN")
+    export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="after which")
+    export.add_argument(
+        "--to", type=path_argument, metavar="FILE", help="RUN/<backbone>-<stage>.pth"
+    )
+    export.set_defaults(command=_export)
+    foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
+    foreign.add_argument("file", type=path_argument, metavar="FILE")
+    names = sorted(path.stem for path in _BACKBONES.glob("*.yaml"))
+    foreign.add_argument("--backbone", choices=names, required=True, help="that it fits")
+    foreign.add_argument(
+        "--to", type=path_argument, metavar="FILE", help="<FILE>.backbone.pt, beside it"
+    )
+    foreign.set_defaults(command=_import)
+    return parser.parse_args(argv)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise ValueError(f"{path} exists and is not overwritten; choose another file with --to")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    run, stage = arguments.run, arguments.stage
+    name, prefix = _STAGES[stage]
+    if not (run / name).is_file():
+        what = (
+            f"has no {name}: its {stage} stage is not finished" if run.is_dir() else "no such run"
+        )
+        raise ValueError(f"{run}: {what}")
+    state, meta = _read_run(run / name, prefix)
+    path = arguments.to or run / f"{meta['backbone']}-{stage}.pth"
+    _write(state, path, backbone=meta["backbone"])
+    if stage == "pretrain" and meta["objective"] is None:
+        print("the run has objective=none: this is its starting point, not pre-trained")
+    _print_loader(meta["backbone"], path)
+
+
+def _read_run(path: Path, prefix: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """The encoder in a run's file, whose names begin with `prefix` there, and its "meta"."""
+    from handpose.training import checkpoint
+
+    try:
+        content = checkpoint.load(path)
+        state, meta = content["state_dict"], content["meta"]
+    except (pickle.UnpicklingError, KeyError, TypeError):
+        raise ValueError(f"{path} is not the file of a run; nothing in it was executed") from None
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }, meta
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    file, name = arguments.file, arguments.backbone
+    path = arguments.to or file.with_name(f"{file.name}.backbone.pt")
+    _refuse_existing(path)
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from handpose.weights.load import load_file
+
+    backbone = instantiate(OmegaConf.load(_BACKBONES / f"{name}.yaml"), _convert_="all")
+    report = load_file(backbone.network, file)
+    print("\n".join([f"{file}:", *(f"  {line}" for line in report.lines())]))
+    source = {"file": file.name, "sha256": _sha256(file), "naming": report.translation.naming}
+    meta = {"backbone": name, "objective": None, "head": None, "seed": None, "results": {}}
+    content = {"state_dict": backbone.network.state_dict(), "meta": meta | {"imported": source}}
+    _write(content, path, backbone=name)
+    command = [*typed("train"), f"backbone={name}", f"backbone.weights={path}"]
+    print(f"start from it: {shlex.join(command)}")
+
+
+def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
+    """Writes a state dict, or one with its "meta", and says how much of what is in it."""
+    from handpose.training import checkpoint
+
+    _refuse_existing(path)
+    checkpoint.save(content, path)
+    state = content.get("state_dict", content)
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    parameters = [value.numel() for key, value in state.items() if not key.endswith(statistics)]
+    print(f"wrote {path}: {backbone}, {len(state)} tensors, {sum(parameters):,} parameters")
+    print(f"sha256 {_sha256(path)}")
+
+
+def _print_loader(backbone: str, path: Path) -> None:
+    family = next((family for family in _LOADERS if backbone.startswith(family)), None)
+    if family is not None:
+        print("load it, strictly, by:")
+        print(f"  {_LOADERS[family].format(name=backbone)}")
+        print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
