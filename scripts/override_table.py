@@ -1,7 +1,8 @@
 """`python scripts/override_table.py [--write]`
 
 Says whether the tables of overrides in docs/guide/configuration.md and conf/README.md are those
-that conf/ makes, and writes them with --write. What a key means is the comment behind it in its YAML file.
+that conf/ makes, and writes them with --write. The meaning of a key is the comment behind it in its
+YAML file.
 """
 
 import argparse

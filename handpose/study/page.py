@@ -60,9 +60,7 @@ def _unfinished(failures: Sequence[Failure]) -> str:
 
 
 def _plan(findings: Findings, plan: object) -> str:
-    commands = "".join(
-        f"<pre>{escape(command_line('train.py', one))}</pre>" for one in findings.commands
-    )
+    commands = "".join(f"<pre>{escape(command_line(one))}</pre>" for one in findings.commands)
     text = yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, allow_unicode=True)
     return (
         f"<h2>What was run</h2><pre>{escape(text)}</pre>"

@@ -116,7 +116,7 @@ def test_an_imported_file_starts_a_run_which_gives_its_encoder_after_either_stag
     overrides = re.findall(r"python train.py (.*)$", output, re.MULTILINE)[0].split()
     run_dir = train(*overrides, "objective=none", "head=regression")
 
-    assert "did not pre-train it" in weights("export", run_dir)
+    assert "not pre-trained" in weights("export", run_dir)
     before = torch.load(run_dir / "resnet18-pretrain.pth", weights_only=True)
     assert all(torch.equal(v, network.state_dict()[k]) for k, v in before.items())
     weights("export", run_dir, "--stage", "finetune")
@@ -144,7 +144,7 @@ def test_mistakes_are_named_and_nothing_is_written(
     assert "has no model.pt: its finetune stage is" in refusal(
         "export", run_dir, "--stage", "finetune"
     )
-    assert "exists, and is not overwritten" in refusal("export", run_dir, "--to", file)
+    assert "exists and is not overwritten" in refusal("export", run_dir, "--to", file)
     assert "choose backbone=resnet18" in refusal("import", file, "--backbone", "resnet50")
     file.write_bytes(file.read_bytes()[:-50])
     assert "is damaged or missing" in refusal("export", run_dir)
