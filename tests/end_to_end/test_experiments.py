@@ -21,6 +21,7 @@ from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.summarise import summarise
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
+from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.pretrain import pretrain
 from handpose.pipeline.stages.splits import build_splits
 from handpose.pipeline.summary import begin_log
@@ -85,12 +86,13 @@ def test_an_experiment_runs(row: str, data: Path, cache: Path, tmp_path: Path) -
     tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
     cfg = composed([*tiny, *small(row, data)])
     splits = build_splits(cfg, tmp_path)
-    watch = (Interrupt(), begin_log(cfg, splits, tmp_path))
-    backbone, pretext = pretrain(cfg, splits, tmp_path, [], *watch)
+    run_log = begin_log(cfg, splits, tmp_path)
+    context = StageContext(cfg, tmp_path, splits, [], Interrupt(), run_log)
+    backbone, pretext = pretrain(context)
     is_pretrained = any(key.startswith("pretext_") for key in pretext)
     assert is_pretrained == (not row.startswith(("imagenet_", "supervised_")))
-    model, _ = finetune(cfg, splits, tmp_path, [], backbone, *watch)
-    results = summarise(evaluate(cfg, splits, model, *watch)[0])
+    model, _ = finetune(context, backbone)
+    results = summarise(evaluate(context, model)[0])
     assert results["n_test"] > 0
     assert results["pa_epe_mm"] > 0
 
