@@ -20,8 +20,8 @@ from rich.table import Table
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
+from handpose.config.overrides import path_argument
 from handpose.config.schema import register
-from handpose.config.writing import path_argument
 from handpose.pipeline import parts
 from handpose.records import Sample, Views
 from handpose.skeleton import NUM_JOINTS

@@ -80,7 +80,7 @@ def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
         ("seed=null", "expected a whole number from 0 to"),
         ("reference_bone=indx", "did you mean index?"),
         ("trainer.devices=0", "trainer.devices=0: expected"),
-        ("trainer.devices=[1,1]", "a list of their indices"),
+        ("trainer.devices=[1,1]", "a list of indices"),
         ("trainer.strategy=dpp", "did you mean ddp?"),
         ("pretrain.gradient_cache_chunk=0", "expected null or a whole number from 1 to"),
         ("trainer.precision=16", "expected 32-true"),
@@ -253,7 +253,7 @@ def test_a_read_only_cache_with_content_is_taken(
     def read_only(**_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("handpose.config.folders.TemporaryDirectory", read_only)
+    monkeypatch.setattr("handpose.config.files.TemporaryDirectory", read_only)
     monkeypatch.setattr("handpose.config.command_line.unwritable", lambda *_: None)
     assert "Read-only file system" in refused(f"paths.cache={tmp_path}")
     (tmp_path / "index").mkdir()

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from dataclasses import fields, is_dataclass
 from importlib import import_module
 from inspect import Parameter
 from typing import Any
@@ -11,9 +10,8 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from handpose.config import schema
-from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.composed import find_problems
+from handpose.config.catalogue import CONF, Catalogue, paths
+from handpose.config.checks import find_problems
 from handpose.config.schema import register
 from handpose.config.source import documented_layout
 
@@ -67,8 +65,7 @@ def parameters_of(target: Any) -> dict[str, Any]:
     return found
 
 
-SCHEMA = [kind for kind in vars(schema).values() if is_dataclass(kind)]
-KEYS = sorted({field.name for kind in SCHEMA for field in fields(kind)})
+KEYS = sorted({name for path in paths(CATALOGUE.settings) for name in path.split(".")})
 
 
 def readers() -> str:

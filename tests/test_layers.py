@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "handpose"
 # From the ground up; a name stands for a file or a folder of the package, the longest that fits.
 FLOORS = (
     (
-        *("skeleton", "records", "progress", "files", "distributed", "invocation", "__version__"),
+        *("skeleton", "records", "progress", "files", "messages", "distributed", "invocation"),
+        "__version__",
         "pipeline.third_party_messages",
     ),
     ("geometry",),

@@ -1,7 +1,8 @@
-"""Checks of the configuration, before anything heavy is imported: all problems at once."""
+"""The configuration: its schema, and its checks before anything heavy is imported."""
 
+from handpose.config.checks import check
 from handpose.config.command_line import check_command_line
-from handpose.config.composed import check
-from handpose.config.refusal import without_traceback
+from handpose.config.errors import without_traceback
+from handpose.config.schema import register
 
-__all__ = ["check", "check_command_line", "without_traceback"]
+__all__ = ["check", "check_command_line", "register", "without_traceback"]

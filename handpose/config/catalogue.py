@@ -1,143 +1,274 @@
-"""What conf/ holds: its groups, their choices and the keys of each."""
+"""The catalogue of conf/: its groups, their choices, and the keys of each."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from handpose.config.schema import RunConfig
-from handpose.config.tree import Node, leaves, lookup, overlay, place
+from handpose.augment.settings import BOUNDS, SINGLE, WORDS
+from handpose.config.schema import CONF, Key, parse_rule, read_keys, rule_of_default
+from handpose.messages import first_line
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-# Inside the package where it is installed, beside it in a checkout.
-CONF = next(
-    (folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir()),
-    _PACKAGE / "conf",
-)
 # A value that is nothing but a reference to another key.
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+_GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)
+_ABSENT = object()
+Content = dict[str, Any]
+# What an augmentation takes is declared by its class, which checks the same.
+_AUGMENT = {
+    name: parse_rule(f"{'' if name in SINGLE else 'range '}{low}..{high}")
+    for name, (low, high) in BOUNDS.items()
+} | {name: parse_rule("|".join(words)) for name, words in WORDS.items()}
+
+
+def lookup(content: Any, path: str, default: Any = None) -> Any:
+    """Return the value at a dotted path of nested dicts, or the default."""
+    for name in path.split("."):
+        if not isinstance(content, dict) or name not in content:
+            return default
+        content = content[name]
+    return content
+
+
+def has(content: Any, path: str) -> bool:
+    """Return whether nested dicts have a dotted path."""
+    return lookup(content, path, _ABSENT) is not _ABSENT
+
+
+def place(value: Any, path: str) -> Any:
+    """Return `value` inside nested dicts, at a dotted path."""
+    for name in reversed([name for name in path.split(".") if name]):
+        value = {name: value}
+    return value
+
+
+def overlay(below: Content, above: Content) -> Content:
+    """Merge nested dicts; `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def union(one: Any, other: Any) -> Any:
+    """Merge nested dicts so that every key of either is there; the first value of each is kept."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one if isinstance(one, dict) or not isinstance(other, dict) else other
+    new = {key: value for key, value in other.items() if key not in one}
+    return {key: union(one[key], other.get(key, one[key])) for key in one} | new
+
+
+def leaves(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of everything that is not a filled dict."""
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def paths(content: Any, prefix: str = "") -> Iterator[str]:
+    """Yield every dotted path of nested dicts."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        yield f"{prefix}{key}"
+        yield from paths(value, f"{prefix}{key}.")
+
+
+def as_written(cfg: DictConfig) -> Content:
+    """Return a configuration as plain dicts, references kept, without Hydra's own part."""
+    content: Any = OmegaConf.to_container(cfg, resolve=False)
+    return {str(key): value for key, value in content.items() if key != "hydra"}
+
+
+def of_hydra(cfg: DictConfig) -> Content:
+    """Return Hydra's own part of a configuration as plain dicts, references kept."""
+    own: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "hydra"), resolve=False)
+    return own
+
+
+class UnresolvedError(Exception):
+    """A value that another one gives, which cannot be found."""
+
+
+def resolve(cfg: DictConfig, path: str) -> Any:
+    """Return the plain value at a dotted path, references followed.
+
+    Raises:
+        UnresolvedError: a reference leads nowhere.
+    """
+    try:
+        value = OmegaConf.select(cfg, path, throw_on_resolution_failure=True)
+        is_nested = isinstance(value, DictConfig | ListConfig)
+        return OmegaConf.to_container(value, resolve=True) if is_nested else value
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UnresolvedError(first_line(error)) from None
+
+
+def found_value(cfg: DictConfig, path: str) -> Any:
+    """Return the plain value at a dotted path, or None where there is none."""
+    try:
+        return resolve(cfg, path)
+    except UnresolvedError:
+        return None  # reported by value_problems
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The choices found in `roots`: conf/, and any folder that the user adds to the search path."""
+    """What there is in `roots`: conf/, and the folders that a user adds to the search path."""
 
     roots: tuple[Path, ...] = (CONF,)
 
     @cached_property
-    def choices(self) -> dict[str, list[str]]:
-        """The choices of each group."""
-        groups: dict[str, list[str]] = {group: [] for group, _ in self.selectors}
-        for root in self.roots:
-            for file in sorted(root.glob("*/**/*.yaml")):
-                groups.setdefault(file.parent.relative_to(root).as_posix(), []).append(file.stem)
-        return groups
+    def _main(self) -> Content:
+        return parsed(self.roots[0] / "config.yaml")
 
     @cached_property
-    def _main(self) -> dict[str, Any]:
-        return _parsed(self.roots[0] / "config.yaml")
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """What conf/config.yaml says of the run itself."""
+    def settings(self) -> Content:
+        """The keys of conf/config.yaml itself and their defaults, without Hydra's own."""
         return {key: self._main[key] for key in self._main if key not in ("defaults", "hydra")}
 
     @cached_property
-    def skeleton(self) -> Node:
-        """The keys that every run has: the schema's and those of conf/config.yaml."""
-        schema: Any = OmegaConf.to_container(OmegaConf.structured(RunConfig))
-        return Node.of(schema).merge(Node.of(self.settings))
+    def defaults(self) -> dict[tuple[str, str], str | None]:
+        """The default choice of each (group, key where the choice lies)."""
+        entries = [entry for entry in self._main["defaults"] if isinstance(entry, dict)]
+        named = {name: choice for entry in entries for name, choice in entry.items()}
+        return {(name.split("@")[0], name.split("@")[-1]): named[name] for name in named}
+
+    @cached_property
+    def choices(self) -> dict[str, list[str]]:
+        """The choices of each group, the default first."""
+        groups: dict[str, list[str]] = {group: [] for group, _ in self.defaults}
+        for root in self.roots:
+            for file in sorted(root.glob("*/**/*.yaml"), key=_in_numeric_order):
+                groups.setdefault(file.parent.relative_to(root).as_posix(), []).append(file.stem)
+        for group, names in groups.items():
+            names.sort(key=lambda name: name != self.defaults.get((group, group)))
+        return groups
 
     @cached_property
     def slots(self) -> dict[str, str]:
-        """Where a group's choice lies in the run: key -> group."""
-        found = {package: group for group, package in self.selectors}
+        """The group of each key where a choice lies, or that refers to one."""
+        found = {slot: group for group, slot in self.defaults if not self._is_global(group)}
         for path, value in leaves(self.settings):
             match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
             if match and match[1] in found:
                 found.setdefault(path, found[match[1]])
         return found
 
-    @cached_property
-    def selectors(self) -> list[tuple[str, str]]:
-        """(group, key) of each entry of the defaults list: `dataset@pretrain.dataset` and so on."""
-        names = [next(iter(entry)) for entry in self._main["defaults"] if isinstance(entry, dict)]
-        return [(name.split("@")[0], name.split("@")[-1]) for name in names]
+    def _is_global(self, group: str) -> bool:
+        """Whether a group's files set keys of the whole run, as experiments do."""
+        return any(self.is_global(group, choice) for choice in self.choices[group])
+
+    def is_global(self, group: str, choice: str) -> bool:
+        """Return whether a file sets keys of the whole run."""
+        file = self.file(group, choice)
+        return file is not None and bool(_GLOBAL.search(file.read_text(encoding="utf-8")))
 
     def file(self, group: str, choice: str) -> Path | None:
-        """The file of a choice."""
-        paths = [root / group / f"{choice.removesuffix('.yaml')}.yaml" for root in self.roots]
-        return next((path for path in paths if path.is_file()), None)
+        """Return the file of a choice, or None."""
+        files = [root / group / f"{choice.removesuffix('.yaml')}.yaml" for root in self.roots]
+        return next((file for file in files if file.is_file()), None)
 
-    def content(self, group: str, choice: str) -> dict[str, Any]:
-        """What a file holds, with its own defaults followed."""
+    def content(self, group: str, choice: str) -> Content:
+        """Return what a file holds, with its own defaults followed."""
         file = self.file(group, choice)
-        own = dict(_parsed(file)) if file else {}
-        below: dict[str, Any] = {}
+        own = dict(parsed(file)) if file else {}
+        below: Content = {}
         for entry in own.pop("defaults", None) or []:
             below = overlay(below, self._default(group, entry))
         return overlay(below, own)
 
-    def _default(self, group: str, entry: Any) -> dict[str, Any]:
-        """The content that an entry of a defaults list brings; not what it overrides elsewhere."""
+    def _default(self, group: str, entry: Any) -> Content:
+        """Return what an entry of a defaults list brings; not what it overrides elsewhere."""
         name, choice = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
         name, _, package = str(name).removeprefix("optional ").partition("@")
         if name.startswith("override ") or name == "_self_" or package.startswith("_global_"):
             return {}
-        if choice is None:
-            name, _, choice = (
-                f"{group}/{name}".rpartition("/") if name[0] != "/" else name.rpartition("/")
-            )
-            return place(self.content(name.strip("/"), choice), package.removeprefix("_here_"))
         absolute = name[1:] if name[0] == "/" else f"{group}/{name}"
-        return place(
-            self.content(absolute, str(choice)), package or name.strip("/").replace("/", ".")
-        )
+        if choice is None:  # GROUP/CHOICE, placed here
+            absolute, _, choice = absolute.rpartition("/")
+            return place(self.content(absolute, choice), package.removeprefix("_here_"))
+        package = package or name.strip("/").replace("/", ".")
+        return place(self.content(absolute, str(choice)), package)
 
-    def part(self, group: str, target: str | None) -> Node:
-        """The keys of a choice: of all files of the group that have the same `_target_`."""
+    def keys(self, group: str = "") -> dict[str, Key]:
+        """Return the keys of a group's choices, or of conf/config.yaml: dotted path -> key.
+
+        Where several files say something about a key, the first one counts.
+        """
+        return _keys(self, group)
+
+    def part(self, group: str, target: str | None) -> Content:
+        """Return the keys of a choice: of all files of the group that build the same."""
         contents = [self.content(group, choice) for choice in self.choices.get(group, [])]
-        node = Node()
-        for content in contents:
-            if content.get("_target_") == target:
-                node = node.merge(Node.of(content))
-        return node
+        return _united(c for c in contents if c.get("_target_") == target)
 
     def has_targets(self, group: str) -> bool:
-        """Whether the group's choices are things to build, rather than plain settings."""
+        """Return whether the choices of a group are built, rather than plain settings."""
         return any("_target_" in self.content(group, c) for c in self.choices.get(group, []))
 
     def owners(self, group: str, path: str) -> list[str]:
-        """The choices of a group that have a key."""
-        choices = self.choices.get(group, [])
-        return [c for c in choices if Node.of(self.content(group, c)).at(path) is not None]
+        """Return the choices of a group that have a key."""
+        return [c for c in self.choices.get(group, []) if has(self.content(group, c), path)]
 
-    def tree(self, content: dict[str, Any]) -> Node:
-        """The keys that a composed configuration may have, each part by its `_target_`."""
-        root = Node().merge(self.skeleton)
-        for path, group in self.slots.items():
-            part = lookup(content, path)
-            if isinstance(part, dict):
-                root.put(path, self.part(group, part.get("_target_")))
-        return root
+    def tree(self, content: Content) -> Content:
+        """Return the keys that a composed configuration may have, each part by its `_target_`."""
+        parts = {slot: lookup(content, slot) for slot in self.slots}
+        found = {
+            slot: self.part(self.slots[slot], part.get("_target_"))
+            for slot, part in parts.items()
+            if isinstance(part, dict)
+        }
+        return self._tree(found)
 
-    def loose_tree(self) -> Node:
-        """The keys that some choice has, for a file that is read before it is composed."""
-        root = Node().merge(self.skeleton)
-        for path, group in self.slots.items():
-            if root.at(path) is None:
-                continue  # of no place of its own: an experiment
-            node = Node()
-            for choice in self.choices.get(group, []):
-                node = node.merge(Node.of(self.content(group, choice)))
-            root.put(path, node)
-        return root
+    @cached_property
+    def whole_tree(self) -> Content:
+        """The keys of all choices, for a file that is read before it is composed."""
+        return self._tree({slot: _united(self._contents(g)) for slot, g in self.slots.items()})
+
+    def _tree(self, parts: dict[str, Content]) -> Content:
+        tree: Content = {}
+        for slot in self.slots:
+            tree = overlay(tree, place(None, slot))
+        tree = overlay(tree, self.settings)
+        for slot, part in parts.items():
+            tree = overlay(tree, place(part, slot))
+        return tree
+
+    def _contents(self, group: str) -> list[Content]:
+        return [self.content(group, choice) for choice in self.choices.get(group, [])]
+
+
+def _united(contents: Iterable[Content]) -> Content:
+    return reduce(union, contents, {})
 
 
 @cache
-def _parsed(file: Path) -> dict[str, Any]:
+def _keys(catalogue: Catalogue, group: str) -> dict[str, Key]:
+    content = _united(catalogue._contents(group)) if group else catalogue.settings
+    choices = catalogue.choices[group] if group else ["config"]
+    files = [file for choice in choices if (file := catalogue.file(group, choice))]
+    found = {path: Key(rule=rule_of_default(value)) for path, value in leaves(content)}
+    if group == "augment":
+        found |= {path: Key(rule=rule) for path, rule in _AUGMENT.items()}
+    for path, key in [item for file in reversed(files) for item in read_keys(file).items()]:
+        old = found.get(path, Key())
+        found[path] = Key(key.meaning or old.meaning, key.rule or old.rule, key.marks or old.marks)
+    return found
+
+
+def _in_numeric_order(file: Path) -> list[tuple[int, str]]:
+    return [(int(p) if p.isdigit() else 0, p) for p in re.split(r"(\d+)", file.stem)]
+
+
+@cache
+def parsed(file: Path) -> Content:
+    """Return the content of a YAML file as plain values."""
     content: Any = OmegaConf.to_container(OmegaConf.load(file))
     return content if isinstance(content, dict) else {}

@@ -1,51 +1,51 @@
-"""Checks of the command line, before Hydra sees it: every run that it asks for, at once."""
+"""Checks of the command line before Hydra sees it: all problems of all its runs at once."""
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.composed import find_problems
-from handpose.config.composer import Composer
-from handpose.config.experiments import experiment_problems, primary_problems
-from handpose.config.flags import dashed_problem, split_flags
-from handpose.config.folders import unwritable
-from handpose.config.hydra_keys import hydra_problems
-from handpose.config.launcher import launcher_problems
-from handpose.config.meanings import help_choices, help_keys
+from handpose.config.catalogue import Catalogue, found_value, parsed
+from handpose.config.checks import find_problems
+from handpose.config.composer import Composer, cells, parameters
+from handpose.config.documentation import help_choices, help_keys
+from handpose.config.errors import refuse
+from handpose.config.files import unwritable
+from handpose.config.machine import launch_problems, shared_folder_problems
 from handpose.config.overrides import (
+    as_argument,
     choice_problems,
-    is_choice,
     is_hydra,
-    looks_like_choice,
+    judge,
     of_overrides,
     parse,
 )
-from handpose.config.processes import launch_problems, shared_folder_problems
-from handpose.config.refusal import refuse
-from handpose.config.sweep import sweep_problems
-from handpose.config.values import found_value
-from handpose.config.writing import as_argument
-from handpose.config.yaml_files import yaml_problems
+from handpose.config.safety import yaml_problems
+from handpose.config.schema import CONF
+from handpose.config.unknown_keys import meant, unknown_keys
+from handpose.messages import first_line
 
 _REFUSED_FLAGS = (
     "--config-path, --experimental-rerun: are not taken, since Hydra would act on a file before it "
     "is checked; --config-dir DIR adds choices, hydra.run.dir=DIR resumes a run"
 )
+_MOST_NAMES = 3
 
 
-def check_command_line(arguments: list[str]) -> None:
-    """Refuses a command line that cannot run: prints all its problems, and exits with 1."""
-    taken, dashed = split_flags(arguments)
+def check_command_line(arguments: Sequence[str]) -> None:
+    """Refuse a command line that cannot run: print all its problems, and exit with 1."""
+    taken, dashed = _split_flags(arguments)
     flags = get_args_parser().parse_args(taken)
     if flags.help:
-        _explain()
+        for name, make in (("help_choices", help_choices), ("help_keys", help_keys)):
+            OmegaConf.register_new_resolver(name, partial(make, Catalogue()), replace=True)
     asks = flags.help or flags.hydra_help or flags.info
     if flags.shell_completion or (asks and not flags.overrides):
         return
@@ -53,49 +53,56 @@ def check_command_line(arguments: list[str]) -> None:
         refuse([_REFUSED_FLAGS])
     if flags.config_dir and not Path(flags.config_dir).is_dir():
         refuse([f"--config-dir {flags.config_dir}: no such directory"])
-    problems = _problems(flags, dashed)
-    if problems:
+    if problems := _problems(flags, dashed):
         refuse(list(dict.fromkeys(problems)))
 
 
-def _explain() -> None:
-    """Lets the template of `--help` in conf/config.yaml list the choices and the main keys."""
-    catalogue = Catalogue()
-    for name, make in (("help_choices", help_choices), ("help_keys", help_keys)):
-        OmegaConf.register_new_resolver(name, partial(make, catalogue), replace=True)
+def _split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what Hydra takes, and keys that were written as flags, with the value behind them."""
+    _, unknown = get_args_parser().parse_known_args(arguments)
+    taken, dashed, rest = [], [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument not in unknown:
+            taken.append(argument)
+            continue
+        has_value = "=" in argument or not rest or "=" in rest[0] or rest[0].startswith("-")
+        dashed.append(argument if has_value else f"{argument} {rest.pop(0)}")
+    return taken, dashed
+
+
+def _dashed_problem(written: str, catalogue: Catalogue) -> str:
+    """Return how a key that was written as a flag is written here."""
+    name, _, value = written.lstrip("-").replace(" ", "=", 1).partition("=")
+    keys = meant(name.replace("-", "_"), catalogue)[:_MOST_NAMES]
+    forms = [f"{key}={value or 'VALUE'}" for key in keys] or ["KEY=VALUE"]
+    return f"{written}: keys and groups have no dashes here; write {' or '.join(forms)}"
 
 
 def _problems(flags: argparse.Namespace, dashed: list[str]) -> list[str]:
-    composer = Composer(Catalogue((CONF, *_beside(flags))), flags.config_name or "config")
-    if harmful := yaml_problems(composer.catalogue.roots):
+    catalogue = Catalogue((CONF, *_folders_beside(flags)))
+    if harmful := yaml_problems(catalogue.roots):
         return harmful
-    if wrong_keys := primary_problems(composer.config_name, composer.catalogue):
+    composer = Composer(catalogue, flags.config_name or "config")
+    if wrong_keys := _primary_problems(composer.config_name, catalogue):
         return wrong_keys
-    with composer.opened():
-        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    with composer.opened() as parser:
         overrides, problems = parse(flags.overrides, parser)
-        problems += [dashed_problem(argument, composer.catalogue) for argument in dashed]
+        problems += [_dashed_problem(argument, catalogue) for argument in dashed]
         is_whole = not problems
-        overrides, own = hydra_problems(overrides, composer)
-        problems += own
-        wrong = {id(o): found for o in overrides if (found := _wrong_choice(o, composer.catalogue))}
-        problems += [problem for found in wrong.values() for problem in found]
-        slots = tuple(f"{_slot(o)}." for o in overrides if id(o) in wrong)
-        # Keys below a part that was chosen wrongly cannot be judged.
-        judged = [
-            o for o in overrides if id(o) not in wrong and not o.key_or_group.startswith(slots)
-        ]
-        found = _run_problems(flags, judged, composer, parser)
-        return problems + (found if is_whole else of_overrides(found, judged))
+
+        def problems_of(override: Override) -> list[str]:
+            if is_hydra(override):
+                return composer.hydra_problems(override, overrides)
+            return choice_problems(override, catalogue)
+
+        right, wrong = judge(overrides, problems_of)
+        found = _run_problems(flags, right, composer, parser)
+        return problems + wrong + (found if is_whole else of_overrides(found, right))
 
 
-def _slot(override: Override) -> str:
-    """The key below which the chosen part lies."""
-    return override.package or override.key_or_group.replace("/", ".")
-
-
-def _beside(flags: argparse.Namespace) -> list[Path]:
-    """The folders of configurations that the command line adds to conf/."""
+def _folders_beside(flags: argparse.Namespace) -> list[Path]:
+    """Return the folders of configurations that the command line adds to conf/."""
     folders = [flags.config_dir] if flags.config_dir else []
     search = [argument for argument in flags.overrides if argument.startswith("hydra.searchpath=")]
     for override in parse(search, OverridesParser.create())[0]:
@@ -104,13 +111,12 @@ def _beside(flags: argparse.Namespace) -> list[Path]:
     return [Path(path.removeprefix("file://")).resolve() for path in folders if "pkg:" not in path]
 
 
-def _wrong_choice(override: Override, catalogue: Catalogue) -> list[str]:
-    """Problems of an override that chooses a file, and of that file where it is an experiment."""
-    if is_hydra(override):
-        return launcher_problems(override)
-    if is_choice(override, catalogue) or looks_like_choice(override):
-        return choice_problems(override, catalogue) or experiment_problems(override, catalogue)
-    return []
+def _primary_problems(name: str, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each unknown key that the file of `--config-name` sets itself."""
+    if name == "config" or (file := catalogue.file("", name)) is None:
+        return []
+    own = {key: value for key, value in parsed(file).items() if key not in ("defaults", "hydra")}
+    return [f"{file}: {problem}" for problem in unknown_keys(own, catalogue.whole_tree, catalogue)]
 
 
 def _run_problems(
@@ -119,12 +125,12 @@ def _run_problems(
     composer: Composer,
     parser: OverridesParser,
 ) -> list[str]:
-    """Problems of the one run, or of all cells of a sweep, and of the folder to be written."""
+    """Return the problems of the run, or of all cells of a sweep, and of the folder it writes."""
     modes = [str(o.value()).upper() for o in overrides if o.key_or_group == "hydra.mode"]
     multirun = flags.multirun or "MULTIRUN" in modes
     together = shared_folder_problems(overrides, multirun=multirun)
     if multirun:
-        driver, problems = sweep_problems(overrides, composer, parser)
+        driver, problems = _sweep_problems(overrides, composer, parser)
         return together + problems + _output_problems(driver, "hydra.sweep.dir")
     several = [_not_a_sweep(o) for o in overrides if o.is_sweep_override()]
     single = [o for o in overrides if not o.is_sweep_override()]
@@ -146,10 +152,54 @@ def _not_a_sweep(override: Override) -> str:
 
 
 def _output_problems(cfg: DictConfig | None, key: str) -> list[str]:
-    """Why the folder of a run or of a sweep cannot be made or written."""
+    """Return why the folder of a run or of a sweep cannot be made or written."""
     runs, folder = (found_value(cfg, path) for path in ("paths.runs", key)) if cfg else (None, None)
     if not isinstance(runs, str) or not isinstance(folder, str):
         return []
     inside = Path(runs) in Path(folder).parents
     problem = unwritable("paths.runs", runs) if inside else unwritable(key, folder)
     return [problem] if problem else []
+
+
+def _sweep_problems(
+    overrides: list[Override], composer: Composer, parser: OverridesParser
+) -> tuple[DictConfig | None, list[str]]:
+    """Return the driver's configuration, and all problems of all cells, each once."""
+    driver = composer.chosen([o for o in overrides if not o.is_sweep_override()])
+    if isinstance(driver, str):
+        return None, [driver]
+    try:
+        every = [*parameters(driver, parser), *overrides]
+        if several := [_several(override) for override in every if _is_of_all_cells(override)]:
+            return driver, several
+        lines = cells(overrides, driver, parser)
+    except HydraException as error:
+        return None, [first_line(error)]
+    found: Counter[str] = Counter()
+    for line in lines:
+        cfg, problems = composer.composed(parser.parse_overrides(line))
+        problems += [] if cfg is None else find_problems(cfg, composer.catalogue)
+        found.update(set(problems))
+    return driver, [_counted(problem, count, len(lines)) for problem, count in found.items()]
+
+
+def _is_of_all_cells(override: Override) -> bool:
+    """Return whether it varies what a sweep has one of: its name, its folder, its launcher."""
+    return override.is_sweep_override() and (
+        is_hydra(override) or override.key_or_group in ("sweep", "paths.runs")
+    )
+
+
+def _several(override: Override) -> str:
+    key, _, value = str(override.input_line).partition("=")
+    return (
+        f"{key}={value}: a sweep has one of it for all its cells; set one value, or start a sweep "
+        f"for each (one text with a comma is written {as_argument(key, value)})"
+    )
+
+
+def _counted(problem: str, count: int, total: int) -> str:
+    """Add to a problem of some cells, at the end of its first line, of how many it is."""
+    first, line_break, rest = problem.partition("\n")
+    note = "" if count == total else f" [in {count} of {total} cells]"
+    return f"{first}{note}{line_break}{rest}"

@@ -5,48 +5,47 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.composed import as_written
-from handpose.config.keys import override_key_problem
-from handpose.config.overrides import is_choice, is_hydra
-from handpose.config.refusal import first_line
-from handpose.config.rules import RUN
-from handpose.config.schema import register
+from handpose.config.catalogue import Catalogue, as_written, of_hydra
+from handpose.config.overrides import (
+    LAUNCHER,
+    is_choice,
+    is_hydra,
+    launcher_problem,
+    named_choices,
+)
+from handpose.config.unknown_keys import no_such_choice, override_key_problem, spelled_like
+from handpose.messages import did_you_mean, first_line, nearest
 
-
-def compose_config(*overrides: str) -> DictConfig:
-    """Composes the configuration that `python train.py` would run with the same overrides.
-
-    Args:
-        *overrides: `GROUP=CHOICE` and `KEY=VALUE`.
-    """
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides), return_hydra_config=True)
+_BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+_PARAMS = "hydra.sweeper.params"
+_OPEN = "hydra.callbacks"  # takes any names
 
 
 class Composer:
-    """Composes the runs of a command line; what differs in values alone is composed once."""
+    """Composes the runs of a command line; those that differ in values alone, only once."""
 
-    def __init__(self, catalogue: Catalogue, config_name: str) -> None:
+    def __init__(self, catalogue: Catalogue, config_name: str = "config") -> None:
         self.catalogue = catalogue
         self.config_name = config_name
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Hydra, set up over conf/ and what is beside it for as long as this lasts."""
+    def opened(self) -> Iterator[OverridesParser]:
+        """Set up Hydra over the catalogue's folders; gives a parser of overrides."""
         conf, *beside = self.catalogue.roots
         with initialize_config_dir(str(conf), version_base="1.3"):
             search_path = create_config_search_path(str(conf))
@@ -54,17 +53,17 @@ class Composer:
                 search_path.prepend("command-line", f"file://{folder}", SearchPathQuery("schema"))
             GlobalHydra.instance().clear()
             Hydra.create_main_hydra2("train", search_path)
-            yield
+            yield OverridesParser.create(GlobalHydra.instance().config_loader())
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
-        """The configuration of the choices and of Hydra's own keys, or why there is none."""
+        """Return the configuration of the choices and of Hydra's keys, or why there is none."""
         lines = tuple(
             str(o.input_line) for o in overrides if is_hydra(o) or is_choice(o, self.catalogue)
         )
         return copy.deepcopy(_compose(self.config_name, lines, self.catalogue.roots))
 
     def composed(self, overrides: Sequence[Override]) -> tuple[DictConfig | None, list[str]]:
-        """One run: its configuration, and what is wrong with the overrides."""
+        """Return the configuration of one run, and what is wrong with the overrides."""
         cfg = self.chosen(overrides)
         if isinstance(cfg, str):
             own = [override for override in overrides if not is_hydra(override)]
@@ -74,50 +73,116 @@ class Composer:
         problems = []
         # A part's `_target_` decides which keys it has.
         for override in sorted(values, key=lambda o: not o.key_or_group.endswith("_target_")):
-            written = as_written(cfg)
-            keys = _keys(override, self.catalogue)
-            found = [override_key_problem(key, written, self.catalogue) for key in keys]
-            problems.append(next(filter(None, found), None) or _apply(override, cfg))
+            content, keys = as_written(cfg), _keys(override, self.catalogue)
+            found = [override_key_problem(key, content, self.catalogue) for key in keys]
+            problems.append(next(filter(None, found), None) or self._apply(override, cfg))
         return cfg, [problem for problem in problems if problem]
+
+    def _apply(self, override: Override, cfg: DictConfig) -> str | None:
+        """Set a key as Hydra will; returns why it cannot be set where it cannot."""
+        key, shown = override.key_or_group, override.get_key_element()
+        if override.is_delete():
+            return f"{shown}: cannot be left out; set another value (null where it may be empty)"
+        if override.is_add() and OmegaConf.select(cfg, key) is not None:
+            return f"{shown}: is there already; write {key}=... without the +"
+        is_added = override.is_add() or override.is_force_add()
+        try:
+            OmegaConf.update(cfg, key, override.value(), merge=True, force_add=is_added)
+        except (OmegaConfBaseException, AttributeError) as error:
+            rule = keys[key].rule if key in (keys := self.catalogue.keys()) else None
+            reason = f"expected {rule.expected}" if rule else first_line(error)
+            return f"{shown}={override.get_value_element_as_str()}: {reason}"
+        return None
+
+    def hydra_problems(self, override: Override, overrides: Sequence[Override]) -> list[str]:
+        """Return what is wrong with one of Hydra's own overrides, on which Hydra says little.
+
+        Args:
+            override: the one that is checked.
+            overrides: the whole command line, whose choices decide which keys there are.
+        """
+        if "/" in override.key_or_group:
+            return _group_problems(override)
+        if override.key_or_group.startswith(_PARAMS):
+            return [
+                f"{override.input_line}: {_PARAMS} is for files; on the command line write the "
+                "values of a sweep as KEY=VALUE,VALUE"
+            ]
+        groups = [o for o in overrides if is_hydra(o) and "/" in o.key_or_group]
+        cfg = self.chosen([group for group in groups if not _group_problems(group)])
+        names, known = (
+            override.key_or_group.split("."),
+            {} if isinstance(cfg, str) else of_hydra(cfg),
+        )
+        tree: Any = known
+        for depth, name in enumerate(names):
+            # Below a key without keys anything may be set, as in hydra.job.env_set.
+            if not isinstance(tree, dict) or not tree or ".".join(names[:depth]) == _OPEN:
+                return []
+            if name not in tree:
+                near = did_you_mean(spelled_like(names, known))
+                return [f"{override.key_or_group}: no such key of Hydra's{near}"]
+            tree = tree[name]
+        return []
 
 
 def _keys(override: Override, catalogue: Catalogue) -> list[str]:
-    """The keys that an override sets: one, or those of a dictionary for a group."""
+    """Return the keys that an override sets: one, or those of a dictionary for a group."""
     key, value = override.key_or_group, override.value()
     if key in catalogue.choices and isinstance(value, dict):
         return [f"{key}.{name}" for name in value]
     return [key]
 
 
+def _group_problems(override: Override) -> list[str]:
+    """Return what is wrong with `hydra/GROUP=CHOICE`."""
+    loader, group = GlobalHydra.instance().config_loader(), override.key_or_group
+    groups = [f"hydra/{name}" for name in loader.list_groups("hydra")]
+    if group not in groups:
+        return [f"{override.input_line}: no such group{did_you_mean(nearest(group, groups))}"]
+    choices, named = loader.get_group_options(group), named_choices(override)
+    shown = override.get_key_element()
+    missing = [f"{shown}={n}: {no_such_choice(n, choices)}" for n in named if n not in choices]
+    if missing or group != LAUNCHER or override.is_sweep_override():
+        return missing
+    return [problem for name in named if (problem := launcher_problem(name))]
+
+
+def is_grid(driver: DictConfig) -> bool:
+    """Return whether the cells of a sweep are all combinations of values, known beforehand."""
+    return OmegaConf.select(driver, "hydra.sweeper._target_") == _BASIC
+
+
+def cells(
+    overrides: Sequence[Override], driver: DictConfig, parser: OverridesParser
+) -> list[list[str]]:
+    """Return the overrides of each cell of a sweep.
+
+    Args:
+        overrides: of the command line.
+        driver: the configuration of the process that starts the sweep.
+        parser: of overrides.
+
+    Returns:
+        One list per cell; of a sweeper that is no grid, one list of what all cells share.
+    """
+    if not is_grid(driver):
+        return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
+    return BasicSweeper.split_arguments([*parameters(driver, parser), *overrides], None)[0]
+
+
+def parameters(driver: DictConfig, parser: OverridesParser) -> list[Override]:
+    """Return the parameters of a sweep that a file sets."""
+    params = OmegaConf.select(driver, _PARAMS) or {}
+    return parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+
+
 @cache
 def _compose(config_name: str, lines: tuple[str, ...], roots: tuple[Path, ...]) -> DictConfig | str:
-    """What Hydra makes of these overrides over these folders, or why it makes nothing of them."""
+    """Return what Hydra composes over these folders, or why it composes nothing."""
     try:
         return compose(config_name, overrides=list(lines), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:
-        return _explained(error)
-
-
-def _explained(error: Exception) -> str:
-    """What Hydra says of a configuration that it cannot compose, on one line."""
-    text = str(error).partition("Config search path")[0]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "; ".join(line for line in lines if not line.startswith(("object_type", "reference_")))
-
-
-def _apply(override: Override, cfg: DictConfig) -> str | None:
-    """Sets a key as Hydra will; returns why it cannot be set where it cannot."""
-    key, shown = override.key_or_group, override.get_key_element()
-    if override.is_delete():
-        return f"{shown}: cannot be left out; give it another value (null where it may be empty)"
-    if override.is_add() and OmegaConf.select(cfg, key) is not None:
-        return f"{shown}: is there already; write {key}=... without the +"
-    try:
-        if override.is_add() or override.is_force_add():
-            OmegaConf.update(cfg, key, override.value(), merge=True, force_add=True)
-        else:
-            OmegaConf.update(cfg, key, override.value(), merge=True)
-    except (OmegaConfBaseException, AttributeError) as error:
-        reason = f"expected {RUN[key].expected}" if key in RUN else first_line(error)
-        return f"{shown}={override.get_value_element_as_str()}: {reason}"
-    return None
+        text = str(error).partition("Config search path")[0]
+        rows = [line.strip() for line in text.splitlines() if line.strip()]
+        return "; ".join(row for row in rows if not row.startswith(("object_type", "reference_")))

@@ -1,93 +1,233 @@
-"""Failures of the machine in words: memory, shared memory, open files, disks, killed processes."""
+"""What a run needs of this machine: memory, disk, open files, processes, and a login to W&B."""
 
-import errno
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import configparser
+import netrc
+import os
+import resource
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-_LESS = "Set trainer.num_workers=0 and resume, or lower {keys} in a new run"
-# (what the text of an error says, what that means, what to do): the first that fits.
-_SHORTAGES = (
-    (
-        r"allocate shared memory|Bus error|out of shared memory|exit code 28\b",
-        "/dev/shm is too small for the batches of the data workers",
-        "Start the container with more (docker run --shm-size=8g), or set trainer.num_workers=0",
-    ),
-    (
-        r"Too many open files|received 0 items of ancdata|exit code 24\b",
-        "too many files are open",
-        "Raise the limit (ulimit -n 4096), or set trainer.num_workers=0",
-    ),
-    (
-        r"DataLoader worker .*(is killed by signal|exited unexpectedly)",
-        "a data worker was killed, most likely by the system for lack of memory",
-        _LESS,
-    ),
-    (
-        r"process pool was terminated abruptly",
-        "a helper process was killed, most likely by the system for lack of memory",
-        "Free memory, or give the command fewer cores (taskset -c 0 python train.py ...): each "
-        "core runs one helper",
-    ),
-    (r"CUDA out of memory", "the GPU is out of memory", "Lower {keys} in a new run"),
-    (
-        r"MemoryError|DefaultCPUAllocator|Insufficient memory|Cannot allocate memory|bad_alloc",
-        "out of memory",
-        _LESS,
-    ),
-)
-_ADVICE = {
-    errno.ENOENT: "It was deleted or moved. Restore it, or choose another place",
-    errno.EEXIST: "Something else is in its place. Move that away",
-    errno.ENOTDIR: "A file is in the place of a directory. Move it away",
-    errno.EISDIR: "A directory is in the place of a file. Move it away",
-    errno.EACCES: "Choose a place that you can read and write",
-    errno.EPERM: "Choose a place that you can read and write",
-    errno.EROFS: "Choose a place that can be written",
-    errno.ENOSPC: "Make room on the disk",
-    errno.EDQUOT: "Make room within the quota",
-    errno.ENAMETOOLONG: "Choose a shorter path",
-    errno.EIO: "Check the disk",
-    errno.ELOOP: "A link is in its place. Move it away",
-}
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from handpose.config.catalogue import found_value
+from handpose.config.combinations import stages
+from handpose.config.files import first_existing
+from handpose.config.schema import num_processes
+from handpose.data.workers import default_num_workers
+from handpose.distributed.processes import launched
+
+# Lowest number of bytes per pixel of a crop: with the activations that a gradient needs (measured:
+# 600 for ResNet-18, 300 at half its width), without a gradient, and as uint8 alone.
+_TRAINED, _READ, _LOADED = 200, 64, 3
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+_GPU = Path("/dev/nvidia0")
+# Open files of a run, and of a worker with the tensors that it hands over (measured).
+_FILES, _FILES_OF_A_WORKER = 64, 24
+_KEY, _KEY_LENGTH = "WANDB_API_KEY", 40  # characters, at least
 
 
-@contextmanager
-def during(what: str, *keys: str) -> Iterator[None]:
-    """Notes on an error what was being done, and the keys to lower where memory was short."""
-    try:
-        yield
-    except Exception as error:
-        if not hasattr(cause := original(error), "__notes__"):
-            cause.add_note(f"{what} ({' or '.join(keys)})")
-        raise
+def resource_problems(cfg: DictConfig) -> list[str]:
+    """Return a problem for each resource of which this machine certainly has too little.
+
+    No-op for the driver of a Slurm sweep: each cell is checked on its own node.
+    """
+    if "slurm" in str(found_value(cfg, "hydra.launcher._target_")).lower():
+        return []
+    used = stages(cfg)
+    problems = [_batch_problem(cfg, stage) for stage in [*used, "evaluate"]]
+    problems += [_renders_problem(cfg, f"{stage}.dataset") for stage in used]
+    problems += [_open_files_problem(cfg)]
+    return [problem for problem in dict.fromkeys(problems) if problem]
 
 
-def original(error: BaseException) -> BaseException:
-    """The error that Lightning's teardown, or torch's loader, covers with a vaguer one."""
-    vaguer = re.search(r"iter\(combined_loader\)|pid\(s\)", str(error))
-    is_covering = vaguer and isinstance(error.__context__, RuntimeError | OSError | MemoryError)
-    return original(error.__context__) if is_covering else error  # type: ignore[arg-type]
+def memory_bytes() -> int:
+    """Return the memory of this machine, or of the container where that has less."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else ""
+    return min(total, int(limit)) if limit.isdecimal() else total
 
 
-def explained(error: BaseException) -> str | None:
-    """What a failure of the machine means and what to do; None for any other error."""
-    text = of_worker(str(error))
-    note = next(iter(getattr(error, "__notes__", [])), "")
-    what, _, keys = note.rstrip(")").partition(" (")
-    where = f"{what}: " if what else ""
-    for pattern, meaning, advice in _SHORTAGES:
-        if re.search(pattern, f"{type(error).__name__}: {text}"):
-            shown = text.partition("\n")[0][:200]
-            return f"{where}{meaning} ({shown}). {advice.format(keys=keys or 'the batch size')}"
-    if not isinstance(error, OSError):
+def _batch_problem(cfg: DictConfig, stage: str) -> str | None:
+    """Return a batch that exceeds memory by the least that a step holds at once."""
+    owner = "finetune" if stage == "evaluate" else stage
+    side = found_value(cfg, f"{owner}.dataset.image_size")
+    is_chunked = stage == "pretrain" and cfg.pretrain.gradient_cache_chunk
+    key = "pretrain.gradient_cache_chunk" if is_chunked else f"{stage}.batch_size"
+    limits = ("trainer.caps.batch_size", "trainer.caps.samples", f"{owner}.dataset.num_train")
+    counts = [found_value(cfg, name) for name in (key, *limits)]
+    count = min(count for count in counts if isinstance(count, int))
+    is_frozen = stage == "evaluate" or (owner == "finetune" and cfg.finetune.freeze_backbone)
+    on_cpu = cfg.trainer.accelerator == "cpu" or (
+        cfg.trainer.accelerator == "auto" and not _GPU.exists()
+    )
+    each = (_READ if is_frozen else _TRAINED) if on_cpu else _LOADED
+    views = 2 if stage == "pretrain" else 1
+    needed = count * views * side**2 * each // cfg.trainer.num_nodes
+    if needed <= (there := memory_bytes()):
         return None
-    found = re.match(r"\[Errno (\d+)\] (.*)", text, re.S)
-    advice = _ADVICE.get(int(found[1]), "") if found else ""
-    return where + ". ".join(filter(None, (found[2] if found else text, advice)))
+    return (
+        f"{key}={count} with {owner}.dataset.image_size={side}: a step needs at least "
+        f"{_gigabytes(needed)} of memory, and this machine has {_gigabytes(there)}. Lower one of "
+        "them (accumulate_grad_batches makes up for a smaller batch in training)"
+    )
 
 
-def of_worker(text: str) -> str:
-    """An error's text without the traceback that a data worker's error comes with."""
-    found = re.match(r"Caught \w+ in DataLoader worker.*^[\w.]+[eE]rror: ", text, re.S | re.M)
-    return text[found.end() :] if found else text
+def _renders_problem(cfg: DictConfig, dataset: str) -> str | None:
+    """Return the renders that exceed the disk, those that are there already left out."""
+    node = found_value(cfg, dataset)
+    if not isinstance(node, dict) or "render_size" not in node:
+        return None
+    cap = found_value(cfg, "trainer.caps.samples") or sys.maxsize
+    hands = sum(min(node[f"num_{split}"], cap) for split in ("train", "val", "test"))
+    root = Path(node["root"])
+    rendered = sum(file.stat().st_size for file in root.rglob("*.npy"))
+    needed = hands * node["render_size"] ** 2 * 3 - rendered
+    free = shutil.disk_usage(first_existing(root)).free
+    if needed <= free:
+        return None
+    return (
+        f"dataset.render_size={node['render_size']}: {hands:,} hands need {_gigabytes(needed)} in "
+        f"{root}, and {_gigabytes(free)} are free. Lower dataset.num_train or render_size, or "
+        "set another paths.cache"
+    )
+
+
+def _open_files_problem(cfg: DictConfig) -> str | None:
+    """Return a limit of open files (ulimit -n) below what the workers need."""
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    workers = cfg.trainer.num_workers
+    workers = default_num_workers(num_processes(cfg.trainer)) if workers is None else workers
+    needed = _FILES + _FILES_OF_A_WORKER * workers
+    if limit == resource.RLIM_INFINITY or limit >= needed:
+        return None
+    can_raise = hard == resource.RLIM_INFINITY or hard >= needed
+    ways = [f"run `ulimit -n {needed}` first"] if can_raise else []
+    if workers and limit >= _FILES:
+        ways.append(f"set trainer.num_workers={(limit - _FILES) // _FILES_OF_A_WORKER}")
+    return (
+        f"ulimit -n: {limit} files may be open at once, and a run with {workers} workers needs "
+        f"{needed}; {' or '.join(ways) or f'ask for a hard limit of {needed}, which is {hard}'}"
+    )
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB"
+
+
+def launch_problems(cfg: DictConfig) -> list[str]:
+    """Return why this process is not one of as many as configured, and cannot start them."""
+    count, nodes = num_processes(cfg.trainer), cfg.trainer.num_nodes
+    asked, starter = f"trainer.devices={cfg.trainer.devices} trainer.num_nodes={nodes}", launched()
+    if starter is None and nodes > 1:
+        return [
+            f"{asked}: processes on other machines are not started from here; use torchrun "
+            f"--nnodes {nodes} --nproc-per-node {count // nodes} train.py ..., or srun, or the "
+            "Slurm launcher"
+        ]
+    if starter is not None and starter.num_processes != count:
+        return [
+            f"{asked}: {count} in all, and {starter.by} started {starter.num_processes} processes; "
+            "make them equal"
+        ]
+    if starter is not None and starter.by == "srun" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        add = f"add --ntasks-per-node={count // nodes}"
+        return [f"{asked}: srun was not told how many processes to start on each node; {add}"]
+    return []
+
+
+def shared_folder_problems(overrides: Sequence[Override], *, multirun: bool) -> list[str]:
+    """Return what processes that were started together cannot do without one directory."""
+    starter = launched()
+    if starter is None or starter.num_processes == 1:
+        return []
+    if multirun:
+        return [
+            f"--multirun: not under {starter.by}, whose processes would not stay in step; leave "
+            "it out, and each cell starts its own trainer.devices"
+        ]
+    if any(override.key_or_group == "hydra.run.dir" for override in overrides):
+        return []
+    return [
+        f"hydra.run.dir: the {starter.num_processes} processes that {starter.by} started need the "
+        "same one; write hydra.run.dir=DIR"
+    ]
+
+
+def wandb_problems(cfg: DictConfig) -> list[str]:
+    """Return why a run could not log to W&B, found without the network."""
+    mode = found_value(cfg, "logger.wandb.mode")
+    if mode not in ("online", "offline"):
+        return []
+    if find_spec("wandb") is None:
+        return ["logger=wandb: wandb is not installed; run `pip install wandb`, or use logger=csv"]
+    given = {f"${name}": (name, v) for name, v in os.environ.items() if name.startswith("WANDB_")}
+    if mode == "offline":
+        given.pop(f"${_KEY}", None)  # not used
+    project = str(found_value(cfg, "logger.wandb.project"))
+    given["logger.wandb.project"] = ("WANDB_PROJECT", project)
+    problems = [_variable_problem(shown, *variable) for shown, variable in given.items()]
+    found = [problem for problem in problems if problem]
+    return found or (_login_problem() if mode == "online" else [])
+
+
+def _variable_problem(shown: str, name: str, value: str) -> str | None:
+    """Return what W&B says about a variable of the environment when the run starts."""
+    import wandb
+
+    if name == _KEY and len(value.strip()) < _KEY_LENGTH:
+        return f"{shown}: an API key of W&B has {_KEY_LENGTH} characters or more; set or unset it"
+    try:
+        wandb.Settings().update_from_env_vars({name: value})
+    except (ValueError, wandb.Error) as error:
+        details: Any = getattr(error, "errors", list)()
+        reason = details[0]["msg"] if details else str(error)
+        return f"{shown}={value!r}: {reason}; set another value, or unset it"
+    return None
+
+
+def _login_problem() -> list[str]:
+    """Return nothing if W&B is offline by its own settings, or finds a key."""
+    import wandb
+
+    settings, own = wandb.Settings(), _settings_of_files()
+    if os.environ.get("WANDB_MODE", own.get("mode", settings.mode)) != "online":
+        return []
+    server = os.environ.get("WANDB_BASE_URL", own.get("base_url", ""))
+    hosts = [urlsplit(url).netloc for url in ([server] if server else [settings.base_url])]
+    hosts = hosts if server else ["api.wandb.ai", *hosts]
+    if any(os.environ.get(name) for name in (_KEY, "WANDB_IDENTITY_TOKEN_FILE")) or _has_key(hosts):
+        return []
+    return [
+        f"logger=wandb: no login for {hosts[0]} on this machine. Run `wandb login` or set {_KEY}, "
+        "or write logger=wandb_offline and upload the files later"
+    ]
+
+
+def _settings_of_files() -> dict[str, str]:
+    """Return what W&B's own files set: those of the user, then those of this folder."""
+    home = Path(os.environ.get("WANDB_CONFIG_DIR", Path.home() / ".config" / "wandb"))
+    folder = Path(os.environ.get("WANDB_DIR", ".")) / "wandb"
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read([home / "settings", folder / "settings"])
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return {}  # W&B ignores a file that it cannot read
+    return dict(parser["default"]) if parser.has_section("default") else {}
+
+
+def _has_key(hosts: Sequence[str]) -> bool:
+    """Return whether the user's netrc has a login for one of the hosts."""
+    names = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
+    files = [Path(name).expanduser() for name in names if name]
+    file = next((file for file in files if file.is_file()), None)
+    try:
+        known = netrc.netrc(file) if file else None
+    except (netrc.NetrcParseError, OSError):
+        return False
+    return known is not None and any(known.authenticators(host) for host in hosts)

@@ -1,37 +1,75 @@
-"""Single overrides of the command line, before anything is composed."""
+"""Single overrides of the command line, checked before anything is composed."""
 
-from collections.abc import Sequence
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from handpose.config.aliases import known_choice
 from handpose.config.catalogue import Catalogue
-from handpose.config.refusal import did_you_mean, nearest
 from handpose.config.secrets import argument_problem
-from handpose.config.writing import as_argument, home_problem
+from handpose.config.unknown_keys import no_such_choice, unknown_keys
+from handpose.messages import did_you_mean, nearest
+from handpose.pipeline.resume import hydra_quoted
+
+_HOME = re.compile(r"~[\w.-]*(?:/|$)")
+LAUNCHER = "hydra/launcher"
+# The module and the package of each launcher that is no part of Hydra.
+_SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", "hydra-submitit-launcher")
+_NEEDS = dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), _SUBMITIT)
+_NEEDS["joblib"] = ("hydra_plugins.hydra_joblib_launcher", "hydra-joblib-launcher")
 
 
-def parse(arguments: list[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
-    """The overrides that can be read, and a problem for each that cannot."""
+def as_argument(key: str, value: str) -> str | None:
+    """Return KEY=VALUE as a shell takes it, `value` being one text; None where no quotes help."""
+    text = hydra_quoted(value).replace(r"\${", "${")  # a reference stays one
+    argument = f"{key}={text}" if text.startswith('"') else f'{key}="{text}"'
+    try:
+        is_right = OverridesParser.create().parse_override(argument).value() == value
+    except HydraException:
+        return None
+    return shlex.quote(argument) if is_right else None
+
+
+def home_problem(key: str, value: str) -> str | None:
+    """Return what to write instead of a path that begins with ~, which only a shell expands."""
+    path = value.removeprefix("file://")
+    if not _HOME.match(path):
+        return None
+    whole = os.path.expanduser(path)  # noqa: PTH111  # pathlib raises for an unknown user
+    write = whole if whole != path else "the whole path"
+    return f"{key}={value}: ~ is not expanded here; write {write}"
+
+
+def path_argument(text: str) -> Path:
+    """Return a path among a script's arguments: no shell expands the ~ of --to=~/DIR."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
+def parse(arguments: Iterable[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
+    """Return the overrides that can be read, and a problem for each that cannot."""
     parsed, problems = [], []
     for argument in arguments:
-        if problem := argument_problem(argument):
-            problems.append(problem)
-            continue
+        problem = argument_problem(argument)
         try:
-            parsed += parser.parse_overrides([argument])
+            parsed += [] if problem else parser.parse_overrides([argument])
         except HydraException as error:
-            problems.append(_unreadable(argument, error))
+            problem = _unreadable(argument, error)
+        problems += [problem] if problem else []
     return parsed, problems
 
 
 def _unreadable(argument: str, error: HydraException) -> str:
-    if "=" not in argument:
+    key, separator, value = argument.partition("=")
+    if not separator:
         return f"{argument}: not of the form KEY=VALUE or GROUP=CHOICE"
-    key, _, value = argument.partition("=")
     if problem := home_problem(key, value):
         return problem
     if value.startswith("[") and "~/" in value:
@@ -44,88 +82,113 @@ def _unreadable(argument: str, error: HydraException) -> str:
 
 
 def of_overrides(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
-    """The problems of keys that the command line sets.
+    """Return the problems of keys that the command line sets.
 
-    Where another part of it cannot be read, the rest may be wrong for the lack of that alone.
+    The others may only follow from a part of it that cannot be read.
     """
     keys = tuple(f"{override.get_key_element().lstrip('+')}=" for override in overrides)
     return [problem for problem in problems if problem.startswith(keys)]
 
 
 def is_hydra(override: Override) -> bool:
-    """Whether an override is about Hydra itself."""
+    """Return whether an override is about Hydra itself."""
     return override.key_or_group.partition("/")[0].partition(".")[0] == "hydra"
 
 
 def is_choice(override: Override, catalogue: Catalogue) -> bool:
-    """Whether an override chooses a file of a group, rather than setting keys, alone or `{...}`."""
-    return override.key_or_group in catalogue.choices and not _is_dictionary(override)
-
-
-def _is_dictionary(override: Override) -> bool:
+    """Return whether an override chooses a file of a group, rather than setting keys of it."""
+    if override.key_or_group not in catalogue.choices:
+        return False
     if override.is_discrete_sweep():
-        return all(isinstance(value, dict) for value in override.sweep_iterator())
-    return isinstance(override.value(), dict)
+        return not all(isinstance(value, dict) for value in override.sweep_iterator())
+    return not isinstance(override.value(), dict)
 
 
-def looks_like_choice(override: Override) -> bool:
-    """Whether an override is written as a choice, of whatever group."""
-    return override.package is not None or "/" in override.key_or_group
+def slot_of(override: Override) -> str:
+    """Return the key below which a chosen part lies."""
+    return override.package or override.key_or_group.replace("/", ".")
+
+
+def judge(
+    overrides: Sequence[Override], problems_of: Callable[[Override], list[str]]
+) -> tuple[list[Override], list[str]]:
+    """Return the overrides that can be composed, and the problems of the others.
+
+    A key below a part that was chosen wrongly is left out: nobody knows which keys it has.
+    """
+    found = [(override, problems_of(override)) for override in overrides]
+    wrong = tuple(f"{slot_of(override)}." for override, problems in found if problems)
+    known = [pair for pair in found if not pair[0].key_or_group.startswith(wrong)]
+    right = [override for override, problems in known if not problems]
+    return right, [problem for _, problems in known for problem in problems]
 
 
 def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
-    """What is wrong with `GROUP=CHOICE` or `GROUP@KEY=CHOICE`."""
-    group, shown = override.key_or_group, override.get_key_element()
+    """Return what is wrong with `GROUP=CHOICE` or `GROUP@KEY=CHOICE`; nothing for a key."""
+    group, package = override.key_or_group, override.package
+    shown, line = override.get_key_element(), override.input_line
+    if not is_choice(override, catalogue) and package is None and "/" not in group:
+        return []
     if override.is_delete():
         return [f"{shown}: cannot be left out; choose another {group} instead"]
-    if not _has_slot(override, catalogue):
-        return [_slot_problem(override, catalogue)]
+    if group not in catalogue.choices or (
+        package not in (None, "_global_") and (group, package) not in catalogue.defaults
+    ):
+        return [_no_such_group(override, catalogue)]
     if not override.is_sweep_override() and override.value() is None:
-        return [f"{override.input_line}: a group takes a name on the command line; leave it out"]
-    added = shown.startswith("+") and (group, override.package or group) in catalogue.selectors
-    problems = [f"{override.input_line}: every run has a choice here; write it without the +"]
-    choices = catalogue.choices[group]
-    return problems * added + [
-        f"{shown}={choice}: {no_such_choice(choice, choices, group)}"
-        for choice in named_choices(override)
-        if catalogue.file(group, choice) is None
-    ]
+        return [f"{line}: a group takes a name on the command line; leave it out"]
+    problems = []
+    if shown.startswith("+") and (group, package or group) in catalogue.defaults:
+        problems.append(f"{line}: every run has a choice here; write it without the +")
+    for choice in named_choices(override):
+        if catalogue.file(group, choice) is None:
+            missing = no_such_choice(choice, catalogue.choices[group], group)
+            problems.append(f"{shown}={choice}: {missing}")
+    return problems or _global_problems(override, catalogue)
 
 
-def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
-    """Says that a group has no such file, and which it has."""
-    meant = known_choice(group, choice, choices)
-    if meant and meant not in choices:
-        hint = f"; {meant}"
-    else:
-        hint = did_you_mean([meant] if meant else nearest(choice, choices))
-    return f"no such choice{hint} (there are: {', '.join(choices) or 'none'})"
-
-
-def _has_slot(override: Override, catalogue: Catalogue) -> bool:
-    group, package = override.key_or_group, override.package
-    if group not in catalogue.choices:
-        return False
-    return package in (None, "_global_") or (group, package) in catalogue.selectors
-
-
-def _slot_problem(override: Override, catalogue: Catalogue) -> str:
-    """A group that is unknown, or chosen for a place that has none."""
+def _no_such_group(override: Override, catalogue: Catalogue) -> str:
+    """Return that a group is unknown, or was chosen for a place that has none."""
     written = override.get_key_element().lstrip("+")
-    groups = {group for group, _ in catalogue.selectors} | set(catalogue.choices)
-    places = [f"{group}@{key}" for group, key in catalogue.selectors if key != group]
-    near = nearest(written, [*sorted(groups), *places])
+    places = [f"{group}@{slot}" for group, slot in catalogue.defaults if slot != group]
+    near = nearest(written, [*sorted(catalogue.choices), *places])
     near = near or [name for name in places if name.startswith(f"{override.key_or_group}@")]
     return f"{override.input_line}: no such group{did_you_mean(near)}"
 
 
+def _global_problems(override: Override, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each unknown key of an experiment, which would merge without error."""
+    group, problems = override.key_or_group, []
+    for choice in named_choices(override):
+        if catalogue.is_global(group, choice):
+            content = catalogue.content(group, choice)
+            content.pop("hydra", None)
+            found = unknown_keys(content, catalogue.whole_tree, catalogue)
+            problems += [f"conf/{group}/{choice}.yaml: {problem}" for problem in found]
+    return problems
+
+
 def named_choices(override: Override) -> list[str]:
-    """The choices that an override names: one, several of a sweep, or a list."""
-    if override.is_sweep_override():
-        values: list[Any] = []
-        if override.is_discrete_sweep():
-            values = [Override._convert_value(value) for value in override.sweep_iterator()]
+    """Return the choices that an override names: one, a list, or those of a sweep."""
+    if override.is_discrete_sweep():
+        values = [Override._convert_value(value) for value in override.sweep_iterator()]
     else:
-        value: Any = override.value()
+        value: Any = None if override.is_sweep_override() else override.value()
         values = value if isinstance(value, list) else [value]
     return [str(value) for value in values if value is not None]
+
+
+def launcher_problem(name: str) -> str | None:
+    """Return why a launcher cannot start anything here, and what to do."""
+    module, package = _NEEDS.get(name, (None, None))
+    if module and (find_spec("hydra_plugins") is None or find_spec(module) is None):
+        return (
+            f"{LAUNCHER}={name}: needs {package}, which is not installed; "
+            'run pip install -e ".[sweep]"'
+        )
+    if name in ("slurm", "submitit_slurm") and shutil.which("sbatch") is None:
+        return (
+            f"{LAUNCHER}={name}: this machine has no sbatch; start the sweep where Slurm is, "
+            f"leave {LAUNCHER} out to run one cell after the other, or choose joblib"
+        )
+    return None

@@ -1,19 +1,37 @@
-"""The program's own source, read without importing it."""
+"""What our own source says about the classes that a configuration names, read without an import."""
 
 import ast
+from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
-from handpose.config.refusal import did_you_mean, nearest
+from handpose.messages import did_you_mean, nearest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+def _module(name: str) -> ast.Module | None:
+    """Return the syntax tree of a module of ours, or None where there is no such file."""
+    file = _PACKAGE.joinpath(*name.split(".")[1:])
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _class(target: Any) -> tuple[ast.Module, ast.ClassDef] | None:
+    """Return a class by its full name, and the module that it is in."""
+    module, _, name = str(target).rpartition(".")
+    source = _module(module) if module else None
+    for node in source.body if source else ():
+        if source and isinstance(node, ast.ClassDef) and node.name == name:
+            return source, node
+    return None
+
+
 def missing_class(target: str) -> str | None:
-    """Why a class of ours is not there, or None."""
+    """Return why a class of ours is not there, or None."""
     module, _, name = target.rpartition(".")
-    source = module_source(module)
-    if source is None:
+    if (source := _module(module)) is None:
         return f"{target}: there is no module {module}"
     names = [node.name for node in source.body if isinstance(node, ast.ClassDef)]
     if name in names:
@@ -21,67 +39,58 @@ def missing_class(target: str) -> str | None:
     return f"{target}: {module} has no class {name}{did_you_mean(nearest(name, names))}"
 
 
-def module_source(module: str) -> ast.Module | None:
-    """The syntax tree of a module of ours, or None where there is no such file."""
-    file = _PACKAGE.joinpath(*module.split(".")[1:])
-    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-    return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
 def documented_layout(target: str) -> str:
-    """The first indented block of the docstring of a target's module: a source's files on disk."""
-    source = module_source(target.rpartition(".")[0])
-    lines = (ast.get_docstring(source) or "").splitlines() if source else []
-    block: list[str] = []
-    for line in lines:
-        if line.startswith("    "):
-            block.append(line.strip())
-        elif block:
-            break
-    return "\n".join(block)
+    """Return the first indented block of a module's docstring: the files of a dataset."""
+    source = _module(target.rpartition(".")[0])
+    lines = iter((ast.get_docstring(source) or "").splitlines() if source else ())
+    indented = dropwhile(lambda line: not line.startswith("    "), lines)
+    return "\n".join(
+        line.strip() for line in takewhile(lambda line: line.startswith("    "), indented)
+    )
 
 
 def class_value(target: Any, attribute: str) -> Any:
-    """What a class of ours, or the nearest of its bases that has it, sets an attribute to.
+    """Return the plain value that a class, or its nearest base, sets an attribute to.
 
     Args:
         target: the full name of the class.
-        attribute: set to a plain value; None where it is not.
+        attribute: the name; None is returned where no class of ours sets it.
     """
-    module, _, name = str(target).rpartition(".")
-    source = module_source(module) if module else None
-    found = [node for node in ast.walk(source) if isinstance(node, ast.ClassDef)] if source else []
-    for node in (node for node in found if node.name == name):
-        for statement in node.body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == attribute:
-                return ast.literal_eval(statement.value)
-        bases = (class_value(_full_name(base, module, source), attribute) for base in node.bases)
-        return next((value for value in bases if value is not None), None)
-    return None
+    if (found := _class(target)) is None:
+        return None
+    source, node = found
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == attribute:
+            return ast.literal_eval(statement.value)
+    bases = (_full_name(ast.unparse(base), target, source) for base in node.bases)
+    values = (class_value(base, attribute) for base in bases)
+    return next((value for value in values if value is not None), None)
+
+
+def _full_name(name: str, target: Any, source: ast.Module) -> str:
+    """Return the full name of a base class, which is imported or of the same module."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return f"{node.module}.{name}"
+    return f"{str(target).rpartition('.')[0]}.{name}"
 
 
 def parameter_defaults(target: Any) -> dict[str, Any]:
-    """The parameters of a class of ours that may be left out, and what they then are.
+    """Return the parameters of a class that may be left out, with their defaults.
 
     Args:
-        target: the full name of the class; its bases are not read.
+        target: the full name of the class, whose bases are not read.
     """
-    module, _, name = str(target).rpartition(".")
-    source, found = module_source(module) if module else None, dict[str, ast.expr]()
-    classes = [node for node in source.body if isinstance(node, ast.ClassDef)] if source else []
-    for statement in [each for node in classes if node.name == name for each in node.body]:
-        if isinstance(statement, ast.AnnAssign) and statement.value is not None:  # of a dataclass
-            found[ast.unparse(statement.target)] = statement.value
-        elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            pairs = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
-            found |= {own.arg: default for own, default in pairs if default is not None}
-    return {own: ast.literal_eval(default) for own, default in found.items()}
+    found = _class(target)
+    pairs = [pair for statement in found[1].body for pair in _defaults(statement)] if found else []
+    return {name: ast.literal_eval(default) for name, default in pairs}
 
 
-def _full_name(base: ast.expr, module: str, source: ast.Module | None) -> str:
-    """Where the base class of a module comes from: another module of ours, or the same."""
-    name = ast.unparse(base)
-    for node in ast.walk(source) if source else ():
-        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            return f"{node.module}.{name}"
-    return f"{module}.{name}"
+def _defaults(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:  # of a dataclass
+        yield ast.unparse(statement.target), statement.value
+    elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+        arguments = statement.args
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            if default is not None:
+                yield argument.arg, default

@@ -1,31 +1,57 @@
-"""The configuration that a run was begun with, held against another one."""
+"""Stored configurations: what they share with another one, and what an evaluation makes of them."""
 
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from handpose.config.catalogue import Catalogue
-from handpose.config.source import parameter_defaults
-from handpose.config.tree import leaves, lookup, overlay, place
-
-# Of no consequence for what a run computes: a resumed run may change them, and encoders that differ
-# in them alone are the same.
-FREE = (
-    *("logger", "paths", "sweep", "report", "pretrain.share"),
-    *("trainer.num_workers", "trainer.max_unreadable"),
-    *("trainer.checkpoint_every_n_steps", "trainer.keep_checkpoints"),
-    *("trainer.log_every_n_steps", "trainer.log_every_seconds"),
+from handpose.config.catalogue import Catalogue, Content, leaves, lookup, overlay, place
+from handpose.config.checks import find_problems
+from handpose.config.composer import Composer
+from handpose.config.errors import refuse
+from handpose.config.overrides import (
+    choice_problems,
+    is_choice,
+    is_hydra,
+    judge,
+    of_overrides,
+    parse,
+    slot_of,
 )
+from handpose.config.schema import num_processes
+from handpose.config.secrets import hidden
+from handpose.config.source import parameter_defaults
+from handpose.messages import first_line
+
 _ABSENT = "absent"
+# What an evaluation takes from the command line; all else belongs to the trained model.
+_REACHED = ("dataset", "evaluate", "paths", "trainer")
+
+
+@cache
+def _free_keys() -> tuple[str, ...]:
+    """Return the keys that are marked: those of parts wherever a choice lies."""
+    catalogue = Catalogue()
+    return tuple(
+        f"{slot}.{path}".lstrip(".")
+        for slot, group in [("", ""), *catalogue.slots.items()]
+        for path, key in catalogue.keys(group).items()
+        if "free" in key.marks
+    )
 
 
 def is_free(key: str) -> bool:
-    """Whether a key, or one above it, is of no consequence for what a run computes."""
-    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+    """Return whether a key, or one above it, does not change what a run computes."""
+    return any(key == free or key.startswith(f"{free}.") for free in _free_keys())
 
 
-def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """A line for each value that differs and counts: "key: before -> now".
+def compare(before: Content, now: Content) -> list[str]:
+    """Return "key: before -> now" for each value that differs and changes the result.
 
     Both are resolved. Files below their own `paths` are equal wherever those are.
     """
@@ -33,27 +59,27 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}"
         for key in sorted(old.keys() | new.keys())
-        if not is_free(key) and old.get(key, _ABSENT) != new.get(key, _ABSENT)
+        if old.get(key, _ABSENT) != new.get(key, _ABSENT) and not is_free(key)
     ]
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
+def _flat(config: Content) -> Content:
     paths = config.get("paths") or {}
     return {key: _portable(value, paths) for key, value in leaves(config) if value != {}}
 
 
 def _portable(value: Any, paths: dict[str, str]) -> Any:
-    """A file below one of `paths`, named from there; any other value as it is."""
+    """Return a file below one of `paths` as named from there, any other value as it is."""
     for name, folder in paths.items():
         if isinstance(value, str) and (value == folder or value.startswith(f"{folder}/")):
             return f"${{paths.{name}}}{value.removeprefix(folder)}"
     return value
 
 
-def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """How `now` differs from the configuration that a run was begun with, maybe long ago.
+def changes(before: Content, now: Content) -> list[str]:
+    """Return how `now` differs from the configuration that a run began with, perhaps long ago.
 
-    A key that is new since then counts as its default. One that is no more does not count.
+    A key that is new since then counts as its default. One that no longer exists does not count.
     """
     lines = compare(before, now)
     if any(f": {_ABSENT} -> " in line for line in lines):
@@ -61,30 +87,154 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [] if all(line.endswith(f" -> {_ABSENT}") for line in lines) else lines
 
 
-def up_to_date(config: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
-    """A stored configuration, with the keys that are new since then at their defaults, resolved.
+def up_to_date(config: Content, catalogue: Catalogue) -> Content:
+    """Return a stored configuration, resolved, with keys that are new since then at their defaults.
 
-    Those of a part are as in the choice that it resembles most, but for a parameter that its class
-    has a default for: that is what the class did before a choice could say otherwise.
+    New keys of a part are as in the choice that it resembles most. A parameter that its class has
+    a default for takes that: it is what the class did before a choice could set it.
     """
     filled = config
     for slot, group in catalogue.slots.items():
         part = lookup(config, slot)
         if isinstance(part, dict):
-            filled = overlay(place(_nearest(part, group, catalogue), slot), filled)
+            filled = overlay(place(_most_like(part, group, catalogue), slot), filled)
     whole: Any = OmegaConf.create(overlay(catalogue.settings, filled))
     return OmegaConf.to_container(whole, resolve=True)  # type: ignore[return-value]
 
 
-def _nearest(part: dict[str, Any], group: str, catalogue: Catalogue) -> dict[str, Any]:
-    """The content of the choice, of those that build the same, with the most equal values."""
+def _most_like(part: Content, group: str, catalogue: Catalogue) -> Content:
+    """Return the choice that builds the same and has the most equal values."""
     every = [catalogue.content(group, choice) for choice in catalogue.choices[group]]
     alike = [one for one in every if one.get("_target_") == part.get("_target_")]
     own = dict(leaves(part))
 
-    def likeness(content: dict[str, Any]) -> int:
+    def likeness(content: Content) -> int:
         return sum(key in own and own[key] == value for key, value in leaves(content))
 
-    nearest = max(alike, key=likeness, default={})
-    before = parameter_defaults(nearest.get("_target_"))
-    return nearest | {key: value for key, value in before.items() if key in nearest}
+    most_like = max(alike, key=likeness, default={})
+    defaults = parameter_defaults(most_like.get("_target_"))
+    return most_like | {key: value for key, value in defaults.items() if key in most_like}
+
+
+def check_evaluation(config: Content, arguments: Sequence[str]) -> DictConfig:
+    """Return what `evaluation_problems` composes; print its problems and exit with 1, if any."""
+    cfg, problems = evaluation_problems(config, arguments)
+    if problems or cfg is None:
+        refuse(problems)
+    return cfg
+
+
+def evaluation_problems(
+    config: Content, arguments: Sequence[str]
+) -> tuple[DictConfig | None, list[str]]:
+    """Compose the evaluation of a finished run, and find all that is wrong with it.
+
+    Args:
+        config: of the run, as stored.
+        arguments: overrides; `dataset=NAME` replaces the run's dataset, at its size of crops.
+
+    Returns:
+        The configuration, with one dataset and no weights to load, and the problems.
+    """
+    composer = _RunComposer(Catalogue(), config)
+    with composer.opened() as parser:
+        overrides, problems = parse(arguments, parser)
+        is_whole = not problems and not any(o.is_sweep_override() for o in overrides)
+        right, wrong = judge(overrides, composer.problems_of)
+        cfg, more = composer.composed(right)
+    own = [] if cfg is None else find_problems(cfg, composer.catalogue, is_trained=False)
+    problems += wrong + more + (own if is_whole else of_overrides(own, right))
+    if cfg is not None and not problems and num_processes(cfg.trainer) > 1:
+        problems = [f"trainer.devices={cfg.trainer.devices}: an evaluation has one process"]
+    return cfg, list(dict.fromkeys(problems))
+
+
+def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
+    """Return a problem for each file or folder of `cfg.dataset` that lies in none of `folders`."""
+    content: Any = OmegaConf.to_container(cfg.dataset, resolve=True)
+    allowed = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100
+    problems = []
+    for key, value in leaves(content):
+        if isinstance(value, str) and value and Path(value).exists():  # else it is no path
+            path = Path(os.path.abspath(value))  # noqa: PTH100  # a dataset may be a link
+            if not any(path.is_relative_to(folder) for folder in allowed):
+                names = ", ".join(map(str, allowed))
+                problems.append(f"dataset.{key}={value}: outside of the given folders ({names})")
+    return problems
+
+
+def check_model(config: Content) -> DictConfig:
+    """Return a finished run's configuration for its model alone, whose data may be elsewhere.
+
+    Raises:
+        ValueError: it is no configuration of a run, or names what must not be built; all problems.
+    """
+    catalogue = Catalogue()
+    try:
+        cfg = _RunComposer(catalogue, config).base
+    except (KeyError, TypeError, AttributeError, OmegaConfBaseException) as error:
+        raise ValueError(f"not the configuration of a run ({first_line(error)})") from None
+    if problems := find_problems(cfg, catalogue, on_disk=False):
+        raise ValueError("\n".join(hidden(problem) for problem in problems))
+    return cfg
+
+
+class _RunComposer(Composer):
+    """Composes over a run's configuration in the place of conf/config.yaml."""
+
+    def __init__(self, catalogue: Catalogue, config: Content) -> None:
+        super().__init__(catalogue)
+        own = config["finetune"]["dataset"]
+        self.image_size = own["image_size"]
+        self.base = OmegaConf.create(up_to_date(config, catalogue))
+        self.base.dataset = _with_references(own, config["paths"], catalogue)
+        self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
+        self.base.backbone.weights = self.base.init_from = None  # model.pt has them all
+        # However many processes trained it, on whatever device, one evaluates it here.
+        one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False, accelerator="auto")
+        self.base.trainer = OmegaConf.merge(self.base.trainer, one)
+
+    def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
+        """Return the run's configuration with the parts that the overrides choose."""
+        fresh, cfg = super().chosen(overrides), self.base.copy()
+        if isinstance(fresh, str):
+            return fresh
+        for override in overrides:
+            if is_choice(override, self.catalogue):
+                slot = slot_of(override)
+                part = OmegaConf.to_container(OmegaConf.select(fresh, slot), resolve=False)
+                OmegaConf.update(cfg, slot, part, merge=False)
+                if slot == "dataset":
+                    cfg.dataset.image_size = self.image_size
+        return cfg
+
+    def problems_of(self, override: Override) -> list[str]:
+        """Return what is wrong with an override of an evaluation, apart from its key."""
+        line, root = override.input_line, slot_of(override).partition(".")[0]
+        if override.is_sweep_override():
+            return [f"{line}: several values; an evaluation takes one (a list is written [a,b])"]
+        if found := choice_problems(override, self.catalogue):
+            return found
+        if is_hydra(override) or (root in self.base and root not in _REACHED):
+            return [
+                f"{line}: does not reach an evaluation, which is of the run as it was trained; "
+                f"it takes {', '.join(_REACHED)} and the keys below them"
+            ]
+        return []
+
+
+def _with_references(saved: Content, paths: Content, catalogue: Catalogue) -> Content:
+    """Return a resolved dataset that refers to `paths.*` again, so that `paths.data=` works.
+
+    What the run set otherwise (`dataset.root=`) stays as it was set.
+    """
+    for choice in catalogue.choices["dataset"]:
+        content = catalogue.content("dataset", choice)
+        if content.get("_target_") != saved["_target_"]:
+            continue
+        for path, value in leaves(content):
+            if isinstance(value, str) and "${paths." in value:
+                resolved = OmegaConf.create({"paths": paths, "value": value}).value
+                if resolved == lookup(saved, path):
+                    saved = overlay(saved, place(value, path))
+    return saved

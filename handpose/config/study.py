@@ -15,8 +15,8 @@ from yaml import YAMLError
 from handpose.config.catalogue import Catalogue
 from handpose.config.composer import Composer
 from handpose.config.overrides import is_choice, is_hydra, parse
-from handpose.config.refusal import did_you_mean, nearest
-from handpose.config.yaml_files import yaml_problem
+from handpose.config.safety import yaml_problem
+from handpose.messages import did_you_mean, nearest
 
 Key = TypeVar("Key", bound=Hashable)
 _LAUNCHER = "hydra/launcher", "hydra.launcher"

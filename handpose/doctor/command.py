@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
-from handpose.config.folders import require_writable
+from handpose.config.files import require_writable
+from handpose.config.overrides import path_argument
 from handpose.config.schema import register
-from handpose.config.writing import path_argument
 from handpose.invocation import command_line
 from handpose.pipeline.third_party_messages import told_once
 

@@ -9,11 +9,11 @@ they are.
 import argparse
 import logging
 
-from handpose.config.evaluation import check_evaluation
-from handpose.config.folders import require_writable
-from handpose.config.refusal import ends_with_message
+from handpose.config.errors import ends_with_message
+from handpose.config.files import require_writable
+from handpose.config.overrides import path_argument
 from handpose.config.schema import register
-from handpose.config.writing import path_argument
+from handpose.config.stored import check_evaluation
 from handpose.invocation import command_line
 from handpose.pipeline.run_directory import EVALUATIONS, finished_config
 

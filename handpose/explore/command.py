@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
-from handpose.config.refusal import ends_with_message
+from handpose.config.errors import ends_with_message
+from handpose.config.overrides import path_argument
 from handpose.config.schema import register
-from handpose.config.writing import path_argument
 
 if TYPE_CHECKING:
     from handpose.augment.settings import Augmentation

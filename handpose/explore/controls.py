@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from handpose.augment.settings import Augmentation
+from handpose.messages import written
 
 
 class Slider(NamedTuple):
@@ -90,16 +91,7 @@ def overrides(settings: Augmentation, base: Augmentation, *, part: str = PLAIN) 
     key = f"objective.parts.{part}.augment" if part else "augment"
     before = asdict(base)
     return [
-        f"{key}.{name}={_written(value)}"
+        f"{key}.{name}={written(value)}"
         for name, value in asdict(settings).items()
-        if _written(value) != _written(before[name])
+        if written(value) != written(before[name])
     ]
-
-
-def _written(value: Any) -> str:
-    """A value as the command line takes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{','.join(f'{number:g}' for number in value)}]"
-    return value if isinstance(value, str) else f"{value:g}"

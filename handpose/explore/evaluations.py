@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose.config.evaluation import evaluation_problems, outside_problems
+from handpose.config.stored import evaluation_problems, outside_problems
 from handpose.data.base import HandDataset
 from handpose.evaluation.evaluation import Evaluation
 from handpose.explore.runs import Run, model_file

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.config.evaluation import check_model
 from handpose.config.schema import register
+from handpose.config.stored import check_model
 from handpose.data.base import MissingSplitError
 from handpose.data.loaders import TargetDataset
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, MeanPoses, Results
@@ -56,7 +56,7 @@ def evaluate_finished(
     """Evaluates the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
 
     Args:
-        cfg: of the evaluation (see `handpose.config.evaluation`).
+        cfg: of the evaluation (see `handpose.config.stored`).
         run_dir: only read.
         passes: 2: again, cropped about the joints that the first pass predicted.
         submission: where to write FreiHAND's file, of the last pass; None for nowhere.

@@ -19,9 +19,10 @@ from hydra.core.utils import filter_overrides
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from handpose.config.refusal import first_line, told_alone
+from handpose.config.composer import cells, is_grid
+from handpose.config.errors import told_alone
 from handpose.config.stored import changes
-from handpose.config.sweep import cells, is_grid
+from handpose.messages import first_line
 from handpose.pipeline.run_directory import CONFIG, RESULTS, read_json
 
 _log = logging.getLogger(__name__)

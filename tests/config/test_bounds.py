@@ -8,11 +8,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.augment.settings import BOUNDS, SINGLE, WORDS, Augmentation
-from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.composed import as_written, find_problems
-from handpose.config.rules import Rule, whole
-from handpose.config.tree import leaves
-from handpose.config.values import rules_of
+from handpose.config.catalogue import CONF, Catalogue, as_written, leaves
+from handpose.config.checks import find_problems, rules_of
+from handpose.config.schema import Rule, parse_rule
 
 CATALOGUE = Catalogue()
 # -1, 0 and so on, of both types: a whole number written as 1e9 is a float to YAML.
@@ -54,7 +52,7 @@ def test_every_number_has_bounds_and_is_held_to_them(group: str, choice: str) ->
     rules = rules_of(as_written(cfg), CATALOGUE)
     wrong: dict[str, Any] = {}
     for path, example in numbers(cfg).items():
-        assert path in rules, f"{path}: no rule in handpose/config/rules.py"
+        assert path in rules, f"{path}: no bounds behind it in conf/"
         bounds = rules[path].bounds
         assert bounds is not None, f"{path}: its rule has no bounds"
         assert rules[path].holds(example), path
@@ -111,5 +109,5 @@ def test_an_augmentation_is_held_to_the_same_bounds() -> None:
 
 
 def test_a_value_beyond_a_rule_would_be_seen() -> None:
-    assert admitted(whole(1, 3), 2) == []
-    assert admitted(whole(-5, 3), 2) == [-1, 0]
+    assert admitted(parse_rule("int 1..3"), 2) == []
+    assert admitted(parse_rule("int -5..3"), 2) == [-1, 0]

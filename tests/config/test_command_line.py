@@ -13,10 +13,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from handpose.config import check_command_line
-from handpose.config.aliases import _CHOICES, _KEYS
-from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.evaluation import evaluation_problems
-from handpose.config.writing import as_argument, home_problem, path_argument
+from handpose.config.catalogue import CONF, Catalogue, paths
+from handpose.config.overrides import as_argument, home_problem, path_argument
+from handpose.config.stored import evaluation_problems
+from handpose.config.unknown_keys import _CHOICES, _KEYS
 
 Refused = Callable[..., str]
 TRAIN = CONF.parent / "train.py"
@@ -119,7 +119,7 @@ def test_a_path_with_any_sign_is_taken_or_its_hint_works(
 
 def test_a_number_as_a_name(refused: Refused) -> None:
     printed = refused("paths.runs=2024")
-    assert """expected a name; write 'paths.runs="2024"'""" in printed
+    assert """expected text; write 'paths.runs="2024"'""" in printed
     check_command_line(['paths.runs="2024"'])
     assert as_argument("paths.runs", "2024") == """'paths.runs="2024"'"""
 
@@ -219,7 +219,7 @@ def test_a_sweep_has_one_name_and_place(argument: str, refused: Refused) -> None
 def test_parameters_of_the_sweeper_are_for_files(
     written: str, tmp_path: Path, refused: Refused
 ) -> None:
-    assert f"- {written}: on the command line" in refused("-m", written)
+    assert f"- {written}: hydra.sweeper.params is for files" in refused("-m", written)
 
 
 def test_a_sweep_of_its_name_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,7 +262,7 @@ def test_what_the_aliases_stand_for_is_there() -> None:
         assert not set(names) & set(catalogue.choices[group])
         meant = [choice for choice in names.values() if " " not in choice]
         assert set(meant) <= set(catalogue.choices[group])
-    keys = [*catalogue.loose_tree().paths(), *catalogue.choices, "hydra.run.dir"]
+    keys = [*paths(catalogue.whole_tree), *catalogue.choices, "hydra.run.dir"]
     assert set(_KEYS.values()) <= set(keys)
 
 
@@ -274,7 +274,7 @@ def test_help_counts_the_experiments_and_has_the_main_keys() -> None:
     assert "ablation_" not in done.stdout
     assert "objective: relative, contrastive" in done.stdout
     lines = {line.split("=")[0]: line for line in done.stdout.splitlines()}
-    assert lines["pretrain.max_epochs"].endswith("length of the stage")
-    assert lines["paths.data"].endswith("sources lie in ${paths.data}/<name>")
+    assert lines["pretrain.max_epochs"].endswith("length of the stage, in epochs")
+    assert lines["paths.data"].endswith("folder of the datasets: ${paths.data}/<name>")
     assert "optimizer.lr=0.001" in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 140

@@ -12,8 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from handpose.config.machine import during
-from handpose.config.refusal import UserError, ends_with_message, told_alone, without_traceback
+from handpose.config.errors import (
+    UserError,
+    during,
+    ends_with_message,
+    told_alone,
+    without_traceback,
+)
 from handpose.data.sources import synthetic as renders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +118,7 @@ def test_a_users_mistake_is_all_that_is_printed(
 SENDS = """
 import resource, torch
 from torch.utils.data import DataLoader
-from handpose.config.refusal import without_traceback
+from handpose.config.errors import without_traceback
 from handpose.data.workers import begin_worker
 
 class Dataset(torch.utils.data.Dataset):

@@ -5,14 +5,15 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from handpose.config.optimizers import optimizer_problems
+from handpose.config.catalogue import Catalogue
+from handpose.config.combinations import _weight_decay
 
 
 def problems(target: str, lr: float, decay: float) -> list[str]:
     optimizer = {"_target_": target, "lr": lr, "weight_decay": decay}
     content = {"objective": {"_target_": None}, "head": {"_target_": "Head"}}
     content["finetune"] = {"optimizer": optimizer}
-    return optimizer_problems(OmegaConf.create(content), content)
+    return _weight_decay(OmegaConf.create(content), Catalogue())
 
 
 def size_after(steps: int, lr: float, decay: float) -> float:
@@ -28,7 +29,7 @@ def size_after(steps: int, lr: float, decay: float) -> float:
 @pytest.mark.parametrize(("lr", "decay"), [(1e-3, 1e5), (10, 1), (100, 0.1)])
 def test_what_diverges_is_refused(lr: float, decay: float) -> None:
     assert size_after(30, lr, decay) > 1e20
-    assert "takes away more than the whole weight" in problems("torch.optim.AdamW", lr, decay)[0]
+    assert "removes more than the whole weight" in problems("torch.optim.AdamW", lr, decay)[0]
 
 
 @pytest.mark.parametrize(("lr", "decay"), [(1e-3, 0.01), (1, 0), (0.5, 1.9)])

@@ -54,7 +54,7 @@ def test_one_of_an_experiment_is_refused_too(tmp_path: Path, refused: Refused) -
     content = "defaults:\n  - override /objective: hybrid\n"
     (folder / "own.yaml").write_text(f"# @package _global_\n{content}augment:\n  sobel: true\n")
     printed = refused("--config-dir", str(folder.parent), "experiment=own")
-    assert "augment (sobel): reaches no view" in printed
+    assert "augment (sobel): has no effect" in printed
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_parts_without_any_weight_are_refused(refused: Refused) -> None:
     zero = [f"objective.weights.{part}=0" for part in ("contrastive", "relative")]
     printed = refused("objective=hybrid", *zero)
     assert "has 1 problem." in printed
-    assert "objective.weights: every one is 0" in printed
+    assert "objective.weights: all are 0" in printed
 
 
 def test_keys_of_a_part_can_be_given_together(refused: Refused) -> None:

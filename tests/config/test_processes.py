@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
-from handpose.config.evaluation import check_evaluation
 from handpose.config.schema import num_processes, register
+from handpose.config.stored import check_evaluation
 
 Refused = Callable[..., str]
 TORCHRUN = dict(RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
@@ -42,9 +42,9 @@ def refused(
 def test_a_batch_that_cannot_be_divided(refused: Refused) -> None:
     printed = refused("trainer.devices=3", "head=none")
     assert "pretrain.batch_size=16: is divided among 3 processes" in printed
-    assert "give a multiple of 3, 6 or more" in printed
+    assert "set a multiple of 3, 6 or more" in printed
     printed = refused("trainer.devices=4", "objective=none", "finetune.batch_size=4")
-    assert "give a multiple of 4, 8 or more" in printed
+    assert "set a multiple of 4, 8 or more" in printed
     printed = refused("trainer=debug", "trainer.devices=8", "objective=none")
     assert "finetune.batch_size=16 (capped at 8): is divided among 8" in printed
 
@@ -109,4 +109,4 @@ def test_an_evaluation_is_of_one_process(
     assert num_processes(check_evaluation(trained, []).trainer) == 1
     with pytest.raises(SystemExit):
         check_evaluation(trained, ["trainer.devices=2"])
-    assert "an evaluation is of one process" in capsys.readouterr().err
+    assert "an evaluation has one process" in capsys.readouterr().err

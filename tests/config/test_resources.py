@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handpose.config import check_command_line, resources
+from handpose.config import check_command_line, machine
 from handpose.data.workers import default_num_workers
 
 Refused = Callable[..., str]
@@ -16,7 +16,7 @@ GB = 10**9
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(resources, "memory_bytes", lambda: 8 * GB)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 8 * GB)
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def test_renders_beyond_the_disk_are_refused(refused: Refused) -> None:
 def test_renders_that_are_there_need_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    usage = resources.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(resources.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = machine.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     hands = ["dataset.num_train=2", "dataset.num_val=1", "dataset.num_test=1"]
     assert "dataset.render_size=96" in refused(*hands)
     folder = tmp_path / "cache" / "synthetic" / "train-0"
@@ -79,7 +79,7 @@ def test_renders_that_are_there_need_no_room(
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
-    monkeypatch.setattr(resources.resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda _: (soft, hard))
 
 
 def test_a_low_limit_of_open_files_is_named(
@@ -103,16 +103,16 @@ def test_a_low_limit_of_open_files_is_named(
 
 def test_the_driver_of_a_slurm_sweep_is_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, 40, 40)
-    monkeypatch.setattr("handpose.config.launcher.shutil.which", lambda _: "/usr/bin/sbatch")
+    monkeypatch.setattr("handpose.config.overrides.shutil.which", lambda _: "/usr/bin/sbatch")
     check_command_line(["-m", "hydra/launcher=slurm", "seed=1,2"])
 
 
 def test_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(resources, "_CGROUP", limit)
-    whole = resources.memory_bytes()
+    monkeypatch.setattr(machine, "_CGROUP", limit)
+    whole = machine.memory_bytes()
     limit.write_text("max\n")
-    assert resources.memory_bytes() == whole > GB // 4
+    assert machine.memory_bytes() == whole > GB // 4
     limit.write_text(f"{GB // 8}\n")
-    assert resources.memory_bytes() == GB // 8
+    assert machine.memory_bytes() == GB // 8

@@ -39,7 +39,7 @@ def test_a_decoder_that_the_head_could_not_take_is_refused(
         check_command_line([*narrow, instead])
     with pytest.raises(SystemExit):
         check_command_line(narrow)
-    expected = "objective.decoder_width=64: the head takes over that decoder"
+    expected = "objective.decoder_width=64: the head starts from that decoder"
     assert expected in capsys.readouterr().err
 
 
@@ -60,5 +60,5 @@ def test_heatmaps_divide_the_crop(capsys: pytest.CaptureFixture[str]) -> None:
     check_command_line(["head=heatmap", "head.stride=3", "dataset.image_size=96"])
     with pytest.raises(SystemExit):
         check_command_line(["head=heatmap", "head.stride=3"])
-    expected = "head.stride=3: does not divide finetune.dataset.image_size=64; give 1 or 2 or 4"
+    expected = "head.stride=3: does not divide finetune.dataset.image_size=64; set 1 or 2 or 4"
     assert expected in capsys.readouterr().err

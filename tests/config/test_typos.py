@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from typos import Typo, all_typos
 
-from handpose.config import check_command_line, refusal
+from handpose.config import check_command_line
 from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.schema import register
+from handpose.messages import nearest
 
 _AT_ONCE = 60  # slips on one command line
 # The default tests try some of the slips, and after few choices, for each takes its time.
@@ -91,15 +92,15 @@ def test_without_suggestions_it_would_be_seen(
     data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typos = list(all_typos(Catalogue(), seed=0))[::400]
-    for module in ("keys", "overrides", "hydra_keys"):
+    for module in ("unknown_keys", "overrides", "composer"):
         monkeypatch.setattr(f"handpose.config.{module}.did_you_mean", lambda names: "")
     assert len(missed(typos, data, capsys)) == len(typos)
 
 
 @pytest.mark.parametrize("name", ["mx", "xmi", "mixx", "mox", "ix"])
 def test_a_short_name_is_found_by_one_slip(name: str) -> None:
-    assert refusal.nearest(name, ["mix", "mpii", "youtube"])[:1] == ["mix"]
-    assert "mix" not in refusal.nearest("mqq", ["mix"])
+    assert nearest(name, ["mix", "mpii", "youtube"])[:1] == ["mix"]
+    assert "mix" not in nearest("mqq", ["mix"])
 
 
 @pytest.mark.parametrize(

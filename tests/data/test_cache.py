@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from layouts import write_manifest
 
-from handpose.config.refusal import UserError, without_traceback
+from handpose.config.errors import UserError, without_traceback
 from handpose.data import cache
 from handpose.data.base import HandDataset
 from handpose.data.sources.manifest import Manifest

@@ -9,7 +9,7 @@ import pytest
 from layouts import write_freihand
 
 from handpose.augment.settings import Augmentation
-from handpose.config.refusal import UserError, without_traceback
+from handpose.config.errors import UserError, without_traceback
 from handpose.data import indexed
 from handpose.data import unreadable as module
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader

@@ -14,8 +14,8 @@ import onnx
 import pytest
 import torch
 
-from handpose.config.evaluation import check_evaluation
 from handpose.config.schema import register
+from handpose.config.stored import check_evaluation
 from handpose.export.export_run import export_run
 from handpose.pipeline.evaluate_run import evaluate_finished
 from handpose.pipeline.run_directory import finished_config

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from handpose.config.refusal import UserError
+from handpose.config.errors import UserError
 from handpose.distributed.interrupt import Interrupted
 from handpose.training.checkpoint import LAST, newest_valid
 from handpose.training.finetuner import Finetuner

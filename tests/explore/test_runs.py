@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from handpose.config.evaluation import outside_problems
+from handpose.config.stored import outside_problems
 from handpose.explore.runs import find_runs, model_file
 
 

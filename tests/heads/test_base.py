@@ -5,7 +5,7 @@ import torch
 from hands import CONTRACT, CROP, Fixed, labelled
 from torch import Tensor
 
-from handpose.config.rules import PARTS
+from handpose.config.catalogue import Catalogue
 from handpose.geometry.pose25d import xyz_to_uvz
 from handpose.geometry.soft_argmax import gaussian_heatmaps
 from handpose.heads.base import pose_25d_loss
@@ -137,7 +137,7 @@ def test_a_wrong_word_is_refused_by_its_key(wrong: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("key", ["root", "root_depth"])
 def test_the_words_of_the_configuration_are_those_of_the_head(key: str) -> None:
-    words = PARTS["head"][key].expected.split(" or ")
+    words = Catalogue().keys("head")[key].rule.words
     heads = [Fixed(torch.zeros(1, 21, 3), **{key: word}) for word in words]
     states = {(head.about_palm, head.refiner is not None) for head in heads}
     assert len(states) == len(words) == 2

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from kills import RunFailedError, Soaked, kill_until_finished, run_undisturbed
 
 from handpose.config import check_command_line
+from handpose.config.overrides import path_argument
 from handpose.config.schema import register
-from handpose.config.writing import path_argument
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTED_TRAIN = Path(__file__).with_name("counted_train.py")

@@ -5,8 +5,7 @@ import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from handpose.config.catalogue import Catalogue
-from handpose.config.tree import leaves
+from handpose.config.catalogue import Catalogue, leaves, paths
 
 PREFIXES = ("", "+", "++")
 # Hydra's own, as the documentation names them.
@@ -40,10 +39,10 @@ def slips(name: str, rng: random.Random) -> list[str]:
 
 def public_keys(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
     """Each key that can be set -> the choices without which it is not there."""
-    groups = {group for group, _ in catalogue.selectors if group != "experiment"}
-    skeleton = [path for path in catalogue.skeleton.paths() if path not in catalogue.slots]
+    groups = {group for group, _ in catalogue.defaults if group != "experiment"}
+    skeleton = [path for path in paths(catalogue.tree({})) if path not in catalogue.slots]
     keys: dict[str, tuple[str, ...]] = dict.fromkeys((*skeleton, *_HYDRA_KEYS), ())
-    for group, slot in catalogue.selectors:
+    for group, slot in catalogue.defaults:
         for choice in catalogue.choices[group] if group in groups else ():
             for key, _ in leaves(catalogue.content(group, choice)):
                 keys.setdefault(f"{slot}.{key}", (f"{_selector(group, slot)}={choice}",))
@@ -63,7 +62,7 @@ def all_typos(catalogue: Catalogue, *, seed: int) -> Iterator[Typo]:
         yield from _with_prefixes(
             context, [(wrong, "1") for wrong in slips(key, rng) if wrong not in others], key
         )
-    selectors = {_selector(group, slot): group for group, slot in catalogue.selectors}
+    selectors = {_selector(group, slot): group for group, slot in catalogue.defaults}
     for name, group in selectors.items():
         choices = catalogue.choices[group]
         yield from _with_prefixes(

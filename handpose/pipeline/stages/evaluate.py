@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from handpose.config.machine import during
+from handpose.config.errors import during
 from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
 from handpose.data.subsets import first

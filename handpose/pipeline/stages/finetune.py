@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig
 
 from handpose.backbones.base import Backbone
-from handpose.config.machine import during
+from handpose.config.errors import during
 from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from torch.utils.data import default_collate
 
 from handpose.backbones.base import Backbone
-from handpose.config.machine import during
+from handpose.config.errors import during
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset
 from handpose.data.sampling import choose_labelled

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from handpose.config.machine import during
+from handpose.config.errors import during
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
 from handpose.data.sampling import choose_labelled

@@ -1,0 +1,143 @@
+"""Checks of a composed configuration: all problems at once, before anything heavy is imported."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from handpose.config.catalogue import (
+    REFERENCE,
+    Catalogue,
+    Content,
+    UnresolvedError,
+    as_written,
+    found_value,
+    has,
+    leaves,
+    lookup,
+    of_hydra,
+    resolve,
+)
+from handpose.config.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
+from handpose.config.errors import refuse
+from handpose.config.files import file_problems
+from handpose.config.machine import launch_problems, resource_problems, wandb_problems
+from handpose.config.overrides import LAUNCHER, as_argument, home_problem
+from handpose.config.safety import target_problems
+from handpose.config.schema import CONF, Rule, is_number
+from handpose.config.secrets import value_problem
+from handpose.config.unknown_keys import unknown_keys
+from handpose.messages import did_you_mean, nearest, written
+
+# Where a run and a sweep lie, and where Hydra looks for files.
+PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse a configuration that cannot run: print all its problems, and exit with 1."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    folders = [Path(source.path) for source in sources if source.schema == "file"]
+    catalogue = Catalogue((CONF, *(folder for folder in folders if folder.resolve() != CONF)))
+    if problems := find_problems(cfg, catalogue) or launch_problems(cfg):
+        refuse(problems)
+
+
+def find_problems(
+    cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True, is_trained: bool = True
+) -> list[str]:
+    """Return all that is wrong with a composed configuration.
+
+    Args:
+        cfg: the configuration, perhaps with Hydra's own part.
+        catalogue: what there is.
+        on_disk: whether its data and folders have to be there.
+        is_trained: whether a training follows, which needs more than its evaluation.
+    """
+    content = as_written(cfg)
+    if secrets := _secrets(cfg, content):
+        return secrets  # the other problems might quote them
+    problems = target_problems(cfg, content) + _part_problems(content, catalogue)
+    problems += unknown_keys(content, catalogue.tree(content), catalogue)
+    values = value_problems(cfg, content, catalogue)
+    problems += values
+    for fits in CHECKS if values else CHECKS_OF_RIGHT_VALUES + CHECKS:
+        problems += fits(cfg, catalogue)
+    if on_disk:
+        told = {problem.partition("=")[0] for problem in problems}
+        missing = file_problems(cfg, content, catalogue)
+        problems += [problem for problem in missing if problem.partition("=")[0] not in told]
+    if on_disk and is_trained:
+        problems += [] if problems else resource_problems(cfg)
+        problems += wandb_problems(cfg)
+    return problems
+
+
+def _secrets(cfg: DictConfig, content: Content) -> list[str]:
+    """Return a problem for each secret in what a run keeps, and in where it keeps it."""
+    values = [*leaves(content), *((path, "") for path in PLACES)]
+    found = [value_problem(path, str(raw), str(found_value(cfg, path))) for path, raw in values]
+    return [problem for problem in found if problem]
+
+
+def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each part that is set key by key, where a choice is needed."""
+    return [
+        f"{slot}: keys without a choice ({', '.join(part)}); choose {group}@{slot}=CHOICE first"
+        for slot, group in catalogue.slots.items()
+        if isinstance(part := lookup(content, slot), dict)
+        and "_target_" not in part
+        and catalogue.has_targets(group)
+    ]
+
+
+def rules_of(content: Content, catalogue: Catalogue) -> dict[str, Rule]:
+    """Return the rule of each key of a configuration, wherever its parts lie."""
+    places = [("", ""), *catalogue.slots.items(), (LAUNCHER.replace("/", "."), LAUNCHER)]
+    for slot, group in catalogue.slots.items():  # the sources of a mix, the objectives of a hybrid
+        parts = lookup(content, f"{slot}.parts")
+        for name in parts if isinstance(parts, dict) else ():
+            places += [(f"{slot}.parts.{name}", group), (f"{slot}.parts.{name}.augment", "augment")]
+    return {
+        f"{slot}.{path}".lstrip("."): key.rule
+        for slot, group in places
+        for path, key in catalogue.keys(group).items()
+        if key.rule
+    }
+
+
+def value_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each value that its key cannot take.
+
+    Args:
+        cfg: the composed configuration.
+        content: the same as written.
+        catalogue: what there is.
+    """
+    rules = rules_of(content, catalogue)
+    own = of_hydra(cfg)
+    keys = [*PLACES, *(key for key in rules if key.startswith("hydra."))]
+    found = [*leaves(content), *((key, lookup(own, key)) for key in keys if has(own, key))]
+    problems = [_value_problem(cfg, path, written, rules.get(path)) for path, written in found]
+    return [problem for problem in problems if problem]
+
+
+def _value_problem(cfg: DictConfig, path: str, raw: Any, rule: Rule | None) -> str | None:
+    if raw == "???":
+        return f"{path}: has no value; choose one"
+    try:
+        value = resolve(cfg, path)
+    except UnresolvedError as error:
+        # Hydra's own values are known only once it runs the job.
+        return None if "${hydra:" in str(raw) or path in PLACES else f"{path}={raw}: {error}"
+    if not REFERENCE.match(str(raw)):  # else reported at the key that is referred to
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and (problem := home_problem(path, text)):
+                return problem
+    is_part = isinstance(value, dict) and value and REFERENCE.fullmatch(str(raw))
+    if is_part or rule is None or rule.holds(value):
+        return None
+    hint = did_you_mean(nearest(value, rule.words)) if isinstance(value, str) else ""
+    if is_number(value) and rule.kind is str and not rule.words:
+        hint = f"; write {as_argument(path, str(value))}"
+    return f"{path}={written(value)}: expected {rule.expected}{hint}"

@@ -1,0 +1,187 @@
+"""Values of a configuration that are right alone and do not fit together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig
+
+from handpose.config.catalogue import Catalogue, found_value
+from handpose.config.schema import num_processes
+from handpose.config.source import class_value
+from handpose.messages import did_you_mean, nearest
+
+Found = list[str]
+
+
+def stages(cfg: DictConfig) -> list[str]:
+    """Return the stages that a run has."""
+    parts = {"pretrain": "objective._target_", "finetune": "head._target_"}
+    return [stage for stage, key in parts.items() if found_value(cfg, key) is not None]
+
+
+def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
+    told = "objective=none head=none: nothing to do; choose an objective, a head, or both"
+    return [] if stages(cfg) else [told]
+
+
+def _name_of_backbone(cfg: DictConfig, catalogue: Catalogue) -> Found:
+    """Refuse a model that the backbone's class cannot build."""
+    target, name = found_value(cfg, "backbone._target_"), found_value(cfg, "backbone.name")
+    names = class_value(target, "names")
+    if not names or name in names:
+        return []
+    is_choice = str(name) in catalogue.choices["backbone"]
+    hint = f"; choose backbone={name}" if is_choice else did_you_mean(nearest(str(name), names))
+    kind = str(target).rpartition(".")[2]
+    return [f"backbone.name={name}: {kind} has {', '.join(names)}{hint}"]
+
+
+def _views_of_parts(cfg: DictConfig, catalogue: Catalogue) -> Found:
+    """Refuse an augmentation that no part of the objective reads, and parts without weight."""
+    parts, given = found_value(cfg, "objective.parts"), found_value(cfg, "pretrain.augment")
+    if not isinstance(parts, dict) or not isinstance(given, dict):
+        return []
+    weights = found_value(cfg, "objective.weights")
+    if isinstance(weights, dict) and weights and all(weight == 0 for weight in weights.values()):
+        return ["objective.weights: all are 0, so nothing is learned; set one above 0"]
+    unread = catalogue.content("augment", "none")
+    changed = [key for key in unread if given.get(key) != unread[key]]
+    if not changed:
+        return []
+    instead = " or ".join(f"objective.parts.{name}.augment.{changed[0]}" for name in parts)
+    return [
+        f"augment ({', '.join(changed)}): has no effect, as each part of the objective draws views "
+        f"of its own; leave it out, and set {instead}"
+    ]
+
+
+def _labels(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse to fine-tune where no source ever has labels."""
+    dataset = found_value(cfg, "finetune.dataset")
+    if "finetune" not in stages(cfg) or not isinstance(dataset, dict):
+        return []
+    sources, parts = dataset.get("sources"), dataset.get("parts")
+    nodes = [dataset]
+    if isinstance(sources, list) and isinstance(parts, dict):
+        nodes = [parts[name] for name in sources if isinstance(parts.get(name), dict)]
+    targets = [node.get("_target_") for node in nodes]
+    if not targets or not all(class_value(target, "is_never_labelled") for target in targets):
+        return []
+    name = str(targets[0]).split(".")[-2]
+    return [
+        f"finetune.dataset: {name} has no joints to fine-tune a head on. Pre-train on it "
+        f"(dataset@pretrain.dataset={name} pretrain.dataset.root=DIR) with a labelled dataset= for "
+        "fine-tuning, or stop after pre-training with head=none"
+    ]
+
+
+def _mined_positives(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse mined positives where the objective needs two views of one image."""
+    if found_value(cfg, "pretrain.positives") != "mined" or "pretrain" not in stages(cfg):
+        return []
+    parts = found_value(cfg, "objective.parts") or {"": found_value(cfg, "objective")}
+    targets = [part.get("_target_") for part in parts.values() if isinstance(part, dict)]
+    if any(class_value(target, "takes_mined_positives") for target in targets):
+        return []
+    names = " and ".join(str(target).rpartition(".")[2].lower() for target in targets)
+    return [
+        f"pretrain.positives=mined: objective={names} needs two views of one image; choose "
+        "objective=contrastive, equivariant or hybrid, or pretrain.positives=self"
+    ]
+
+
+def _weight_decay(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse a decoupled weight decay that diverges.
+
+    AdamW's w <- (1 - lr * weight_decay) w changes the sign above 1 and diverges above 2.
+    """
+    problems = []
+    for stage in stages(cfg):
+        optimizer = found_value(cfg, f"{stage}.optimizer") or {}
+        rate, decay = (
+            value if isinstance(value := optimizer.get(name), int | float) else 0
+            for name in ("lr", "weight_decay")
+        )
+        if optimizer.get("_target_") == "torch.optim.AdamW" and rate * decay > 1:
+            problems.append(
+                f"{stage}: optimizer.lr={rate:g} times optimizer.weight_decay={decay:g} is "
+                f"{rate * decay:g}: each step removes more than the whole weight, and training "
+                "diverges; lower one of them (usual: 1e-3 and 0.01)"
+            )
+    return problems
+
+
+def _stride_of_heatmaps(cfg: DictConfig, _: Catalogue) -> Found:
+    stride, side = found_value(cfg, "head.stride"), found_value(cfg, "finetune.dataset.image_size")
+    if not isinstance(stride, int) or not isinstance(side, int) or side % stride == 0:
+        return []
+    divisors = [str(n) for n in range(1, 17) if side % n == 0]
+    return [
+        f"head.stride={stride}: does not divide finetune.dataset.image_size={side}; "
+        f"set {' or '.join(divisors)}"
+    ]
+
+
+def _width_of_decoder(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse a head that could not take the decoder of the objective, the last of its parts."""
+    width, objective = found_value(cfg, "head.width"), found_value(cfg, "objective")
+    if not found_value(cfg, "finetune.transfer_decoder") or not isinstance(objective, dict):
+        return []
+    parts: dict[str, Any] = objective.get("parts") or {}
+    nodes = {f"objective.parts.{name}": part for name, part in parts.items()}
+    widths = [
+        (f"{key}.decoder_width", node["decoder_width"])
+        for key, node in (nodes or {"objective": objective}).items()
+        if "decoder_width" in node
+        and (node.get("num_keypoints", 0) or node.get("projection", "embedding") != "embedding")
+    ]
+    if not isinstance(width, int) or not widths or widths[-1][1] == width:
+        return []
+    key, own = widths[-1]
+    return [
+        f"{key}={own}: the head starts from that decoder and has head.width={width}; make them "
+        "equal, or set finetune.transfer_decoder=false"
+    ]
+
+
+def _processes(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse batches that several processes cannot divide, and what only GPUs can do."""
+    count, problems = num_processes(cfg.trainer), []
+    if count == 1:
+        return []
+    for stage in stages(cfg):
+        size, cap = (
+            found_value(cfg, f"{stage}.batch_size"),
+            found_value(cfg, "trainer.caps.batch_size"),
+        )
+        batch = min(size, cap) if isinstance(cap, int) else size
+        capped = f" (capped at {cap})" if batch != size else ""
+        if batch % count or batch < 2 * count:
+            problems.append(
+                f"{stage}.batch_size={size}{capped}: is divided among {count} processes "
+                "(trainer.devices x trainer.num_nodes), with two or more for each; set a multiple "
+                f"of {count}, {2 * count} or more"
+            )
+    if cfg.trainer.sync_batchnorm and cfg.trainer.accelerator == "cpu":
+        problems.append(
+            "trainer.sync_batchnorm=true: torch does it on GPUs alone; leave it out with "
+            "trainer.accelerator=cpu"
+        )
+    return problems
+
+
+Check = Callable[[DictConfig, Catalogue], Found]
+CHECKS: tuple[Check, ...] = (
+    _name_of_backbone,
+    _views_of_parts,
+    _labels,
+    _mined_positives,
+    _nothing_to_do,
+)
+# These compute with values, so each value must be right alone.
+CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
+    _processes,
+    _weight_decay,
+    _stride_of_heatmaps,
+    _width_of_decoder,
+)

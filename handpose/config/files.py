@@ -1,0 +1,222 @@
+"""Files and folders that a run needs: data, weights, and places to write."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import DictConfig
+
+from handpose.config.catalogue import REFERENCE, Catalogue, Content, found_value, lookup
+from handpose.config.combinations import stages
+from handpose.config.source import class_value, documented_layout
+from handpose.files import LARGEST_TEXT, regular
+from handpose.messages import did_you_mean, nearest
+
+# Keys of a dataset that name a file.
+_FILES = ("quarantine", "joint_regressor")
+_MODEL = "model.pt"
+# What two runs must have in common for a model to mean the same.
+_COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")
+_JOINTS_READER = "handpose.data.positives.joint_files.read_predictions"
+
+
+def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each file or folder that the run needs and that is not there.
+
+    Args:
+        cfg: the composed configuration.
+        content: the same as written.
+        catalogue: what there is.
+    """
+    problems: list[str | None] = []
+    for dataset in dict.fromkeys(_place(content, f"{stage}.dataset") for stage in stages(cfg)):
+        sources, parts = (found_value(cfg, f"{dataset}.{key}") for key in ("sources", "parts"))
+        used = [dataset]
+        if isinstance(sources, list) and isinstance(parts, dict):  # a mix
+            used = [f"{dataset}.parts.{name}" for name in sources if name in parts]
+            problems += [
+                f"{dataset}.sources: there is no source {n}{did_you_mean(nearest(str(n), parts))}"
+                for n in sources
+                if n not in parts
+            ]
+        for source in used:
+            problems.append(_data_problem(cfg, source, catalogue))
+            problems += [_missing_file(cfg, f"{source}.{key}") for key in _FILES]
+    problems += [_weights_problem(cfg), *start_problems(cfg), _mined_joints_problem(cfg)]
+    cache = found_value(cfg, "paths.cache")
+    if isinstance(cache, str) and not _is_filled(Path(cache)):  # a filled one may have everything
+        problems.append(unwritable("paths.cache", cache))
+    return [problem for problem in problems if problem]
+
+
+def _place(content: Content, path: str) -> str:
+    """Return the key under which a stage's dataset is written: its own, or that of both stages."""
+    match = REFERENCE.fullmatch(str(lookup(content, path)))
+    return match[1] if match else path
+
+
+def _data_problem(cfg: DictConfig, source: str, catalogue: Catalogue) -> str | None:
+    """Return where a dataset is missing, with its layout on disk."""
+    target, root = found_value(cfg, f"{source}._target_"), found_value(cfg, f"{source}.root")
+    if not isinstance(target, str) or not isinstance(root, str):
+        return None
+    landmarks = class_value(target, "landmarks") or (found_value(cfg, f"{source}.file") or "",)
+    folder = Path(root)
+    near = None if _has_any(folder, landmarks) else _nearby(folder, landmarks)
+    if near is not None:
+        write = shlex.quote(f"{source}.root={near}")
+        return (
+            f"{source}.root={root}: {target.split('.')[-2]} is not there, but near: write {write}"
+        )
+    example = lookup(catalogue.part("dataset", target), "root")
+    if _is_filled(folder) or "${paths.data}" not in str(example):
+        return None  # what is missing inside is found by the index; others are made on first use
+    what = "is empty" if folder.is_dir() else "no such directory"
+    layout = documented_layout(target).replace("\n", "\n    ")
+    return (
+        f"{source}.root={root}: {what} ({folder.absolute()}). Unpack the dataset there, or set "
+        f"{source}.root=DIR, or paths.data=DIR, the folder of all datasets.\n"
+        f"Expected, with ROOT that directory:\n    {layout}"
+    )
+
+
+def _nearby(root: Path, landmarks: Sequence[str]) -> Path | None:
+    """Return a folder with a landmark of the dataset one level below, above or beside the root."""
+    root = root.absolute()
+    places = [*_folders(root), root.parent, root.parent.parent, *_folders(root.parent)]
+    return next((place for place in places if _has_any(place, landmarks)), None)
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in path.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+
+
+def _has_any(root: Path, landmarks: Sequence[str]) -> bool:
+    try:
+        return any((root / landmark).exists() for landmark in landmarks if landmark)
+    except OSError:  # not readable
+        return False
+
+
+def _is_filled(path: Path) -> bool:
+    return os.path.isdir(path) and any(path.iterdir())  # noqa: PTH112  # False for a long name
+
+
+def _missing_file(cfg: DictConfig, key: str) -> str | None:
+    value = found_value(cfg, key)
+    if not isinstance(value, str) or Path(value).is_file():
+        return None
+    return f"{key}={value}: no such file ({Path(value).absolute()})"
+
+
+def _weights_problem(cfg: DictConfig) -> str | None:
+    weights = found_value(cfg, "backbone.weights")
+    if not isinstance(weights, str) or weights == "imagenet" or Path(weights).is_file():
+        return None
+    inside = Path(weights) / "backbone.pt"
+    hint = did_you_mean([str(inside)] if inside.is_file() else nearest(weights, ["imagenet"]))
+    return (
+        f"backbone.weights={weights}: no such file ({Path(weights).absolute()}). "
+        f"Set null (random), imagenet, or the path of a file of weights{hint}"
+    )
+
+
+def model_file(init_from: str) -> Path:
+    """Return the model that `init_from` names: a file, or that of a run directory."""
+    path = Path(init_from)
+    return path / _MODEL if path.is_dir() else path
+
+
+def start_problems(cfg: DictConfig) -> list[str]:
+    """Return why this run cannot train the model of `init_from` further."""
+    given = found_value(cfg, "init_from")
+    if not isinstance(given, str):
+        return []
+    start, problems = "init_from: fine-tunes the model of another run, backbone and head", []
+    if not (file := model_file(given)).is_file():
+        problems.append(
+            f"init_from={given}: no such file ({file.absolute()}). Set a run with a {_MODEL}"
+        )
+    if found_value(cfg, "head._target_") is None:
+        problems.append(f"{start}; choose that head, or set backbone.weights=RUN/backbone.pt")
+    elif found_value(cfg, "objective._target_") is not None:
+        problems.append(f"{start}, and pre-training would be lost; add objective=none")
+    elif found_value(cfg, "backbone.weights") is not None:
+        problems.append(f"{start}; add backbone.weights=null")
+    return problems + [
+        f"init_from={given}: has {key}={before}, and this run {found_value(cfg, key)}"
+        for key, before in _settings_of(file)
+        if before not in (None, found_value(cfg, key))
+    ]
+
+
+def _settings_of(model: Path) -> list[tuple[str, Any]]:
+    """Return what the run of a model had of what both must share, as far as that is known."""
+    try:
+        file = regular(model.parent / "config.json", most=LARGEST_TEXT)
+        before = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return []  # a file without its run; a misfit is found when it is loaded
+    return [(key, lookup(before, key)) for key in _COMMON]
+
+
+def _mined_joints_problem(cfg: DictConfig) -> str | None:
+    """Return what is missing in the folder of joints by which positives are mined."""
+    joints = found_value(cfg, "pretrain.mining.joints")
+    is_mined = found_value(cfg, "pretrain.positives") == "mined" and "pretrain" in stages(cfg)
+    if not is_mined or not isinstance(joints, str) or joints == "given":
+        return None
+    names = ("train.npy", "val.npy")
+    missing = [name for name in names if not (Path(joints) / name).is_file()]
+    layout = documented_layout(_JOINTS_READER).replace("\n", "\n    ")
+    return (
+        f"pretrain.mining.joints={joints}: there is no {' and no '.join(missing)} "
+        f"({Path(joints).absolute()}). Set `given` for the labels, or a folder:\n    {layout}"
+        if missing
+        else None
+    )
+
+
+def require_writable(key: str, folder: Path) -> None:
+    """Stop a script before its work if what it makes cannot be written.
+
+    Args:
+        key: the option that sets the folder, as typed.
+        folder: where the results go; need not exist.
+
+    Raises:
+        SystemExit: it cannot be made or written; says why and which option to use.
+    """
+    if problem := unwritable(key, str(folder)):
+        raise SystemExit(f"{Path(sys.argv[0]).name}: {problem}")
+
+
+def first_existing(path: Path) -> Path:
+    """Return a folder, or the nearest above it that exists."""
+    path = path.absolute()
+    return next(above for above in (path, *path.parents) if above.exists())
+
+
+def unwritable(key: str, folder: str) -> str | None:
+    """Return why a folder cannot be made or written, or None."""
+    existing = path = Path(folder).absolute()
+    try:
+        existing = first_existing(path)
+        links = [p for p in (path, *path.parents) if p.is_symlink() and not p.exists()]
+        if links:
+            return f"{key}={folder}: {links[0]} is a link to nothing; choose another place"
+        if not existing.is_dir():
+            return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
+        with TemporaryDirectory(prefix=".handpose-", dir=existing):
+            return None
+    except OSError as error:  # permissions, a read-only mount, a quota, a full disk, a long name
+        reason = error.strerror or error
+        return f"{key}={folder}: {existing} cannot be written ({reason}); choose another place"

@@ -1,0 +1,135 @@
+"""What a configuration may hold: only allowed classes, in YAML files without code or bombs."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig
+
+from handpose.config.catalogue import REFERENCE, Content, found_value, leaves, of_hydra
+from handpose.config.source import missing_class
+from handpose.files import regular
+
+# Naming a function is calling it, so only classes are allowed, and no way through a module to what
+# it imports.
+_RUN = re.compile(
+    r"handpose\.(?:augment|backbones|data|heads|objectives)\.[\w.]+"
+    r"|(?:torch\.optim|torch\.optim\.lr_scheduler|timm\.optim)\.[A-Z]\w*"
+)
+_HYDRA = re.compile(
+    r"hydra\._internal\.core_plugins\.\w+\.[A-Z]\w*"
+    r"|hydra_plugins\.\w+\.\w+\.[A-Z]\w*"
+    r"|hydra\.experimental\.callbacks\.[A-Z]\w*"
+    r"|handpose\.[\w.]+\.[A-Z]\w*"
+)
+_LOGGING = re.compile(
+    r"logging\.(?:StreamHandler|FileHandler|NullHandler|Formatter|Filter)"
+    r"|colorlog\.ColoredFormatter|rich\.logging\.RichHandler"
+)
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+_WORDS = {
+    _RUN: "handpose.augment, backbones, data, heads and objectives, torch.optim.*, timm.optim.*",
+    _HYDRA: "Hydra's own launchers, sweepers and callbacks",
+    _LOGGING: "the handlers and formatters of logging, colorlog and rich",
+}
+# The keys that name a callable, and what each may name.
+_RUN_CALLS = {"_target_": _RUN}
+_HYDRA_CALLS = {"_target_": _HYDRA, "class": _LOGGING, "()": _LOGGING, "factory": _LOGGING}
+# Many times what any configuration of ours needs.
+_MOST_BYTES, _MOST_NODES, _MOST_LEVELS = 1 << 20, 10_000, 50
+_PLAIN_TAG = "tag:yaml.org,2002:"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def target_problems(cfg: DictConfig, content: Content) -> list[str]:
+    """Return a problem for each callable that may not be built, or is ours and does not exist.
+
+    Args:
+        cfg: the configuration, perhaps with Hydra's own part, which Hydra acts on before the run.
+        content: without that, as written.
+    """
+    problems: list[str] = []
+    for whole, calls in ((content, _RUN_CALLS), (of_hydra(cfg), _HYDRA_CALLS)):
+        found = [*_nodes(whole), *_made_by_resolvers(cfg, whole)]
+        problems += [f"{path}={why}" for path, value in found if (why := _why(path, value, calls))]
+    return problems
+
+
+def _nodes(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of everything inside nested dicts and lists."""
+    members = content.items() if isinstance(content, dict) else ()
+    for key, value in enumerate(content) if isinstance(content, list) else members:
+        yield f"{prefix}{key}", value
+        yield from _nodes(value, f"{prefix}{key}.")
+
+
+def _made_by_resolvers(cfg: DictConfig, content: Content) -> Iterator[tuple[str, Any]]:
+    """Yield what is inside the dicts and lists that resolvers give."""
+    for path, raw in leaves(content):
+        if "${" in str(raw) and not REFERENCE.fullmatch(str(raw)):
+            yield from _nodes(found_value(cfg, path), f"{path}.")
+
+
+def _why(path: str, value: Any, calls: dict[str, re.Pattern[str]]) -> str | None:
+    """Return why a value may not be there, or None."""
+    allowed = calls.get(path.rpartition(".")[2])
+    if allowed is None or value is None:
+        is_stream = calls is _HYDRA_CALLS and str(value).startswith("ext://")
+        wrong = is_stream and value not in _STREAMS
+        return f"{value}: only {' and '.join(_STREAMS)} are taken" if wrong else None
+    if not isinstance(value, str) or not allowed.fullmatch(value):
+        return f"{value}: only {_WORDS[allowed]} and null are built"
+    return missing_class(value) if value.startswith("handpose.") else None
+
+
+def yaml_problems(roots: Iterable[Path]) -> list[str]:
+    """Return a problem for each file below the roots that must not be loaded."""
+    files = sorted(file for root in roots for file in root.rglob("*.y*ml") if file.is_file())
+    return [problem for file in files if (problem := yaml_problem(file))]
+
+
+def yaml_problem(file: Path) -> str | None:
+    """Return why a file must not be loaded, or None; nothing in it is built to find out."""
+    try:
+        content = regular(file, most=_MOST_BYTES).read_bytes()
+        reason = _reason(yaml.parse(content, Loader=_LOADER))
+    except (yaml.YAMLError, OSError) as error:
+        reason = "cannot be read (" + "; ".join(map(str.strip, str(error).splitlines())) + ")"
+    return f"{file}: {reason}" if reason else None
+
+
+def _reason(events: Iterator[yaml.Event]) -> str | None:
+    """Return what is wrong with a file, from its events: an alias counts as what it repeats."""
+    sizes: dict[str | None, int] = {}
+    stack: list[tuple[str | None, int]] = [(None, 0)]  # anchor and values of each open level
+    for event in events:
+        size, anchor = 0, getattr(event, "anchor", None)
+        if isinstance(event, yaml.CollectionStartEvent):
+            stack.append((anchor, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = stack.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            size = sizes[anchor] = 1
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(anchor, 0)
+        stack[-1] = (stack[-1][0], stack[-1][1] + size)
+        line = f"line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.AliasEvent) and not size:
+            return f"{line}: *{anchor} stands within itself, or names nothing"
+        if reason := _excess(event, stack[-1][1], len(stack)):
+            return f"{line}: {reason}"
+    return None
+
+
+def _excess(event: yaml.Event, nodes: int, levels: int) -> str | None:
+    tag = getattr(event, "tag", None)
+    if tag is not None and tag != "!" and (not tag.startswith(_PLAIN_TAG) or "python" in tag):
+        return f"the tag {tag} would run code, or build what is no plain value; none was built"
+    if nodes > _MOST_NODES:
+        return f"its aliases make more than {_MOST_NODES:,} values of it; write them out"
+    if levels > _MOST_LEVELS:
+        return f"more than {_MOST_LEVELS} levels deep"
+    return None

@@ -1,0 +1,176 @@
+"""Unknown keys and choices, each with the names that were probably meant."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from handpose.config.catalogue import Catalogue, Content, has, lookup, paths
+from handpose.messages import did_you_mean, nearest
+
+# Keys that Hydra itself reads in a part.
+_OF_HYDRA = ("_target_", "_partial_")
+_NO_READER = "no reader yet; dataset=manifest takes any labelled images (docs/guide/data.md)"
+_OF_TORCH = "no file yet; optimizer._target_=torch.optim.CLASS takes any optimizer of torch"
+# What other projects call a choice, without - and _ -> the choice here, or what to do instead.
+_CHOICES: dict[str, dict[str, str]] = {
+    "objective": dict.fromkeys(("simclr", "ntxent", "invariant"), "contrastive")
+    | dict.fromkeys(("peclr", "equivariance"), "equivariant")
+    | dict.fromkeys(("supervised", "baseline", "scratch"), "none"),
+    "backbone": {"hrnet": "hrnet_w18"}
+    | {f"{short}{depth}": f"resnet{depth}" for short in ("r", "rn") for depth in (18, 34, 50, 101)},
+    "dataset": dict.fromkeys(("interhand2.6m", "interhand26m"), "interhand")
+    | dict.fromkeys(("panoptic", "cmu"), "mpii")
+    | dict.fromkeys(("images", "imagefolder", "unlabelled"), "folder")
+    | dict.fromkeys(
+        ("dexycb", "ho3d", "coco", "rhd", "assemblyhands", "h2o", "arctic"), _NO_READER
+    ),
+    "head": dict.fromkeys(("linear", "mlp"), "regression"),
+    "optimizer": dict.fromkeys(("sgd", "lamb", "rmsprop"), _OF_TORCH),
+    "logger": {"none": "csv", "wb": "wandb"},
+    "trainer": {"cuda": "gpu", "fast": "debug"},
+}
+# What other projects call a key or a group -> the key here.
+_KEYS = {
+    "learning_rate": "optimizer.lr",
+    "gpus": "trainer.devices",
+    "workers": "trainer.num_workers",
+    "model": "backbone",
+    "data_dir": "paths.data",
+    "output_dir": "hydra.run.dir",
+    "pretrained": "backbone.weights",
+    "resume": "hydra.run.dir",
+}
+
+
+def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
+    """Return that a group has no such file, and which it has."""
+    plain = _plain(choice)
+    same = next((other for other in choices if _plain(other) == plain), None)
+    meant = same or _CHOICES.get(group, {}).get(plain)
+    if meant and meant not in choices:
+        hint = f"; {meant}"
+    else:
+        hint = did_you_mean([meant] if meant else nearest(choice, choices))
+    return f"no such choice{hint} (there are: {', '.join(choices) or 'none'})"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name.lower())
+
+
+def unknown_keys(content: Content, tree: Content, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each key of a configuration that the tree of known keys lacks."""
+    return [key_problem(path, tree, catalogue) for path in _missing(content, tree)]
+
+
+def _missing(content: Content, tree: Any, prefix: str = "") -> list[str]:
+    """Return the topmost paths that the tree lacks; where it has no keys, any are allowed."""
+    if not isinstance(tree, dict) or not tree:
+        return []
+    found = []
+    for key, value in content.items():
+        if key in tree and isinstance(value, dict):
+            found += _missing(value, tree[key], f"{prefix}{key}.")
+        elif key not in tree and key not in _OF_HYDRA:
+            found.append(f"{prefix}{key}")
+    return found
+
+
+def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
+    """Return that a key is unknown, and which one was meant."""
+    known = _KEYS.get(path)
+    if near := [known] if known else spelled_like(path.split("."), tree):
+        return f"{path}: no such key{did_you_mean(near)}"
+    missing = first_missing(path, tree)
+    parent, _, name = missing.rpartition(".")
+    siblings = lookup(tree, parent) if parent else tree
+    near = [f"{parent}.{other}".lstrip(".") for other in nearest(name, siblings or ())]
+    owners = _owners(missing, catalogue)
+    if owners and not near:
+        return f"{missing}: no such key here; it belongs to {' and '.join(owners)}"
+    if not near:
+        elsewhere = [known for known in paths(tree) if known.endswith(f".{name}")]
+        near = (elsewhere if parent else meant(name, catalogue))[:4]
+    if not parent:
+        near += _groups_like(name, path.removeprefix(missing), catalogue)
+    return f"{missing}: no such key{did_you_mean(list(dict.fromkeys(near)))}"
+
+
+def spelled_like(names: list[str], tree: Any) -> list[str]:
+    """Return the paths of the tree whose every name is spelled like the one in `names`."""
+    if not names:
+        return [""]
+    if not isinstance(tree, dict):
+        return []
+    like = [names[0]] if names[0] in tree else nearest(names[0], tree)
+    return [
+        f"{name}.{rest}".rstrip(".")
+        for name in like
+        for rest in spelled_like(names[1:], tree[name])
+    ]
+
+
+def first_missing(path: str, tree: Content) -> str:
+    """Return a path as far as its first name that the tree lacks."""
+    names = path.split(".")
+    starts = [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
+    return next((start for start in starts if not has(tree, start)), path)
+
+
+def _owners(path: str, catalogue: Catalogue) -> list[str]:
+    """Return the choices that have a key which the chosen one lacks, as `dataset=synthetic`."""
+    for slot, group in catalogue.slots.items():
+        if path.startswith(f"{slot}."):
+            owners = catalogue.owners(group, path.removeprefix(f"{slot}."))
+            return [f"{group}={choice}" for choice in owners]
+    return []
+
+
+def meant(name: str, catalogue: Catalogue) -> list[str]:
+    """Return the keys and groups whose last name is `name` or like it, those of a stage twice."""
+    if known := _KEYS.get(name):
+        return [known]
+    copies = tuple(f"{slot}." for slot, group in catalogue.slots.items() if slot != group)
+    keys = [*paths(catalogue.whole_tree), *catalogue.choices]
+    keys = [
+        k for k in keys if not k.startswith(copies) and ".parts." not in k and ".caps." not in k
+    ]
+    if name in keys:
+        return [name]
+    last = name.rpartition(".")[2]
+    names = [last, *nearest(last, {key.rpartition(".")[2] for key in keys})]
+    found = [key for wanted in names for key in keys if key.rpartition(".")[2] == wanted]
+    return list(dict.fromkeys(found))
+
+
+def _groups_like(name: str, rest: str, catalogue: Catalogue) -> list[str]:
+    """Return what a first name may have meant that is no key: a group, or one of Hydra's keys."""
+    groups = [group for group in catalogue.choices if "/" not in group]
+    return [f"hydra{rest}" if n == "hydra" else n for n in nearest(name, [*groups, "hydra"])]
+
+
+def override_key_problem(path: str, content: Content, catalogue: Catalogue) -> str | None:
+    """Return what is wrong with a key of the command line, given the configuration it changes."""
+    for slot, group in catalogue.slots.items():
+        if path.startswith(f"{slot}.") and isinstance(lookup(content, slot), str):
+            return _follows(path, slot, group, catalogue)
+        if path == slot and path != group:
+            return f"{path}: is chosen, not set; write {group}@{path}=CHOICE"
+    tree, parent = catalogue.tree(content), path.rpartition(".")[0]
+    missing = first_missing(path, tree)
+    above = lookup(tree, missing.rpartition(".")[0]) if "." in missing else tree
+    if not has(tree, path) and isinstance(above, dict) and above:
+        return key_problem(path, tree, catalogue)
+    if has(tree, parent) and lookup(content, parent) is None:
+        owners = _owners(path, catalogue)
+        choose = f"choose {' or '.join(owners)} first" if owners else f"set all of {parent} at once"
+        return f"{path}: {parent} is null here, so it has no keys; {choose}"
+    return None
+
+
+def _follows(path: str, slot: str, group: str, catalogue: Catalogue) -> str:
+    """Return what to write instead of a key below a reference to the part of both stages."""
+    own = f"choose its own on the same line ({group}@{slot}=CHOICE {path}=...), or "
+    own = own if (group, slot) in catalogue.defaults else ""
+    key = path.removeprefix(f"{slot}.")
+    return f"{path}: {slot} follows `{group}` here; {own}set {group}.{key}"
