@@ -2,9 +2,10 @@
 
     max_epochs: 2 # [int 1..100000; main] length of the stage in epochs
 
-The brackets hold what the key takes, then marks: `main` lists it in `--help`, and `free` says
-that it does not change the result of a run. The rest is its meaning. The comment may continue on
-the next lines, indented further than the key. A key takes one or, separated by |, several of:
+The brackets hold what the key takes, then marks: `main` lists it in `--help`; `free` says that it
+does not change the result of a run; `new` says that stored configurations without it had the value
+of the group's default choice. The rest is its meaning. The comment may continue on the next lines,
+indented further than the key. A key takes one or, separated by |, several of:
 
     null, bool, text      nothing, true or false, any text but an empty one
     0..1, >0..<1          a number within these bounds, inclusive or exclusive
@@ -99,7 +100,7 @@ def _alternative(text: str) -> Rule:
         return _PLAIN[text]
     if match := _BOUNDED.fullmatch(text):
         return _bounded(*match.groups())
-    if re.fullmatch(r"[\w.-]+", text):
+    if re.fullmatch(r"[\w-]+", text):
         return Rule(
             lambda value: isinstance(value, str) and value == text, text, str, None, (text,)
         )

@@ -1,7 +1,6 @@
 """What our own source says about the classes that a configuration names, read without an import."""
 
 import ast
-from collections.abc import Iterator
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
@@ -73,24 +72,3 @@ def _full_name(name: str, target: Any, source: ast.Module) -> str:
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             return f"{node.module}.{name}"
     return f"{str(target).rpartition('.')[0]}.{name}"
-
-
-def parameter_defaults(target: Any) -> dict[str, Any]:
-    """Return the parameters of a class that may be left out, with their defaults.
-
-    Args:
-        target: the full name of the class, whose bases are not read.
-    """
-    found = _class(target)
-    pairs = [pair for statement in found[1].body for pair in _defaults(statement)] if found else []
-    return {name: ast.literal_eval(default) for name, default in pairs}
-
-
-def _defaults(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(statement, ast.AnnAssign) and statement.value is not None:  # of a dataclass
-        yield ast.unparse(statement.target), statement.value
-    elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-        arguments = statement.args
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-            if default is not None:
-                yield argument.arg, default

@@ -25,7 +25,6 @@ from handpose.config.overrides import (
 )
 from handpose.config.schema import num_processes
 from handpose.config.secrets import hidden
-from handpose.config.source import parameter_defaults
 from handpose.messages import first_line
 
 _ABSENT = "absent"
@@ -90,8 +89,8 @@ def changes(before: Content, now: Content) -> list[str]:
 def up_to_date(config: Content, catalogue: Catalogue) -> Content:
     """Return a stored configuration, resolved, with keys that are new since then at their defaults.
 
-    New keys of a part are as in the choice that it resembles most. A parameter that its class has
-    a default for takes that: it is what the class did before a choice could set it.
+    New keys of a part are as in the choice that it resembles most. Those that are marked `new` are
+    as in the default choice: it says what the code did before a choice could set them.
     """
     filled = config
     for slot, group in catalogue.slots.items():
@@ -112,8 +111,9 @@ def _most_like(part: Content, group: str, catalogue: Catalogue) -> Content:
         return sum(key in own and own[key] == value for key, value in leaves(content))
 
     most_like = max(alike, key=likeness, default={})
-    defaults = parameter_defaults(most_like.get("_target_"))
-    return most_like | {key: value for key, value in defaults.items() if key in most_like}
+    keys, default = catalogue.keys(group), catalogue.content(group, catalogue.choices[group][0])
+    new = [path for path in most_like if path in keys and "new" in keys[path].marks]
+    return most_like | {path: default[path] for path in new}
 
 
 def check_evaluation(config: Content, arguments: Sequence[str]) -> DictConfig:
