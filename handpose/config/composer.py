@@ -28,12 +28,24 @@ from handpose.config.overrides import (
     launcher_problem,
     named_choices,
 )
+from handpose.config.schema import CONF, register
 from handpose.config.unknown_keys import no_such_choice, override_key_problem, spelled_like
 from handpose.messages import did_you_mean, first_line, nearest
 
 _BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
 _PARAMS = "hydra.sweeper.params"
 _OPEN = "hydra.callbacks"  # takes any names
+
+
+def compose_config(*overrides: str) -> DictConfig:
+    """Compose the configuration that `python train.py` would run with the same overrides.
+
+    Args:
+        *overrides: `GROUP=CHOICE` and `KEY=VALUE`.
+    """
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=list(overrides), return_hydra_config=True)
 
 
 class Composer:

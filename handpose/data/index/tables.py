@@ -1,7 +1,6 @@
 """Tables that a user writes, one row per hand: CSV or JSON lines."""
 
 import csv
-import difflib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 
 from handpose.data.index.collector import Collector
 from handpose.files import LARGEST_TABLE, regular
+from handpose.messages import nearest
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -102,13 +102,12 @@ def _unknown(names: Sequence[str], known: tuple[str, ...]) -> str | None:
     others = [name for name in names if name not in known]
     if not others:
         return None
-    shown = [f"{name}{_nearest(name, known)}" for name in others]
+    near = [nearest(name.lower(), known) for name in others]
+    shown = [
+        f"{name} (did you mean {like[0]}?)" if like else name
+        for name, like in zip(others, near, strict=True)
+    ]
     numbered = [name for name in known if name[-1].isdigit()]
     right = [name for name in known if name not in numbered]
     right += [f"{numbered[0]} to {numbered[-1]}"] if numbered else []
     return f"unknown: {', '.join(shown)}; known: {', '.join(right)}. Rename or remove it"
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
