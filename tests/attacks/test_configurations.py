@@ -245,7 +245,7 @@ BOMBS = {
     "deep": ("seed: " + "[" * 500 + "]" * 500, "levels deep"),
     "deeper": ("seed: " + "[" * 50_000, "cannot be read"),
     "deep blocks": ("- " * 3000 + "x", "levels deep"),
-    "large": ("seed: " + "3" * 2_000_000, "bytes; at most"),
+    "large": ("seed: " + "3" * 2_000_000, "bytes, the limit is"),
     "python tag": ("seed: !!python/object/apply:os.system [touch CANARY]", "would run code"),
     "python name": ("seed: !!python/name:os.system", "would run code"),
     "own tag": ("seed: !evil {a: 1}", "the tag !evil"),
