@@ -140,7 +140,8 @@ class Composer:
 
 def _keys(override: Override, catalogue: Catalogue) -> list[str]:
     """Return the keys that an override sets: one, or those of a dictionary for a group."""
-    key, value = override.key_or_group, override.value()
+    key = override.key_or_group
+    value: Any = override.value()
     if key in catalogue.choices and isinstance(value, dict):
         return [f"{key}.{name}" for name in value]
     return [key]
