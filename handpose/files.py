@@ -5,8 +5,10 @@ status tells all three.
 """
 
 import errno
+import json
 import stat
 from pathlib import Path
+from typing import Any
 
 # Size limits in bytes, of files that are read whole:
 LARGEST_IMAGE = 1 << 29  # more than 100 megapixels without compression
@@ -54,3 +56,15 @@ def regular(path: Path, *, most: int) -> Path:
     if status.st_size > most:
         raise NotReadError(errno.EFBIG, f"{status.st_size:,} bytes, the limit is {most:,}")
     return path
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Reads a regular file that holds a JSON object.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds something else.
+    """
+    content = json.loads(regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is not a JSON object")
+    return content

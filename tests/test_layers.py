@@ -35,7 +35,7 @@ FLOORS = (
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )
-READERS_OF_THE_CONFIG = {"cli", "config", "pipeline", "sweep", "plugins", "doctor"}
+READERS_OF_THE_CONFIG = {"cli", "config", "pipeline", "sweep", "plugins", "doctor", "explore"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,6 +1,8 @@
-"""The local page that shows augmentations and results: what it draws, and how it is served."""
+"""The local page that shows augmentations and results."""
 
 import os
 
-# Read when Gradio is imported: the page reports nothing to anyone.
+# Gradio reads it at import: the page sends no usage data.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+FRAGMENTS = "explore/fragments.html.jinja"

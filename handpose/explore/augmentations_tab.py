@@ -1,44 +1,132 @@
-"""The tab of the augmentations: a sample, nine switches with their sliders, and the pair.
+"""The tab of the augmentations: a sample, nine switches with their sliders, and the pair of views.
 
-Each part of an objective has switches and sliders of its own, of which those of one are shown.
+Each part of an objective has its own switches and sliders; those of one part are visible.
 """
 
 import shlex
-from collections.abc import Callable, Mapping
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from handpose.augment.settings import Augmentation
 from handpose.data.base import SPLITS, HandDataset, Split
-from handpose.explore.augmentation_view import parameters_html, pictures_html
-from handpose.explore.controls import (
-    CONTROLS,
-    PLAIN,
-    PROBABILITY,
-    SLIDERS,
-    Slider,
-    changed,
-    overrides,
-)
-from handpose.explore.pairs import make_pair
+from handpose.explore import FRAGMENTS
+from handpose.explore.view_pairs import make_pair, pair_html, parameters_html
+from handpose.messages import written
+from handpose.report.html import fragment
 
+PLAIN = ""  # stands for the name of a part: the objective has no parts
 _DRAWS = 99
+
+
+class Slider(NamedTuple):
+    """One number of `Augmentation`: a field, or one end of a range."""
+
+    field: str
+    end: int | None  # 0: start of a range, 1: its end; None: the field is a number
+    label: str
+    low: float
+    high: float
+    step: float
+
+    def value(self, settings: Augmentation) -> float:
+        """Returns the number in these settings."""
+        value = getattr(settings, self.field)
+        return float(value if self.end is None else value[self.end])
+
+
+class Control(NamedTuple):
+    """An augmentation: its switch and the sliders below it."""
+
+    switch: str
+    title: str
+    sliders: tuple[Slider, ...]
+
+
+def _range(field: str, label: str, low: float, high: float, step: float) -> tuple[Slider, ...]:
+    ends = enumerate(("from", "to"))
+    return tuple(Slider(field, end, f"{label}, {word}", low, high, step) for end, word in ends)
+
+
+_JITTER = (
+    *_range("hue", "hue, degrees", -90, 90, 1),
+    *_range("saturation", "saturation", 0.01, 2, 0.01),
+    *_range("gain", "gain", 0.1, 2, 0.01),
+    *_range("bias", "bias, of 255", -100, 100, 1),
+)
+CONTROLS = (
+    Control("rotate", "Rotation", _range("angle", "degrees", -180, 180, 1)),
+    Control("crop", "Shift", _range("shift", "of the box’s side", -0.5, 0.5, 0.01)),
+    Control("random_crop", "Scale", _range("margin_range", "crop / box", 0.3, 3, 0.05)),
+    Control("colour_jitter", "Colour jitter", _JITTER),
+    Control("colour_drop", "Colour drop", ()),
+    Control("gaussian_blur", "Blur", _range("blur_sigma", "sigma, px", 0.1, 10, 0.1)),
+    Control("gaussian_noise", "Noise", (Slider("noise_std", None, "std, of 255", 0, 100, 1),)),
+    Control("cut_out", "Cut-out", _range("cut_out_side", "of the view’s side", 0, 1, 0.01)),
+    Control("sobel", "Sobel", ()),
+)
+_PROBABILITY = Slider("probability", None, "probability", 0, 1, 0.05)
+SLIDERS = (*(slider for control in CONTROLS for slider in control.sliders), _PROBABILITY)
 _NUM_CONTROLS = len(CONTROLS) + len(SLIDERS)  # of a part
 
 
+def changed(
+    settings: Augmentation, switches: Sequence[bool], values: Sequence[float]
+) -> Augmentation:
+    """Returns settings with the controls applied.
+
+    Args:
+        settings: the configured ones.
+        switches: in the order of `CONTROLS`.
+        values: in the order of `SLIDERS`.
+
+    Raises:
+        ValueError: a range ends below its start, or is out of bounds.
+    """
+    fields: dict[str, Any] = {c.switch: bool(on) for c, on in zip(CONTROLS, switches, strict=True)}
+    for slider, value in zip(SLIDERS, values, strict=True):
+        if slider.end is None:
+            fields[slider.field] = float(value)
+        else:
+            fields[slider.field] = (*fields.get(slider.field, ()), float(value))
+    return replace(settings, **fields)
+
+
+def overrides(settings: Augmentation, base: Augmentation, *, part: str = PLAIN) -> list[str]:
+    """Returns the overrides of train.py that lead from `base` to `settings`.
+
+    Args:
+        settings: the wanted ones.
+        base: the configured ones.
+        part: of the objective, whose views these are.
+    """
+    key = f"objective.parts.{part}.augment" if part else "augment"
+    before = asdict(base)
+    return [
+        f"{key}.{name}={written(value)}"
+        for name, value in asdict(settings).items()
+        if written(value) != written(before[name])
+    ]
+
+
 class Source(NamedTuple):
-    """A dataset, and how the configuration would augment it."""
+    """A dataset, and how the configuration augments it."""
 
     name: str
     open: Callable[[Split], HandDataset]  # ValueError: there is no such split
-    settings: Mapping[str, Augmentation]  # by the part of the objective, or of `PLAIN` alone
+    settings: Mapping[str, Augmentation]  # by the part of the objective, or `PLAIN` alone
     seed: int
 
 
 def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
-    """Builds the tab inside `blocks`, which is open."""
+    """Builds the tab.
+
+    Args:
+        blocks: the page, which is open.
+        source: the data.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             split = gr.Radio(list(SPLITS), value=SPLITS[0], label=f"split of {source.name}")
@@ -47,16 +135,13 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
             joints = gr.Checkbox(True, label="joints")
             part, controls = _parts(source.settings)
         with gr.Column(scale=2, min_width=300, elem_classes="shown"):
-            shown = gr.HTML(elem_id="pair")
-            parameters = gr.HTML(elem_id="parameters")
-            command = gr.HTML(elem_id="command")
+            outputs = [gr.HTML(elem_id=name) for name in ("pair", "parameters", "command")]
 
     def show(*values: Any) -> tuple[str, ...]:
         return _shown(source, *values)
 
     inputs: list[Any] = [split, index, draw, joints, part, *controls]
-    outputs = [shown, parameters, command]
-    # Of a slider that is drawn, only the place where it is now matters.
+    # While a slider is dragged, only its latest position matters.
     settings: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
     for control in inputs[1:]:
         control.change(show, inputs, outputs, **settings)
@@ -68,7 +153,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
 def _shown(
     source: Source, split: Split, index: float, draw: float, joints: bool, part: str, *rest: Any
 ) -> tuple[str, str, str]:
-    """Pictures, parameters and command, or what is wrong with the part's controls in `rest`."""
+    """Images, parameters and command; or the error that the part's controls in `rest` lead to."""
     base = source.settings[part]
     start = _NUM_CONTROLS * list(source.settings).index(part)
     own = rest[start : start + _NUM_CONTROLS]
@@ -79,13 +164,14 @@ def _shown(
         sample = dataset[place]
         pair = make_pair(sample, settings, size=size, seed=source.seed, time=int(draw), index=place)
     except (ValueError, OSError) as error:
-        return f'<p class="error">{escape(str(error))}</p>', "", ""
-    command = _command(overrides(settings, base, part=part))
-    return pictures_html(pair, joints=joints), parameters_html(pair, size=size), command
+        return fragment(FRAGMENTS, "notes", lines=[error], kind="error"), "", ""
+    words = shlex.join(overrides(settings, base, part=part)) or "as configured"
+    command = fragment(FRAGMENTS, "command", text=words)
+    return pair_html(pair, joints=joints), parameters_html(pair, size=size), command
 
 
 def _last(source: Source, split: Split) -> int:
-    """The number of a split's last sample; 1 where the split is not there, which `show` tells."""
+    """The number of a split's last sample; 1 for a missing split, which `show` reports."""
     try:
         return max(1, len(source.open(split)) - 1)
     except (ValueError, OSError):
@@ -93,12 +179,12 @@ def _last(source: Source, split: Split) -> int:
 
 
 def _parts(settings: Mapping[str, Augmentation]) -> tuple[gr.Radio, list[Any]]:
-    """The choice of a part, hidden without parts, and the controls of all, one after the other."""
+    """The choice of a part, hidden without parts, and the controls of all parts in a row."""
     first, *others = settings
     part = gr.Radio(
         list(settings),
         value=first,
-        label="part of the objective, each on views of its own",
+        label="part of the objective, each with its own views",
         visible=first != PLAIN,
         elem_id="part",
     )
@@ -115,46 +201,25 @@ def _parts(settings: Mapping[str, Augmentation]) -> tuple[gr.Radio, list[Any]]:
 
 
 def _controls(part: str, settings: Augmentation) -> list[Any]:
-    """The switches in the order of `CONTROLS`, then the sliders in that of `SLIDERS`."""
-    switches, sliders = [], []
+    """The switches in the order of `CONTROLS`, then the sliders in the order of `SLIDERS`."""
+    switches, sliders, prefix = [], [], f"{part}-" if part else ""
     for control in CONTROLS:
         with gr.Group(elem_classes="control"):
-            on = getattr(settings, control.switch)
-            identity = _identity(part, control.switch)
-            switches.append(gr.Checkbox(on, label=control.title, elem_id=identity))
+            on, name = getattr(settings, control.switch), f"{prefix}{control.switch}"
+            switches.append(gr.Checkbox(on, label=control.title, elem_id=name))
             if control.sliders:
-                place = _identity(part, f"range-{control.switch}")
-                with gr.Accordion("range", open=False, elem_id=place):
-                    sliders += [_slider(slider, part, settings) for slider in control.sliders]
-    what = "of colour drop, blur, noise, cut-out, Sobel"
-    sliders.append(_slider(PROBABILITY, part, settings, what))
-    assert len(switches) + len(sliders) == _NUM_CONTROLS
+                with gr.Accordion("range", open=False, elem_id=f"{prefix}range-{control.switch}"):
+                    sliders += [_slider(slider, prefix, settings) for slider in control.sliders]
+    info = "of colour drop, blur, noise, cut-out, Sobel"
+    sliders.append(_slider(_PROBABILITY, prefix, settings, info=info))
     return [*switches, *sliders]
 
 
-def _identity(part: str, name: str) -> str:
-    """What a control is called on the page."""
-    return f"{part}-{name}" if part else name
-
-
-def _slider(
-    slider: Slider, part: str, settings: Augmentation, info: str | None = None
-) -> gr.Slider:
-    """At the configuration's value, which widens the slider where it has to."""
+def _slider(slider: Slider, prefix: str, settings: Augmentation, **more: Any) -> gr.Slider:
+    """A slider at the configured value, which widens its bounds where necessary."""
     value = slider.value(settings)
     name = slider.field if slider.end is None else f"{slider.field}-{slider.end}"
+    low, high, label = min(slider.low, value), max(slider.high, value), slider.label
     return gr.Slider(
-        min(slider.low, value),
-        max(slider.high, value),
-        value,
-        step=slider.step,
-        label=slider.label,
-        info=info,
-        elem_id=_identity(part, name),
+        low, high, value, step=slider.step, label=label, elem_id=f"{prefix}{name}", **more
     )
-
-
-def _command(lines: list[str]) -> str:
-    """What train.py has to be told to do this."""
-    words = shlex.join(lines) if lines else "as configured"
-    return f'<p class="note">For train.py: <code>{escape(words)}</code></p>'

@@ -49,21 +49,21 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    add("--runs", type=path_argument, metavar="DIR", help="folder of finished runs; paths.runs")
-    add("--host", default="127.0.0.1", help="0.0.0.0 lets others in, without a password")
-    add("--port", type=int, default=7860, help="0: any that is free")
+    add("--runs", type=path_argument, metavar="DIR", help="folder of runs (default: paths.runs)")
+    add("--host", default="127.0.0.1", help="0.0.0.0 opens the page to the network, no password")
+    add("--port", type=int, default=7860, help="0 takes a free one")
     return parser.parse_intermixed_args(argv)
 
 
-def _dataset(cfg: DictConfig) -> str:
-    """The name of the file in conf/dataset/ that pre-training has its pictures of."""
+def dataset_name(cfg: DictConfig) -> str:
+    """Returns the choice of `dataset=` for pre-training."""
     choices = cfg.hydra.runtime.choices
     return choices.get("dataset@pretrain.dataset") or choices["dataset"]
 
 
-def _augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
-    """Of pre-training, by the part of the objective; of a plain one, or of none, by PLAIN."""
-    from handpose.explore.controls import PLAIN
+def augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
+    """Returns those of pre-training by the part of the objective, or under PLAIN."""
+    from handpose.explore.augmentations_tab import PLAIN
     from handpose.pipeline.parts import build_augmentation, build_view_augmentations
 
     if "parts" in cfg.objective:
@@ -74,7 +74,7 @@ def _augmentations(cfg: DictConfig) -> "dict[str, Augmentation]":
 def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
     from handpose.data.base import HandDataset, Split
     from handpose.explore.augmentations_tab import Source
-    from handpose.explore.evaluations import evaluator
+    from handpose.explore.finished_runs import Evaluator
     from handpose.explore.page import look, make_page
     from handpose.explore.server import bind, is_loopback, make_app, serve
     from handpose.pipeline.parts import build_caps, build_dataset
@@ -83,15 +83,15 @@ def _serve(cfg: DictConfig, runs: Path, host: str, port: int) -> None:
     def open_split(split: Split) -> HandDataset:
         return build_dataset(cfg.pretrain.dataset, split, build_caps(cfg))
 
-    source = Source(_dataset(cfg), open_split, _augmentations(cfg), cfg.seed)
+    source = Source(dataset_name(cfg), open_split, augmentations(cfg), cfg.seed)
     folders = [Path(cfg.paths.data), Path(cfg.paths.cache), runs]
     folders += [Path(cfg.dataset.root)] if cfg.dataset.get("root") else []
     places = [f"paths.{key}='{Path(cfg.paths[key]).absolute()}'" for key in ("data", "cache")]
-    evaluate = evaluator(runs, folders, places)
+    evaluate = Evaluator(runs, folders, places)
     listener = bind(host, port)
     app = make_app(make_page(source, runs=runs, evaluate=evaluate), host=host, **look())
     shown = f"[{host}]" if ":" in host else host
     if not is_loopback(host):
-        print(f"Whoever reaches {host} can use the page: it has no password.", flush=True)
-    print(f"http://{shown}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        print(f"Anyone who reaches {host} can use the page: it has no password.", flush=True)
+    print(f"http://{shown}:{listener.getsockname()[1]} (Ctrl-C stops)", flush=True)
     serve(app, listener)

@@ -1,4 +1,4 @@
-"""The page: its two tabs and its look. Nothing in it comes from another machine."""
+"""The page: its two tabs and its look. Everything in it comes from this machine."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ code { overflow-wrap: anywhere; }
   .gradio-container table.numbers { font-size: 13px; } }
 """
 
-# Dragging the skeleton moves its sliders, which draw it anew; the image is replaced meanwhile.
+# Dragging the skeleton moves its sliders, which redraw it.
 _DRAG = """<script>
 document.addEventListener("pointerdown", (start) => {
   if (!start.target.closest?.("#overlay img[alt=skeleton]")) return;
@@ -68,18 +68,18 @@ document.addEventListener("pointerdown", (start) => {
 
 
 def look() -> dict[str, Any]:
-    """Theme, style sheet and script, with the fonts that the reader has."""
+    """Returns theme, style sheet and script, with fonts of the reader's system."""
     theme = gr.themes.Base(font=_FONT, font_mono=["ui-monospace", "Menlo", "monospace"])
     return {"theme": theme, "css": _CSS, "head": _DRAG}
 
 
 def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
-    """Both tabs.
+    """Builds the page.
 
     Args:
-        source: of the augmentations.
+        source: data of the augmentations.
         runs: the folder of all runs.
-        evaluate: gives a run's predictions.
+        evaluate: gives the predictions of a run.
     """
     with gr.Blocks(title="handpose explore", analytics_enabled=False) as blocks:
         gr.HTML("<h1>handpose</h1>")
@@ -87,5 +87,5 @@ def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
             add_augmentations_tab(blocks, source)
         with gr.Tab("Results"):
             add_results_tab(blocks, runs, evaluate)
-    # One at a time: Hydra, Lightning and the renders' cache know one thread.
+    # One at a time: Hydra, Lightning and the cache of renders are not thread-safe.
     return blocks.queue(default_concurrency_limit=1, api_open=False)

@@ -1,23 +1,37 @@
 """The tab of the results: runs side by side, and their samples once they are evaluated."""
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from handpose.evaluation.evaluation import Evaluation
 from handpose.evaluation.summarise import describe
-from handpose.explore import comparison
-from handpose.explore.evaluations import Evaluated
-from handpose.explore.fractions import draw_fractions
-from handpose.explore.runs import ALIGNED_ERROR, ORDERS, Found, Run, find_runs
-from handpose.explore.samples_view import add_samples_view, sample_html, updated_controls
-from handpose.explore.training import draw_training
+from handpose.explore import FRAGMENTS
+from handpose.explore.comparison import (
+    STAGES,
+    Shown,
+    draw_joints_of,
+    draw_pck_of,
+    draw_training,
+    key_table,
+    lettered,
+    metric_titles,
+    metrics_table,
+)
+from handpose.explore.finished_runs import (
+    ALIGNED_ERROR,
+    ORDERS,
+    Evaluated,
+    Found,
+    Run,
+    find_runs,
+)
+from handpose.explore.label_fractions import draw_fractions
+from handpose.explore.sample_viewer import add_sample_viewer, sample_html, updated_controls
 from handpose.report.choices import essence
-from handpose.report.html import page_image
-from handpose.report.rows import shown as number
+from handpose.report.html import fragment, page_image
+from handpose.report.rows import shown as written
 
 _SWEEP = "sweep: "
 
@@ -25,17 +39,17 @@ Evaluate = Callable[[Run], Evaluated]
 
 
 def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
-    """Build the tab inside the page that is open.
+    """Builds the tab.
 
     Args:
-        blocks: the page.
-        root: the folder that runs are looked for in, each time the page is loaded.
-        evaluate: gives a run's predictions.
+        blocks: the page, which is open.
+        root: the folder of all runs, read again each time the page is loaded.
+        evaluate: gives the predictions of a run.
 
     Raises:
         ValueError: there is no such folder.
     """
-    find_runs(root)  # before the page is served
+    find_runs(root)  # fail before the page is served
     answers = _Answers(root, evaluate)
     note = gr.HTML(elem_id="found")
     with gr.Row(equal_height=False):
@@ -43,32 +57,31 @@ def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
             "", label="only runs with", placeholder="relative heatmap", elem_id="words", scale=2
         )
         order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="order", scale=2, elem_id="order")
-        again = gr.Button("Look again", scale=1, min_width=120)
+        again = gr.Button("Reload", scale=1, min_width=120)
     chosen = gr.Dropdown([], value=[], multiselect=True, label="runs and sweeps", elem_id="runs")
-    table = gr.HTML(elem_id="compared")
-    training = gr.HTML(elem_id="training")
+    table, training = gr.HTML(elem_id="compared"), gr.HTML(elem_id="training")
     metric = gr.Dropdown([], label="metric by labels", visible=False, elem_id="metric")
     fractions = gr.HTML(elem_id="fractions")
     start = gr.Button("Evaluate: PCK, joints, samples", variant="primary", elem_id="evaluate")
     curves = gr.HTML(elem_id="curves")
-    inputs, sample = add_samples_view(answers.sample)
+    inputs, sample = add_sample_viewer(answers.sample)
 
     listing = [words, order, chosen]
     blocks.load(answers.open, [words, order], [note, chosen])
-    # What was evaluated for the runs chosen before goes at once.
+    # A new choice clears the evaluations of the last one.
     cleared = [table, training, metric, curves, *inputs, sample]
     compared = chosen.change(answers.compare, chosen, cleared)
     compared.then(answers.by_labels, [chosen, metric], fractions)
-    again.click(answers.look_again, listing, [note, chosen])
+    again.click(answers.reload, listing, [note, chosen])
     for control in (words, order):
-        control.change(answers.look_again, listing, [note, chosen], show_progress="hidden")
+        control.change(answers.reload, listing, [note, chosen], show_progress="hidden")
     metric.input(answers.by_labels, [chosen, metric], fractions)
     evaluated = start.click(answers.evaluate_all, chosen, [curves, *inputs])
     evaluated.then(answers.sample, inputs, sample)
 
 
 class _Answers:
-    """What the tab's controls are answered with; the folder is read anew each time."""
+    """What the controls of the tab lead to; the folder is read again each time."""
 
     def __init__(self, root: Path, evaluate: Evaluate) -> None:
         self.root = root
@@ -77,10 +90,10 @@ class _Answers:
     def open(self, words: str, order: str) -> tuple[str, gr.Dropdown]:
         """The newest run is chosen, if there is one."""
         newest = [run.name for run in find_runs(self.root).ordered(ORDERS[0])[:1]]
-        return self.look_again(words, order, newest)
+        return self.reload(words, order, newest)
 
-    def look_again(self, words: str, order: str, names: list[str]) -> tuple[str, gr.Dropdown]:
-        """What is chosen stays, as far as it is still there."""
+    def reload(self, words: str, order: str, names: list[str]) -> tuple[str, gr.Dropdown]:
+        """Chosen runs stay chosen while they exist."""
         found = find_runs(self.root)
         every = {value: label for label, value in choices(found, words="", order=order)}
         kept = [name for name in names if name in every]
@@ -88,36 +101,39 @@ class _Answers:
         options = [(every[value], value) for value in offered]
         return _note(found), gr.Dropdown(options, value=kept, multiselect=True)
 
-    def chosen(self, names: list[str]) -> list[comparison.Shown]:
-        return comparison.lettered(_runs(find_runs(self.root), names))
+    def chosen(self, names: list[str]) -> list[Shown]:
+        """The chosen runs, those of chosen sweeps too, each once."""
+        found = find_runs(self.root)
+        sweeps = found.sweeps()
+        every = [run for name in names for run in sweeps.get(name.removeprefix(_SWEEP), [name])]
+        return lettered([found.runs[name] for name in dict.fromkeys(every) if name in found.runs])
 
     def compare(self, names: list[str]) -> tuple[Any, ...]:
-        """The tables, the training curves, the metrics to plot, and nothing evaluated yet."""
+        """The tables, the training curves, the metrics to plot, and cleared evaluations."""
         shown = self.chosen(names)
-        words = comparison.metric_names([one.run for one in shown])
+        titles = metric_titles([one.run for one in shown])
         metric = gr.Dropdown(
-            list(words.items()), value=next(iter(words.values()), None), visible=bool(words)
+            list(titles.items()), value=next(iter(titles.values()), None), visible=bool(titles)
         )
-        tables = comparison.key_table(shown) + comparison.metrics_table(shown) if shown else ""
+        tables = key_table(shown) + metrics_table(shown) if shown else ""
         return tables, self._training(shown), metric, "", *updated_controls(shown, {}), ""
 
-    def _training(self, shown: Sequence[comparison.Shown]) -> str:
+    def _training(self, shown: Sequence[Shown]) -> str:
         try:
-            return "".join(
-                _figures({f"{stage} curves": draw_training(shown, self.root, stage)}, columns=1)
-                for stage in ("pretrain", "finetune")
-            )
+            drawn = {s: draw_training(shown, self.root, s) for s in STAGES}
         except (ValueError, OSError) as error:
             return _errors([f"no training curves: {error}"])
+        return "".join(_plots({f"{stage} curves": png}, "") for stage, png in drawn.items())
 
     def by_labels(self, names: list[str], name: str | None) -> str:
+        """The metric over the fraction of labels."""
         runs = [one.run for one in self.chosen(names)]
-        return _figures({"metric by labels": draw_fractions(runs, name or "")})
+        return _plots({"metric by labels": draw_fractions(runs, name or "")})
 
     def evaluate_all(
         self,
         names: list[str],
-        progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio's way
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio's convention
     ) -> tuple[Any, ...]:
         """The figures, and the controls of the samples."""
         shown, done = self.chosen(names), {}
@@ -128,66 +144,55 @@ class _Answers:
                 done[one.letter] = self.evaluate(one.run).evaluation
             except (ValueError, OSError) as error:
                 refused.append(str(error))
-        return _errors(refused) + _compared(shown, done), *updated_controls(shown, done)
+        colours = {one.letter: one.colour for one in shown}
+        pck, joints = draw_pck_of(done, colours), draw_joints_of(done, colours)
+        plots = _plots({"PCK": pck, "error per joint": joints})
+        return _errors(refused) + plots, *updated_controls(shown, done)
 
     def sample(self, name: str | None, order: str, rank: float, turn: float, tilt: float) -> str:
+        """One sample of an evaluated run."""
         run = find_runs(self.root).runs.get(name or "")
         return sample_html(self.evaluate(run), order, int(rank), turn, tilt) if run else ""
-
-
-def _compared(shown: Sequence[comparison.Shown], done: Mapping[str, Evaluation]) -> str:
-    colours = {one.letter: one.colour for one in shown}
-    return _figures(
-        {
-            "PCK": comparison.draw_pck_of(done, colours),
-            "error per joint": comparison.draw_joints_of(done, colours),
-        }
-    )
 
 
 def _note(found: Found) -> str:
     """How many runs there are, or what to do without any."""
     lines = [f"{len(found.runs)} finished runs in {found.root}"]
     if not found.runs:
-        lines = [f"No finished run in {found.root}: `python train.py trainer=debug` makes one, "
-                 "--runs DIR looks elsewhere."]  # fmt: skip
-    refused = [f"Not shown: {line}" for line in found.refused]
-    return "".join(f'<p class="note">{escape(line)}</p>' for line in (*lines, *refused))
+        lines = [
+            f"No finished run in {found.root}. Make one: `python train.py trainer=debug`. Or open "
+            "another folder: --runs DIR."
+        ]
+    lines += [f"Not shown: {line}" for line in found.refused]
+    return fragment(FRAGMENTS, "notes", lines=lines)
 
 
 def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
-    """(label, value) of the sweeps and runs that have all `words` in their label, in that order."""
-    sweeps = [
-        (f"{_SWEEP}{name} ({len(runs)} runs)", f"{_SWEEP}{name}")
-        for name, runs in found.sweeps().items()
-    ]
-    labelled = [*sweeps, *((_label(run), run.name) for run in found.ordered(order))]
+    """Returns (label, value) of the sweeps and runs to choose from.
+
+    Args:
+        found: all runs.
+        words: those in the label, separated by spaces.
+        order: one of `ORDERS`.
+    """
+    sweeps = found.sweeps().items()
+    labelled = [(f"{_SWEEP}{name} ({len(runs)} runs)", f"{_SWEEP}{name}") for name, runs in sweeps]
+    labelled += [(_label(run), run.name) for run in found.ordered(order)]
     wanted = words.lower().split()
     return [one for one in labelled if all(word in one[0].lower() for word in wanted)]
 
 
 def _label(run: Run) -> str:
-    """The run's name, what it is, and its aligned error."""
-    error, words = run.results.get(ALIGNED_ERROR), describe(ALIGNED_ERROR)
-    said = f", {number(error, unit=words.unit)} {words.unit}" if error is not None else ""
+    """The run's name, its parts, and its aligned error."""
+    error, unit = run.number(ALIGNED_ERROR), describe(ALIGNED_ERROR).unit
+    said = "" if error is None else f", {written(error, unit=unit)} {unit}"
     return f"{run.name} · {essence(run.config)}{said}"
 
 
-def _runs(found: Found, names: Sequence[str]) -> list[Run]:
-    """The chosen runs, those of chosen sweeps among them, each once; unknown names are none."""
-    sweeps = found.sweeps()
-    every = [run for name in names for run in sweeps.get(name.removeprefix(_SWEEP), [name])]
-    return [found.runs[name] for name in dict.fromkeys(every) if name in found.runs]
-
-
 def _errors(lines: Sequence[str]) -> str:
-    return "".join(f'<p class="error">{escape(line)}</p>' for line in lines)
+    return fragment(FRAGMENTS, "notes", lines=lines, kind="error")
 
 
-def _figures(figures: Mapping[str, bytes | None], *, columns: int = 2) -> str:
-    drawn = "".join(
-        f'<figure class="plot"><img alt="{name}" src="{page_image(png).uri}"></figure>'
-        for name, png in figures.items()
-        if png
-    )
-    return f'<div class="cards {"two" if columns == 2 else ""}">{drawn}</div>' if drawn else ""
+def _plots(plots: Mapping[str, bytes | None], columns: str = "two") -> str:
+    images = {name: page_image(png).uri for name, png in plots.items() if png}
+    return fragment(FRAGMENTS, "plots", images=images, columns=columns)

@@ -1,4 +1,4 @@
-"""How the page is served: on one address, without files, to its own origin alone."""
+"""Serves the page on one address: no files, and requests of its own origin alone."""
 
 import ipaddress
 import socket
@@ -13,88 +13,75 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if TYPE_CHECKING:
     import gradio as gr
 
-# All that a page without uploads, downloads and media asks for. Gradio's other routes, file=,
-# proxy=, upload and the like, are refused whatever they ask for.
+# What a page without uploads, downloads and media requests. Gradio's other routes (file=, proxy=,
+# upload, ...) are refused.
 _PAGES = frozenset(("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt"))
-_FOLDERS = ("/assets/", "/static/", "/svelte/")
-_CALLS = frozenset(
-    f"/gradio_api/{name}"
-    for name in ("queue/join", "queue/data", "info", "startup-events", "app_id", "theme.css",
-                 "reset", "cancel")
-)  # fmt: skip
-_HEARTBEAT = "/gradio_api/heartbeat/"
-# The browser itself asks no other place for anything.
+_CALLS = ("queue/join", "queue/data", "info", "startup-events", "app_id", "theme.css", "reset",
+          "cancel")  # fmt: skip
+_FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+# Keeps the browser from requests to other hosts.
 _POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
 
 
-def is_served(path: str) -> bool:
-    """Whether the page has a use for this path (decoded, from the first slash)."""
+def _is_served(path: str) -> bool:
+    """Whether the page needs this path (decoded, from the first slash)."""
     if ".." in path or "\\" in path or "//" in path or "\0" in path:
         return False
-    known = path in _PAGES or path in _CALLS or path.startswith(_FOLDERS)
-    return known or path.startswith(_HEARTBEAT)
+    is_call = path.removeprefix("/gradio_api/") in _CALLS and path.startswith("/gradio_api/")
+    return path in _PAGES or is_call or path.startswith(_FOLDERS)
 
 
 class _Guard:
-    """Refuses what the page has no use for, and tells the browser to ask no other place."""
+    """Refuses paths that the page does not need, and adds `_HEADERS` to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_served(scope["path"]):
+        if scope["type"] == "http" and not _is_served(scope["path"]):
             answer = PlainTextResponse("refused: this page serves no files", status_code=403)
             await answer(scope, receive, send)
             return
 
-        async def with_policy(message: Message) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"content-security-policy", _POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
+                message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
-        await self.app(scope, receive, with_policy)
+        await self.app(scope, receive, with_headers)
 
 
 def make_app(blocks: "gr.Blocks", *, host: str, **look: Any) -> FastAPI:
-    """The page behind its guards.
+    """Puts the page behind its guards.
 
     Args:
         blocks: the page.
-        host: the address it will listen on.
+        host: the address it listens on.
         look: theme, css and head.
     """
     import gradio as gr
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Guard)
-    # Another site's name that was made to point here (DNS rebinding) is not ours.
+    # Refuses other host names that resolve to this machine (DNS rebinding).
     names = ["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
-    return gr.mount_gradio_app(
-        app,
-        blocks,
-        path="/",
-        server_name=host,
-        footer_links=[],
-        allowed_paths=[],
-        ssr_mode=False,
-        enable_monitoring=False,
-        run_history=False,
-        **look,
-    )
+    closed = {"allowed_paths": [], "ssr_mode": False, "enable_monitoring": False}
+    closed |= {"footer_links": [], "run_history": False}
+    return gr.mount_gradio_app(app, blocks, path="/", server_name=host, **closed, **look)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
+    """Tells whether only this machine reaches the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -102,21 +89,30 @@ def is_loopback(host: str) -> bool:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """The socket to serve on; port 0 takes any that is free.
+    """Opens the socket to serve on.
+
+    Args:
+        host: name or address.
+        port: 0 takes a free one.
 
     Raises:
-        ValueError: it cannot be had; says why and what to do.
+        ValueError: it cannot be opened.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise ValueError(
-            f"--host {host} --port {port}: {error}; choose another --port (0: any that is free)"
+            f"--host {host} --port {port}: {error}; choose another --port (0: a free one)"
         ) from None
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Until Ctrl-C."""
+    """Serves until Ctrl-C.
+
+    Args:
+        app: of `make_app`.
+        listener: of `bind`.
+    """
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

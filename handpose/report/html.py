@@ -39,6 +39,17 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(values)
 
 
+def fragment(template: str, macro: str, **values: Any) -> str:
+    """Renders one macro of a template, for a part of a page.
+
+    Args:
+        template: path relative to the package.
+        macro: its name in the template.
+        values: the macro's arguments; text in them is escaped.
+    """
+    return str(getattr(_environment().get_template(template).module, macro)(**values))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -72,20 +83,6 @@ def page_image(png: bytes) -> PageImage:
         packed = array.tobytes()
     height, width = (100 * length // PIXELS_PER_INCH for length in pixels.shape[:2])
     return PageImage(data_uri(packed, kind), width, height)
-
-
-def number(value: Any, *, unit: str = "", text: str | None = None) -> str:
-    """A number as HTML, see `parts.html.jinja`."""
-    return _parts().number(value, shown(value, unit=unit) if text is None else text)
-
-
-def figure(png: bytes, *, alt: str, caption: str, narrowest: int = 0) -> str:
-    """A figure as HTML, see `parts.html.jinja`."""
-    return _parts().figure(png, alt, caption, narrowest)
-
-
-def _parts() -> Any:
-    return _environment().get_template("report/templates/parts.html.jinja").module
 
 
 def data_uri(content: bytes, kind: str = "png") -> str:

@@ -5,19 +5,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.markdown import Markdown
 
 from handpose.evaluation.summarise import describe
 from handpose.pipeline.run_directory import write_json
+from handpose.report.html import render, write_page
 from handpose.study.figures import make_figures
 from handpose.study.findings import Findings
 from handpose.study.multiruns import command_line
-from handpose.study.page import render_page
-from handpose.study.tables import StudyTables, Table
-from handpose.study.verdict import progress_text, verdict
+from handpose.study.tables import StudyTables, Table, costs, percent, percent_change
 
 PAGE = "study.html"
+_STAGES = {"pretrain": "pre-trainings", "tune": "tuning runs", "runs": "final runs"}
 _SHOWN = 20  # unfinished runs in the terminal; the page has all
 
 
@@ -34,7 +35,7 @@ def write_outputs(folder: Path, findings: Findings, *, plan: Any) -> Path:
     for name, png in figures.items():
         (folder / f"{name}.png").write_bytes(png)
     (folder / "table.md").write_text(as_markdown(findings), encoding="utf-8")
-    (folder / PAGE).write_text(render_page(findings, figures, plan=plan), encoding="utf-8")
+    write_page(folder / PAGE, _page(findings, figures, plan))
     write_json(folder / "study.json", as_json(findings) | {"plan": plan})
     return folder / PAGE
 
@@ -81,6 +82,29 @@ def _commands(findings: Findings) -> list[str]:
     return [command_line(arguments) for arguments in findings.commands]
 
 
+def _page(findings: Findings, figures: dict[str, bytes], plan: Any) -> str:
+    study = findings.study
+    return render(
+        "study/study.html.jinja",
+        study=study,
+        findings=findings,
+        metric=describe(study.metric),
+        progress=progress_text(findings),
+        day=date.today().isoformat(),
+        verdict=verdict(findings),
+        figures=figures,
+        tables={head: StudyTables(findings, head) for head in study.heads},
+        costs=costs(findings),
+        reasons=[
+            f"{arm}, {head}, {percent(part)}, seed {seed}: {found.reason}"
+            for (arm, head, part, seed), found in findings.values.items()
+            if found.value is None
+        ],
+        plan=yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, allow_unicode=True),
+        commands=_commands(findings),
+    )
+
+
 def as_markdown(findings: Findings) -> str:
     """Returns the tables for a README, two per head."""
     study, title = findings.study, describe(findings.study.metric).title
@@ -120,3 +144,38 @@ def print_findings(findings: Findings, *, page: Path, console: Console | None = 
     if len(findings.unfinished) > _SHOWN:
         console.print(f"… and {len(findings.unfinished) - _SHOWN} more that are not finished")
     console.print(f"Page: {page}", soft_wrap=True, markup=False)
+
+
+def verdict(findings: Findings) -> str:
+    """Says in sentences which comparisons differ."""
+    every = findings.comparisons
+    waiting = sum(found.p_holm is None for found in every.values())
+    if waiting == len(every):
+        return "No comparison can be tested yet: each needs two seeds of both arms."
+    different = {key: found for key, found in every.items() if found.is_significant}
+    rest = f" {waiting} cannot be tested yet." if waiting else ""
+    if not different:
+        return f"None of {len(every)} comparisons differs at 5 % after Holm’s correction.{rest}"
+    claims: dict[str, list[str]] = {}
+    for (arm, against, head, part), found in different.items():
+        (_, mean, *_), change, _ = found.difference
+        assert mean is not None, "it has a p value"
+        word = "better" if (mean < 0) == (findings.study.better == "lower") else "worse"
+        where = f" with {head}" if len(findings.study.heads) > 1 else ""
+        claim = claims.setdefault(f"{arm} is {word} than {against}{where}", [])
+        claim.append(f"{percent(part)} ({percent_change(change)})")
+    said = "; ".join(f"{claim} on {', '.join(parts)}" for claim, parts in claims.items())
+    verb = "differs" if len(different) == 1 else "differ"
+    return (
+        f"{len(different)} of {len(every)} comparisons {verb} at 5 % after Holm’s correction. By "
+        f"fraction of the labels, with the change of {findings.study.metric}: {said}.{rest}"
+    )
+
+
+def progress_text(findings: Findings) -> str:
+    """Returns "3 of 8 pre-trainings, 0 of 4 tuning runs, 2 of 20 final runs finished"."""
+    counts = findings.counts.items()
+    parts = [
+        f"{done} of {planned} {_STAGES[stage]}" for stage, (done, planned) in counts if planned
+    ]
+    return ", ".join(parts) + " finished"

@@ -1,6 +1,5 @@
 """The status of a study: what its runs have left on disk, and whether that counts."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from typing import Any
 
 from handpose.config.stored import changes
 from handpose.config.study import planned_configs
-from handpose.files import LARGEST_TEXT, regular
+from handpose.files import read_json_object
 from handpose.messages import did_you_mean, nearest
 from handpose.pipeline.run_directory import CONFIG, RESULTS
 from handpose.study.run_grid import STAGES, Batch, Cell, RunGrid, Stage
@@ -144,12 +143,9 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: the file is corrupt or missing.
     """
     try:
-        content = json.loads(regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8"))
+        return read_json_object(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); delete its folder") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object; delete its folder")
-    return content
 
 
 def number(path: Path, name: str) -> tuple[float | None, str]:

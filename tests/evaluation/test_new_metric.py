@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from handpose.explore.runs import Run
 from rich.console import Console
 
 from handpose.evaluation import metrics
@@ -14,7 +15,6 @@ from handpose.evaluation.joint_errors import JointErrors
 from handpose.evaluation.metrics import MEAN_POSE, Metric
 from handpose.evaluation.summarise import describe, summarise
 from handpose.explore.comparison import metric_names
-from handpose.explore.runs import Run
 from handpose.report.page import ReportInput, write_report
 from handpose.report.terminal import print_results
 from handpose.study.study_file import check_metrics, parse_study

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.explore.comparison import key_table, lettered, metrics_table
-from handpose.explore.runs import Run
+from handpose.explore.finished_runs import Run
 
 
 def run(name: str, config: dict[str, Any] | None = None, **results: float) -> Run:
@@ -16,7 +16,7 @@ def rows(table: str) -> dict[str, list[tuple[str, bool]]]:
     """The name of each metric -> the numbers of its row, and whether they are in bold."""
     found = {}
     for row in table.split("<tr>")[2:]:
-        cells = re.findall(r"<td( class=best)?>([^<]*)</td>", row)
+        cells = re.findall(r'<td( class="best")?>([^<]*)</td>', row)
         found[re.findall("<code>(.*?)</code>", row)[0]] = [(text, bool(b)) for b, text in cells]
     return found
 

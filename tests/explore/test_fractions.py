@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.explore.fractions import draw_fractions, fraction_lines
-from handpose.explore.runs import Run
+from handpose.explore.finished_runs import Run
+from handpose.explore.label_fractions import draw_fractions, fraction_lines
 
 METRIC = "pa_epe_mm"
 FRACTIONS = (0.1, 1.0)

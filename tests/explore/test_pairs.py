@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.explore.controls import CONTROLS, SLIDERS, changed, overrides
-from handpose.explore.pairs import agreement, from_plain, make_pair
+from handpose.explore.augmentations_tab import CONTROLS, SLIDERS, changed, overrides
+from handpose.explore.view_pairs import agreement, from_plain, make_pair
 from handpose.geometry import affine as maps
 
 SIZE = 64
@@ -33,8 +33,8 @@ def test_view_1_moved_meets_view_2(
     )
     found = agreement(pair)
     assert found.joints < 0.01
-    assert found.picture < 4
-    assert found.unmoved > 4 * found.picture
+    assert found.pixels < 4
+    assert found.unmoved > 4 * found.pixels
 
 
 def test_a_wrong_map_does_not_agree(
@@ -48,11 +48,11 @@ def test_a_wrong_map_does_not_agree(
 
     wrong = pair._replace(
         target=turned_back,
-        pictures=pair_images(pair.views, turned_back, 0),
-        moved_uv=maps.apply(target_affine(turned_back, 0, SIZE), pair.uv[0]),
+        images=pair_images(pair.views, turned_back, 0),
+        uv=np.stack([*pair.uv[:2], maps.apply(target_affine(turned_back, 0, SIZE), pair.uv[0])]),
     )
     assert agreement(wrong).joints > 1
-    assert agreement(wrong).picture > 2 * agreement(pair).picture
+    assert agreement(wrong).pixels > 2 * agreement(pair).pixels
 
 
 def test_what_was_drawn_is_the_map_from_the_plain_crop(

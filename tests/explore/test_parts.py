@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
 from handpose.config.schema import register
-from handpose.explore import command
-from handpose.explore.controls import CONTROLS, PLAIN, SLIDERS, overrides
+from handpose.explore.augmentations_tab import CONTROLS, PLAIN, SLIDERS, overrides
+from handpose.explore.command import augmentations, dataset_name
 from handpose.pipeline.parts import build_augmentation
 
 ANGLE = "angle=[-10,45]"
@@ -32,7 +32,7 @@ def values(settings: Any) -> list[Any]:
 
 def test_each_part_starts_from_its_own_views() -> None:
     cfg = composed("objective=hybrid", "objective.parts.relative.augment.angle=[-7,9]")
-    found = command._augmentations(cfg)
+    found = augmentations(cfg)
     assert list(found) == ["contrastive", "relative"]
     for name, settings in found.items():
         assert settings == build_augmentation(cfg.objective.parts[name].augment)
@@ -44,7 +44,7 @@ def test_each_part_starts_from_its_own_views() -> None:
 @pytest.mark.parametrize("objective", ["relative", "contrastive", "none"])
 def test_a_plain_objective_has_the_views_of_pretraining(objective: str) -> None:
     cfg = composed(f"objective={objective}")
-    assert command._augmentations(cfg) == {PLAIN: build_augmentation(cfg.pretrain.augment)}
+    assert augmentations(cfg) == {PLAIN: build_augmentation(cfg.pretrain.augment)}
 
 
 def test_train_takes_what_the_page_offers_for_a_part(make_settings: Callable) -> None:
@@ -61,7 +61,7 @@ def test_train_takes_what_the_page_offers_for_a_part(make_settings: Callable) ->
 
 
 def test_the_heading_names_the_data_of_pretraining() -> None:
-    name = command._dataset
+    name = dataset_name
     assert name(composed("dataset=freihand")) == "freihand"
     assert name(composed("dataset=freihand", "dataset@pretrain.dataset=folder")) == "folder"
     assert name(composed("dataset=freihand", "dataset@finetune.dataset=folder")) == "freihand"
@@ -92,7 +92,7 @@ def sample(make_sample: Callable, rng: np.random.Generator) -> Any:
 
 
 def test_the_part_that_is_chosen_is_drawn_and_offered(sample: Any) -> None:
-    settings = command._augmentations(composed("objective=hybrid"))
+    settings = augmentations(composed("objective=hybrid"))
     tab = Tab(settings, sample)
     assert tab.named("part").visible
     assert tab.named("relative-rotate").value is True
@@ -106,7 +106,7 @@ def test_the_part_that_is_chosen_is_drawn_and_offered(sample: Any) -> None:
 
 
 def test_a_plain_objective_has_no_parts_to_choose(sample: Any) -> None:
-    settings = command._augmentations(composed("objective=relative"))
+    settings = augmentations(composed("objective=relative"))
     tab = Tab(settings, sample)
     assert not tab.named("part").visible
     controls = [not settings[PLAIN].rotate, *values(settings[PLAIN])[1:]]

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("gradio", reason='no Gradio here (pip install -e ".[explore]")')
 
+from handpose.explore.finished_runs import ORDERS, Run, find_runs
 from handpose.explore.results_tab import _Answers, choices
-from handpose.explore.runs import ORDERS, Run, find_runs
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_runs_are_sorted_and_filtered_and_a_day_is_no_sweep(root: Path) -> None:
 def test_the_page_opens_with_the_newest_run_and_keeps_what_is_chosen(root: Path) -> None:
     answers = _Answers(root, evaluate)
     assert answers.open("", ORDERS[0])[1].value == ["2026-01-02/b"]
-    _, dropdown = answers.look_again("regression", ORDERS[0], ["s/a", "sweep: s", "gone"])
+    _, dropdown = answers.reload("regression", ORDERS[0], ["s/a", "sweep: s", "gone"])
     assert dropdown.value == ["s/a", "sweep: s"]
     assert [value for _, value in dropdown.choices] == ["s/a", "sweep: s", "s/c"]
     for path in root.glob("*/*/results.json"):

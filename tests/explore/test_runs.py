@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from handpose.config.stored import outside_problems
-from handpose.explore.runs import find_runs, model_file
+from handpose.explore.finished_runs import Evaluator, find_runs
 
 
 def write_run(folder: Path, **results: float) -> Path:
@@ -52,7 +52,7 @@ def test_links_to_outside_are_not_followed(tmp_path: Path) -> None:
     assert len(found.refused) == 1
     assert "outside" in found.refused[0]
     with pytest.raises(ValueError, match="outside"):
-        model_file(runs, found.runs["good"])
+        Evaluator(runs, [], [])(found.runs["good"])
 
 
 @pytest.mark.parametrize(("make", "said"), [(False, "no such folder"), (True, "a file")])

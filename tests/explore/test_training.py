@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from handpose.explore.comparison import lettered
-from handpose.explore.runs import Run
-from handpose.explore.training import draw_training, stage_lines
+from handpose.explore.comparison import draw_training, lettered, stage_lines
+from handpose.explore.finished_runs import Run
 from handpose.training.loggers import read_curves
 
 _CURVES = """epoch,step,name,value

@@ -13,13 +13,11 @@ from rich.console import Console
 
 from handpose.study.findings import Findings, collect
 from handpose.study.multiruns import unfinished
-from handpose.study.outputs import as_markdown, print_findings, write_outputs
+from handpose.study.outputs import _page, as_markdown, print_findings, verdict, write_outputs
 from handpose.study.run_grid import Cell, RunGrid
-from handpose.study.sections import results
 from handpose.study.status import Status
 from handpose.study.study_file import parse_study
 from handpose.study.tables import StudyTables
-from handpose.study.verdict import verdict
 
 
 @pytest.fixture
@@ -130,8 +128,8 @@ def test_the_verdict_names_what_differs_and_which_way(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "a constant gets (mean_pose_pa_epe_mm): above it"),
-        ({"better": "higher"}, "a constant gets (mean_pose_pa_epe_mm): below it"),
+        ({}, "a model\nabove it has learned nothing"),
+        ({"better": "higher"}, "a model\nbelow it has learned nothing"),
         ({"constant": None}, None),
     ],
 )
@@ -140,7 +138,7 @@ def test_the_line_of_the_constant_is_explained_where_it_is(
 ) -> None:
     study = parse_study(content | changes)
     png = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
-    text = results(findings._replace(study=study), {"metric_by_labels": png})
+    text = _page(findings._replace(study=study), {"metric_by_labels": png}, content)
     assert ("dashed" in text) == (said is not None)
     assert said is None or said in text
 
