@@ -27,7 +27,7 @@ from handpose.files import regular
 from handpose.predict.arguments import find_input
 from handpose.predict.frames import read_images
 from handpose.study.status import read_json
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 from handpose.weights.read import read_state_dict
 
 Make = Callable[[Path], None]
@@ -85,7 +85,7 @@ def test_regular_files_and_links_to_them_are_read(tmp_path: Path) -> None:
 
 @every_kind
 @pytest.mark.parametrize(
-    "read", [read_quarantine, load_regressor, read_state_dict, checkpoint.load, read_json]
+    "read", [read_quarantine, load_regressor, read_state_dict, torch_file.load, read_json]
 )
 def test_readers_of_single_files(kind: str, read: Callable[[Path], Any], tmp_path: Path) -> None:
     reason = _replace(tmp_path / "x.npy", kind)

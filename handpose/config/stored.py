@@ -23,6 +23,7 @@ from handpose.config.overrides import (
     parse,
     slot_of,
 )
+from handpose.config.renamed import with_current_names
 from handpose.config.schema import num_processes
 from handpose.config.secrets import hidden
 from handpose.messages import first_line
@@ -80,6 +81,7 @@ def changes(before: Content, now: Content) -> list[str]:
 
     A key that is new since then counts as its default. One that no longer exists does not count.
     """
+    before = with_current_names(before)
     lines = compare(before, now)
     if any(f": {_ABSENT} -> " in line for line in lines):
         lines = compare(up_to_date(before, Catalogue()), now)

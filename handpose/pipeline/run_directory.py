@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from handpose.config.renamed import with_current_names
 from handpose.config.stored import changes
 from handpose.files import LARGEST_TEXT, regular
 from handpose.pipeline.resume import begun_by, further_command, how_to_resume
@@ -92,7 +93,7 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     if not (run_dir / MODEL).is_file():
         raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
     try:
-        return read_json(path)
+        return read_config(run_dir)
     except ValueError as error:
         raise RunRefused(str(error)) from None
 
@@ -101,7 +102,7 @@ def _keep_config(path: Path, config: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, config)
         return
-    before = read_json(path)
+    before = read_config(path.parent)
     if differences := changes(before, config):
         lines = "\n".join(f"  {line}" for line in differences)
         raise RunRefused(
@@ -124,6 +125,15 @@ def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
         "It is finished. To train its model further, in a new run whose learning rate schedule "
         f"begins anew, run\n\n  {further_command(run_dir)}\n"
     )
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """The configuration that a run was begun with, maybe by an older version.
+
+    Raises:
+        ValueError: its file is missing or corrupt; names it.
+    """
+    return with_current_names(read_json(run_dir / CONFIG))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from handpose.config.composer import cells, is_grid
 from handpose.config.errors import told_alone
 from handpose.config.stored import changes
 from handpose.messages import first_line
-from handpose.pipeline.run_directory import CONFIG, RESULTS, read_json
+from handpose.pipeline.run_directory import RESULTS, read_config, read_json
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Cell:
             return False
         try:
             read_json(self.folder / RESULTS)
-            before = read_json(self.folder / CONFIG)
+            before = read_config(self.folder)
         except (OSError, ValueError):
             return False
         return not changes(before, self.config)

@@ -94,10 +94,10 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _read_run(path: Path, prefix: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """The encoder in a run's file, whose names begin with `prefix` there, and its "meta"."""
-    from handpose.training import checkpoint
+    from handpose.weights import torch_file
 
     try:
-        content = checkpoint.load(path)
+        content = torch_file.load(path)
         state, meta = content["state_dict"], content["meta"]
     except (pickle.UnpicklingError, KeyError, TypeError):
         raise ValueError(f"{path} is not the file of a run; nothing in it was executed") from None
@@ -113,6 +113,7 @@ def _import(arguments: argparse.Namespace) -> None:
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
+    from handpose.weights import torch_file
     from handpose.weights.load import load_file
 
     backbone = instantiate(OmegaConf.load(_BACKBONES / f"{name}.yaml"), _convert_="all")
@@ -121,17 +122,17 @@ def _import(arguments: argparse.Namespace) -> None:
     source = {"file": file.name, "sha256": _sha256(file), "naming": report.translation.naming}
     meta = {"backbone": name, "objective": None, "head": None, "seed": None, "results": {}}
     content = {"state_dict": backbone.network.state_dict(), "meta": meta | {"imported": source}}
-    _write(content, path, backbone=name)
+    _write(torch_file.versioned(content), path, backbone=name)
     command = [*typed("train"), f"backbone={name}", f"backbone.weights={path}"]
     print(f"start from it: {shlex.join(command)}")
 
 
 def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
     """Writes a state dict, or one with its "meta", and says how much of what is in it."""
-    from handpose.training import checkpoint
+    from handpose.weights import torch_file
 
     _refuse_existing(path)
-    checkpoint.save(content, path)
+    torch_file.save(content, path)
     state = content.get("state_dict", content)
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     parameters = [value.numel() for key, value in state.items() if not key.endswith(statistics)]

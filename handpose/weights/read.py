@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from handpose.files import LARGEST_WEIGHTS, regular
+from handpose.weights.torch_file import refuse_newer
 
 _KEEP_TENSORS = (
     "import sys, torch; "
@@ -27,19 +28,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     A state dict stands in the file by itself or, as in checkpoints, under "state_dict".
 
     Raises:
-        ValueError: the file is missing, cut, damaged or no file of weights, or holds more than
-            tensors and plain values; names the file and says what to do.
+        ValueError: the file is missing, cut, corrupt, of a newer format or no file of weights, or
+            holds more than tensors and plain values; names the file and says what to do.
     """
     try:
         regular(path, most=LARGEST_WEIGHTS)
         content = load_file(path) if path.suffix == ".safetensors" else _load(path)
-    except Exception as error:  # missing, cut, damaged or foreign: the readers raise many kinds
+    except Exception as error:  # missing, cut, corrupt or foreign: the readers raise many kinds
         if objects := _refused_globals(path, error):
             raise ValueError(_refusal(path, objects)) from None
         raise ValueError(
             f"{path} is no file of weights ({type(error).__name__}: {_gist(error)}).\n"
             "Give a backbone.pt of an earlier run, or a file with a state dict."
         ) from None
+    refuse_newer(content, path)
     return _state_dict(content, path)
 
 
@@ -56,8 +58,8 @@ def read_decoder(path: Path) -> dict[str, Tensor] | None:
 def _load(path: Path) -> Any:
     if zipfile.is_zipfile(path):  # older files are none; torch itself does not look at the sums
         with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise OSError(f"checksum of {damaged}: copy or download the file again")
+            if corrupt := archive.testzip():
+                raise OSError(f"checksum of {corrupt}: copy or download the file again")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -67,7 +67,7 @@ OTHERS = (
     "builtins.__import__",
     "hydra.utils.instantiate",
     "hydra.utils.get_method",
-    "handpose.training.checkpoint.save",
+    "handpose.weights.torch_file.save",
     "handpose.study.multiruns.start_process",
     "handpose.pipeline.parts.make",
     "handpose..os.system",

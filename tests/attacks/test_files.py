@@ -23,7 +23,7 @@ from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
 from handpose.data.sources.youtube import YouTube3D, load_regressor
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 from handpose.weights.read import read_state_dict
 
 PICKLES = {"zip": evil_checkpoint, "old": evil_old_checkpoint, "pickle": evil_pickle}
@@ -52,8 +52,8 @@ def test_the_array_is_real(tmp_path: Path, canary: Path) -> None:
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "backbone.pt": read_state_dict,
-    "last.ckpt": checkpoint.load,
-    "model.pt": checkpoint.load,
+    "last.ckpt": torch_file.load,
+    "model.pt": torch_file.load,
     "regressor.pt": load_regressor,
 }
 
@@ -79,7 +79,7 @@ def test_a_pickle_in_the_place_of_weights(
 def test_a_checkpoint_says_what_it_would_have_run(tmp_path: Path, canary: Path) -> None:
     evil_checkpoint(tmp_path / "last.ckpt", canary)
     with pytest.raises(ValueError, match=r"holds posix\.system, .* None was run"):
-        checkpoint.load(tmp_path / "last.ckpt")
+        torch_file.load(tmp_path / "last.ckpt")
 
 
 def test_objects_in_the_place_of_numbers(tmp_path: Path, canary: Path) -> None:

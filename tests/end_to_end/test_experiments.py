@@ -25,7 +25,7 @@ from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.pretrain import pretrain
 from handpose.pipeline.stages.splits import build_splits
 from handpose.pipeline.summary import begin_log
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 CATALOGUE = Catalogue()
 
@@ -75,8 +75,8 @@ def weights_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         path.touch()
         kept[path] = copy.deepcopy({"state_dict": content["state_dict"]})
 
-    monkeypatch.setattr(checkpoint, "save", save)
-    monkeypatch.setattr(checkpoint, "load", lambda path: kept[path])
+    monkeypatch.setattr(torch_file, "save", save)
+    monkeypatch.setattr(torch_file, "load", lambda path: kept[path])
 
 
 @pytest.mark.slow

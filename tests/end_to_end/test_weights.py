@@ -18,7 +18,7 @@ from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
 from handpose.backbones.resnet_half import HalfResNet
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "weights.py"
@@ -43,7 +43,7 @@ def finish(run_dir: Path, backbone: Backbone, name: str) -> Path:
     """A run directory with pre-trained weights, as a run leaves them."""
     meta = {"backbone": name, "objective": "x.Y", "head": None, "seed": 5, "results": {}}
     content = {"state_dict": backbone.network.state_dict(), "meta": meta}
-    checkpoint.save(content, run_dir / "backbone.pt")
+    torch_file.save(content, run_dir / "backbone.pt")
     return run_dir
 
 
@@ -147,9 +147,9 @@ def test_mistakes_are_named_and_nothing_is_written(
     assert "exists and is not overwritten" in refusal("export", run_dir, "--to", file)
     assert "choose backbone=resnet18" in refusal("import", file, "--backbone", "resnet50")
     file.write_bytes(file.read_bytes()[:-50])
-    assert "is damaged or missing" in refusal("export", run_dir)
+    assert "is corrupt or missing" in refusal("export", run_dir)
     assert "no file of weights" in refusal("import", file, "--backbone", "resnet18")
-    checkpoint.save({"conv1.weight": torch.ones(1)}, file)
+    torch_file.save({"conv1.weight": torch.ones(1)}, file)
     assert "is not the file of a run" in refusal("export", run_dir)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handpose.training import checkpoint
 from handpose.training.step_curves import TIMED
+from handpose.weights import torch_file
 
 _WEIGHTS = ("backbone.pt", "model.pt")
 _CHECKPOINTS = ("last.ckpt", "best.ckpt")
@@ -81,10 +81,10 @@ def _content(run_dir: Path) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name in _WEIGHTS:
         if (path := run_dir / name).exists():
-            content[name] = _without_seconds(checkpoint.load(path))
+            content[name] = _without_seconds(torch_file.load(path))
     for name in _CHECKPOINTS:
         for path in sorted(run_dir.glob(f"checkpoints/*/{name}")):
-            kept = checkpoint.load(path)
+            kept = torch_file.load(path)
             content[str(path.relative_to(run_dir))] = {key: kept[key] for key in _OF_A_CHECKPOINT}
     if (path := run_dir / "results.json").exists():
         content[path.name] = _without_seconds(json.loads(path.read_text()))

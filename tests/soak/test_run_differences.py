@@ -10,7 +10,7 @@ import pytest
 import torch
 from run_differences import differences, nested_differences
 
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 HEAD = "epoch,step,name,value\n"
 ROWS = "0,3,pretrain/train_loss,2.5\n0,7,finetune/train_loss,1.25\n"
@@ -20,12 +20,12 @@ def finished(run_dir: Path) -> Path:
     """A run directory with one of each file that is compared."""
     weights = {"conv.weight": torch.tensor([0.0, 1.0]), "batches": torch.tensor(3)}
     meta = {"seed": 5, "results": {"finetune_seconds": 7.0, "skipped": 0}}
-    checkpoint.save({"state_dict": weights, "meta": meta}, run_dir / "model.pt")
+    torch_file.save({"state_dict": weights, "meta": meta}, run_dir / "model.pt")
     momentum = {"state": {0: {"exp_avg": torch.ones(2, dtype=torch.bfloat16)}}}
     kept = {"epoch": 1, "global_step": 8, "state_dict": weights, "lr_schedulers": [{"last": 8}]}
     kept |= {"optimizer_states": [momentum], "seconds": 3.0, "callbacks": {"path": str(run_dir)}}
     (run_dir / "checkpoints").mkdir()
-    checkpoint.save(kept, run_dir / "checkpoints" / "finetune" / "last.ckpt")
+    torch_file.save(kept, run_dir / "checkpoints" / "finetune" / "last.ckpt")
     (run_dir / "results.json").write_text(json.dumps({"epe_mm": 11.5, "finetune_seconds": 7.0}))
     (run_dir / "metrics.csv").write_text(HEAD + ROWS)
     return run_dir
@@ -38,9 +38,9 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def edit_pt(path: Path, change: Callable[[Any], object]) -> None:
-    content = checkpoint.load(path)
+    content = torch_file.load(path)
     change(content)
-    checkpoint.save(content, path)
+    torch_file.save(content, path)
 
 
 def test_seconds_places_and_repeated_rows_do_not_count(runs: tuple[Path, Path]) -> None:

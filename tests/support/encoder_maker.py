@@ -8,7 +8,7 @@ import torch
 
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline.stages.shared_encoder import SharedEncoder
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 STEP = 0.05  # seconds
 
@@ -17,11 +17,11 @@ def make(shared: SharedEncoder, run_dir: Path, seconds: float) -> None:
     """Count steps up to `seconds`, from where an earlier maker was."""
     steps = shared.checkpoints / "last.ckpt"
     steps.parent.mkdir(parents=True, exist_ok=True)
-    first = checkpoint.load(steps)["step"] if steps.exists() else 0
+    first = torch_file.load(steps)["step"] if steps.exists() else 0
     (run_dir / "began_at").write_text(str(first))
     for step in range(first, round(seconds / STEP)):
         time.sleep(STEP)
-        checkpoint.save({"step": step + 1}, steps)
+        torch_file.save({"step": step + 1}, steps)
     content: dict[str, Any] = {"maker": run_dir.name, "weights": torch.ones(3)}
     shared.publish(content)
     (run_dir / "made").touch()
@@ -40,4 +40,4 @@ def need(folder: Path, run_dir: Path, *, seconds: float) -> None:
     with shared.claimed(run_dir, Interrupt()) as is_maker:
         if is_maker:
             make(shared, run_dir, seconds)
-    (run_dir / "took").write_text(checkpoint.load(shared.path)["maker"])
+    (run_dir / "took").write_text(torch_file.load(shared.path)["maker"])

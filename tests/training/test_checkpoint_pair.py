@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from handpose.training import checkpoint
 from handpose.training.checkpoint import LAST, PREVIOUS, newest_valid
+from handpose.weights import torch_file
 
 NUM_KILLS = 100
 NUM_DAMAGES = 300
@@ -28,7 +28,7 @@ def _content(number: int) -> dict[str, Any]:
 def folder(tmp_path: Path) -> Path:
     """Two checkpoints, 1 and 2."""
     for number in (1, 2):
-        checkpoint.save(_content(number), tmp_path / LAST)
+        torch_file.save(_content(number), tmp_path / LAST)
     return tmp_path
 
 
@@ -36,8 +36,8 @@ def test_the_newer_one_is_taken(folder: Path, tmp_path_factory: pytest.TempPathF
     assert newest_valid(tmp_path_factory.mktemp("empty")) is None
     assert sorted(path.name for path in folder.iterdir()) == [LAST, PREVIOUS]
     assert newest_valid(folder) == folder / LAST
-    assert checkpoint.load(folder / LAST)["number"] == 2
-    assert checkpoint.load(folder / PREVIOUS)["number"] == 1
+    assert torch_file.load(folder / LAST)["number"] == 2
+    assert torch_file.load(folder / PREVIOUS)["number"] == 1
 
 
 def test_any_flipped_bit_or_cut_is_found_and_the_older_one_taken(
@@ -55,21 +55,23 @@ def test_any_flipped_bit_or_cut_is_found_and_the_older_one_taken(
         caplog.clear()
         assert newest_valid(folder) == folder / PREVIOUS, number
         assert f"{folder / LAST} (" in caplog.text
-        assert f"going on from {folder / PREVIOUS}" in caplog.text
+        assert f"resuming from {folder / PREVIOUS}" in caplog.text
 
 
 def test_a_damaged_one_never_takes_the_place_of_the_whole_one(folder: Path) -> None:
     (folder / LAST).write_bytes(b"PK")
     newest_valid(folder)
-    checkpoint.save(_content(3), folder / LAST)
-    assert checkpoint.load(folder / LAST)["number"] == 3
-    assert checkpoint.load(folder / PREVIOUS)["number"] == 1
+    torch_file.save(_content(3), folder / LAST)
+    assert torch_file.load(folder / LAST)["number"] == 3
+    assert torch_file.load(folder / PREVIOUS)["number"] == 1
 
 
 def test_none_is_better_than_a_damaged_one(folder: Path) -> None:
     for name in (LAST, PREVIOUS):
         (folder / name).write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"no checkpoint in .*last\.ckpt .*previous\.ckpt"):
+    with pytest.raises(
+        ValueError, match=r"every checkpoint in .* is corrupt: .*last\.ckpt .*previous\.ckpt"
+    ):
         newest_valid(folder)
 
 
@@ -82,9 +84,9 @@ def test_a_full_disk_keeps_what_is_there_and_says_how_much_is_missing(
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match=r"80,000 bytes needed, [\d,]+ free.*last\.ckpt") as raised:
-        checkpoint.save(_content(3), folder / LAST)
+        torch_file.save(_content(3), folder / LAST)
     assert raised.value.errno == errno.ENOSPC
-    assert checkpoint.load(folder / LAST)["number"] == 2
+    assert torch_file.load(folder / LAST)["number"] == 2
     assert sorted(path.name for path in folder.iterdir()) == [LAST, PREVIOUS]
 
 
@@ -103,12 +105,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_on_a_disk_that_is_full_indeed(small_disk: Path) -> None:
     weights = torch.zeros(200_000)
     for number in (1, 2):
-        checkpoint.save({"number": number, "weights": weights}, small_disk / LAST)
+        torch_file.save({"number": number, "weights": weights}, small_disk / LAST)
     for _ in range(2):
         with pytest.raises(OSError, match=r"800,000 bytes needed, [4-5]\d\d,\d{3} free"):
-            checkpoint.save({"number": 3, "weights": weights}, small_disk / LAST)
+            torch_file.save({"number": 3, "weights": weights}, small_disk / LAST)
     assert sorted(path.name for path in small_disk.iterdir()) == [LAST, PREVIOUS]
-    assert checkpoint.load(small_disk / LAST)["number"] == 2
+    assert torch_file.load(small_disk / LAST)["number"] == 2
 
 
 def test_kill_9_at_any_time_leaves_a_whole_one_and_no_pile_of_files(
@@ -120,11 +122,11 @@ def test_kill_9_at_any_time_leaves_a_whole_one_and_no_pile_of_files(
         child = os.fork()
         if child == 0:
             while True:
-                checkpoint.save(_content(3), folder / LAST)
+                torch_file.save(_content(3), folder / LAST)
         time.sleep(rng.uniform(0.0, 0.03))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         path = newest_valid(folder)
         assert path is not None
-        assert checkpoint.load(path)["number"] in (1, 2, 3)
+        assert torch_file.load(path)["number"] in (1, 2, 3)
         assert len(list(folder.iterdir())) <= 3  # the two, and one that was being written

@@ -22,10 +22,10 @@ from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.records import Prediction, Target
 from handpose.skeleton import NUM_JOINTS
-from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner, Scored
 from handpose.training.stage_log import StageLog
+from handpose.weights import torch_file
 
 _MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
 
@@ -37,7 +37,7 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
         ValueError: `model.pt` is damaged; names it.
     """
     stage = build_stage(cfg, parts.build_backbone(cfg))
-    stage.model.load_state_dict(checkpoint.load(run_dir / MODEL)["state_dict"])
+    stage.model.load_state_dict(torch_file.load(run_dir / MODEL)["state_dict"])
     return stage
 
 

@@ -12,8 +12,8 @@ from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.fit import StageContext, fit, save_weights, start_from_model
-from handpose.training import checkpoint
 from handpose.training.finetuner import Finetuner
+from handpose.weights import torch_file
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     path = context.run_dir / MODEL
     if collectives.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
-        content = checkpoint.load(path)
+        content = torch_file.load(path)
         stage.model.load_state_dict(content["state_dict"])
         return stage, content["meta"]["results"]
     folder = context.run_dir / "checkpoints" / "finetune"
     monitor = Finetuner.monitor(in_3d=labelled["val"].source.has_aligned_error)
     fitted = fit(context, stage, labelled, folder=folder, monitor=monitor)
-    stage.load_state_dict(checkpoint.load(folder / "best.ckpt")["state_dict"])
+    stage.load_state_dict(torch_file.load(folder / "best.ckpt")["state_dict"])
     results: Results = {
         "finetune_seconds": fitted.seconds,
         "finetune_skipped_steps": fitted.skipped_steps,

@@ -26,6 +26,7 @@ from handpose.training.module import Stage
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
 from handpose.training.step_curves import StepCurves
+from handpose.weights import torch_file
 from handpose.weights.load import describe_misfit
 
 
@@ -130,7 +131,8 @@ def save_weights(
     collectives.wait()  # until nobody reads the checkpoints any more
 
     def save() -> None:
-        checkpoint.save({**content, "meta": describe_weights(cfg, results)}, path)
+        content["meta"] = describe_weights(cfg, results)
+        torch_file.save(torch_file.versioned(content), path)
         if not cfg.trainer.keep_checkpoints:
             shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -161,7 +163,7 @@ def start_from_model(cfg: DictConfig, module: nn.Module, *, part: str = "") -> N
     """
     if cfg.init_from is None:
         return
-    state = checkpoint.load(model_file(cfg.init_from))["state_dict"]
+    state = torch_file.load(model_file(cfg.init_from))["state_dict"]
     state = {name.removeprefix(part): v for name, v in state.items() if name.startswith(part)}
     if misfit := describe_misfit(module.state_dict(), state, naming="a model of this program"):
         raise ValueError(f"init_from={cfg.init_from} does not fit{misfit}")

@@ -33,13 +33,13 @@ from handpose.pipeline.stages.fit import (
 from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
 from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.records import Target
-from handpose.training import checkpoint
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.divergence import diverged
 from handpose.training.loggers import CsvLog, add_curves
 from handpose.training.monitors import OnlineProbe
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.stage_log import StageLog
+from handpose.weights import torch_file
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _train_once(context: StageContext, shared: SharedEncoder) -> tuple[Backbone,
 
 def _load(cfg: DictConfig, path: Path) -> tuple[Backbone, Results]:
     _log.info("pre-training is done: %s", path)
-    content, backbone = checkpoint.load(path), _start(cfg)
+    content, backbone = torch_file.load(path), _start(cfg)
     backbone.network.load_state_dict(content["state_dict"])
     backbone.decoder = content["decoder"]
     return backbone, content["meta"]["results"]

@@ -36,7 +36,7 @@ from handpose.distributed.interrupt import Interrupt
 from handpose.distributed.processes import IN_SWEEP
 from handpose.pipeline.stages.encoder_key import describe
 from handpose.pipeline.stages.fit import StageContext
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class SharedEncoder:
 
     def _begin(self, run_dir: Path) -> None:
         if os.path.lexists(self.path):
-            set_aside(self.path, str(checkpoint.find_damage(self.path)))
+            set_aside(self.path, str(torch_file.find_corruption(self.path)))
         spec = json.dumps(self._spec, indent=1, sort_keys=True)
         (self.folder / "spec.json").write_text(spec, encoding="utf-8")
         with self._makers.open("a", encoding="utf-8") as file:
@@ -138,7 +138,7 @@ class SharedEncoder:
 
     def publish(self, content: dict[str, Any]) -> None:
         """Write encoder.pt, complete or not at all, and delete the checkpoints."""
-        checkpoint.save(content, self.path)
+        torch_file.save(torch_file.versioned(content), self.path)
         shutil.rmtree(self.checkpoints.parent, ignore_errors=True)
 
     def _record_failure(self, error: Exception) -> None:
@@ -150,7 +150,7 @@ class SharedEncoder:
 
     def is_published(self) -> bool:
         """Whether encoder.pt exists and is not corrupt."""
-        return self.path.exists() and checkpoint.find_damage(self.path) is None
+        return self.path.exists() and torch_file.find_corruption(self.path) is None
 
     def _refuse_if_failed(self) -> None:
         if self._failed.is_file():

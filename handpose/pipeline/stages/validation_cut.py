@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from handpose.data.base import HandDataset
 from handpose.pipeline import parts
-from handpose.pipeline.run_directory import CONFIG, CUT, read_json, write_json
+from handpose.pipeline.run_directory import CUT, read_config, read_json, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _difference(name: str, val: np.ndarray, kept: dict[str, list[int]] | None) -
 
 def _trained_on(run_dir: Path) -> set[str]:
     """The names of the sources of a run's stages."""
-    config = OmegaConf.create(read_json(run_dir / CONFIG))
+    config = OmegaConf.create(read_config(run_dir))
     return {name for terms in parts.build_terms(config).values() for name in terms}
 
 

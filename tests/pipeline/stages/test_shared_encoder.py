@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from handpose.distributed.interrupt import Interrupt, Interrupted
 from handpose.distributed.processes import IN_SWEEP
 from handpose.pipeline.stages.shared_encoder import SharedEncoder, SharedFailedError, is_shared
-from handpose.training import checkpoint
+from handpose.weights import torch_file
 
 MAKING = 2.5  # seconds
 STUCK = 60  # seconds after which a process counts as stuck
@@ -188,7 +188,7 @@ def test_a_corrupt_encoder_is_made_again(shared: SharedEncoder, tmp_path: Path) 
     content[len(content) // 2] ^= 1
     shared.path.write_bytes(content)
     assert attempt(shared, tmp_path / "two")
-    assert checkpoint.load(shared.path)["of"] == "two"
+    assert torch_file.load(shared.path)["of"] == "two"
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from handpose.training.checksum import find_damage, save_with_checksum
+from handpose.weights.torch_file import find_corruption, save_with_checksum
 
 CONTENT = {"step": 7, "weight": torch.arange(5.0)}
 
@@ -17,7 +17,7 @@ def whole(tmp_path: Path) -> bytes:
     path = tmp_path / "whole"
     with path.open("wb") as file:
         save_with_checksum(CONTENT, file)
-    assert find_damage(path) is None
+    assert find_corruption(path) is None
     return path.read_bytes()
 
 
@@ -42,7 +42,7 @@ def test_single_bits_all_over_the_file_are_found(whole: bytes, tmp_path: Path) -
     missed = []
     for bit in range(0, 8 * len(whole), 29):
         path.write_bytes(_flipped(whole, bit))
-        if find_damage(path) is None:
+        if find_corruption(path) is None:
             missed.append(bit // 8)
             assert _is_content(path)
     assert set(missed) <= {*range(len(whole) - len("crc32 12345678"), len(whole) - 8)}
@@ -53,7 +53,7 @@ def test_every_cut_is_found(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "cut"
     for size in range(0, len(whole), 11):
         path.write_bytes(whole[:size])
-        if find_damage(path) is None:
+        if find_corruption(path) is None:
             assert size >= len(whole) - len("crc32 12345678")
             assert _is_content(path)
 
@@ -65,7 +65,7 @@ def test_the_checksums_of_the_records_miss_some(tmp_path: Path) -> None:
 
     def is_missed(bit: int) -> bool:
         path.write_bytes(_flipped(buffer.getvalue(), bit))
-        if find_damage(path):
+        if find_corruption(path):
             return False
         try:
             return not _is_content(path)
@@ -76,12 +76,12 @@ def test_the_checksums_of_the_records_miss_some(tmp_path: Path) -> None:
 
 
 def test_of_a_missing_file_it_says_so(tmp_path: Path) -> None:
-    assert "No such file" in str(find_damage(tmp_path / "none"))
+    assert "No such file" in str(find_corruption(tmp_path / "none"))
 
 
 def test_what_is_no_archive_at_all_is_damaged_whatever_it_holds(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a checkpoint " * 9)
-    assert "BadZipFile" in str(find_damage(tmp_path / "text"))
+    assert "BadZipFile" in str(find_corruption(tmp_path / "text"))
 
 
 def test_a_checksum_is_of_all_that_any_writer_hands_over(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_checksum_is_of_all_that_any_writer_hands_over(tmp_path: Path) -> None
     path = tmp_path / "large"
     with path.open("wb") as file:
         save_with_checksum(content, file)
-    assert find_damage(path) is None
+    assert find_corruption(path) is None
     damaged = bytearray(path.read_bytes())
     damaged[-100_000] ^= 1
     path.write_bytes(damaged)
-    assert find_damage(path) == "checksum"
+    assert find_corruption(path) == "checksum"

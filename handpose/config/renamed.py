@@ -1,0 +1,27 @@
+"""What older versions called otherwise in the configurations that they stored."""
+
+from typing import Any
+
+_SOURCES = ("folder", "freihand", "interhand", "manifest", "mix", "mpii", "synthetic", "youtube")
+# Old module -> new module. Add a line whenever a class that a file in conf/ names is moved.
+RENAMED = {f"handpose.data.{name}": f"handpose.data.sources.{name}" for name in _SOURCES}
+
+# Keys that are gone. None changed the result.
+REMOVED = ("lease_seconds", "give_way_minutes")
+
+
+def with_current_names(node: Any) -> Any:
+    """A stored configuration without the keys that are gone, its `_target_`s as they are now.
+
+    Args:
+        node: the configuration, or a part of it, in plain values; not changed.
+    """
+    if isinstance(node, list):
+        return [with_current_names(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    current = {key: with_current_names(node[key]) for key in node if key not in REMOVED}
+    if isinstance(target := current.get("_target_"), str):
+        module, dot, name = target.rpartition(".")
+        current["_target_"] = f"{RENAMED.get(module, module)}{dot}{name}"
+    return current
