@@ -10,8 +10,8 @@ from hydra import compose, initialize_config_dir
 
 from handpose.config import check, check_command_line
 from handpose.config.catalogue import CONF
+from handpose.config.safety import documented_layout
 from handpose.config.schema import register
-from handpose.config.source import documented_layout
 
 TRAIN = CONF.parent / "train.py"
 Refused = Callable[..., str]

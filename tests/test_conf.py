@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 
 from handpose.config.catalogue import CONF, Catalogue, paths
 from handpose.config.checks import find_problems
+from handpose.config.safety import documented_layout
 from handpose.config.schema import register
-from handpose.config.source import documented_layout
 
 # What the run itself hands to each part, beside the file's keys.
 _PART = {"channels", "strides", "embedding_dim", "image_size"}

@@ -35,7 +35,16 @@ FLOORS = (
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )
-READERS_OF_THE_CONFIG = {"cli", "config", "pipeline", "sweep", "plugins", "doctor", "explore"}
+READERS_OF_THE_CONFIG = {
+    "cli",
+    "config",
+    "pipeline",
+    "sweep",
+    "plugins",
+    "doctor",
+    "explore",
+    "study",
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from handpose.config.catalogue import REFERENCE, Catalogue, Content, found_value, lookup
 from handpose.config.combinations import stages
-from handpose.config.source import class_value, documented_layout
+from handpose.config.safety import class_value, documented_layout
 from handpose.files import LARGEST_TEXT, regular
 from handpose.messages import did_you_mean, nearest
 

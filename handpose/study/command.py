@@ -14,7 +14,6 @@ from typing import Any
 
 from handpose.config import check_command_line
 from handpose.config.schema import register
-from handpose.config.study import load_study, override_problem, runs_folder
 from handpose.study.findings import collect
 from handpose.study.multiruns import (
     Failure,
@@ -25,6 +24,7 @@ from handpose.study.multiruns import (
     start_process,
     unfinished,
 )
+from handpose.study.planned_runs import load_study, override_problem, runs_folder
 from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import SET_IN_FINETUNING, check_metrics, parse_study

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from handpose.config.stored import changes
-from handpose.config.study import planned_configs
 from handpose.files import read_json_object
 from handpose.messages import did_you_mean, nearest
 from handpose.pipeline.run_directory import CONFIG, RESULTS
+from handpose.study.planned_runs import planned_configs
 from handpose.study.run_grid import STAGES, Batch, Cell, RunGrid, Stage
 from handpose.study.study_file import Study
 

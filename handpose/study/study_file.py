@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from handpose.config.study import override_problem
 from handpose.messages import did_you_mean, nearest
+from handpose.study.planned_runs import override_problem
 
 # Keys that the study sets in its runs -> the key of the study that says how.
 _ALWAYS_SET = {

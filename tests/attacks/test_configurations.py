@@ -22,7 +22,7 @@ from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
 from handpose.config.safety import yaml_problem
 from handpose.config.schema import register
-from handpose.config.study import load_study
+from handpose.study.planned_runs import load_study
 
 Refused = Callable[..., str]
 # What acts although Hydra has a list of its own, with CANARY for the file that it leaves.

@@ -80,7 +80,7 @@ def test_without_sbatch_slurm_is_refused_before_any_work(
 ) -> None:
     monkeypatch.setattr("handpose.config.overrides.shutil.which", lambda name: None)
     assert sweep("hydra/launcher=slurm")[0] == 1
-    assert "there is no sbatch on this machine" in capsys.readouterr().err
+    assert "this machine has no sbatch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("code", "expected", "failed"), [(143, 143, 0), (137, 1, 2)])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from handpose.config.study import planned_configs, runs_folder
 from handpose.study.multiruns import changed_lines, unfinished
+from handpose.study.planned_runs import planned_configs, runs_folder
 from handpose.study.run_grid import Batch, Cell, RunGrid
 from handpose.study.status import Status, number
 from handpose.study.study_file import Study, check_metrics, parse_study

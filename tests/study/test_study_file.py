@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handpose.config.study import load_study
+from handpose.study.planned_runs import load_study
 from handpose.study.run_grid import RunGrid
 from handpose.study.study_file import parse_study
 
