@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.step_curves import TIMED
+from handpose.training.stage_log import TIMED
 
 CELLS = ("objective=contrastive", "trainer.caps.samples=16")
 

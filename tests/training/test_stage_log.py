@@ -15,8 +15,7 @@ from handpose.training import stage_log
 from handpose.training.callbacks import NonFiniteGuard
 from handpose.training.loggers import CsvLog, read_steps
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog, Throughput
-from handpose.training.step_curves import StepCurves
+from handpose.training.stage_log import StageLog, StepCurves, Throughput
 
 SAMPLES, BATCH, EPOCHS = 12, 2, 2
 

@@ -24,8 +24,7 @@ from handpose.training import checkpoint
 from handpose.training.callbacks import NonFiniteGuard, StepCheckpoint, StepSeed
 from handpose.training.module import Stage
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog
-from handpose.training.step_curves import StepCurves
+from handpose.training.stage_log import StageLog, StepCurves
 from handpose.weights import torch_file
 from handpose.weights.load import describe_misfit
 
