@@ -108,7 +108,7 @@ def place(checkout: Path) -> Place:
     place = Place(checkout, folder / "data", folder / "pictures", folder / "run")
     write_freihand(place.data / "freihand", annotations=40, versions=1)
     write_interhand(place.data / "interhand")
-    write_manifest(place.data / "manifest")
+    write_manifest(place.data / "manifest", train=20)
     write_youtube(place.data / "youtube")
     (place.data / "none.csv").write_text("file,reason\n")
     torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
