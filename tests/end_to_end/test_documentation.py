@@ -49,6 +49,7 @@ class Place(NamedTuple):
 # What stands for the reader's own, by the words around it.
 _OWN = {
     r"paths\.data=DIR": "paths.data={place.data}",
+    r"--config-dir DIR": "--config-dir {place.data}/own",
     r"dataset\.root=DIR": "dataset.root={place.pictures}",
     r"(?<=predict RUN )DIR": "{place.data}/freihand/training/rgb",
     r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
@@ -110,6 +111,8 @@ def place(checkout: Path) -> Place:
     write_interhand(place.data / "interhand")
     write_manifest(place.data / "manifest", train=20)
     write_youtube(place.data / "youtube")
+    (place.data / "own").mkdir()
+    (place.data / "own" / "mine.yaml").write_text("defaults: [config, _self_]\n")
     (place.data / "none.csv").write_text("file,reason\n")
     torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
     names = write_folder(place.pictures)
