@@ -44,7 +44,7 @@ class HRNet(Backbone):
         return tuple(self.network(image))
 
     def embedding(self, features: Features) -> Tensor:
-        """Pools all branches: the coarsest alone would leave weights without a gradient."""
+        """Average-pool and concatenate all branches, so that every weight gets a gradient."""
         return torch.cat([level.mean((2, 3)) for level in features], dim=1)
 
 

@@ -160,7 +160,7 @@ def _processes(cfg: DictConfig, _: Catalogue) -> Found:
             problems.append(
                 f"{stage}.batch_size={size}{capped}: is divided among {count} processes "
                 "(trainer.devices x trainer.num_nodes), with two or more for each; set a multiple "
-                f"of {count}, {2 * count} or more"
+                f"of {count} that is at least {2 * count}"
             )
     if cfg.trainer.sync_batchnorm and cfg.trainer.accelerator == "cpu":
         problems.append(

@@ -212,7 +212,7 @@ def unwritable(key: str, folder: str) -> str | None:
         existing = first_existing(path)
         links = [p for p in (path, *path.parents) if p.is_symlink() and not p.exists()]
         if links:
-            return f"{key}={folder}: {links[0]} is a link to nothing; choose another place"
+            return f"{key}={folder}: {links[0]} is a broken symlink; choose another folder"
         if not existing.is_dir():
             return f"{key}={folder}: {existing} is a file, not a directory; choose another place"
         with TemporaryDirectory(prefix=".handpose-", dir=existing):

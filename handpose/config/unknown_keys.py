@@ -51,7 +51,7 @@ def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
         hint = f"; {meant}"
     else:
         hint = did_you_mean([meant] if meant else nearest(choice, choices))
-    return f"no such choice{hint} (there are: {', '.join(choices) or 'none'})"
+    return f"no such choice{hint} (choices: {', '.join(choices) or 'none'})"
 
 
 def _plain(name: str) -> str:

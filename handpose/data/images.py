@@ -117,7 +117,7 @@ def _check_stated_size(content: bytes) -> None:
         with PIL.Image.open(io.BytesIO(content)) as image:
             size = image.size
     except PIL.Image.DecompressionBombError as error:
-        raise ValueError(f"its header claims too much: {error}") from None
+        raise ValueError(f"the header states too many pixels: {error}") from None
     except (OSError, ValueError):
         raise ValueError("not an image that can be read") from None
     _check_size(*size)

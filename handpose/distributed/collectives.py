@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 
-# How long the others wait for what rank 0 does alone, such as an index of a million pictures. If it
+# How long the others wait for what rank 0 does alone, such as an index of a million images. If it
 # fails meanwhile, its connections close, which ends the wait.
 _PATIENCE = timedelta(days=2)
 # Over the CPU, whatever the gradients go over: NCCL gives up a wait within minutes.

@@ -87,10 +87,10 @@ def _stop(noted: signal.Signals | None, *, together: bool) -> None:
 
 @contextmanager
 def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
-    """Notes signals within, in the main thread; elsewhere Python lets nobody listen.
+    """Record signals while the block runs; no-op outside the main thread.
 
-    When the run has stopped, and closed what it had open, its Slurm job is requeued: nothing of it
-    is in the way of the next, which may begin at once.
+    After the run has stopped and closed its files, its Slurm job is requeued, so the next attempt
+    may start at once.
 
     Args:
         requeues: whether a job that begins again would resume the run.

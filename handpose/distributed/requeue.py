@@ -6,8 +6,8 @@ import subprocess
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE = 60  # seconds, for Slurm to answer
-MOST = 100  # times; a job that never gets far enough to save would be requeued for ever
+_TIMEOUT = 60  # seconds for Slurm to answer
+MAX_REQUEUES = 100  # else a job that never gets far enough to save is requeued forever
 
 
 def requeue_job() -> bool:
@@ -21,7 +21,7 @@ def requeue_job() -> bool:
     if name is None or _state(os.environ["SLURM_JOB_ID"]) != "RUNNING":
         return False
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    if restarts >= MOST:
+    if restarts >= MAX_REQUEUES:
         _log.error("job %s was requeued %d times already, and is not again", name, restarts)
         return False
     if error := _scontrol("requeue", name)[1]:
@@ -61,7 +61,7 @@ def _scontrol(*arguments: str) -> tuple[str, str]:
             start_new_session=True,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:  # not installed in a container

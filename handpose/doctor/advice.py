@@ -143,7 +143,7 @@ def _bad(count: int) -> str:
 
 
 def _on_joints(source: SourceFacts) -> Iterator[Advice]:
-    """Labels that are missing, and what the source can be used for without them."""
+    """Yield advice on missing joint labels and on what the source can still be used for."""
     test = source.split("test")
     if source.settings.get("joint_regressor", "") is None:
         text = f"no joints without {source.key}.joint_regressor, so it is for pre-training only"

@@ -34,7 +34,7 @@ class SplitFacts(NamedTuple):
 
     split: Split
     hands: int
-    pictures: int
+    num_images: int
     poses: int  # identities
     left: int
     labelled_2d: int  # with some joint labelled
@@ -76,7 +76,7 @@ class Drawn(NamedTuple):
     split: Split
     side: str
     key: str
-    picture: np.ndarray  # (S, S, 3) uint8 RGB
+    image: np.ndarray  # (S, S, 3) uint8 RGB
 
 
 def examine(source: Source, *, reference_bone: str) -> tuple[SourceFacts, list[Drawn]]:
@@ -141,7 +141,7 @@ def _split_facts(
     return SplitFacts(
         split=split,
         hands=len(dataset),
-        pictures=len(np.unique(hands.image)),
+        num_images=len(np.unique(hands.image)),
         poses=len(np.unique(dataset.identities)),
         left=int(hands.is_left.sum()),
         labelled_2d=int(hands.has_uv.sum()),

@@ -29,7 +29,7 @@ def split_cells(facts: SplitFacts) -> dict[str, Cell]:
     """Returns {column: its cell} of a split."""
     counts = {
         "hands": facts.hands,
-        "images": facts.pictures,
+        "images": facts.num_images,
         "poses": facts.poses,
         "left": facts.left,
         "2D": facts.labelled_2d,

@@ -50,7 +50,7 @@ def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
         ValueError: there is no such folder.
     """
     find_runs(root)  # fail before the page is served
-    answers = _Answers(root, evaluate)
+    answers = _Handlers(root, evaluate)
     note = gr.HTML(elem_id="found")
     with gr.Row(equal_height=False):
         words = gr.Textbox(
@@ -80,8 +80,8 @@ def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
     evaluated.then(answers.sample, inputs, sample)
 
 
-class _Answers:
-    """What the controls of the tab lead to; the folder is read again each time."""
+class _Handlers:
+    """Event handlers of the results tab; each call reads the folder again."""
 
     def __init__(self, root: Path, evaluate: Evaluate) -> None:
         self.root = root

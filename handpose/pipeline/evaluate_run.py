@@ -32,7 +32,7 @@ def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
     """The configuration and the model of a finished run, whose data need not be here.
 
     Raises:
-        ValueError: there is no such run, it is not finished or damaged, or its configuration names
+        ValueError: there is no such run, it is not finished or corrupt, or its configuration names
             what must not be built.
     """
     register()

@@ -96,7 +96,7 @@ def _is_sweep(hydra: HydraConf) -> bool:
     return hydra.mode == RunMode.MULTIRUN
 
 
-def begins_in_place(hydra: HydraConf) -> bool:
+def resumes_in_same_directory(hydra: HydraConf) -> bool:
     """Whether the command line, repeated as it was typed, resumes the run and begins no other."""
     typed = _plain(hydra)["overrides"]["hydra"]
     given = [override for override in typed if override.startswith("hydra.run.dir=")]

@@ -20,7 +20,7 @@ from handpose.evaluation.summarise import summarise, summary_names
 from handpose.invocation import command_line
 from handpose.pipeline import trainers
 from handpose.pipeline.disk_space import check_space
-from handpose.pipeline.resume import begins_in_place, resumable
+from handpose.pipeline.resume import resumable, resumes_in_same_directory
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
@@ -61,7 +61,7 @@ def run(cfg: DictConfig) -> Path:
         _quiet_but_first(),
         told_once(),
         resumable(),
-        interruptible(requeues=begins_in_place(HydraConfig.get())) as interrupt,
+        interruptible(requeues=resumes_in_same_directory(HydraConfig.get())) as interrupt,
         claim(run_dir, config),
     ):
         if collectives.decided((run_dir / RESULTS).exists):

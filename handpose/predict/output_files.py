@@ -95,7 +95,7 @@ def _open_video(path: Path, rate: float, first: np.ndarray) -> cv2.VideoWriter:
     size = (first.shape[1], first.shape[0])
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
     if not video.isOpened():
-        raise OSError(f"{path}: this OpenCV cannot write MP4 videos")
+        raise OSError(f"{path}: this OpenCV cannot write MP4 videos; install a build with FFmpeg")
     return video
 
 

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The run directory, below the study's folder."""
+        """Return the run directory, relative to the study's folder."""
         within = _within(self.stage, self.head, self.fraction, self.seed)
         return f"{_top(self.stage, self.arm, self.candidate)}/{within}"
 

@@ -156,7 +156,7 @@ def wandb_logger(
 
 
 def log_to_wandb(logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]) -> None:
-    """The results as the run's summary, and the report's pictures."""
+    """Log the results as the run's summary, and the report's figures."""
     logger.experiment.summary.update(results)
     for name, content in figures.items():
         logger.log_image(f"report/{name}", [PIL.Image.open(io.BytesIO(content))])

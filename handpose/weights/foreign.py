@@ -46,10 +46,17 @@ class Translation:
 
 
 def translate(state: dict[str, Tensor], wanted: Set[str]) -> Translation:
-    """Takes the backbone out of `state` by the naming that yields the most of the `wanted` names.
+    """Extract the backbone from a state dict, by the naming scheme that matches most names.
+
+    Args:
+        state: names and tensors of a foreign checkpoint.
+        wanted: names of the backbone's tensors.
+
+    Returns:
+        The tensors under the backbone's names, and how they were found.
 
     Raises:
-        ValueError: no known naming yields any of them, or two yield as many.
+        ValueError: no known scheme matches any name, or two match equally many.
     """
     found = [
         (prefix, renamed, wanted & renamed.keys())

@@ -187,7 +187,7 @@ def _advice(
             "lacks the last fusion of the others. Take an HRNet of all branches, an HRNetV2."
         )
     if kinds["not finite"]:
-        return "Its training diverged or the file was damaged: take another one."
+        return "Its training diverged or the file is corrupt. Use another file."
     return "Choose the architecture that the weights were made with."
 
 

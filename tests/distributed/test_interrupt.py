@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handpose.distributed.interrupt import Interrupted, interruptible
-from handpose.distributed.requeue import MOST, requeue_job
+from handpose.distributed.requeue import MAX_REQUEUES, requeue_job
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_element_of_an_array_goes_back_alone(slurm: Slurm) -> None:
     [
         ("COMPLETING", {}),  # requeued or cancelled by Slurm itself
         ("CANCELLED", {}),
-        ("RUNNING", {"SLURM_RESTART_COUNT": str(MOST)}),
+        ("RUNNING", {"SLURM_RESTART_COUNT": str(MAX_REQUEUES)}),
         ("RUNNING", {"SLURM_PROCID": "1"}),  # the first task does it
     ],
 )

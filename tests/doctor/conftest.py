@@ -41,7 +41,7 @@ def make_source(tmp_path: Path) -> Callable[..., Source]:
 
 def split_facts(split: Split, **changes: Any) -> SplitFacts:
     """Ten hands with every label, and nothing odd about them."""
-    counts = dict(hands=10, pictures=10, poses=10, left=5)
+    counts = dict(hands=10, num_images=10, poses=10, left=5)
     labels = dict(labelled_2d=10, labelled_3d=10, cameras=10)
     measures = Measures(10, 0.1, 0.4, 1.0, 92.0)
     return SplitFacts(split, **{**counts, **labels, "measures": measures, **changes})

@@ -25,7 +25,7 @@ def _break(root: Path) -> None:
 
 def test_a_healthy_folder(root: Path, make_source: Callable[..., Source]) -> None:
     facts, drawn = examine(make_source(root), reference_bone="index")
-    counts = {s.split: (s.hands, s.pictures, s.poses, s.left) for s in facts.splits}
+    counts = {s.split: (s.hands, s.num_images, s.poses, s.left) for s in facts.splits}
     assert counts == {"train": (12, 12, 6, 0), "val": (4, 4, 2, 0), "test": (4, 4, 4, 0)}
     assert all(s.labelled_2d == s.labelled_3d == s.cameras == s.hands for s in facts.splits)
     for split in facts.splits:
@@ -34,7 +34,7 @@ def test_a_healthy_folder(root: Path, make_source: Callable[..., Source]) -> Non
         assert 70 < (split.measures.bone or 0) < 110
     assert (facts.findings, facts.missing, facts.is_fatal) == ((), {}, False)
     assert {one.split for one in drawn} == {"train", "val", "test"}
-    assert all(one.picture.shape == (400, 400, 3) for one in drawn)
+    assert all(one.image.shape == (400, 400, 3) for one in drawn)
 
 
 def test_bad_files_are_named_and_the_rest_is_looked_at(

@@ -11,11 +11,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.pipeline.resume import (
-    begins_in_place,
     begun_by,
     hydra_quoted,
     resumable,
     resume_command,
+    resumes_in_same_directory,
     telling_how_to_resume,
 )
 
@@ -116,7 +116,7 @@ def test_several_processes_are_started_as_they_were(monkeypatch: pytest.MonkeyPa
 def test_the_command_as_typed_resumes_only_where_the_directory_is_the_same(
     own: tuple[str, ...], mode: str, expected: bool
 ) -> None:
-    assert begins_in_place(hydra_of(own=own, mode=mode)) is expected
+    assert resumes_in_same_directory(hydra_of(own=own, mode=mode)) is expected
 
 
 class RefusedError(RuntimeError):

@@ -107,7 +107,7 @@ class _Text:
     def _take_key(self, seen: set[str]) -> str:
         key = self._take_value()
         if not isinstance(key, str):
-            raise self.error(f"a key must be a text, not {key!r}")
+            raise self.error(f"keys must be strings, found {key!r}")
         if key in seen:
             raise self.error(f"the key {key!r} occurs twice")
         seen.add(key)

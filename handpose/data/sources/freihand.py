@@ -23,7 +23,7 @@ from handpose.data.indexed import IndexedDataset
 from handpose.skeleton import FREIHAND_SCALE_BONE
 
 _SIDE = 224  # px
-_CENTRAL_BOX = np.array([(_SIDE - 1) / 2, (_SIDE - 1) / 2, _SIDE])
+_WHOLE_IMAGE = np.array([(_SIDE - 1) / 2, (_SIDE - 1) / 2, _SIDE])
 _NAMES = 8 * "[0-9]" + ".jpg"  # neither ._00000000.jpg nor 00000000 (1).jpg
 _OFFICIAL: dict[Split, str] = {"train": "training", "test": "evaluation"}
 _SHAPES: dict[str, tuple[int, ...]] = {"K": (3, 3), "xyz": (21, 3), "scale": ()}
@@ -130,5 +130,5 @@ class FreiHand(IndexedDataset):
             if number is None:
                 collector.add_image(image, (_SIDE, _SIDE))
                 continue
-            hand = Hand(image, number, split, _CENTRAL_BOX, False, identity=frame, group=frame)
+            hand = Hand(image, number, split, _WHOLE_IMAGE, False, identity=frame, group=frame)
             collector.add_hand(hand._replace(size=(_SIDE, _SIDE)))

@@ -143,6 +143,7 @@ def load_regressor(path: Path) -> np.ndarray:
         ) from error
     if not np.isfinite(matrix).all() or np.abs(matrix.sum(axis=1) - 1).max() > _MAX_ROW_ERROR:
         raise ValueError(
-            f"dataset.joint_regressor={path}: a joint is a mean of vertices: each row must sum to 1"
+            f"dataset.joint_regressor={path}: each row must be finite and sum to 1, since a joint "
+            "is a mean of vertices; save MANO's J_regressor again"
         )
     return matrix

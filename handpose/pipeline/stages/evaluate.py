@@ -34,7 +34,7 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
     """The fine-tuned model of a finished run.
 
     Raises:
-        ValueError: `model.pt` is damaged; names it.
+        ValueError: `model.pt` is corrupt.
     """
     stage = build_stage(cfg, parts.build_backbone(cfg))
     stage.model.load_state_dict(torch_file.load(run_dir / MODEL)["state_dict"])

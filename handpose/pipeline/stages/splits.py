@@ -35,7 +35,7 @@ class Splits:
             the training ones, but are the same in every epoch.
         labelled: "train", "val" and "test" crops; empty with `head=none`, and without "test" where
             another split is evaluated.
-        unreadable: the pictures for which others were taken in training.
+        unreadable: images that were replaced in training.
     """
 
     views: dict[Split, ViewDataset]
@@ -60,7 +60,7 @@ def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
 
     Args:
         cfg: of the run.
-        run_dir: where pictures that become unreadable are listed, and the cut is kept.
+        run_dir: folder for the list of unreadable images and the validation cut.
 
     Raises:
         ValueError: a split is missing, malformed, or too small for BatchNorm; names it.

@@ -53,7 +53,7 @@ def test_not_a_number_is_left_to_the_reader_of_the_record(tmp_path: Path) -> Non
         ('{"a": 1}', "expected, '1' found"),
         ('{"a": [{"b": 1, "b": 2}]}', "the key 'b' occurs twice"),
         ('{"a": [], "a": []}', "the key 'a' occurs twice"),
-        ("{1: 2}", "a key must be a text"),
+        ("{1: 2}", "keys must be strings"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, reason: str, tmp_path: Path) -> None:
