@@ -44,7 +44,7 @@ def test_a_batch_that_cannot_be_divided(refused: Refused) -> None:
     assert "pretrain.batch_size=16: is divided among 3 processes" in printed
     assert "set a multiple of 3 that is at least 6" in printed
     printed = refused("trainer.devices=4", "objective=none", "finetune.batch_size=4")
-    assert "set a multiple of 4, 8 or more" in printed
+    assert "set a multiple of 4 that is at least 8" in printed
     printed = refused("trainer=debug", "trainer.devices=8", "objective=none")
     assert "finetune.batch_size=16 (capped at 8): is divided among 8" in printed
 
