@@ -1,4 +1,4 @@
-"""Checks on a file of the user's before it is opened, and how its name is shown.
+"""Checks on a user's file before it is opened, how its name is shown, and whole writes.
 
 A device never ends, a pipe without a writer blocks, and a huge file fills the memory. The file's
 status tells all three.
@@ -7,6 +7,8 @@ status tells all three.
 import errno
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,14 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} is not a JSON object")
     return content
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a file beside `path` to write, which then replaces it: a reader finds whole files."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

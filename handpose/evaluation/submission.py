@@ -11,6 +11,7 @@ from pathlib import Path
 
 from handpose.data.base import HandDataset
 from handpose.evaluation.evaluation import Evaluation
+from handpose.files import replacing
 
 OFFICIAL_LENGTH = 3960  # images in FreiHAND's evaluation/rgb
 _NO_MESH = json.dumps([[0, 0, 0]] * 778, separators=(",", ":"))
@@ -57,8 +58,6 @@ def write_submission(path: Path, evaluation: Evaluation) -> None:
     hands = [[[round(c, _DIGITS) for c in joint] for joint in hand] for hand in xyz.tolist()]
     joints = json.dumps(hands, allow_nan=False, separators=(",", ":"))
     content = f"[{joints},[{','.join([_NO_MESH] * len(hands))}]]"
-    partial = path.with_name(f".{path.name}.partial")
-    with zipfile.ZipFile(partial, "w") as file:
+    with replacing(path) as partial, zipfile.ZipFile(partial, "w") as file:
         entry = zipfile.ZipInfo("pred.json")  # dated 1980, for the same bytes every time
         file.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
-    partial.replace(path)

@@ -7,6 +7,7 @@ from handpose.data.synthetic.anatomy import mean_reach
 from handpose.export.agreement import Agreement, measure
 from handpose.export.card import model_card
 from handpose.export.graph import OPSET, ExportedModel, write_graph
+from handpose.files import replacing
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.parts import build_terms
 from handpose.pipeline.run_directory import RESULTS, finished_config, read_json
@@ -25,15 +26,12 @@ class ExportedRun(NamedTuple):
     agreement: Agreement
 
 
-def export_run(
-    run_dir: Path, folder: Path, *, tolerance: float = TOLERANCE, opset: int = OPSET
-) -> ExportedRun:
+def export_run(run_dir: Path, folder: Path, *, opset: int = OPSET) -> ExportedRun:
     """Writes the graph, if it agrees with the model, and the model card.
 
     Args:
         run_dir: a finished run.
         folder: is made if missing; files of an earlier export are replaced.
-        tolerance: px and mm by which the two may differ on random crops, beside rounding.
         opset: version of the ONNX operators.
 
     Raises:
@@ -46,19 +44,15 @@ def export_run(
     model, size = ExportedModel(pose_model), cfg.finetune.dataset.image_size
     notes = {"model": essence(config), "image_size": str(size), "bone": cfg.reference_bone}
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{GRAPH}.partial"
-    try:
+    with replacing(folder / GRAPH) as partial:
         write_graph(model, partial, image_size=size, notes=notes, opset=opset)
         bone = mean_reach(REFERENCE_BONES[cfg.reference_bone][1])
         agreement = measure(model, partial, image_size=size, bone=bone)
-        if not agreement.holds(tolerance):
+        if not agreement.holds(TOLERANCE):
             raise ValueError(
                 f"the ONNX graph is refused and was deleted: {agreement}. Allowed are "
-                f"{tolerance:.0e} px and mm. Try another version of torch, onnx or onnxruntime"
+                f"{TOLERANCE:.0e} px and mm. Try another version of torch, onnx or onnxruntime"
             )
-        partial.replace(folder / GRAPH)
-    finally:
-        partial.unlink(missing_ok=True)
     card = model_card(
         config, read_json(run_dir / RESULTS), build_terms(cfg), agreement=agreement, opset=opset
     )

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from handpose.config.renamed import with_current_names
 from handpose.config.stored import changes
-from handpose.files import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular, replacing
 from handpose.pipeline.resume import begun_by, further_command, how_to_resume
 
 _log = logging.getLogger(__name__)
@@ -152,6 +152,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Whole or not at all; NaN is refused, since JSON has none."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False))
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False))

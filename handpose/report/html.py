@@ -63,41 +63,20 @@ def _environment() -> Environment:
     return environment
 
 
-def write_page(path: Path, page: str) -> None:
-    """Writes the page to `path` atomically: a reader finds the old page or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def page_image(png: bytes) -> PageImage:
     """Embeds a figure. One with photographs is packed as WebP."""
-    kind, packed, pixels = "png", png, _decode(png)
-    if len(png) > _LARGE:
-        kind = "webp"
-        done, array = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
-        assert done, "this OpenCV cannot write WebP"
-        packed = array.tobytes()
-    height, width = (100 * length // PIXELS_PER_INCH for length in pixels.shape[:2])
-    return PageImage(data_uri(packed, kind), width, height)
-
-
-def data_uri(content: bytes, kind: str = "png") -> str:
-    """Embeds an image file of a kind ("png", "webp") as an address."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    image = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert image is not None, "a figure is not a PNG"
+    height, width = (100 * length // PIXELS_PER_INCH for length in image.shape[:2])
+    return PageImage(image_uri(image) if len(png) > _LARGE else _uri(png, "png"), width, height)
 
 
 def image_uri(image: np.ndarray) -> str:
     """Embeds an image (H, W, 3) uint8 RGB as WebP."""
     done, packed = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
     assert done, "this OpenCV cannot write WebP"
-    return data_uri(packed.tobytes(), "webp")
+    return _uri(packed.tobytes(), "webp")
 
 
-def _decode(png: bytes) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None, "a figure is not a PNG"
-    return image
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

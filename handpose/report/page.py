@@ -9,11 +9,12 @@ import yaml
 
 from handpose.evaluation.evaluation import Evaluation, Results
 from handpose.evaluation.summarise import main_names
+from handpose.files import replacing
 from handpose.records import Views
 from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
 from handpose.report.choices import essence, key_choices, part_name
 from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
-from handpose.report.html import render, write_page
+from handpose.report.html import render
 from handpose.report.predictions import draw_predictions, samples_to_draw
 from handpose.report.rows import facts, metric_rows, pretext_rows
 from handpose.report.views import draw_view_pairs
@@ -84,7 +85,8 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
         counts=facts(results),
         figures=figures,
     )
-    write_page(path, page)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def _heading(report: ReportInput) -> dict[str, str]:

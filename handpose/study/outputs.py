@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from handpose.evaluation.summarise import describe
+from handpose.files import replacing
 from handpose.pipeline.run_directory import write_json
-from handpose.report.html import render, write_page
+from handpose.report.html import render
 from handpose.study.figures import make_figures
 from handpose.study.findings import Findings
 from handpose.study.multiruns import command_line
@@ -35,7 +36,8 @@ def write_outputs(folder: Path, findings: Findings, *, plan: Any) -> Path:
     for name, png in figures.items():
         (folder / f"{name}.png").write_bytes(png)
     (folder / "table.md").write_text(as_markdown(findings), encoding="utf-8")
-    write_page(folder / PAGE, _page(findings, figures, plan))
+    with replacing(folder / PAGE) as partial:
+        partial.write_text(_page(findings, figures, plan), encoding="utf-8")
     write_json(folder / "study.json", as_json(findings) | {"plan": plan})
     return folder / PAGE
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from handpose.files import replacing
 from handpose.pipeline.run_directory import RESULTS, read_json, write_json
 from handpose.sweep.cells import FAILURE, Cell
 
@@ -63,9 +64,8 @@ def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) 
     texts = [head, ["---"] * len(head), *lines]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in texts)
     above = f"# {sweep}\n\n`{command}`\n\n{_counted(rows)}; for all: {_common_text(rows)}\n\n"
-    partial = folder / ".sweep.md.partial"
-    partial.write_text(f"{above}{table}\n", encoding="utf-8")
-    partial.replace(folder / "sweep.md")
+    with replacing(folder / "sweep.md") as partial:
+        partial.write_text(f"{above}{table}\n", encoding="utf-8")
 
 
 def print_table(folder: Path, rows: Sequence[Row], *, console: Console | None = None) -> None:
