@@ -10,11 +10,10 @@ import json
 import logging
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from handpose.config import check_command_line
-from handpose.config.catalogue import CONF
+from handpose.config.composer import compose_config
 from handpose.config.files import require_writable
 from handpose.config.overrides import path_argument
 from handpose.config.schema import register
@@ -23,11 +22,7 @@ from handpose.pipeline.third_party_messages import told_once
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Refuses a wrong command line as train.py does, then examines the data.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Refuses a wrong command line as train.py does, then examines the data."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,8 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_intermixed_args(argv)
     register()
     check_command_line(arguments.overrides)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("config", overrides=arguments.overrides, return_hydra_config=True)
+    cfg = compose_config(*arguments.overrides)
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # building an index takes long
     with told_once():
         is_ready = _examine(cfg, arguments)

@@ -64,11 +64,6 @@ def source_lines(source: SourceFacts) -> dict[str, str]:
     return {label: text for label, text in lines.items() if text}
 
 
-def bad_rows(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Returns (file, reason) of bad files and records."""
-    return [(f.file, f.reason + " (left out)" * f.is_left_out) for f in findings]
-
-
 def render_page(diagnosis: Diagnosis, *, command: str) -> str:
     """Returns doctor.html.
 
@@ -134,8 +129,8 @@ def _findings_table(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, pad_edge=False, caption=f"and {more} more" if more > 0 else None)
     table.add_column("bad file or record", overflow="fold")
     table.add_column("reason", overflow="fold")
-    for file, reason in bad_rows(findings[:_MAX_SHOWN]):
-        table.add_row(escape(file), escape(reason))
+    for file, reason, is_left_out in findings[:_MAX_SHOWN]:
+        table.add_row(escape(file), escape(reason) + " (left out)" * is_left_out)
     return table
 
 

@@ -10,11 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from handpose.config import check_command_line
-from handpose.config.catalogue import CONF
+from handpose.config.composer import compose_config
 from handpose.config.errors import ends_with_message
 from handpose.config.overrides import path_argument
 from handpose.config.schema import register
@@ -24,18 +23,13 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Refuses a wrong command line as train.py does, then serves the page.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Refuses a wrong command line as train.py does, then serves the page."""
     arguments = _arguments(argv)
     register()
     check_command_line(arguments.overrides)
     if find_spec("gradio") is None:
         raise SystemExit('The page needs Gradio: pip install "handpose[explore]"')
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("config", overrides=arguments.overrides, return_hydra_config=True)
+    cfg = compose_config(*arguments.overrides)
     runs = arguments.runs or Path(cfg.paths.runs)
     if arguments.runs is None:
         runs.mkdir(parents=True, exist_ok=True)  # train.py would make it

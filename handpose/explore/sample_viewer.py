@@ -13,17 +13,9 @@ from handpose.evaluation.evaluation import Evaluation
 from handpose.explore import FRAGMENTS
 from handpose.explore.comparison import Shown
 from handpose.explore.finished_runs import Evaluated
-from handpose.geometry.align import procrustes
 from handpose.report.html import fragment, image_uri, page_image
-from handpose.report.predictions import sample_errors
-from handpose.report.skeletons import (
-    SIGHTS,
-    Pose,
-    centred,
-    draw_pose,
-    millimetres_per_inch,
-    overlay,
-)
+from handpose.report.predictions import aligned_poses, draw_over, sample_errors
+from handpose.report.skeletons import SIGHTS, Pose, draw_pose, millimetres_per_inch
 from handpose.report.style import new_figure, to_png
 
 ORDERS = ("worst first", "best first")
@@ -102,8 +94,9 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
 
     def drawn(place: int, size: int) -> dict[str, Any]:
         row, error = rows[place]
-        image = image_uri(_draw_overlay(evaluated, row, size=size))
-        return {"image": image, "error": f"{error:.1f} {unit}", "index": int(e.index[row])}
+        index = int(e.index[row])
+        image = image_uri(draw_over(e, row, evaluated.source[index].image, size=size))
+        return {"image": image, "error": f"{error:.1f} {unit}", "index": index}
 
     return fragment(
         FRAGMENTS,
@@ -116,20 +109,9 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
     )
 
 
-def _draw_overlay(evaluated: Evaluated, row: int, *, size: int) -> np.ndarray:
-    """The sample's image with the prediction and, in white, the truth: (size, size, 3) uint8."""
-    e = evaluated.evaluation
-    image = evaluated.source[int(e.index[row])].image
-    uv, true, valid = (field[row].numpy() for field in (e.uv, e.true_uv, e.uv_valid))
-    return overlay(image, uv, true, valid, size=size)
-
-
 def _draw_skeleton(evaluation: Evaluation, row: int, *, turn: float, tilt: float) -> bytes:
     """Prediction (aligned, in the colours of the fingers) and truth (grey). PNG."""
-    e = evaluation
-    true, valid = e.true_xyz[row, None], e.xyz_valid[row, None]
-    aligned = procrustes(e.xyz[row, None], true, valid).apply(e.xyz[row, None])
-    pose = centred(aligned[0].numpy(), true[0].numpy(), valid[0].numpy())
+    (pose,) = aligned_poses(evaluation, [row])
     figure = new_figure(_SIDE, _SIDE)
     axes = figure.add_axes((0.04, 0.08, 0.92, 0.84))
     axes.axis("off")

@@ -3,7 +3,6 @@
 J = 21 joints, S side of a view in px.
 """
 
-import math
 from typing import NamedTuple
 
 import cv2
@@ -20,7 +19,7 @@ from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import Sample, ViewParams, Views
 from handpose.report.html import fragment, image_uri
 from handpose.report.skeletons import draw_skeleton, joint_colours
-from handpose.report.views import look, pair_images, signed, target_affine
+from handpose.report.views import in_words, look, pair_images, target_affine
 
 _NEUTRAL = (0.0, 1.0, 1.0, 0.0)  # hue, saturation, gain, bias
 _SIZE = 384  # px of an image on the page
@@ -131,28 +130,7 @@ def parameters_html(pair: Pair, *, size: int) -> str:
     """
     params = pair.views.params
     maps_shown = [from_plain(params, 0, size), from_plain(params, 1, size), pair.target]
-    columns = [_in_words(one) for one in maps_shown]
-    rows = {name: [column[name] for column in columns] for name in columns[0]}
+    columns = [in_words(one, 0, digits=1) for one in maps_shown]
+    rows = {name: [column[name] or "–" for column in columns] for name in columns[0]}
     looks = [look(params, 0, view, size) for view in (0, 1)]
     return fragment(FRAGMENTS, "parameters", rows=rows, untracked=looks)
-
-
-def _in_words(target: RelativeMap) -> dict[str, str]:
-    """Name -> value of each part of a map."""
-    sin, cos = target.rotation[0].tolist()
-    across, down = (100 * target.shift[0]).tolist()
-    hue, saturation, gain, bias = target.colour[0].tolist()
-    colours = {
-        "hue": f"{signed(math.degrees(hue), 0)}°",
-        "saturation": f"×{math.exp(saturation):.2f}",
-        "gain": f"×{math.exp(gain):.2f}",
-        "bias": signed(bias, 0),
-    }
-    valid = target.colour_valid[0].tolist()
-    return {
-        "rotation": f"{signed(math.degrees(math.atan2(sin, cos)), 1)}°",
-        "scale": f"×{math.exp(float(target.log_scale[0])):.2f}",
-        "shift right": f"{signed(across, 1)} %",
-        "shift down": f"{signed(down, 1)} %",
-        **{n: text if on else "–" for (n, text), on in zip(colours.items(), valid, strict=True)},
-    }

@@ -19,11 +19,7 @@ _REQUIRED = ("onnx", "onnxruntime", "onnxscript")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Exports; exits with 1 and one message on any problem.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Exports; exits with 1 and one message on any problem."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

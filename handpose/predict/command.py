@@ -49,11 +49,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Checks the arguments, then predicts; exits with 1 if nothing was predicted.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Checks the arguments, then predicts; exits with 1 if nothing was predicted."""
     arguments = _parsed(argv)
     finished_config(arguments.run)  # refuses a run that is not finished
     found, known = _checked(arguments)

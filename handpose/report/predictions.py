@@ -124,11 +124,11 @@ def draw_predictions(
     sights = SIGHTS if evaluation.xyz_valid[rows].any() else ()
     height = _IMAGE + _TEXT + (_SKELETON[1] if sights else 0) + _BOTTOM
     figure = new_figure(max(len(rows), 2) * (_IMAGE + _GAP) - _GAP, height)
-    poses, captions = _poses(evaluation, rows), _captions(evaluation, rows)
+    poses, captions = aligned_poses(evaluation, rows), _captions(evaluation, rows)
     scale = millimetres_per_inch(poses, width=_SKELETON[0], height=_SKELETON[1])
     for column, row in enumerate(rows):
         left = column * (_IMAGE + _GAP)
-        image = _image(evaluation, row, images[int(evaluation.index[row])])
+        image = draw_over(evaluation, row, images[int(evaluation.index[row])])
         show_image(_axes(figure, left, 0, _IMAGE, _IMAGE), image)
         _write(figure, left, captions[column])
         for place, sight in enumerate(sights):
@@ -146,13 +146,14 @@ def _axes(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
-def _image(evaluation: Evaluation, row: int, image: np.ndarray) -> np.ndarray:
-    uv, true = evaluation.uv[row].numpy(), evaluation.true_uv[row].numpy()
-    return overlay(image, uv, true, evaluation.uv_valid[row].numpy())
+def draw_over(e: Evaluation, row: int, image: np.ndarray, *, size: int = 520) -> np.ndarray:
+    """Draws the prediction and the truth of a row over its image; see `overlay`."""
+    uv, true, valid = (field[row].numpy() for field in (e.uv, e.true_uv, e.uv_valid))
+    return overlay(image, uv, true, valid, size=size)
 
 
-def _poses(evaluation: Evaluation, rows: list[int]) -> list[Pose]:
-    """Returns the predictions after the same alignment as their error."""
+def aligned_poses(evaluation: Evaluation, rows: list[int]) -> list[Pose]:
+    """Returns truth and prediction of some rows, aligned as for their error."""
     true, valid = evaluation.true_xyz[rows], evaluation.xyz_valid[rows]
     aligned = procrustes(evaluation.xyz[rows], true, valid).apply(evaluation.xyz[rows])
     hands = zip(aligned.numpy(), true.numpy(), valid.numpy(), strict=True)

@@ -42,31 +42,17 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def new_panels(count: int, *, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Makes a figure as wide as the page, with plots in a grid.
-
-    Args:
-        count: of the plots.
-        columns: of the grid.
-        height: of a plot, inches.
-    """
+    """Makes a figure as wide as the page, with a grid of plots that are `height` inches high."""
     rows = -(-count // columns)
     figure = Figure(figsize=(PAGE_WIDTH, rows * height), facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
 
 
-def tidy(axes: Axes, *, title: str, x: str, y: str = "") -> None:
-    """Sets titles in small type, faint horizontal rules and a thin spine.
-
-    Args:
-        axes: changed in place.
-        title: of the plot.
-        x: label of the axis.
-        y: label of the axis.
-    """
+def tidy(axes: Axes, *, title: str, x: str) -> None:
+    """Sets the title and the label of the x axis in small type, faint rules and a thin spine."""
     axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=8)
     axes.set_xlabel(x, fontsize=NORMAL, color=MUTED)
-    axes.set_ylabel(y, fontsize=NORMAL, color=MUTED)
     axes.tick_params(labelsize=NORMAL, colors=MUTED, labelcolor=MUTED, length=0, pad=5)
     axes.grid(axis="y", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)

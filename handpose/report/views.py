@@ -125,28 +125,38 @@ def _describe(
     params: ViewParams, target: RelativeMap, pair: int, size: int
 ) -> list[tuple[str, str]]:
     """Returns lines of text with their colours: geometry, colours, further effects per view."""
+    rotation, scale, right, down, *colours = in_words(target, pair, digits=0).items()
+    geometry = f"{' '.join(rotation)}   {' '.join(scale)}   shift {right[1]}, {down[1]} of the side"
+    seen = "   ".join(f"{name} {text}" for name, text in colours if text)
+    looks = [(f"view {view + 1}: {look(params, pair, view, size)}", MUTED) for view in (0, 1)]
+    return [(geometry, INK), (seen or "no colour to compare", INK), *looks]
+
+
+def in_words(target: RelativeMap, pair: int, *, digits: int) -> dict[str, str]:
+    """Returns name -> value of each part of a map; empty for colours that grey or Sobel removed.
+
+    Args:
+        target: relative targets of a batch.
+        pair: row of the batch.
+        digits: decimals of the rotation (degrees) and the shift (% of the side).
+    """
     sin, cos = target.rotation[pair].tolist()
     across, down = (100 * target.shift[pair]).tolist()
-    geometry = (
-        f"rotation {signed(math.degrees(math.atan2(sin, cos)), 0)}°   "
-        f"scale ×{math.exp(float(target.log_scale[pair])):.2f}   "
-        f"shift {signed(across, 0)} %, {signed(down, 0)} % of the side"
-    )
-    looks = [(f"view {view + 1}: {look(params, pair, view, size)}", MUTED) for view in (0, 1)]
-    return [(geometry, INK), (_colours(target, pair), INK), *looks]
-
-
-def _colours(target: RelativeMap, pair: int) -> str:
-    """Describes the colour map, without parts that grey or Sobel removed."""
     hue, saturation, gain, bias = target.colour[pair].tolist()
-    parts = (
-        f"hue {signed(math.degrees(hue), 0)}°",
-        f"saturation ×{math.exp(saturation):.2f}",
-        f"gain ×{math.exp(gain):.2f}",
-        f"bias {signed(bias, 0)}",
-    )
-    seen = [part for part, on in zip(parts, target.colour_valid[pair].tolist(), strict=True) if on]
-    return "   ".join(seen) or "no colour to compare"
+    colours = {
+        "hue": f"{signed(math.degrees(hue), 0)}°",
+        "saturation": f"×{math.exp(saturation):.2f}",
+        "gain": f"×{math.exp(gain):.2f}",
+        "bias": signed(bias, 0),
+    }
+    valid = target.colour_valid[pair].tolist()
+    return {
+        "rotation": f"{signed(math.degrees(math.atan2(sin, cos)), digits)}°",
+        "scale": f"×{math.exp(float(target.log_scale[pair])):.2f}",
+        "shift right": f"{signed(across, digits)} %",
+        "shift down": f"{signed(down, digits)} %",
+        **{n: text if on else "" for (n, text), on in zip(colours.items(), valid, strict=True)},
+    }
 
 
 def look(params: ViewParams, pair: int, view: int, size: int) -> str:

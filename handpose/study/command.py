@@ -48,11 +48,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Checks the whole study before it starts anything.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Checks the whole study before it starts anything."""
     arguments = _parsed(argv)
     register()
     try:

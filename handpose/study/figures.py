@@ -150,7 +150,7 @@ def _draw_seeds(findings: Findings) -> bytes:
             for place in known:
                 colour = _arm_colours(study)[arms[place]]
                 axes.plot(place, values[place], "o", color=colour, markersize=4.5, alpha=0.85)
-        axes.set_ylabel(title)
+        axes.set_ylabel(title, fontsize=NORMAL, color=MUTED)
         axes.set_xticks(range(len(arms)), arms, rotation=30, ha="right")
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.tick_params(labelsize=NORMAL)
