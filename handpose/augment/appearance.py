@@ -41,8 +41,6 @@ def sample_appearance(
     """Draws a view's appearance. The same numbers are drawn whatever the switches are.
 
     Args:
-        rng: Of the sample.
-        settings: Switches and ranges.
         size: S.
         joints: (N, 2) px of the view, where a cut-out about a joint may lie.
     """
@@ -91,7 +89,6 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
 
     Args:
         view: (S, S, 3) uint8 RGB.
-        look: The drawn numbers.
 
     Returns:
         (S, S, 3) uint8.

@@ -41,8 +41,6 @@ def sample_affine(
     same numbers are drawn whatever the switches are, so one switch changes nothing else.
 
     Args:
-        rng: Of the sample.
-        settings: Switches and ranges.
         box: (3,) centre u, centre v, side, in px of the source.
         size: S.
     """
@@ -63,7 +61,6 @@ def plain_affine(settings: Augmentation, box: np.ndarray, size: int) -> np.ndarr
     """Returns the map (2, 3) float64 of the plain crop of side `margin` x box side.
 
     Args:
-        settings: Give the margin.
         box: (3,) centre u, centre v, side, in px of the source.
         size: S.
     """

@@ -37,62 +37,35 @@ class Augmentation:
 
     The first four are tracked: `relative` can predict them. The defaults are `augment=full`.
 
-    Args:
-        rotate: Rotate by `angle`.
-        crop: Shift the crop by `shift`.
-        random_crop: Scale the crop by `margin_range`; if off, its side is `margin` x box side.
-        colour_jitter: Change `hue`, `saturation`, `gain` and `bias`.
-        colour_drop: Replace the channels by their mean.
-        gaussian_blur: Blur by `blur_sigma`.
-        gaussian_noise: Add noise of `noise_std`.
-        cut_out: Erase a rectangle of sides `cut_out_side`.
-        sobel: Replace the image by its gradient magnitude.
-        angle: In degrees.
-        shift: In box sides.
-        margin: Crop side / box side.
-        margin_range: Crop side / box side.
-        hue: In degrees.
-        saturation: Factor.
-        gain: Factor.
-        bias: In 0..255.
-        blur_sigma: In px of the view.
-        noise_std: In 0..255.
-        cut_out_side: In sides of the view.
-        probability: Of each of the last five switches.
-        shift_along: Axes of the shift: "source" image, or rotated "view".
-        noise: "symmetric", or "one_sided": negative noise is 0, which brightens.
-        cut_out_at: "anywhere", or "joint": a square about a labelled joint, if there is one.
-        cut_out_fill: "black", or "grey": one random level.
-
     Raises:
         ValueError: A value is out of its bounds or not one of its words.
     """
 
-    rotate: bool = True
-    crop: bool = True
-    random_crop: bool = True
-    colour_jitter: bool = True
-    colour_drop: bool = True
-    gaussian_blur: bool = True
-    gaussian_noise: bool = True
-    cut_out: bool = True
-    sobel: bool = False
-    angle: Range = (-45, 45)
-    shift: Range = (-0.1, 0.1)
-    margin: float = 1.25
-    margin_range: Range = (0.9, 1.5)
-    hue: Range = (-45, 45)
-    saturation: Range = (0.2, 1.0)
-    gain: Range = (0.5, 1.0)
-    bias: Range = (5, 20)
-    blur_sigma: Range = (0.1, 2.0)
-    noise_std: float = 25
-    cut_out_side: Range = (0, 0.16)
-    probability: float = 0.5
-    shift_along: str = "source"
-    noise: str = "symmetric"
-    cut_out_at: str = "anywhere"
-    cut_out_fill: str = "black"
+    rotate: bool = True  # by `angle`
+    crop: bool = True  # shift the crop by `shift`
+    random_crop: bool = True  # scale it by `margin_range`; if off, its side is `margin` x box side
+    colour_jitter: bool = True  # change `hue`, `saturation`, `gain` and `bias`
+    colour_drop: bool = True  # replace the channels by their mean
+    gaussian_blur: bool = True  # by `blur_sigma`
+    gaussian_noise: bool = True  # of `noise_std`
+    cut_out: bool = True  # erase a rectangle of sides `cut_out_side`
+    sobel: bool = False  # replace the image by its gradient magnitude
+    angle: Range = (-45, 45)  # degrees
+    shift: Range = (-0.1, 0.1)  # box sides
+    margin: float = 1.25  # crop side / box side
+    margin_range: Range = (0.9, 1.5)  # crop side / box side
+    hue: Range = (-45, 45)  # degrees
+    saturation: Range = (0.2, 1.0)  # factor
+    gain: Range = (0.5, 1.0)  # factor
+    bias: Range = (5, 20)  # in 0..255
+    blur_sigma: Range = (0.1, 2.0)  # px of the view
+    noise_std: float = 25  # in 0..255
+    cut_out_side: Range = (0, 0.16)  # sides of the view
+    probability: float = 0.5  # of each of the last five switches
+    shift_along: str = "source"  # axes of the shift: the "source" image's, or the rotated "view"'s
+    noise: str = "symmetric"  # or "one_sided": negative noise is 0, which brightens
+    cut_out_at: str = "anywhere"  # or "joint": a square about a labelled joint, if there is one
+    cut_out_fill: str = "black"  # or "grey": one random level
 
     @property
     def reads_joints(self) -> bool:

@@ -83,7 +83,6 @@ def examine(source: Source, *, reference_bone: str) -> tuple[SourceFacts, list[D
     """Opens a source and examines every split of it.
 
     Args:
-        source: what to open.
         reference_bone: "index" or "middle", the bone that is measured.
     """
     opened = open_splits(source)
@@ -103,7 +102,6 @@ def draw_tile(sample: Sample, *, size: int) -> np.ndarray:
     """Draws the box in white and the joints in their fingers' colours on the image around the box.
 
     Args:
-        sample: a hand.
         size: S, side of the tile in px.
 
     Returns:

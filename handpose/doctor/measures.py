@@ -83,7 +83,6 @@ def measure(samples: Iterable[Sample], *, reference_bone: str) -> Measures:
     """Compares the labels of each hand with one another.
 
     Args:
-        samples: hands of one split.
         reference_bone: "index" or "middle".
     """
     count, errors, inside, bones = 0, [np.empty(0)], [np.empty(0)], []

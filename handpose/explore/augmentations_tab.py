@@ -98,8 +98,6 @@ def overrides(settings: Augmentation, base: Augmentation, *, part: str = PLAIN) 
     """Returns the overrides of train.py that lead from `base` to `settings`.
 
     Args:
-        settings: the wanted ones.
-        base: the configured ones.
         part: of the objective, whose views these are.
     """
     key = f"objective.parts.{part}.augment" if part else "augment"
@@ -121,12 +119,7 @@ class Source(NamedTuple):
 
 
 def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
-    """Builds the tab.
-
-    Args:
-        blocks: the page, which is open.
-        source: the data.
-    """
+    """Builds the tab."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             split = gr.Radio(list(SPLITS), value=SPLITS[0], label=f"split of {source.name}")

@@ -104,7 +104,6 @@ def inside(root: Path, path: Path) -> Path:
 
     Args:
         root: the folder that it must lie in.
-        path: the path.
 
     Raises:
         ValueError: it leads outside of `root`.

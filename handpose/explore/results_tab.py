@@ -42,9 +42,7 @@ def add_results_tab(blocks: gr.Blocks, root: Path, evaluate: Evaluate) -> None:
     """Builds the tab.
 
     Args:
-        blocks: the page, which is open.
         root: the folder of all runs, read again each time the page is loaded.
-        evaluate: gives the predictions of a run.
 
     Raises:
         ValueError: there is no such folder.
@@ -171,9 +169,7 @@ def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
     """Returns (label, value) of the sweeps and runs to choose from.
 
     Args:
-        found: all runs.
         words: those in the label, separated by spaces.
-        order: one of `ORDERS`.
     """
     sweeps = found.sweeps().items()
     labelled = [(f"{_SWEEP}{name} ({len(runs)} runs)", f"{_SWEEP}{name}") for name, runs in sweeps]

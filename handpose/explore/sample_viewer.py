@@ -49,12 +49,7 @@ def add_sample_viewer(show: Callable[..., str]) -> tuple[list[Any], gr.HTML]:
 
 
 def updated_controls(shown: Sequence[Shown], done: Mapping[str, Evaluation]) -> tuple[Any, ...]:
-    """Returns the controls of `add_sample_viewer` for the evaluated runs; hidden for none.
-
-    Args:
-        shown: the chosen runs.
-        done: the evaluations by letter.
-    """
+    """Returns the controls of `add_sample_viewer` for the evaluated runs; hidden for none."""
     options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
     visible = bool(done)
     most = max((len(_ranked(one, ORDERS[0])) - 1 for one in done.values()), default=1)
@@ -80,8 +75,6 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
     """Shows a sample, large and in 3D, and the next ones, small.
 
     Args:
-        evaluated: the run.
-        order: one of `ORDERS`.
         rank: place in that order, from 0.
         turn: degrees about the vertical axis.
         tilt: degrees about the horizontal axis.

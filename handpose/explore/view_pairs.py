@@ -50,12 +50,8 @@ def make_pair(
     """Draws two views of a sample.
 
     Args:
-        sample: unaugmented.
-        settings: of both views.
         size: S.
-        seed: of the run.
         time: how many times the sample was drawn before.
-        index: of the sample.
     """
     rng = sample_rng(seed, time, index)
     made = make_views(
@@ -122,12 +118,7 @@ def _draw_joints(image: np.ndarray, uv: np.ndarray, valid: np.ndarray) -> np.nda
 
 
 def parameters_html(pair: Pair, *, size: int) -> str:
-    """Shows the tracked parameters of each view beside the relative target.
-
-    Args:
-        pair: the views.
-        size: S.
-    """
+    """Shows the tracked parameters of each view beside the relative target."""
     params = pair.views.params
     maps_shown = [from_plain(params, 0, size), from_plain(params, 1, size), pair.target]
     columns = [in_words(one, 0, digits=1) for one in maps_shown]

@@ -29,10 +29,6 @@ class Input(NamedTuple):
 def find_input(text: str, *, recursive: bool = False) -> Input:
     """Finds an image, a folder of images, a video, or `camera:0`.
 
-    Args:
-        text: as typed.
-        recursive: include the images of subfolders.
-
     Raises:
         ValueError: it does not exist, or holds no image.
     """
@@ -74,7 +70,6 @@ def numbers(text: str, counts: Sequence[int]) -> list[float]:
     """Reads numbers with commas between them.
 
     Args:
-        text: as typed.
         counts: allowed numbers of numbers.
 
     Raises:

@@ -58,7 +58,6 @@ def as_sample(image: np.ndarray, given: Given) -> Sample:
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        given: what is known of the hand.
 
     Raises:
         ValueError: the image is too small, or the box lies outside of it.
@@ -95,7 +94,6 @@ def assumptions(given: Given, *, reference_bone: str, box: str) -> list[str]:
     """Returns one sentence for each thing that was not given.
 
     Args:
-        given: what was given.
         reference_bone: "index" or "middle".
         box: where the box came from.
     """
@@ -115,7 +113,6 @@ def to_json(hand: Hand, source: str, *, size: tuple[int, int], frame: int | None
     """Returns one line of JSON, as `schema.json` describes it.
 
     Args:
-        hand: the prediction.
         source: name of the image, video or camera.
         size: (width, height) of the image, px.
         frame: number of a video's or camera's frame, from 0; None for an image.

@@ -42,7 +42,6 @@ class Job:
         """Predicts and writes; an image that cannot be read is skipped with one line.
 
         Args:
-            found: the images, video or camera.
             limit: maximum number of frames of a video or camera.
 
         Raises:

@@ -27,7 +27,6 @@ def draw_hand(image: np.ndarray, hand: Hand) -> np.ndarray:
 
     Args:
         image: (H, W, 3) RGB; a small one is enlarged by a whole factor.
-        hand: the hand in it.
     """
     height, width = image.shape[:2]
     factor = -(-_MIN_SIDE // max(height, width))
@@ -48,7 +47,6 @@ def image_writer(folder: Path, names: Iterable[str]) -> Writer:
 
     Args:
         folder: where to; images of subfolders go into subfolders.
-        names: names of all images that may come.
     """
     stems = Counter(Path(name).with_suffix("") for name in names)
 

@@ -31,8 +31,6 @@ def overlay(
 
     Args:
         image: (H, W, 3) uint8.
-        uv: the prediction.
-        true_uv: the truth.
         valid: (J,) bool, the joints to draw.
         size: S.
 
@@ -185,7 +183,6 @@ def millimetres_per_inch(poses: list[Pose], *, width: float, height: float) -> f
     """Returns the scale at which every pose fits into the axes.
 
     Args:
-        poses: to fit.
         width: of the axes, inches.
         height: of the axes, inches.
     """
@@ -202,9 +199,7 @@ def draw_pose(axes: Axes, pose: Pose, sight: Sight, *, scale: float) -> None:
     """Draws the prediction in its fingers' colours over the truth in grey, nearer bones on top.
 
     Args:
-        axes: drawn on.
         pose: centred.
-        sight: where to look from.
         scale: mm per inch.
     """
     if not pose.valid.any():

@@ -77,10 +77,6 @@ def hold(folder: Path) -> Iterator[None]:
 def run_study(status: Status, start: Start) -> list[Failure]:
     """Runs every missing cell that can start. A failure does not stop the other cells.
 
-    Args:
-        status: the study.
-        start: runs one command.
-
     Returns:
         The cells that are not finished at the end.
     """
@@ -121,12 +117,7 @@ def _trace(status: Status, cell: Cell) -> int:
 
 
 def unfinished(status: Status, reasons: Mapping[str, str]) -> list[Failure]:
-    """Returns the cells that are not finished, each with the reason.
-
-    Args:
-        status: the study.
-        reasons: folder -> the reason, where it is known.
-    """
+    """Returns the cells that are not finished, each with the reason."""
     cells = [cell for stage in STAGES for cell in status.cells(stage)]
     return [
         Failure(cell.folder, reasons.get(cell.folder) or _why(status, cell))

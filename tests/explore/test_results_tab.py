@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("gradio", reason='no Gradio here (pip install -e ".[explore]")')
 
 from handpose.explore.finished_runs import ORDERS, Run, find_runs
-from handpose.explore.results_tab import _Answers, choices
+from handpose.explore.results_tab import _Handlers, choices
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_runs_are_sorted_and_filtered_and_a_day_is_no_sweep(root: Path) -> None:
 
 
 def test_the_page_opens_with_the_newest_run_and_keeps_what_is_chosen(root: Path) -> None:
-    answers = _Answers(root, evaluate)
+    answers = _Handlers(root, evaluate)
     assert answers.open("", ORDERS[0])[1].value == ["2026-01-02/b"]
     _, dropdown = answers.reload("regression", ORDERS[0], ["s/a", "sweep: s", "gone"])
     assert dropdown.value == ["s/a", "sweep: s"]
@@ -58,7 +58,7 @@ def test_the_page_opens_with_the_newest_run_and_keeps_what_is_chosen(root: Path)
 
 
 def test_a_new_choice_clears_what_was_evaluated_and_said(root: Path) -> None:
-    answers = _Answers(root, evaluate)
+    answers = _Handlers(root, evaluate)
     assert "Choose a run first." in answers.evaluate_all([])[0]
     assert "s/a cannot be evaluated" in answers.evaluate_all(["s/a"])[0]
     tables, _, metric, curves, *controls, sample = answers.compare(["s/a"])
