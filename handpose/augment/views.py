@@ -56,6 +56,9 @@ def make_views(
     `cut_out_at=joint` use the joints too.
 
     Args:
+        sample: One unaugmented hand.
+        settings: Switches and ranges.
+        rng: The one source of random numbers.
         size: S in px.
         num_views: V.
         identity: Equal for samples of the same pose.
@@ -137,6 +140,9 @@ def make_target(
     crop's px.
 
     Args:
+        sample: One unaugmented hand.
+        settings: Switches and ranges.
+        rng: The one source of random numbers.
         size: S in px.
         reference_bone: A key of `REFERENCE_BONES`.
         index: Of the sample in its dataset.
