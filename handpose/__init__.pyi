@@ -25,9 +25,9 @@ from .objectives.equivariant import Equivariant as Equivariant
 from .objectives.hybrid import Hybrid as Hybrid
 from .objectives.relative import Relative as Relative
 from .pipeline.run import run as run
-from .predict import Given as Given
-from .predict import Hand as Hand
-from .predict import HandPose as HandPose
+from .predict.hand import Given as Given
+from .predict.hand import Hand as Hand
+from .predict.hand_pose import HandPose as HandPose
 from .records import Prediction as Prediction
 from .records import Sample as Sample
 from .records import Target as Target

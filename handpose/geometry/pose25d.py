@@ -1,4 +1,4 @@
-"""The 2.5D pose: xyz <-> uvz, and the root depth that the reference bone's unit length gives.
+"""The 2.5D pose: uvz -> xyz, and the root depth that the reference bone's unit length gives.
 
 Iqbal et al., "Hand Pose Estimation via Latent 2.5D Heatmap Regression", ECCV 2018
 (arXiv 1804.09534), eq. 4 to 7. B batch, J = 21. Lengths are in units of the reference bone unless
@@ -14,8 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from handpose.geometry.camera import back_project, project, rays
-from handpose.skeleton import ROOT
+from handpose.geometry.camera import back_project, rays
 
 # Depth of the root in reference bones: every hand from 0.15 m to 3 m is inside. A single exploding
 # root ruins a mean.
@@ -28,22 +27,6 @@ from handpose.skeleton import ROOT
 ROOT_DEPTH_RANGE = (1.0, 75.0)
 # Smallest visible part of a bone under weak perspective: a bone along the view has no length in px.
 _MIN_SEEN = 0.1
-
-
-def xyz_to_uvz(xyz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
-    """Encodes a metric pose as the 2.5D pose.
-
-    Args:
-        xyz: (B, J, 3) metres, camera frame.
-        K: (B, 3, 3).
-        bone: Joints of the reference bone.
-
-    Returns:
-        (B, J, 3): px, px, (z - z_root) / bone length.
-    """
-    length = (xyz[:, bone[1]] - xyz[:, bone[0]]).norm(dim=-1)
-    z = (xyz[..., 2] - xyz[:, ROOT, None, 2]) / length[:, None]
-    return torch.cat((project(K, xyz), z[..., None]), dim=-1)
 
 
 def solve_root_depth(uvz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
@@ -78,7 +61,7 @@ def solve_depth(uvz: Tensor, K: Tensor, unit: Mapping[int, float]) -> Tensor:
 
 
 def uvz_to_xyz(uvz: Tensor, K: Tensor, root_depth: Tensor) -> Tensor:
-    """Decodes the 2.5D pose; the inverse of `xyz_to_uvz` up to the unit.
+    """Decodes the 2.5D pose.
 
     Args:
         uvz: (B, J, 3).

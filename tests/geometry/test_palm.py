@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from hands import xyz_to_uvz
 from torch import Tensor
 
 from handpose.geometry.camera import map_intrinsics, project
 from handpose.geometry.palm import palm_to_wrist, solve_wrist_depth, wrist_to_palm
-from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz, xyz_to_uvz
+from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, solve_root_depth, uvz_to_xyz
 from handpose.skeleton import REFERENCE_BONES
 
 BONES = list(REFERENCE_BONES.values())

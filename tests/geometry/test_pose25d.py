@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hands import hands
+from hands import hands, xyz_to_uvz
 from torch import Tensor
 
 from handpose.geometry import pose25d
@@ -13,7 +13,6 @@ from handpose.geometry.pose25d import (
     solve_root_depth,
     uvz_to_px,
     uvz_to_xyz,
-    xyz_to_uvz,
 )
 from handpose.skeleton import REFERENCE_BONES
 

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from hands import CONTRACT, CROP, Fixed, labelled
+from hands import CONTRACT, CROP, Fixed, labelled, xyz_to_uvz
 from torch import Tensor
 
 from handpose.config.catalogue import Catalogue
-from handpose.geometry.pose25d import xyz_to_uvz
 from handpose.geometry.soft_argmax import gaussian_heatmaps
 from handpose.heads.base import pose_25d_loss
 from handpose.heads.heatmap import HeatmapHead

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hands import CROP, hands
+from hands import CROP, hands, xyz_to_uvz
 
 from handpose.data.base import joint_box
 from handpose.geometry.camera import mirror_intrinsics, project
-from handpose.geometry.pose25d import xyz_to_uvz
 from handpose.predict import Given
 from handpose.predict.hand_pose import find_device
 

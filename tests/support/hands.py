@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions
-from handpose.geometry.pose25d import xyz_to_uvz
+from handpose.geometry.camera import project
 from handpose.heads.base import Head
 from handpose.records import Features, Target
-from handpose.skeleton import REFERENCE_BONES
+from handpose.skeleton import REFERENCE_BONES, ROOT
 
 CROP = 64
 CONTRACT = dict(
@@ -61,6 +61,13 @@ def hands(
         poses.append(xyz)
         cameras.append([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
     return tuple(torch.from_numpy(np.array(array)).float() for array in (poses, cameras))
+
+
+def xyz_to_uvz(xyz: Tensor, K: Tensor, bone: tuple[int, int]) -> Tensor:
+    """The 2.5D pose (B, J, 3) of xyz (B, J, 3) metres: px, px, (z - z_root) / bone length."""
+    length = (xyz[:, bone[1]] - xyz[:, bone[0]]).norm(dim=-1)
+    z = (xyz[..., 2] - xyz[:, ROOT, None, 2]) / length[:, None]
+    return torch.cat((project(K, xyz), z[..., None]), dim=-1)
 
 
 def labelled(count: int, *, seed: int, reference_bone: str = "index") -> Target:
