@@ -63,7 +63,6 @@ def find_corruption(folder: Path, *, checksums: bool) -> str | None:
     """Say how a folder of arrays is corrupt; None if it is whole.
 
     Args:
-        folder: written by `writing`.
         checksums: read every array and compare its CRC-32.
     """
     try:
@@ -87,13 +86,7 @@ class ArrayFolderWriter:
         self._created: dict[str, np.memmap] = {}
 
     def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.memmap:
-        """Create a zeroed writable array.
-
-        Args:
-            name: of the array.
-            shape: of the array.
-            dtype: of its elements.
-        """
+        """Create a zeroed writable array."""
         path = self.folder / f"{name}.npy"
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
         self._created[name] = array
@@ -165,12 +158,7 @@ def ensure_built(
 
 
 def set_aside(path: Path, problem: str) -> None:
-    """Rename a corrupt file, folder or link; delete the one set aside before.
-
-    Args:
-        path: of what is corrupt.
-        problem: how it is corrupt, for the log.
-    """
+    """Rename a corrupt file, folder or link; delete the one set aside before."""
     aside = path.with_name(f"{path.name}.corrupt")
     if aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside)

@@ -28,7 +28,6 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
     Greyscale becomes three equal channels; transparency is dropped.
 
     Args:
-        path: of the file.
         upright: turn it as its EXIF says, as viewers do; else as it is stored, because the labels
             of datasets ignore EXIF.
 

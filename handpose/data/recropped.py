@@ -15,7 +15,6 @@ class Recropped(HandDataset):
     The boxes are as of `crop_by=joints`: they suit a model that was trained on such.
 
     Args:
-        source: the hands.
         uv: (N, J, 2) predicted joints in px of the source images.
     """
 
@@ -43,7 +42,6 @@ def recrop(sample: Sample, box: np.ndarray) -> Sample:
     """Return `sample` with another box if that is usable.
 
     Args:
-        sample: the hand.
         box: (3,) px of its image.
     """
     return sample._replace(box=box) if _is_usable(box, sample) else sample

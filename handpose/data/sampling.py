@@ -59,7 +59,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
         """Skip samples that a resumed run has already seen.
 
         Args:
-            epoch: to resume in.
             sample: number of samples of that epoch to skip.
         """
         self._start = (epoch, sample)
@@ -117,9 +116,7 @@ def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
     """Return the one source of randomness of a sample.
 
     Args:
-        seed: of the run.
         time: how often the sample was drawn before.
-        index: of the sample.
     """
     return np.random.default_rng(np.random.SeedSequence([seed, time, index]))
 

@@ -23,7 +23,6 @@ def lots(numbers: np.ndarray, *, seed: int) -> np.ndarray:
 
     Args:
         numbers: (N,) int64, or rows of numbers (N, C).
-        seed: of the hashes.
     """
     content = np.ascontiguousarray(numbers, dtype="<i8").tobytes()
     width, key = len(content) // max(1, len(numbers)), str(seed).encode()
@@ -44,7 +43,6 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
     Args:
         numbers: (N,) int64.
         fraction: 0 to 1; a smaller share lies inside a larger one of the same seed.
-        seed: of the lots.
         at_least: number of distinct numbers, those of the smallest lots, to select in any case.
     """
     if fraction >= 1:
@@ -63,7 +61,6 @@ def cut(groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
     Args:
         groups: (N,) int64, of each sample.
         fraction: of the groups, on average.
-        seed: of the lots.
     """
     unique = np.unique(groups)
     kept = unique[lots(unique, seed=seed).argmax()] if len(unique) else None
@@ -85,6 +82,5 @@ def first(numbers: np.ndarray, count: int, *, seed: int) -> np.ndarray:
     Args:
         numbers: (N,) or (N, C) int64.
         count: M, at most N.
-        seed: of the lots.
     """
     return np.sort(np.argsort(lots(numbers, seed=seed), kind="stable")[:count])

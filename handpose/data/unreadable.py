@@ -84,10 +84,7 @@ def read_sample(
     """Read a sample, or the first substitute that can be read, with its place in the source.
 
     Args:
-        source: the hands.
-        index: place of the sample.
         unreadable: records which images are replaced; None: an unreadable image is an error.
-        others: places of the substitutes.
 
     Raises:
         UnreadableError: the image cannot be read, and no other may or can replace it.
@@ -121,9 +118,7 @@ def substitutes(places: np.ndarray, *, seed: int, time: int, index: int) -> Iter
 
     Args:
         places: (N,) to draw from.
-        seed: of the run.
         time: how often the sample was drawn before.
-        index: of the sample.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, time, index, _SUBSTITUTE]))
     for _ in range(_MOST_TRIED):

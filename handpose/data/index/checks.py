@@ -36,7 +36,6 @@ def unreadable_images(root: Path, collector: Collector, read: ReadImage) -> list
     """Decode every image, fill in the columns of `IMAGE` and return the numbers of the bad ones.
 
     Args:
-        root: of the dataset.
         collector: with all images; takes the problems.
         read: path -> (H, W, 3); a ValueError says, after the path, why an image cannot be used.
     """
@@ -83,7 +82,6 @@ def is_plausible(collector: Collector, good: np.ndarray) -> bool:
     """Check the labels of a source as a whole; a fault becomes a fatal problem.
 
     Args:
-        collector: with all hands; takes problem and warning.
         good: (N,) bool, hands without a problem so far.
     """
     rows = np.flatnonzero(good)
@@ -101,7 +99,6 @@ def faulty_hands(collector: Collector, good: np.ndarray) -> np.ndarray:
     """Find good hands (N,) whose labels or box cannot be right; each becomes a problem.
 
     Args:
-        collector: with all hands and images; takes the problems.
         good: (N,) bool, hands without a problem so far.
     """
     columns, faulty = collector.columns, np.zeros(len(good), dtype=bool)

@@ -73,7 +73,6 @@ class Collector:
 
         Args:
             file: its name, as in `Problem`.
-            reason: what is wrong.
             fatal: the dataset cannot be read without it.
         """
         (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
@@ -90,11 +89,6 @@ class Collector:
 
     def members(self, path: Path, name: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Read the records of a list in a JSON file; a repeated or missing id becomes a problem.
-
-        Args:
-            path: of the file.
-            name: of the file in a problem.
-            key: of the list.
 
         Yields:
             ("name#key/place", record).
@@ -113,7 +107,6 @@ class Collector:
 
         Args:
             record: its name in a problem, such as "training_xyz.json#12".
-            annotation: the labels.
         """
         number = len(self.records)
         self.records.append(record)
@@ -175,10 +168,6 @@ class Collector:
 
 def as_array(value: Any, *shape: int) -> np.ndarray:
     """Convert numbers to float64 of a given shape; null becomes NaN.
-
-    Args:
-        value: nested lists or an array.
-        *shape: that it must have.
 
     Raises:
         ValueError: they are not numbers, or have another shape.

@@ -56,12 +56,7 @@ class Columns:
             self._files[name].write(array.tobytes())
 
     def extend(self, name: str, rows: bytes) -> None:
-        """Add rows to a column of scalars.
-
-        Args:
-            name: of the column.
-            rows: their bytes.
-        """
+        """Add rows to a column of scalars."""
         self._files[name].write(rows)
 
     def read(self, name: str) -> np.ndarray:
@@ -77,7 +72,6 @@ class Columns:
         """Write all columns as arrays.
 
         Args:
-            writer: of the index's folder.
             keep: (N,) bool, which hands to write.
         """
         for name, (dtype, _) in _SCHEMA.items():

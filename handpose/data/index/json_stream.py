@@ -33,7 +33,6 @@ def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
     Memory is that of one value, not of the file.
 
     Args:
-        path: of the file.
         depth: with 2, `{"images": [a, b]}` gives (("images", 0), a) and (("images", 1), b).
 
     Raises:
@@ -53,7 +52,6 @@ def members(path: Path, key: str) -> Iterator[tuple[int, Any]]:
     """Read the members of a list in a JSON file, with their places; read no further.
 
     Args:
-        path: of the file.
         key: of the list, at the top level.
 
     Raises:
@@ -166,11 +164,6 @@ class _Text:
 
 def known(table: Mapping[Any, Any], key: Any, what: str) -> Any:
     """Look up a record of another table.
-
-    Args:
-        table: {key: record}.
-        key: of the record.
-        what: name of the table in the error.
 
     Raises:
         ValueError: there is no such key.

@@ -32,25 +32,15 @@ class BrokenDataError(ValueError):
         self.is_fatal = is_fatal
 
 
-def as_lines(problems: list[Problem], *, shown: int = _SHOWN) -> str:
-    """Format problems as "  file: reason", one per line.
-
-    Args:
-        problems: all of them.
-        shown: how many to list; the rest is counted.
-    """
-    lines = [f"  {problem.file}: {problem.reason}" for problem in problems[:shown]]
-    more = len(problems) - shown
+def as_lines(problems: list[Problem]) -> str:
+    """Format the first problems as "  file: reason", one per line; the rest is counted."""
+    lines = [f"  {problem.file}: {problem.reason}" for problem in problems[:_SHOWN]]
+    more = len(problems) - _SHOWN
     return "\n".join(lines + ([f"  and {more} more"] if more > 0 else []))
 
 
 def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
-    """Write a CSV file for `dataset.quarantine`.
-
-    Args:
-        path: of the file.
-        problems: its rows.
-    """
+    """Write a CSV file for `dataset.quarantine`."""
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([_COLUMNS, *problems])
 

@@ -38,10 +38,8 @@ def table_rows(
     Unknown names are refused, because a misspelt one would count as absent.
 
     Args:
-        collector: takes the problems.
         path: of the file, with one of `SUFFIXES`.
         name: of the file in the problems.
-        row_format: names that a row may have.
     """
     read = _csv_rows if path.suffix == ".csv" else _json_rows
     try:

@@ -37,7 +37,6 @@ def read_hands(columns: Columns, rows: np.ndarray) -> Hands:
     """Read hands from the columns of an index.
 
     Args:
-        columns: of the index.
         rows: (B,) int, which hands.
     """
     number, image = (columns.read(name)[rows] for name in ("annotation", "image"))
@@ -70,12 +69,7 @@ def relative_bones(points: np.ndarray) -> np.ndarray:
 
 
 def median(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Compute the median of what is not NaN; NaN if nothing else is there.
-
-    Args:
-        values: of any shape.
-        axis: to reduce.
-    """
+    """Compute the median of what is not NaN; NaN if nothing else is there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN
         return np.nanmedian(values, axis=axis)

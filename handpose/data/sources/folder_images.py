@@ -27,8 +27,6 @@ def find_images(collector: Collector, root: Path, *, apart_from: str | None) -> 
     """Find the images below a folder, as paths in natural order; other files are counted.
 
     Args:
-        collector: takes the counts, and unreadable folders as problems.
-        root: where to look, at any depth.
         apart_from: a known file that is not an image.
     """
     names: list[str] = []
@@ -64,12 +62,7 @@ def _walk(collector: Collector, root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def find_copies(root: Path, names: list[str]) -> set[str]:
-    """Find images whose content an earlier one has; reads only files of equal size.
-
-    Args:
-        root: of the images.
-        names: their paths below it.
-    """
+    """Find images whose content an earlier one has; reads only files of equal size."""
     sizes: dict[int, list[str]] = defaultdict(list)
     for name in names:
         path = root / name
