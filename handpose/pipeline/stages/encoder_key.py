@@ -68,11 +68,18 @@ def encoder_makers(configs: Mapping[int, dict[str, Any]]) -> dict[int, int]:
 
 def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
     """Whether the cache has an encoder of a description, of whatever data."""
-    for file in (cache / "encoders").glob("*/spec.json"):
-        known = json.loads(file.read_text(encoding="utf-8"))
-        if file.with_name("encoder.pt").exists() and known | {"data": {}} == spec:
-            return True
-    return False
+    return any(
+        file.with_name("encoder.pt").exists() and _read(file) | {"data": {}} == spec
+        for file in (cache / "encoders").glob("*/spec.json")
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a spec.json holds; nothing if a killed run has left a part of it."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def _that_counts(config: dict[str, Any], part: str) -> dict[str, Any]:

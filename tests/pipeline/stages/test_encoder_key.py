@@ -130,5 +130,9 @@ def test_of_the_cells_that_need_one_encoder_the_first_makes_it(tmp_path: Path) -
     (tmp_path / "encoders" / "0").mkdir(parents=True)
     (tmp_path / "encoders" / "0" / "spec.json").write_text(spec)
     assert encoder_makers(configs) == {4: 3, 9: 5}
+    (tmp_path / "encoders" / "1").mkdir()
+    (tmp_path / "encoders" / "1" / "spec.json").write_text(spec[: len(spec) // 2])
+    (tmp_path / "encoders" / "1" / "encoder.pt").touch()
+    assert encoder_makers(configs) == {4: 3, 9: 5}
     (tmp_path / "encoders" / "0" / "encoder.pt").touch()
     assert encoder_makers(configs) == {9: 5}
