@@ -20,7 +20,7 @@ from handpose.config.schema import register
 CATALOGUE = Catalogue()
 FILES = {path.stem: path.read_text() for path in (CONF / "experiment").glob("*.yaml")}
 NAMES = sorted(name for name in FILES if not name.startswith(("base_", "synthetic_")))
-README = (CONF / "experiment" / "README.md").read_text()
+GUIDE = (CONF.parent / "docs" / "guide" / "experiments.md").read_text()
 
 
 def header(name: str) -> list[str]:
@@ -52,11 +52,11 @@ def test_every_row_of_the_launcher_is_a_command() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_the_readme_lists_every_row(row: str) -> None:
+def test_the_guide_lists_every_row(row: str) -> None:
     name, *overrides = row.split()
     added = " ".join(overrides)
-    assert f"`{added}`" in README or re.search(rf"`(experiment=)?{row}`", README)
-    assert name in README
+    assert f"`{added}`" in GUIDE or re.search(rf"`(experiment=)?{row}`", GUIDE)
+    assert name in GUIDE
 
 
 def test_a_sweep_of_the_family_has_the_cells_of_its_rows() -> None:
@@ -174,7 +174,7 @@ HOW = {"shift_along": "view", "noise": "one_sided", "cut_out_at": "joint", "cut_
     ],
 )
 def test_a_row_does_as_published(name: str) -> None:
-    """What the experiments' README says is as published: of a row of each kind."""
+    """What the experiments' GUIDE says is as published: of a row of each kind."""
     cfg = composed(name)
     plain = [cfg.objective] if cfg.objective.get("_target_") else []
     parts = list(cfg.objective.parts.values()) if "parts" in cfg.objective else plain
