@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handpose.config.renamed import with_current_names
 from handpose.config.stored import evaluation_problems, outside_problems
 from handpose.data.base import HandDataset
 from handpose.evaluation.evaluation import Evaluation
@@ -94,7 +95,8 @@ def _add(found: Found, folder: Path) -> None:
     name, files = str(folder.relative_to(found.root)), (folder / CONFIG, folder / RESULTS)
     try:
         config, results = (read_json_object(inside(found.root, file)) for file in files)
-        found.runs[name] = Run(name, folder, config, results, files[1].stat().st_mtime)
+        current = with_current_names(config)
+        found.runs[name] = Run(name, folder, current, results, files[1].stat().st_mtime)
     except (ValueError, OSError) as error:
         found.refused.append(f"{name}: {error}")
 

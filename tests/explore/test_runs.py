@@ -37,6 +37,13 @@ def test_a_damaged_run_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
     assert {line.partition(":")[0] for line in found.refused} == {"bad", "list"}
 
 
+def test_a_run_of_an_older_version_has_the_names_of_today(tmp_path: Path) -> None:
+    old = {"dataset": {"_target_": "handpose.data.freihand.FreiHand"}}
+    (write_run(tmp_path / "old") / "config.json").write_text(json.dumps(old))
+    dataset = find_runs(tmp_path).runs["old"].config["dataset"]
+    assert dataset["_target_"] == "handpose.data.sources.freihand.FreiHand"
+
+
 def test_links_to_outside_are_not_followed(tmp_path: Path) -> None:
     runs, outside = tmp_path / "runs", tmp_path / "outside"
     write_run(runs / "good")
