@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from handpose.explore.runs import Run
 from rich.console import Console
 
 from handpose.evaluation import metrics
@@ -14,7 +13,8 @@ from handpose.evaluation.evaluation import Evaluation, Results
 from handpose.evaluation.joint_errors import JointErrors
 from handpose.evaluation.metrics import MEAN_POSE, Metric
 from handpose.evaluation.summarise import describe, summarise
-from handpose.explore.comparison import metric_names
+from handpose.explore.comparison import metric_titles
+from handpose.explore.finished_runs import Run
 from handpose.report.page import ReportInput, write_report
 from handpose.report.terminal import print_results
 from handpose.study.study_file import check_metrics, parse_study
@@ -102,7 +102,7 @@ def test_a_sweep_a_study_and_the_explorer_have_it(results: Results, tmp_path: Pa
     table = (tmp_path / "sweep.md").read_text()
     assert f"| {NAME} |" in table
     assert f"{results[NAME]:.4g}" in table
-    assert metric_names([Run("a", tmp_path, {}, results, 0.0)])[f"{LABEL}, px"] == NAME
+    assert metric_titles([Run("a", tmp_path, {}, results, 0.0)])[f"{LABEL}, px"] == NAME
     content = {
         "name": "one", "question": "?", "metric": NAME, "better": "higher", "baseline": "none",
         "constant": f"mean_pose_{NAME}", "seeds": [5], "heads": ["heatmap"], "fractions": [1.0],
