@@ -155,7 +155,7 @@ def _on_unlabelled_test(source: SourceFacts) -> Advice:
     if source.name != "freihand":
         return Advice(False, f"{source.name}: the test hands have no joints, so no test errors.")
     text = "no evaluation_xyz.json, so no test errors. Make a submission of a finished run instead:"
-    command = "python scripts/evaluate.py RUN --submission pred.zip"
+    command = shlex.join([*typed("evaluate"), "RUN", "--submission", "pred.zip"])
     return Advice(False, f"{source.name}: {text}", command)
 
 

@@ -39,11 +39,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Checks before it imports torch, then evaluates, writes and prints.
-
-    Args:
-        argv: command line; None for that of the process.
-    """
+    """Checks before it imports torch, then evaluates, writes and prints."""
     arguments = _parsed(argv)
     register()
     config = finished_config(arguments.run)

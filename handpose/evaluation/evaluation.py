@@ -83,9 +83,7 @@ def collect(
     """Undoes the crop and the mirror, and grants what the protocols grant.
 
     Args:
-        prediction: of the whole split.
-        target: of the whole split.
-        mean_poses: the baselines.
+        target: of the whole split, as the prediction.
         reference_bone: "index" or "middle", the unit of the prediction.
 
     Raises:
@@ -147,7 +145,6 @@ def with_constant_pose(evaluation: Evaluation, pose: Tensor) -> Evaluation | Non
     """Predicts the same hand for every sample, mirrored for left hands.
 
     Args:
-        evaluation: predictions and truth.
         pose: (J, 3) of a right hand, mm; empty without one.
 
     Returns:
@@ -158,12 +155,7 @@ def with_constant_pose(evaluation: Evaluation, pose: Tensor) -> Evaluation | Non
 
 
 def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:
-    """Converts values to numbers of results.json.
-
-    Args:
-        values: name -> value.
-        reason: of the values that are not finite, which become null.
-    """
+    """Converts values to numbers of results.json; one that is not finite is null, with `reason`."""
     results: Results = {}
     for name, value in values.items():
         number = float(value)
@@ -172,12 +164,7 @@ def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Resu
 
 
 def not_applicable(names: tuple[str, ...], reason: str) -> Results:
-    """Returns a null with "<name>_reason" for each name.
-
-    Args:
-        names: keys of results.json.
-        reason: why they are null.
-    """
+    """Returns a null with "<name>_reason" for each name."""
     return {
         key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))
     }

@@ -44,7 +44,6 @@ def aligned(e: Evaluation, *, reflection: bool = False) -> JointErrors:
     """After each prediction is aligned by a similarity (PA).
 
     Args:
-        e: predictions and truth.
         reflection: whether the alignment may reflect, as FreiHAND's own code does.
     """
     errors = pose_errors.aligned_joint_errors(e.xyz, e.true_xyz, e.pa_valid, reflection=reflection)

@@ -99,7 +99,6 @@ class Contrastive(Objective):
 
         Args:
             projected: (B, V, ...).
-            views: What was drawn for the views.
         """
         return projected
 

@@ -42,7 +42,7 @@ def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
         headings = _HEADINGS if pair < _COLUMNS else ("", "", "")
         images = pair_images(views, target, pair)
         lines = _describe(views.params, target, pair, size)
-        if _is_mined(views, pair):  # no map takes one image to the other
+        if views.index[pair, 0] != views.index[pair, 1]:  # no map takes one image to the other
             images, lines = images[:2], [_MINED, *lines[2:]]
         _place_images(figure, left, top, images, headings)
         _place_text(figure, left, top + _IMAGE, lines)
@@ -59,11 +59,6 @@ def _place_images(
         axes = figure.add_axes((x / w, 1 - (top + _IMAGE) / h, _IMAGE / w, _IMAGE / h))
         axes.set_title(heading, loc="left", fontsize=SMALL, color=MUTED, pad=4)
         show_image(axes, image)
-
-
-def _is_mined(views: Views, pair: int) -> bool:
-    """Whether the views are of two images."""
-    return bool(views.index[pair, 0] != views.index[pair, 1])
 
 
 def _place_text(figure: Figure, left: float, top: float, lines: list[tuple[str, str]]) -> None:
