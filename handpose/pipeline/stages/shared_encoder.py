@@ -14,6 +14,7 @@ The lock is flock(2): the operating system releases it when its holder ends, in 
 holds between machines if the file system supports that: NFSv4 does, Lustre if mounted with `flock`.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -65,7 +66,8 @@ class SharedEncoder:
         self.checkpoints = folder / "checkpoints" / "pretrain"
         self._failed, self._makers = folder / "failed.txt", folder / "makers.txt"
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / "lock")
+        # the fallback would be a file that a killed holder on another machine leaves for ever
+        self._lock = FileLock(folder / "lock", fallback_to_soft=False)
 
     @contextmanager
     def claimed(self, run_dir: Path, interrupt: Interrupt) -> Iterator[bool]:
@@ -114,6 +116,13 @@ class SharedEncoder:
         except Timeout:
             maker = (self.makers() or ["another run"])[-1]
             _log.info("waiting for %s, which %s trains", self.path, maker)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            raise ValueError(
+                f"{self.folder}: the file system has no file locks (flock), which shared "
+                "pre-training needs. Set paths.cache to another one, or pretrain.share=false"
+            ) from None
         try:
             self._lock.acquire(
                 poll_interval=_POLL_SECONDS,

@@ -1,5 +1,7 @@
 """A shared encoder is made once, whatever becomes of the run that makes it."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -180,6 +182,20 @@ def test_a_run_that_is_told_to_stop_waits_no_longer(runs: Runs) -> None:
     with pytest.raises(Interrupted), waiting.claimed(runs.root / "other", interrupt):
         pass
     assert waiting.makers() == [str(runs.root / "maker")]
+
+
+def test_a_file_system_without_locks_is_reported(
+    shared: SharedEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with (
+        pytest.raises(ValueError, match="no file locks"),
+        shared.claimed(tmp_path, Interrupt()),
+    ):
+        pass
 
 
 def test_a_corrupt_encoder_is_made_again(shared: SharedEncoder, tmp_path: Path) -> None:
