@@ -86,7 +86,13 @@ class ArrayFolderWriter:
         self._created: dict[str, np.memmap] = {}
 
     def create(self, name: str, shape: tuple[int, ...], dtype: type) -> np.memmap:
-        """Create a zeroed writable array."""
+        """Create a zeroed writable array.
+
+        Args:
+            name: of the array.
+            shape: of the array.
+            dtype: of its elements.
+        """
         path = self.folder / f"{name}.npy"
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
         self._created[name] = array
@@ -158,7 +164,12 @@ def ensure_built(
 
 
 def set_aside(path: Path, problem: str) -> None:
-    """Rename a corrupt file, folder or link; delete the one set aside before."""
+    """Rename a corrupt file, folder or link; delete the one set aside before.
+
+    Args:
+        path: of what is corrupt.
+        problem: how it is corrupt, for the log.
+    """
     aside = path.with_name(f"{path.name}.corrupt")
     if aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside)

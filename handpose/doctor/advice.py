@@ -64,7 +64,12 @@ class DatasetFacts(NamedTuple):
 
 
 def advise(datasets: Sequence[DatasetFacts], request: Request) -> list[Advice]:
-    """Returns the advice: first what blocks a training, then what is good to know."""
+    """Returns the advice: first what blocks a training, then what is good to know.
+
+    Args:
+        datasets: facts of all datasets of the run.
+        request: what the run needs.
+    """
     advice: list[Advice] = []
     for dataset in datasets:
         for source in dataset.sources:

@@ -36,7 +36,12 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diagnosis:
-    """Examines the sources of all datasets."""
+    """Examines the sources of all datasets.
+
+    Args:
+        datasets: key of each dataset -> its sources.
+        request: what the run needs.
+    """
     drawn: dict[str, list[Drawn]] = {}
     facts = []
     for key, sources in datasets.items():
@@ -50,6 +55,10 @@ def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diag
 
 def list_bad_files(diagnosis: Diagnosis, path: Path) -> int:
     """Writes a quarantine of everything bad that can be left out.
+
+    Args:
+        diagnosis: what was found.
+        path: the CSV file.
 
     Returns:
         The number of entries.

@@ -65,7 +65,12 @@ def source_lines(source: SourceFacts) -> dict[str, str]:
 
 
 def render_page(diagnosis: Diagnosis, *, command: str) -> str:
-    """Returns doctor.html."""
+    """Returns doctor.html.
+
+    Args:
+        diagnosis: what was found.
+        command: the command line, shown at the top.
+    """
     return render(
         "doctor/doctor.html.jinja",
         title=" + ".join(dict.fromkeys(source.name for source in diagnosis.sources)),
@@ -80,7 +85,13 @@ def render_page(diagnosis: Diagnosis, *, command: str) -> str:
 
 
 def print_diagnosis(diagnosis: Diagnosis, *, page: str, console: Console | None = None) -> None:
-    """Prints the tables of each source, the advice and the verdict."""
+    """Prints the tables of each source, the advice and the verdict.
+
+    Args:
+        diagnosis: what was found.
+        page: path of doctor.html.
+        console: where to; None for stdout.
+    """
     console = console or Console()
     for source in diagnosis.sources:
         _print_source(source, console)

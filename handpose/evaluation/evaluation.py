@@ -155,7 +155,12 @@ def with_constant_pose(evaluation: Evaluation, pose: Tensor) -> Evaluation | Non
 
 
 def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Results:
-    """Converts values to numbers of results.json; one that is not finite is null, with `reason`."""
+    """Converts values to numbers of results.json.
+
+    Args:
+        values: name -> value.
+        reason: of the values that are not finite, which become null.
+    """
     results: Results = {}
     for name, value in values.items():
         number = float(value)
@@ -164,7 +169,12 @@ def finite_or_null(values: Mapping[str, Tensor | float], *, reason: str) -> Resu
 
 
 def not_applicable(names: tuple[str, ...], reason: str) -> Results:
-    """Returns a null with "<name>_reason" for each name."""
+    """Returns a null with "<name>_reason" for each name.
+
+    Args:
+        names: keys of results.json.
+        reason: why they are null.
+    """
     return {
         key: value for name in names for key, value in ((name, None), (f"{name}_reason", reason))
     }

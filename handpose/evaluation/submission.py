@@ -49,6 +49,10 @@ def write_submission(path: Path, evaluation: Evaluation) -> None:
 
     The entries are in the order of the images. The file is written atomically, and the same hands
     give the same bytes.
+
+    Args:
+        path: the zip file.
+        evaluation: of FreiHAND's evaluation images.
     """
     xyz = evaluation.camera_xyz[evaluation.index.argsort()] / 1000
     hands = [[[round(c, _DIGITS) for c in joint] for joint in hand] for hand in xyz.tolist()]

@@ -119,7 +119,12 @@ class Source(NamedTuple):
 
 
 def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
-    """Builds the tab."""
+    """Builds the tab.
+
+    Args:
+        blocks: the page, which is open.
+        source: the data.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             split = gr.Radio(list(SPLITS), value=SPLITS[0], label=f"split of {source.name}")

@@ -76,7 +76,12 @@ def metrics_table(chosen: Sequence[Shown]) -> str:
 
 
 def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str]) -> bytes | None:
-    """Draws a curve per run: aligned in 3D if all have the labels, else in 2D; None for neither."""
+    """Draws a curve per run: aligned in 3D if all have the labels, else in 2D; None for neither.
+
+    Args:
+        evaluations: by letter.
+        colours: by letter.
+    """
     es = evaluations.values()
     in_3d = all(e.pa_valid.any() for e in es)
     if not es or not (in_3d or all(e.box_valid.any() for e in es)):
@@ -89,7 +94,12 @@ def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str
 def draw_joints_of(
     evaluations: Mapping[str, Evaluation], colours: Mapping[str, str]
 ) -> bytes | None:
-    """Draws a bar per run and joint; None without labels."""
+    """Draws a bar per run and joint; None without labels.
+
+    Args:
+        evaluations: by letter.
+        colours: by letter.
+    """
     es = evaluations.values()
     in_3d = all(e.pa_valid.any() for e in es)
     if not es or not (in_3d or all(e.uv_valid.any() for e in es)):
@@ -128,7 +138,12 @@ def draw_training(chosen: Sequence[Shown], root: Path, stage: str) -> bytes | No
 
 
 def stage_lines(curves: Mapping[str, Curves], stage: str) -> dict[str, dict[str, Points]]:
-    """Returns quantity -> letter -> (epoch from 1, value), on the validation split if logged."""
+    """Returns quantity -> letter -> (epoch from 1, value), on the validation split if logged.
+
+    Args:
+        curves: by letter.
+        stage: "pretrain" or "finetune".
+    """
     lines: dict[str, dict[str, Points]] = {}
     for letter, own in curves.items():
         for panel in stage_panels(own, stage):

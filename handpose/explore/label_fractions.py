@@ -43,7 +43,12 @@ class Line(NamedTuple):
 
 
 def draw_fractions(runs: Sequence[Run], name: str) -> bytes | None:
-    """Draws a line through the means over seeds, and a dot per run; None without any value."""
+    """Draws a line through the means over seeds, and a dot per run; None without any value.
+
+    Args:
+        runs: of any kinds.
+        name: of the metric.
+    """
     lines = fraction_lines(runs, name)
     if not lines:
         return None
@@ -74,7 +79,12 @@ def _draw(axes: Axes, line: Line, label: str, colour: str, marker: str) -> None:
 
 
 def fraction_lines(runs: Sequence[Run], name: str) -> list[Line]:
-    """Returns the lines of the runs that have a metric and a fraction of labels."""
+    """Returns the lines of the runs that have a metric and a fraction of labels.
+
+    Args:
+        runs: of any kinds.
+        name: of the metric.
+    """
     usable = [run for run in runs if run.label_fraction and run.number(name) is not None]
     lines = []
     for label, own in by_kind(usable).items():

@@ -74,7 +74,13 @@ def look() -> dict[str, Any]:
 
 
 def make_page(source: Source, *, runs: Path, evaluate: Evaluate) -> gr.Blocks:
-    """Builds the page."""
+    """Builds the page.
+
+    Args:
+        source: data of the augmentations.
+        runs: the folder of all runs.
+        evaluate: gives the predictions of a run.
+    """
     with gr.Blocks(title="handpose explore", analytics_enabled=False) as blocks:
         gr.HTML("<h1>handpose</h1>")
         with gr.Tab("Augmentations"):

@@ -49,7 +49,12 @@ def add_sample_viewer(show: Callable[..., str]) -> tuple[list[Any], gr.HTML]:
 
 
 def updated_controls(shown: Sequence[Shown], done: Mapping[str, Evaluation]) -> tuple[Any, ...]:
-    """Returns the controls of `add_sample_viewer` for the evaluated runs; hidden for none."""
+    """Returns the controls of `add_sample_viewer` for the evaluated runs; hidden for none.
+
+    Args:
+        shown: the chosen runs.
+        done: the evaluations by letter.
+    """
     options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
     visible = bool(done)
     most = max((len(_ranked(one, ORDERS[0])) - 1 for one in done.values()), default=1)

@@ -61,7 +61,13 @@ class _Guard:
 
 
 def make_app(blocks: "gr.Blocks", *, host: str, **look: Any) -> FastAPI:
-    """Puts the page behind its guards."""
+    """Puts the page behind its guards.
+
+    Args:
+        blocks: the page.
+        host: the address it listens on.
+        look: theme, css and head.
+    """
     import gradio as gr
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -102,6 +108,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serves until Ctrl-C."""
+    """Serves until Ctrl-C.
+
+    Args:
+        app: of `make_app`.
+        listener: of `bind`.
+    """
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -118,7 +118,12 @@ def _draw_joints(image: np.ndarray, uv: np.ndarray, valid: np.ndarray) -> np.nda
 
 
 def parameters_html(pair: Pair, *, size: int) -> str:
-    """Shows the tracked parameters of each view beside the relative target."""
+    """Shows the tracked parameters of each view beside the relative target.
+
+    Args:
+        pair: the views.
+        size: S.
+    """
     params = pair.views.params
     maps_shown = [from_plain(params, 0, size), from_plain(params, 1, size), pair.target]
     columns = [in_words(one, 0, digits=1) for one in maps_shown]

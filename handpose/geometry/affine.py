@@ -19,7 +19,12 @@ def _join(linear: Array, shift: Array) -> Array:
 
 
 def compose(outer: Array, inner: Array) -> Array:
-    """Returns the map that applies `inner` first, then `outer`; both (..., 2, 3)."""
+    """Returns the map that applies `inner` first, then `outer`; both (..., 2, 3).
+
+    Args:
+        outer: The second map.
+        inner: The first map.
+    """
     linear = outer[..., :2] @ inner[..., :2]
     return _join(linear, outer[..., :2] @ inner[..., 2:] + outer[..., 2:])
 

@@ -116,6 +116,10 @@ class Head(nn.Module, ABC):
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
         """Computes the loss over labelled joints.
 
+        Args:
+            prediction: What `forward` returned.
+            target: The labels of the same crops.
+
         Returns:
             "loss", "loss_uv" (crop sides), "loss_z" (reference bones), and with a refined root
             depth "loss_root_depth" (reference bones).
@@ -153,7 +157,12 @@ def pose_25d_loss(
 
 
 def root_depth_loss(prediction: Prediction, target: Target) -> Tensor:
-    """L1 of the root depth in reference bones, over hands with a label and a camera: ()."""
+    """L1 of the root depth in reference bones, over hands with a label and a camera: ().
+
+    Args:
+        prediction: Of a head with a refined root depth.
+        target: The labels of the same crops.
+    """
     error = prediction.root_depth - target.xyz[:, ROOT, 2] / target.bone
     return masked_mean(error.abs(), target.z_valid[:, ROOT] & target.K_valid)
 
@@ -180,7 +189,14 @@ def _from_joint_0(uvz: Tensor) -> Tensor:
 
 
 def is_second(value: str, name: str, first: str, second: str) -> bool:
-    """Whether a setting of the head is the second of its two words."""
+    """Whether a setting of the head is the second of its two words.
+
+    Args:
+        value: Of the setting.
+        name: Of the setting, for the error.
+        first: A word.
+        second: The other word.
+    """
     if value not in (first, second):
         raise ValueError(f"head.{name}={value}: expected {first} or {second}")
     return value == second

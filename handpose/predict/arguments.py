@@ -29,6 +29,10 @@ class Input(NamedTuple):
 def find_input(text: str, *, recursive: bool = False) -> Input:
     """Finds an image, a folder of images, a video, or `camera:0`.
 
+    Args:
+        text: as typed.
+        recursive: include the images of subfolders.
+
     Raises:
         ValueError: it does not exist, or holds no image.
     """

@@ -40,7 +40,12 @@ class Video(NamedTuple):
 
 
 def read_images(paths: Sequence[Path], names: Sequence[str]) -> Iterator[Frame | ValueError]:
-    """Yields a frame for each file, turned upright by its EXIF, or the reason why it has none."""
+    """Yields a frame for each file, turned upright by its EXIF, or the reason why it has none.
+
+    Args:
+        paths: image files.
+        names: name of each frame.
+    """
     for path, name in zip(paths, names, strict=True):
         try:
             if shown(name) != name:

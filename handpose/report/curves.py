@@ -72,6 +72,10 @@ def stage_panels(curves: Curves, stage: str) -> list[Panel]:
 def draw_curves(curves: Curves, stage: str) -> bytes | None:
     """Draws the panels of a stage.
 
+    Args:
+        curves: see `stage_panels`.
+        stage: "pretrain" or "finetune".
+
     Returns:
         A PNG, or None if nothing was logged.
     """
@@ -185,7 +189,14 @@ def from_1(points: Points) -> Points:
 
 
 def draw_line(axes: Axes, points: Points, label: str, **style: Any) -> None:
-    """Draws a line, or a dot for a single point; no-op without points."""
+    """Draws a line, or a dot for a single point; no-op without points.
+
+    Args:
+        axes: drawn on.
+        points: (x, y).
+        label: for the legend.
+        style: of `Axes.plot`.
+    """
     if points:
         marker = "o" if len(points) == 1 else ""
         axes.plot(*zip(*points, strict=True), label=label, marker=marker, linewidth=1.6, **style)

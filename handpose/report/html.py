@@ -40,7 +40,13 @@ def render(template: str, **values: Any) -> str:
 
 
 def fragment(template: str, macro: str, **values: Any) -> str:
-    """Renders one macro of a template, for a part of a page."""
+    """Renders one macro of a template, for a part of a page.
+
+    Args:
+        template: path relative to the package.
+        macro: its name in the template.
+        values: the macro's arguments; text in them is escaped.
+    """
     return str(getattr(_environment().get_template(template).module, macro)(**values))
 
 

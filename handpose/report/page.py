@@ -60,7 +60,13 @@ def make_figures(report: ReportInput) -> dict[str, bytes]:
 
 
 def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> None:
-    """Writes the page."""
+    """Writes the page.
+
+    Args:
+        path: the file, replaced atomically.
+        report: the run.
+        figures: name -> PNG, from `make_figures`.
+    """
     config, results = report.config, report.results
     rows = metric_rows(results)
     known = {row.mean.key: row for row in rows if row.mean.value is not None}

@@ -49,6 +49,10 @@ _SKELETON = (_IMAGE / 2 - 0.08, 1.5)  # inches
 def samples_to_draw(evaluation: Evaluation, *, each: int = 4) -> dict[str, list[int]]:
     """Chooses samples by their error (see `sample_errors`), different ones if there are three.
 
+    Args:
+        evaluation: predictions and truth.
+        each: samples of each kind, at most.
+
     Returns:
         "best" and "worst" (the extreme one first) and "median" -> rows of the evaluation.
     """
@@ -65,6 +69,10 @@ def samples_to_draw(evaluation: Evaluation, *, each: int = 4) -> dict[str, list[
 
 def images_to_draw(evaluation: Evaluation, dataset: HandDataset) -> dict[int, np.ndarray]:
     """Loads the images of the samples to draw.
+
+    Args:
+        evaluation: predictions and truth.
+        dataset: the source, unaugmented.
 
     Returns:
         Place in the dataset -> (H, W, 3) uint8.

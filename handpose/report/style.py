@@ -42,7 +42,13 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def new_panels(count: int, *, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Makes a figure as wide as the page, with a grid of plots that are `height` inches high."""
+    """Makes a figure as wide as the page, with plots in a grid.
+
+    Args:
+        count: of the plots.
+        columns: of the grid.
+        height: of a plot, inches.
+    """
     rows = -(-count // columns)
     figure = Figure(figsize=(PAGE_WIDTH, rows * height), facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # type: ignore[union-attr, call-arg]

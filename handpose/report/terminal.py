@@ -14,7 +14,13 @@ _WIDTH = 110  # columns, without a terminal
 
 
 def print_results(results: Results, *, run_dir: Path, console: Console | None = None) -> None:
-    """Prints every metric beside its median and the mean pose's, and the path of the report."""
+    """Prints every metric beside its median and the mean pose's, and the path of the report.
+
+    Args:
+        results: as in results.json.
+        run_dir: folder of the report.
+        console: printed on.
+    """
     console = console or _console()
     rows = metric_rows(results)
     known = [row for row in rows if row.mean.value is not None]

@@ -26,6 +26,10 @@ _MINED = ("view 2 is another image, mined for its similar pose", INK)
 def draw_view_pairs(views: Views, *, most: int = 8) -> bytes | None:
     """Draws the first pairs of a batch in a grid.
 
+    Args:
+        views: the batch.
+        most: pairs to draw, at most.
+
     Returns:
         A PNG, or None without pairs.
     """
@@ -72,6 +76,11 @@ def _place_text(figure: Figure, left: float, top: float, lines: list[tuple[str, 
 def pair_images(views: Views, target: RelativeMap, pair: int) -> list[np.ndarray]:
     """Returns view 1, view 2, and view 1 moved by the target, reflected beyond its border.
 
+    Args:
+        views: a batch.
+        target: its relative targets.
+        pair: row of both.
+
     Returns:
         Three images (S, S, 3) uint8.
     """
@@ -91,6 +100,11 @@ def target_affine(target: RelativeMap, pair: int, size: int) -> np.ndarray:
     """Converts a target's rotation, scale and shift to a map from px of view 1 to px of view 2.
 
     The inverse of `to_unit_frame`, so what is drawn is what the objective has to predict.
+
+    Args:
+        target: relative targets of a batch.
+        pair: row of the batch.
+        size: S.
 
     Returns:
         (2, 3) float64.
@@ -139,7 +153,14 @@ def in_words(target: RelativeMap, pair: int, *, digits: int) -> dict[str, str]:
 
 
 def look(params: ViewParams, pair: int, view: int, size: int) -> str:
-    """Describes the effects on a view that no map undoes."""
+    """Describes the effects on a view that no map undoes.
+
+    Args:
+        params: of a batch.
+        pair: row of the batch.
+        view: column of the batch.
+        size: S.
+    """
     grey, blur, noise, cutout, sobel = (
         field[pair, view]
         for field in (params.grey, params.blur, params.noise, params.cutout, params.sobel)

@@ -105,6 +105,10 @@ class Findings(NamedTuple):
 def collect(status: Status, unfinished: list[Failure]) -> Findings:
     """Reads what is finished.
 
+    Args:
+        status: the study.
+        unfinished: the other cells, with reasons.
+
     Raises:
         ValueError: a results.json is corrupt, or lacks a metric of the study.
     """

@@ -77,6 +77,10 @@ def hold(folder: Path) -> Iterator[None]:
 def run_study(status: Status, start: Start) -> list[Failure]:
     """Runs every missing cell that can start. A failure does not stop the other cells.
 
+    Args:
+        status: the study.
+        start: runs one command.
+
     Returns:
         The cells that are not finished at the end.
     """
@@ -117,7 +121,12 @@ def _trace(status: Status, cell: Cell) -> int:
 
 
 def unfinished(status: Status, reasons: Mapping[str, str]) -> list[Failure]:
-    """Returns the cells that are not finished, each with the reason."""
+    """Returns the cells that are not finished, each with the reason.
+
+    Args:
+        status: the study.
+        reasons: folder -> the reason, where it is known.
+    """
     cells = [cell for stage in STAGES for cell in status.cells(stage)]
     return [
         Failure(cell.folder, reasons.get(cell.folder) or _why(status, cell))

@@ -24,7 +24,13 @@ _SHOWN = 20  # unfinished runs in the terminal; the page has all
 
 
 def write_outputs(folder: Path, findings: Findings, *, plan: Any) -> Path:
-    """Writes all files; returns the page."""
+    """Writes all files; returns the page.
+
+    Args:
+        folder: of the study.
+        findings: what the finished runs say.
+        plan: content of the study's file, in plain values.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     figures = make_figures(findings)
     for name, png in figures.items():
@@ -126,7 +132,13 @@ def _markdown(table: Table) -> str:
 
 
 def print_findings(findings: Findings, *, page: Path, console: Console | None = None) -> None:
-    """Prints the tables, the verdict, the unfinished runs, and the path of the page."""
+    """Prints the tables, the verdict, the unfinished runs, and the path of the page.
+
+    Args:
+        findings: what the finished runs say.
+        page: study.html.
+        console: the terminal by default.
+    """
     console = console or Console()
     console.print(Markdown(as_markdown(findings)))
     for folder, reason in findings.unfinished[:_SHOWN]:

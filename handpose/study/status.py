@@ -151,6 +151,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def number(path: Path, name: str) -> tuple[float | None, str]:
     """Returns a number of a results.json and "", or None and the reason in the file.
 
+    Args:
+        path: the file.
+        name: the key.
+
     Raises:
         ValueError: the file is corrupt, has no such key, or no finite number there.
     """

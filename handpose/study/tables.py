@@ -31,7 +31,12 @@ def percent(fraction: float) -> str:
 
 
 def signed(value: float | None, write: Callable[[float], str]) -> str:
-    """Writes a number with its sign; the minus is as long as the plus."""
+    """Writes a number with its sign; the minus is as long as the plus.
+
+    Args:
+        value: the number.
+        write: writes its absolute value.
+    """
     return NOTHING if value is None else f"{'−' if value < 0 else '+'}{write(abs(value))}"
 
 

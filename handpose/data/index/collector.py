@@ -90,6 +90,11 @@ class Collector:
     def members(self, path: Path, name: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Read the records of a list in a JSON file; a repeated or missing id becomes a problem.
 
+        Args:
+            path: of the file.
+            name: of the file in a problem.
+            key: of the list.
+
         Yields:
             ("name#key/place", record).
         """

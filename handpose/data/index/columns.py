@@ -56,7 +56,12 @@ class Columns:
             self._files[name].write(array.tobytes())
 
     def extend(self, name: str, rows: bytes) -> None:
-        """Add rows to a column of scalars."""
+        """Add rows to a column of scalars.
+
+        Args:
+            name: of the column.
+            rows: their bytes.
+        """
         self._files[name].write(rows)
 
     def read(self, name: str) -> np.ndarray:

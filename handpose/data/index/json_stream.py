@@ -165,6 +165,11 @@ class _Text:
 def known(table: Mapping[Any, Any], key: Any, what: str) -> Any:
     """Look up a record of another table.
 
+    Args:
+        table: {key: record}.
+        key: of the record.
+        what: name of the table in the error.
+
     Raises:
         ValueError: there is no such key.
     """

@@ -40,7 +40,12 @@ def as_lines(problems: list[Problem]) -> str:
 
 
 def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
-    """Write a CSV file for `dataset.quarantine`."""
+    """Write a CSV file for `dataset.quarantine`.
+
+    Args:
+        path: of the file.
+        problems: its rows.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([_COLUMNS, *problems])
 

@@ -48,6 +48,10 @@ class Index(NamedTuple):
 def open_index(source: Source, cache: Path) -> Index:
     """Open the index of a dataset root; build it if there is none, or if the source has changed.
 
+    Args:
+        source: the dataset; its root is only read.
+        cache: folder of all indexes.
+
     Raises:
         BrokenDataError: the annotations cannot be read, or nothing in them can be used.
     """

@@ -69,7 +69,12 @@ def relative_bones(points: np.ndarray) -> np.ndarray:
 
 
 def median(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Compute the median of what is not NaN; NaN if nothing else is there."""
+    """Compute the median of what is not NaN; NaN if nothing else is there.
+
+    Args:
+        values: of any shape.
+        axis: to reduce.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN
         return np.nanmedian(values, axis=axis)

@@ -62,7 +62,12 @@ def _walk(collector: Collector, root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def find_copies(root: Path, names: list[str]) -> set[str]:
-    """Find images whose content an earlier one has; reads only files of equal size."""
+    """Find images whose content an earlier one has; reads only files of equal size.
+
+    Args:
+        root: of the images.
+        names: their paths below it.
+    """
     sizes: dict[int, list[str]] = defaultdict(list)
     for name in names:
         path = root / name
