@@ -8,6 +8,7 @@ import torch
 
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline.stages.shared_encoder import SharedEncoder
+from handpose.training import checkpoint
 from handpose.weights import torch_file
 
 STEP = 0.05  # seconds
@@ -17,7 +18,8 @@ def make(shared: SharedEncoder, run_dir: Path, seconds: float) -> None:
     """Count steps up to `seconds`, from where an earlier maker was."""
     steps = shared.checkpoints / "last.ckpt"
     steps.parent.mkdir(parents=True, exist_ok=True)
-    first = torch_file.load(steps)["step"] if steps.exists() else 0
+    newest = checkpoint.newest_valid(steps.parent)  # killed between two renames, there is no last
+    first = torch_file.load(newest)["step"] if newest else 0
     (run_dir / "began_at").write_text(str(first))
     for step in range(first, round(seconds / STEP)):
         time.sleep(STEP)
