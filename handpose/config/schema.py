@@ -8,6 +8,7 @@ of the group's default choice. The rest is its meaning. The comment may continue
 indented further than the key. A key takes one or, separated by |, several of:
 
     null, bool, text      nothing, true or false, any text but an empty one
+    keys                  further keys below it
     0..1, >0..<1          a number within these bounds, inclusive or exclusive
     int 32..1024 step 32  a whole number
     range 0..1            [from, to], both within
@@ -71,6 +72,7 @@ def is_number(value: Any) -> bool:
 _NULL = Rule(lambda value: value is None, "null")
 _PLAIN = {
     "null": _NULL,
+    "keys": Rule(lambda value: isinstance(value, dict), "keys"),
     "bool": Rule(lambda value: isinstance(value, bool), "true or false", bool),
     "text": Rule(lambda value: isinstance(value, str) and bool(value.strip()), "text", str),
 }

@@ -111,3 +111,8 @@ def test_an_augmentation_is_held_to_the_same_bounds() -> None:
 def test_a_value_beyond_a_rule_would_be_seen() -> None:
     assert admitted(parse_rule("int 1..3"), 2) == []
     assert admitted(parse_rule("int -5..3"), 2) == [-1, 0]
+
+
+def test_a_key_that_takes_keys_takes_no_word() -> None:
+    rule = parse_rule("null | keys")
+    assert [rule.holds(value) for value in (None, {}, "keys", 1)] == [True, True, False, False]
