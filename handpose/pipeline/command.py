@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run what the command line asks for: a run, a sweep, or help.
 
     Args:
-        argv: overrides and flags of Hydra; None for those of the process.
+        argv: overrides and flags for Hydra; None for `sys.argv[1:]`.
     """
     if argv is not None:
         sys.argv[1:] = argv  # Hydra reads them there
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def train(cfg: DictConfig) -> str | None:
-    """One run, or one cell of a sweep; returns why the cell failed."""
+    """Execute one run or one cell of a sweep; return why the cell failed."""
     return attempt(_run, cfg)
 
 
@@ -50,4 +50,4 @@ def _run(cfg: DictConfig) -> None:
         run(cfg)
 
 
-register()  # here, since the workers of a sweep import this module and call `train`
+register()  # at import: the workers of a sweep import this module and call `train`

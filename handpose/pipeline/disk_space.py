@@ -1,4 +1,4 @@
-"""Whether a run's files will fit on the disk, asked before any work is done."""
+"""Check the disk space for a run's files before any work is done."""
 
 import shutil
 from pathlib import Path
@@ -8,18 +8,22 @@ from omegaconf import DictConfig
 
 from handpose.pipeline import parts
 
-_BYTES = 4  # of a number
-_SETS = 3  # of them in a checkpoint: the weights, and two moments of each in the optimizer
-# What lies there at once: two checkpoints a stage and one that is being written.
+_BYTES = 4  # per parameter, float32
+_SETS = 3  # in a checkpoint: the weights and the optimizer's two moments
+# Files at the same time: two checkpoints per stage and one that is being written.
 _CHECKPOINTS, _CHECKPOINTS_OF_A_STAGE = 5, 3
 _WEIGHTS_FILES = 2
 
 
 def check_space(cfg: DictConfig, run_dir: Path) -> None:
-    """Asks for the room that checkpoints and weights will take, less what is there already.
+    """Check that the disk has room for checkpoints and weights, less the existing checkpoints.
+
+    Args:
+        cfg: configuration of the run.
+        run_dir: existing run directory.
 
     Raises:
-        ValueError: there is less on the disk; says the path, and both numbers of bytes.
+        ValueError: the disk has too little space; names the path and both sizes in bytes.
     """
     checkpoints = _CHECKPOINTS if cfg.trainer.keep_checkpoints else _CHECKPOINTS_OF_A_STAGE
     total = (checkpoints * _SETS + _WEIGHTS_FILES) * _BYTES * count_parameters(cfg)
@@ -28,13 +32,13 @@ def check_space(cfg: DictConfig, run_dir: Path) -> None:
     if needed > free:
         raise ValueError(
             f"{run_dir}: the disk has {free:,} bytes free, and the checkpoints and weights of this "
-            f"run need {needed:,}. Make room, choose another paths.runs, or let the checkpoints of "
-            "finished stages go with trainer.keep_checkpoints=false"
+            f"run need {needed:,}. Free some space, choose another paths.runs, or delete the "
+            "checkpoints of finished stages with trainer.keep_checkpoints=false"
         )
 
 
 def count_parameters(cfg: DictConfig) -> int:
-    """Of backbone and head, which are not made for it: no memory, no time, no weights read."""
+    """Count the parameters of backbone and head on the meta device, without reading weights."""
     plain = cfg.copy()
     plain.backbone.weights = None
     with torch.device("meta"):

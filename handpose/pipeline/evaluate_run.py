@@ -1,4 +1,4 @@
-"""A finished run: its model, and that on a split of its own dataset or of another one."""
+"""Open a finished run and evaluate its model on any split of its own or another dataset."""
 
 import logging
 import time
@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 def open_finished(run_dir: Path) -> tuple[DictConfig, PoseModel]:
-    """The configuration and the model of a finished run, whose data need not be here.
+    """Load the configuration and the model of a finished run; its dataset is not needed.
 
     Raises:
-        ValueError: there is no such run, it is not finished or corrupt, or its configuration names
-            what must not be built.
+        ValueError: the run is missing, unfinished or corrupt, or its configuration names a class
+            that must not be built.
     """
     register()
     try:
@@ -53,17 +53,17 @@ def evaluate_finished(
     submission: Path | None = None,
     any_length: bool = False,
 ) -> tuple[Results, Evaluation, TargetDataset]:
-    """Evaluates the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
+    """Evaluate the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
 
     Args:
-        cfg: of the evaluation (see `handpose.config.stored`).
-        run_dir: only read.
-        passes: 2: again, cropped about the joints that the first pass predicted.
-        submission: where to write FreiHAND's file, of the last pass; None for nowhere.
-        any_length: whether that file may have another length than the official one.
+        cfg: configuration of the evaluation (see `handpose.config.stored`).
+        run_dir: run directory, only read.
+        passes: 1, or 2 to evaluate again on crops about the joints that the first pass predicted.
+        submission: FreiHAND submission file to write from the last pass; None for no file.
+        any_length: whether that file may differ in length from the official one.
 
     Returns:
-        The results, the evaluation of the last pass, and what was evaluated.
+        The results, the evaluation of the last pass, and the evaluated dataset.
 
     Raises:
         ValueError: the dataset or the model is missing or malformed, or no submission is possible.
@@ -96,7 +96,7 @@ def evaluate_finished(
 
 
 def _mean_poses(cfg: DictConfig) -> MeanPoses:
-    """Of the evaluated dataset's own training hands: of the run's fraction of them, and of all."""
+    """Mean poses of the evaluated dataset's training split: the labelled part, and all of it."""
     try:
         return mean_poses(labelled_split(cfg, "train"))
     except MissingSplitError:
@@ -112,15 +112,15 @@ def write_evaluation(
     config: dict[str, Any],
     command: str,
 ) -> Path:
-    """Write numbers, images and a page of an evaluation; return their folder, `to`/<dataset>.
+    """Write results, images and report of an evaluation; return their folder, `to`/<dataset>.
 
     Args:
-        to: made where it is missing.
-        results: as `evaluate_finished` returns them.
-        evaluation: as `evaluate_finished` returns it.
-        dataset: as `evaluate_finished` returns it.
-        config: of the run.
-        command: the command line of the evaluation.
+        to: parent folder; created if missing.
+        results: from `evaluate_finished`.
+        evaluation: from `evaluate_finished`.
+        dataset: from `evaluate_finished`.
+        config: configuration of the run.
+        command: command line of the evaluation.
     """
     name, split = dataset.source.name, dataset.source.split
     name += "" if split == "test" else f"-{split}"

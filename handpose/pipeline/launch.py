@@ -1,4 +1,4 @@
-"""A run of several processes on this machine, from one that only waits for them."""
+"""Launch a run in several processes on this machine and wait for them."""
 
 import logging
 import signal
@@ -15,22 +15,22 @@ from handpose.pipeline.resume import remember, run_arguments
 
 _log = logging.getLogger(__name__)
 
-# A run that was told to stop, and did: no failure of a cell, and the end of the whole sweep.
+# Exit codes of a run stopped by a signal: the whole sweep ends, and no cell counts as failed.
 _SIGNALLED = 128
 _TOLD_TO_STOP = (_SIGNALLED + signal.SIGINT, _SIGNALLED + signal.SIGTERM)
 
 
 def must_start_processes(cfg: DictConfig) -> bool:
-    """Whether the run needs several processes, and nobody else has started them."""
+    """Return whether the run needs several processes and no launcher has started them."""
     return num_processes(cfg.trainer) > 1 and launched() is None
 
 
 def start_processes(cfg: DictConfig) -> None:
-    """This run, or this cell of a sweep, once more in each of its processes, until they end.
+    """Re-execute this run, or this cell of a sweep, in every process and wait for all.
 
     Raises:
-        SystemExit: one failed, or all were told to stop; with the exit code.
-        RuntimeError: one failed in a cell of a sweep, where the other cells go on.
+        SystemExit: a process failed or a signal stopped the run; with the exit code.
+        RuntimeError: a process failed in a cell of a sweep; the other cells continue.
     """
     count, hydra = num_processes(cfg.trainer), HydraConfig.get()
     is_cell = hydra.mode == RunMode.MULTIRUN
@@ -39,10 +39,10 @@ def start_processes(cfg: DictConfig) -> None:
     if code == 0:
         return
     if code > _SIGNALLED and code not in _TOLD_TO_STOP:
-        remember(hydra)  # a process that was killed has said nothing itself
+        remember(hydra)  # a killed process could not print how to resume
         _log.error(
-            "a process of the run was ended by signal %d; 9 is most likely the system's, for lack "
-            "of memory: set trainer.num_workers=0, or lower the batch size in a new run",
+            "signal %d ended a process of the run; 9 most likely means that the system ran out of "
+            "memory: set trainer.num_workers=0, or lower the batch size in a new run",
             code - _SIGNALLED,
         )
     if is_cell and code not in _TOLD_TO_STOP:

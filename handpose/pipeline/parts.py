@@ -1,4 +1,4 @@
-"""Configuration -> parts: datasets, augmentations, backbone, head, optimizer, objective."""
+"""Build parts from the configuration: datasets, augmentations, models, optimizer, objective."""
 
 import logging
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Caps:
-    """What `trainer=debug` allows at most; None for no limit."""
+    """Upper limits set by `trainer=debug`; None for no limit."""
 
     max_epochs: int | None = None
     batches: int | None = None
@@ -36,25 +36,34 @@ class Caps:
 
 
 def build_caps(cfg: DictConfig) -> Caps:
-    """The caps of `cfg.trainer`."""
+    """Return the caps of `cfg.trainer`."""
     return Caps(**(cfg.trainer.caps or {}))
 
 
 def capped(value: int, cap: int | None) -> int:
-    """`value`, at most `cap`."""
+    """Return the smaller of `value` and `cap`.
+
+    Args:
+        value: the uncapped value.
+        cap: upper limit; None for no limit.
+    """
     return value if cap is None else min(value, cap)
 
 
 def make(node: DictConfig, **supplied: Any) -> Any:
-    """The part that `node` describes, given what the run supplies.
+    """Build the part that `node` describes.
 
-    In two steps, so that Hydra neither converts what is supplied nor wraps the part's own errors.
+    Two steps keep Hydra from converting the supplied values and from wrapping the part's errors.
+
+    Args:
+        node: configuration with a `_target_`.
+        **supplied: arguments from the run, such as sizes.
     """
     return instantiate(node, _partial_=True, _convert_="all")(**supplied)
 
 
 def chosen(part: DictConfig) -> bool:
-    """Whether the part is there at all: `objective=none` and `head=none` have no target."""
+    """Return whether the part is in use; `objective=none` and `head=none` have no target."""
     return part.get("_target_") is not None
 
 
@@ -66,10 +75,15 @@ _WITHOUT: dict[Split, str] = {
 
 
 def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
-    """One split; under caps another split stands in for a missing one, and the log says so.
+    """Build one split; under caps another split replaces a missing one, with a warning.
+
+    Args:
+        node: configuration of the source.
+        split: "train", "val" or "test".
+        caps: limits; with `samples` set, a missing "val" or "test" is replaced.
 
     Raises:
-        MissingSplitError: the source has no such split, and there are no caps.
+        MissingSplitError: the source has no such split, and no split may replace it.
     """
     stand_ins: dict[Split, tuple[Split, ...]] = {"val": ("train",), "test": ("val", "train")}
     candidates: tuple[Split, ...] = (split, *(stand_ins.get(split, ()) if caps.samples else ()))
@@ -82,19 +96,19 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
             missing = error
         else:
             if candidate != split:
-                _log.warning("%s; its %s split stands in for %s", missing, candidate, split)
+                _log.warning("%s; using its %s split in place of %s", missing, candidate, split)
             return dataset
     raise AssertionError("the last candidate returns or raises")
 
 
 def build_terms(cfg: DictConfig) -> dict[str, dict[str, str]]:
-    """Stage -> source -> its terms of use, of the stages that ran; its files need not be here."""
+    """Return {stage: {source: terms of use}} of the stages in use, without opening files."""
     ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}
     return {stage: _terms(cfg[stage].dataset) for stage in ran if ran[stage]}
 
 
 def _terms(node: DictConfig) -> dict[str, str]:
-    """Of the source, or of each in a mix."""
+    """Return {source: terms of use}, with every source of a mix."""
     if "sources" in node:
         parts = (_terms(node.parts[name]) for name in node.sources)
         return {name: terms for part in parts for name, terms in part.items()}
@@ -103,19 +117,19 @@ def _terms(node: DictConfig) -> dict[str, str]:
 
 
 def build_augmentation(node: DictConfig) -> Augmentation:
-    """The switches and ranges of a stage."""
+    """Build the augmentation settings of a stage."""
     return make(node)
 
 
 def build_optimizer(node: DictConfig) -> OptimizerFactory:
-    """Parameter groups -> optimizer; its file in conf/ asks for a partial."""
+    """Build the function from parameter groups to an optimizer."""
     return instantiate(node, _convert_="all")
 
 
 def build_backbone(cfg: DictConfig) -> Backbone:
-    """The backbone with the weights it starts from, laid out in memory as the trainer asks.
+    """Build the backbone with its start weights, in channels-last layout if configured.
 
-    Convolutions hand the layout of their weights on, so that the images need none.
+    The weights' layout carries over to the activations, so images keep theirs.
     """
     backbone: Backbone = make(cfg.backbone)
     if cfg.backbone.weights not in (None, IMAGENET):
@@ -126,7 +140,12 @@ def build_backbone(cfg: DictConfig) -> Backbone:
 
 
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:
-    """The backbone under the head."""
+    """Build the pose model from the backbone and the configured head.
+
+    Args:
+        cfg: configuration of the run.
+        backbone: part of the model, not copied.
+    """
     head: Head = make(
         cfg.head,
         **backbone.widths,
@@ -141,9 +160,9 @@ def _part_name(cfg: DictConfig) -> str:
 
 
 def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
-    """(objective, augmentation) of each part, by its name; a plain objective is one part.
+    """Return {name: (objective, augmentation)}; a plain objective is one part.
 
-    A part of no weight is left out: its views would cost as much, and take part in BatchNorm.
+    Parts of weight 0 are dropped: their views would cost time and enter BatchNorm.
     """
     if "parts" not in cfg.objective:
         return {_part_name(cfg): (cfg.objective, cfg.pretrain.augment)}
@@ -155,15 +174,15 @@ def _parts(cfg: DictConfig) -> dict[str, tuple[DictConfig, DictConfig]]:
 
 
 def build_view_augmentations(cfg: DictConfig) -> dict[str, Augmentation]:
-    """What each part of the objective sees, by its name."""
+    """Build the augmentation of each part of the objective, by name."""
     return {name: build_augmentation(augment) for name, (_, augment) in _parts(cfg).items()}
 
 
 def mined_parts(cfg: DictConfig) -> frozenset[str]:
-    """The parts of the objective whose pairs are of two images; none with `positives=self`.
+    """Return the parts of the objective that use mined pairs; none with `positives=self`.
 
     Raises:
-        ValueError: the positives are mined, and no part can take them.
+        ValueError: the positives are mined, and no part supports them.
     """
     if cfg.pretrain.positives == "self":
         return frozenset()
@@ -182,14 +201,25 @@ def mined_parts(cfg: DictConfig) -> frozenset[str]:
 
 
 def build_mined(cfg: DictConfig, source: HandDataset) -> Mined | None:
-    """The partners of a split's samples; None where every view is of the sample itself."""
+    """Mine the positives of a split; None if every pair shows one image.
+
+    Args:
+        cfg: configuration of the run.
+        source: the split.
+    """
     return mine(source, **cfg.pretrain.mining) if mined_parts(cfg) else None
 
 
 def build_objective(
     cfg: DictConfig, backbone: Backbone, augmentations: Mapping[str, Augmentation]
 ) -> Hybrid:
-    """The parts of the objective under their weights; a plain objective is one part."""
+    """Build the weighted parts of the objective; a plain objective is one part.
+
+    Args:
+        cfg: configuration of the run.
+        backbone: gives the feature widths.
+        augmentations: of each part, by name.
+    """
     parts: dict[str, Objective] = {
         name: make(
             node,

@@ -1,4 +1,4 @@
-"""The command that resumes a run or a sweep, and where it is said: last, however the run ends."""
+"""Build the command that resumes a run or a sweep, and print it at the end of the program."""
 
 import logging
 import os
@@ -22,52 +22,52 @@ from handpose.invocation import python_arguments, typed
 
 _log = logging.getLogger(__name__)
 
-# Hydra's overrides that the command does not repeat: it says them itself.
+# Hydra's overrides that the command sets itself.
 _OWN = ("hydra.mode=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
-# Overrides that say what a run starts from.
+# Overrides of the start weights and the pre-training.
 _OF_A_START = ("objective=", "objective.", "backbone.weights=", "init_from=")
-# Hydra's grammar takes a text of these characters without quotes.
+# Characters that Hydra's grammar accepts without quotes.
 _PLAIN = re.compile(r"[\w/.:+-]+", re.ASCII)
-_LARGEST = 1 << 20  # bytes of what a run keeps of how it was begun
-# Of the run that this process was doing when it ended early.
+_LARGEST = 1 << 20  # bytes of hydra.yaml
+# Resume command of this process's run, if it ended early.
 _unfinished: list[str] = []
 
 
 def resume_command(hydra: HydraConf) -> str:
-    """The shell command that resumes a run in its directory, or finishes a sweep.
+    """Return the shell command that resumes a run in its directory, or finishes a sweep.
 
     Args:
-        hydra: Hydra's part of the configuration, of the run or of the process that started a sweep.
+        hydra: Hydra's configuration of the run, or of the process that started the sweep.
     """
     arguments = sweep_arguments(hydra) if _is_sweep(hydra) else run_arguments(hydra)
     return shlex.join([*_program(), *arguments])
 
 
 def run_arguments(hydra: HydraConf) -> list[str]:
-    """The command line of a run, or of a cell of a sweep as a run: its overrides, its directory."""
+    """Return the arguments that repeat a run, or a cell of a sweep as a single run."""
     own = [] if _is_sweep(hydra) else _of_hydra(_plain(hydra))
     return [*own, *_arguments(_plain(hydra)), _in("hydra.run.dir", hydra.runtime.output_dir)]
 
 
 def sweep_arguments(hydra: HydraConf) -> list[str]:
-    """The command line of a whole sweep, from the configuration of the process that started it."""
+    """Return the arguments that repeat a whole sweep, from its driver's configuration."""
     own, place = _of_hydra(_plain(hydra)), _in("hydra.sweep.dir", hydra.sweep.dir)
     return ["-m", *own, *_arguments(_plain(hydra)), place]
 
 
 def begun_by(run_dir: Path) -> str:
-    """The command that resumes the run in a directory, by what it keeps of how it was begun."""
+    """Return the command that resumes the run in a directory, from its hydra.yaml."""
     place = _in("hydra.run.dir", run_dir)
     try:
         file = regular(run_dir / ".hydra" / "hydra.yaml", most=_LARGEST)
         arguments = _arguments(yaml.safe_load(file.read_bytes())["hydra"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):  # gone, or not as it was written
-        return f"the command that began it, with {place}"
+    except (OSError, yaml.YAMLError, KeyError, TypeError):  # missing or corrupt
+        return f"the command that started it, with {place}"
     return shlex.join([*_program(), *arguments, place])
 
 
 def further_command(run_dir: Path) -> str:
-    """The command of this process, as a new run that starts from the model of `run_dir`."""
+    """Return this process's command as a new run that starts from the model of `run_dir`."""
     hydra = _plain(HydraConfig.get())
     kept = [argument for argument in _arguments(hydra) if not argument.startswith(_OF_A_START)]
     start = ("objective=none", "backbone.weights=null", _in("init_from", run_dir))
@@ -75,7 +75,7 @@ def further_command(run_dir: Path) -> str:
 
 
 def _plain(hydra: Any) -> Any:
-    """Hydra's part of a configuration as it was typed: nothing resolved."""
+    """Convert Hydra's configuration to plain values without resolving interpolations."""
     return OmegaConf.to_container(hydra, resolve=False)
 
 
@@ -84,7 +84,7 @@ def _in(key: str, folder: Path | str) -> str:
 
 
 def _arguments(hydra: Any) -> list[str]:
-    """Where the configuration is found, and the overrides."""
+    """Return the configuration's location and the overrides."""
     return [*_config(hydra), *map(str, hydra["overrides"]["task"])]
 
 
@@ -97,14 +97,14 @@ def _is_sweep(hydra: HydraConf) -> bool:
 
 
 def resumes_in_same_directory(hydra: HydraConf) -> bool:
-    """Whether the command line, repeated as it was typed, resumes the run and begins no other."""
+    """Return whether repeating the typed command resumes the run rather than starting a new one."""
     typed = _plain(hydra)["overrides"]["hydra"]
     given = [override for override in typed if override.startswith("hydra.run.dir=")]
     return _is_sweep(hydra) or any("${" not in override for override in given)
 
 
 def hydra_quoted(text: str) -> str:
-    """`text` as a value in Hydra's grammar, which takes any text in quotes."""
+    """Quote `text` as a value in Hydra's grammar if needed."""
     if _PLAIN.fullmatch(text):
         return text
     doubled = re.sub(r'(\\+)(?="|$)', r"\1\1", text.replace("${", r"\${"))
@@ -112,7 +112,7 @@ def hydra_quoted(text: str) -> str:
 
 
 def _program() -> list[str]:
-    """The words that started this process, with torchrun or srun in front where they did."""
+    """Return the command that started this process, with torchrun or srun where it was used."""
     environment = os.environ
     if "GROUP_WORLD_SIZE" in environment:  # set by torchrun, not by our own launch
         nodes, each = environment["GROUP_WORLD_SIZE"], environment["LOCAL_WORLD_SIZE"]
@@ -128,7 +128,7 @@ def _program() -> list[str]:
 
 
 def _config(hydra: Any) -> list[str]:
-    """Where the configuration is found, if not in conf/config.yaml alone."""
+    """Return the options that locate the configuration, if not conf/config.yaml."""
     name = str(hydra["job"]["config_name"])
     sources = [
         source for source in hydra["runtime"]["config_sources"] if source["schema"] == "file"
@@ -145,10 +145,10 @@ def _config(hydra: Any) -> list[str]:
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Around the work of a run: one that ends early, by whatever, can be resumed.
+    """Remember the resume command if the run within ends early.
 
-    But for an exception that says `resumable = False`, and in a cell of a sweep, where the process
-    that started the sweep tells how it is finished.
+    Exceptions with `resumable = False` are skipped, and so are cells of a sweep, whose driver
+    prints the command.
     """
     try:
         yield
@@ -161,14 +161,14 @@ def resumable() -> Iterator[None]:
 
 
 def remember(hydra: HydraConf) -> None:
-    """The run of this process has ended early; `telling_how_to_resume` says its command."""
+    """Store the resume command of this process's run for `telling_how_to_resume`."""
     if not _is_sweep(hydra) and IN_SWEEP not in os.environ:
         _unfinished.append(resume_command(hydra))
 
 
 @contextmanager
 def telling_how_to_resume() -> Iterator[None]:
-    """Around the whole program: after its last word comes the command that resumes the run."""
+    """Print the resume command of an unfinished run as the last output of the program."""
     _unfinished.clear()
     try:
         yield
@@ -178,5 +178,5 @@ def telling_how_to_resume() -> Iterator[None]:
 
 
 def how_to_resume(command: str) -> str:
-    """A command on a line of its own, to be copied."""
+    """Return the message with the command on a separate line, ready to copy."""
     return f"To resume, run\n\n  {command}\n"

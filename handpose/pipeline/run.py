@@ -40,16 +40,17 @@ _PAIRS_DRAWN = 8
 
 
 def run(cfg: DictConfig) -> Path:
-    """Does what `cfg` says in Hydra's output directory, unless it is done already.
+    """Execute or resume the run of `cfg` in Hydra's output directory; no-op if it is finished.
 
     Args:
-        cfg: of Hydra's main, or of `hydra.compose(..., return_hydra_config=True)` in a notebook.
+        cfg: from Hydra's main, or from `hydra.compose(..., return_hydra_config=True)` in a
+            notebook.
 
     Returns:
         The run directory.
 
     Raises:
-        ValueError: `cfg` does not say where the run lies.
+        ValueError: `cfg` has no run directory.
     """
     cfg = _of_main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
@@ -75,9 +76,9 @@ def run(cfg: DictConfig) -> Path:
 
 
 def _of_main(cfg: DictConfig) -> DictConfig:
-    """A configuration as Hydra's main gives it: checked, and Hydra's own part where it belongs."""
+    """Convert a composed configuration to what Hydra's main gives, and check it."""
     if "hydra" in cfg:
-        run_dir = str(Path(cfg.hydra.run.dir).absolute())  # of this object: the same once more
+        run_dir = str(Path(cfg.hydra.run.dir).absolute())  # the same again for this object
         cfg = cfg.copy()
         with flag_override(cfg, ["struct", "readonly"], False):
             cfg.hydra.runtime.output_dir = run_dir
@@ -90,7 +91,7 @@ def _of_main(cfg: DictConfig) -> DictConfig:
             )
     elif not HydraConfig.initialized():
         raise ValueError(
-            "the configuration does not say where the run lies; compose it with "
+            "the configuration has no run directory; compose it with "
             'compose("config", overrides=[...], return_hydra_config=True)'
         )
     return cfg
@@ -98,7 +99,7 @@ def _of_main(cfg: DictConfig) -> DictConfig:
 
 @contextmanager
 def _quiet_but_first() -> Iterator[None]:
-    """Of several processes the first one tells what happens, the others errors alone."""
+    """Log everything on rank 0 and only errors on the other ranks."""
     logging.disable(logging.NOTSET if collectives.is_first() else logging.WARNING)
     try:
         yield
@@ -107,7 +108,7 @@ def _quiet_but_first() -> Iterator[None]:
 
 
 def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
-    """What Hydra would have written before the run directory was known to be ours."""
+    """Write Hydra's files, which Hydra itself would write before the directory is claimed."""
     folder.mkdir(exist_ok=True)
     hydra = HydraConfig.get()
     OmegaConf.save(cfg, folder / "config.yaml")
@@ -118,7 +119,7 @@ def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
 def _complete(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
 ) -> Results:
-    """All stages, with W&B open around them where it is asked for; the first process writes."""
+    """Execute all stages, within a W&B run if configured; only rank 0 writes."""
     if collectives.is_first():
         _keep_hydra_files(cfg, run_dir / ".hydra")
     loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
@@ -137,7 +138,7 @@ def _stages(
     loggers: list[Logger],
     interrupt: Interrupt,
 ) -> tuple[Results, dict[str, bytes]]:
-    """Pre-train, fine-tune, evaluate, report; results.json comes last, for it marks the end."""
+    """Pre-train, fine-tune, evaluate, report; results.json is last and marks the end."""
     check_space(cfg, run_dir)
     splits = build_splits(cfg, run_dir)
     interrupt.check()
@@ -177,7 +178,7 @@ def _report(
     results: Results,
     evaluation: Evaluation | None,
 ) -> dict[str, bytes]:
-    """Writes report.html; the figures in it, by name."""
+    """Write report.html and return its figures by name."""
     images = {}
     if evaluation is not None:
         images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
@@ -197,7 +198,7 @@ def _report(
 
 
 def _views(splits: Splits) -> Views | None:
-    """A few held-out pairs of the (first part of the) objective; None without pre-training."""
+    """Return a few held-out pairs of the objective's first part; None without pre-training."""
     if not splits.views:
         return None
     val = splits.views["val"]

@@ -1,4 +1,4 @@
-"""The run directory: claimed by one process, resumed with the same configuration only."""
+"""Claim a run directory for one run, and resume it only with the same configuration."""
 
 import json
 import logging
@@ -25,19 +25,23 @@ CUT = "cut.json"
 
 
 class RunRefused(SystemExit):
-    """The directory cannot be used; exits 1 with the reason on stderr."""
+    """Exit with code 1: the run directory cannot be used."""
 
-    resumable = False  # not by this command
+    resumable = False  # the same command would fail again
 
 
 @contextmanager
 def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
-    """Holds `run_dir` for this process, or for all of the run's, and keeps `config` in it.
+    """Lock `run_dir` for all processes of this run and store `config` in it.
+
+    Args:
+        run_dir: created if missing.
+        config: resolved configuration in plain values.
 
     Raises:
-        RunRefused: another live run holds it, it was begun with another configuration, or the
-            processes of this one do not agree on it.
-        ValueError: it was deleted meanwhile.
+        RunRefused: another live run uses it, it has another configuration, or the processes of
+            this run have different directories.
+        ValueError: it was deleted during the run.
     """
     from handpose.distributed import collectives
 
@@ -60,7 +64,7 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
 
 
 def _refuse_if_deleted(run_dir: Path) -> None:
-    """Raises ValueError where somebody deleted or moved the directory of this live run."""
+    """Raise ValueError if the directory was deleted or moved during the run."""
     if not (run_dir / CONFIG).exists():
         raise ValueError(f"{run_dir}: deleted or moved while the run used it. Start it again")
 
@@ -77,10 +81,10 @@ def _hold(run_dir: Path, config: dict[str, Any], lock: FileLock) -> None:
 
 
 def finished_config(run_dir: Path) -> dict[str, Any]:
-    """The configuration of a finished run that has a model.
+    """Read the configuration of a finished run that has a model.
 
     Raises:
-        RunRefused: there is no such run, it is not finished, or it has no model.
+        RunRefused: the run is missing or unfinished, or has no model.
     """
     path = run_dir / CONFIG
     if not path.is_file():
@@ -106,41 +110,41 @@ def _keep_config(path: Path, config: dict[str, Any]) -> None:
     if differences := changes(before, config):
         lines = "\n".join(f"  {line}" for line in differences)
         raise RunRefused(
-            f"{path.parent} was begun with another configuration:\n{lines}\n"
+            f"{path.parent} was started with another configuration:\n{lines}\n"
             f"{_way_on(path.parent, config)}\nOr choose another hydra.run.dir for a new run."
         )
 
 
 def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
-    """What to type, where a run was begun with another configuration than `config`."""
+    """Return what to do with a run whose configuration differs from `config`."""
     if not (run_dir / RESULTS).exists():
         return (
             f"{how_to_resume(begun_by(run_dir))}\n"
-            "If that differs too, a default has changed since: add KEY=VALUE with the value before "
-            "the arrow, for each line above."
+            "If that differs too, a default has changed since. For each line above, add KEY=VALUE "
+            "with the value before the arrow."
         )
     if not (run_dir / MODEL).exists() or not config["head"].get("_target_"):
         return "It is finished."
     return (
-        "It is finished. To train its model further, in a new run whose learning rate schedule "
-        f"begins anew, run\n\n  {further_command(run_dir)}\n"
+        "It is finished. To train its model further in a new run with a new learning rate "
+        f"schedule, run\n\n  {further_command(run_dir)}\n"
     )
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
-    """The configuration that a run was begun with, maybe by an older version.
+    """Read a run's configuration, with old key names renamed.
 
     Raises:
-        ValueError: its file is missing or corrupt; names it.
+        ValueError: the file is missing or corrupt; names it.
     """
     return with_current_names(read_json(run_dir / CONFIG))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote.
+    """Read a file that `write_json` wrote.
 
     Raises:
-        ValueError: it is corrupt; names the file.
+        ValueError: the file is missing or corrupt; names it.
     """
     try:
         return dict(json.loads(regular(path, most=LARGEST_TEXT).read_text(encoding="utf-8")))
@@ -151,6 +155,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all; NaN is refused, since JSON has none."""
+    """Write JSON atomically; NaN raises ValueError, since JSON has none.
+
+    Args:
+        path: replaced if it exists.
+        content: plain values.
+    """
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False))

@@ -1,4 +1,4 @@
-"""What a run is to do: told at its start, and counted to estimate how long it takes."""
+"""Log a summary of a run at its start, and count its work for the time estimate."""
 
 from pathlib import Path
 
@@ -15,11 +15,17 @@ from handpose.progress import tell
 from handpose.report.choices import essence
 from handpose.training.run_log import TRAINED, RunLog
 
-_PASSES = 2  # over the held-out pairs, before and after pre-training
+_PASSES = 2  # extra passes over the held-out pairs, before and after pre-training
 
 
 def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
-    """Tells what the run is to do, and returns what tells how far it is."""
+    """Log the summary of a run and return its progress log.
+
+    Args:
+        cfg: configuration of the run.
+        splits: datasets of the stages in use.
+        run_dir: shown in the summary.
+    """
     parts: dict[str, tuple[float, str]] = {}
     if splits.views:
         parts["pretrain"] = _training(cfg, "pretrain", splits.views, passes=_PASSES)
@@ -45,10 +51,13 @@ def _training(
     *,
     passes: int,
 ) -> tuple[float, str]:
-    """The work of a stage, see `Estimate`, and the stage in words.
+    """Return the work of a stage (see `Estimate`) and its line in the summary.
 
     Args:
-        passes: over the validation split beside one after each epoch.
+        cfg: configuration of the run.
+        name: "pretrain" or "finetune".
+        datasets: "train" and "val" splits.
+        passes: extra passes over the validation split.
     """
     stage, caps = cfg[name], parts.build_caps(cfg)
     train, val = datasets["train"], datasets["val"]
@@ -65,12 +74,12 @@ def _training(
 
 
 def _images(dataset: ViewDataset | TargetDataset) -> int:
-    """Images of a sample that go through the network."""
+    """Return the number of images per sample that go through the network."""
     return 2 * len(dataset.augmentations) if isinstance(dataset, ViewDataset) else 1
 
 
 def _evaluated(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> float:
-    """Images of one pass, under the caps."""
+    """Return the number of images in one evaluation pass under the caps."""
     caps = parts.build_caps(cfg)
     size = parts.capped(cfg.evaluate.batch_size, caps.batch_size)
     most = None if caps.batches is None else caps.batches * size
@@ -78,7 +87,7 @@ def _evaluated(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> float:
 
 
 def _devices(cfg: DictConfig) -> str:
-    """What the run computes on, and how many of it."""
+    """Describe the devices, the precision and the data workers."""
     count, trainer = num_processes(cfg.trainer), cfg.trainer
     is_gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
     name = torch.cuda.get_device_name() if is_gpu else "CPU"

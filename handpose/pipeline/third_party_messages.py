@@ -1,6 +1,6 @@
-"""What other packages say that a user can do nothing about, silenced one by one; ours once.
+"""Silence messages of other packages that need no action, and repeated warnings of our own.
 
-A message that is not listed here is shown. Each has the reason why it may be left out.
+Messages that are not listed here are shown. Each entry has a reason.
 """
 
 import logging
@@ -8,34 +8,34 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Starts of warnings, as regular expressions.
+# Regular expressions for the start of a warning.
 _WARNINGS = (
-    # Lightning's use of a deprecated function of PyTorch's; a newer Lightning fixes it.
+    # Lightning calls a deprecated PyTorch function; a newer Lightning fixes it.
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-    # Slurm's commands are installed, and the run was not started by srun: one process needs none.
+    # Slurm is installed, but a run of one process needs no srun.
     r"The `srun` command is available on your system but is not used",
-    # Our loader resumes after the very batch of the checkpoint (`EpochSampler.start_at`).
+    # Our loader resumes at the exact batch (`EpochSampler.start_at`).
     r"You're resuming from a checkpoint that ended before the epoch ended",
-    # A run directory holds the checkpoints of the run that is resumed.
+    # A resumed run has checkpoints already.
     r"Checkpoint directory .* exists and is not empty",
-    # num_workers is by default as many as there are cores; one or none was chosen.
+    # The default num_workers uses all cores; the user chose fewer.
     r"The '.*' does not have many workers which may be a bottleneck",
     # A frozen encoder stays in evaluation mode.
     r"Found .* module\(s\) in eval mode at the start of training",
     # trainer.accelerator=cpu was chosen.
     r"GPU available but not used",
-    # The loss scale of 16-mixed leaves its first steps out: the schedule is one step ahead.
+    # The loss scaling of 16-mixed skips the first steps; the schedule is one step ahead.
     r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`",
 )
-# One line of a logger: the first figure on a machine takes some seconds longer.
+# Logged once per machine, at the first figure.
 _FONTS, _FONTS_LINE = "matplotlib.font_manager", "Matplotlib is building the font cache"
 
 
 def quieten() -> None:
-    """Silences what is listed above, in this process and its data workers; may be called again."""
+    """Silence the listed messages in this process and its data workers; idempotent."""
     for message in _WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    # Lightning's list of devices and its tips, told by every trainer; the run tells its own.
+    # Lightning's tips and list of devices; the run logs its devices itself.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger(_FONTS).addFilter(_is_not_of_fonts)
 
@@ -45,7 +45,7 @@ def _is_not_of_fonts(record: logging.LogRecord) -> bool:
 
 
 class Once(logging.Filter):
-    """Lets each warning of this package pass once."""
+    """Let each warning of this package pass once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Once(logging.Filter):
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """Within, what each of the log's handlers has told it does not tell again."""
+    """Show each warning once per log handler while the block runs."""
     filters = [(handler, Once()) for handler in logging.getLogger().handlers]
     for handler, once in filters:
         handler.addFilter(once)

@@ -1,7 +1,4 @@
-"""Lightning's trainer of a stage.
-
-The processes of a run: how this one meets the others, as Lightning's trainers see it.
-"""
+"""Build Lightning trainers and join the process group of a run."""
 
 import logging
 import os
@@ -41,9 +38,16 @@ def build_trainer(
     callbacks: Sequence[pl.Callback] = (),
     precision: Any = None,
 ) -> pl.Trainer:
-    """Lightning's trainer of one stage; its checkpoints lie in `folder`, if any.
+    """Build Lightning's trainer of one stage.
 
-    The precision is that of the configuration, if none is given.
+    Args:
+        cfg: configuration of the run.
+        stage: `cfg.pretrain` or `cfg.finetune`.
+        folder: folder for checkpoints; None for no checkpoints.
+        monitor: metric that chooses `best.ckpt`; None for no `best.ckpt`.
+        loggers: metric loggers.
+        callbacks: added before the checkpoint callbacks.
+        precision: Lightning's precision; None for `cfg.trainer.precision`.
     """
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
@@ -70,7 +74,7 @@ def build_trainer(
         enable_model_summary=False,
         log_every_n_steps=1,
     )
-    # The run listens by itself. Lightning would end an evaluation half-way, with exit code 0.
+    # The run handles signals itself: Lightning would stop an evaluation early with exit code 0.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
 
@@ -78,9 +82,14 @@ def build_trainer(
 def build_evaluator(
     cfg: DictConfig, stage: DictConfig, callbacks: Sequence[pl.Callback] = ()
 ) -> pl.Trainer:
-    """Lightning's trainer to evaluate with, which writes nothing.
+    """Build Lightning's trainer for evaluation, without loggers or checkpoints.
 
-    In float32: before its first step a deep network's activations are beyond 16 bits.
+    Uses float32: activations of an untrained deep network overflow 16 bits.
+
+    Args:
+        cfg: configuration of the run.
+        stage: `cfg.pretrain` or `cfg.finetune`.
+        callbacks: such as progress lines.
     """
     return build_trainer(
         cfg,
@@ -94,26 +103,26 @@ def build_evaluator(
 
 
 def _accelerator(cfg: DictConfig) -> str:
-    """Lightning's name of the device; Apple's GPU (MPS) has no float64, which objectives need."""
+    """Return Lightning's name of the accelerator; the CPU in place of Apple's GPU (MPS)."""
     if cfg.trainer.accelerator == "auto" and torch.backends.mps.is_available():
-        _log.warning("trains on the CPU: Apple's GPU (MPS) has no float64, which objectives need")
+        _log.warning("training on the CPU: Apple's GPU (MPS) has no float64, which objectives need")
         return "cpu"
     return str(cfg.trainer.accelerator)
 
 
 def _strategy(cfg: DictConfig) -> str:
-    """Lightning's name of it; with one process there is nothing to choose."""
+    """Return Lightning's name of the strategy; "auto" for one process."""
     return "auto" if num_processes(cfg.trainer) == 1 else cfg.trainer.strategy or "ddp"
 
 
 def num_workers(cfg: DictConfig) -> int:
-    """As configured, or one for each core, shared with the other processes of this machine."""
+    """Return the configured data workers, by default the cores divided by local processes."""
     configured, here = cfg.trainer.num_workers, num_processes(cfg.trainer) // cfg.trainer.num_nodes
     return default_num_workers(here) if configured is None else int(configured)
 
 
 def build_environment() -> ClusterEnvironment:
-    """Where rank and world size come from; a process alone has none, whatever the cluster says."""
+    """Return the source of rank and world size; a single process ignores the cluster's."""
     starter = launched()
     if starter is None:
         return LightningEnvironment()
@@ -123,7 +132,7 @@ def build_environment() -> ClusterEnvironment:
 
 
 def check_devices(cfg: DictConfig) -> None:
-    """Raises ValueError where a run is to have GPUs that are not here, before its data are read."""
+    """Raise ValueError if the configured GPUs are not available."""
     wanted, here = cfg.trainer.devices, torch.cuda.device_count()
     least = wanted if isinstance(wanted, int) else max(wanted) + 1
     if cfg.trainer.accelerator == "gpu" and here < least:
@@ -135,7 +144,7 @@ def check_devices(cfg: DictConfig) -> None:
 
 @contextmanager
 def joined_processes(cfg: DictConfig) -> Iterator[None]:
-    """This process among those of its run, which all have to come here; at once if it is alone."""
+    """Join the process group of the run; no-op for a single process."""
     if num_processes(cfg.trainer) == 1:
         yield
         return

@@ -18,16 +18,16 @@ _log = logging.getLogger(__name__)
 
 # Steps in a row without a finite gradient.
 PATIENCE = 5
-# A loss scale of 2^16 is halved so often before it is 1.
+# Includes the 16 halvings of a loss scale of 2^16.
 PATIENCE_SCALED = PATIENCE + 16
-_SHOWN = 8  # samples of a bad batch
+_SHOWN = 8  # samples of a bad batch in a message
 
 
 class StepSeed(pl.Callback):
-    """Seeds torch before each step, by where in training it is: a resumed run draws the same.
+    """Seed torch before each step from seed, rank, epoch and batch, so that resuming is exact.
 
     Args:
-        seed: of the run; each rank draws numbers of its own.
+        seed: of the run; ranks draw different numbers.
     """
 
     def __init__(self, seed: int) -> None:
@@ -41,16 +41,16 @@ class StepSeed(pl.Callback):
 
 
 class StepCheckpoint(pl.Callback):
-    """Saves between two steps: every so many, and when the run is told to stop.
+    """Save `last.ckpt` every n batches, and after a signal.
 
-    Never after an epoch's last step, since what follows it, validation and its checkpoint, would be
-    left out when the run is resumed; and never while gradients are accumulated, which no checkpoint
-    holds. A run that is told to stop then continues until it can be.
+    Never saves after an epoch's last step, since resuming would skip its validation, or between
+    accumulated batches, since checkpoints hold no gradients. A signal waits until saving is
+    possible.
 
     Args:
-        folder: of the stage's checkpoints.
-        every_n_steps: batches; None for none but those of the epochs' ends.
-        interrupt: tells when to stop.
+        folder: folder for the stage's checkpoints.
+        every_n_steps: batches between two saves; None to save at epoch ends only.
+        interrupt: records signals.
     """
 
     def __init__(self, folder: Path, *, every_n_steps: int | None, interrupt: Interrupt) -> None:
@@ -76,16 +76,16 @@ class StepCheckpoint(pl.Callback):
             self.interrupt.check()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The checkpoint of the epoch before lies there already."""
+        """Stop after a signal; the previous epoch has saved its checkpoint."""
         if _any_rank(trainer, self.interrupt.noted is not None):
             self.interrupt.check()
 
 
 class EvaluationStop(pl.Callback):
-    """Ends an evaluation between two batches; it is repeated when the run resumes.
+    """Stop an evaluation between two batches after a signal; a resumed run repeats it.
 
     Args:
-        interrupt: tells when to stop.
+        interrupt: records signals.
     """
 
     def __init__(self, interrupt: Interrupt) -> None:
@@ -103,13 +103,10 @@ def _any_rank(trainer: pl.Trainer, value: bool) -> bool:
 
 
 class NonFiniteGuard(pl.Callback):
-    """A step whose gradient is not finite is left out, exactly.
+    """Skip steps with a non-finite gradient; weights, momentum and buffers stay unchanged.
 
-    No weight changes, no momentum, and no running statistic: in 16 bits those of an overflow would
-    never be finite again.
-
-    `PATIENCE` of them in a row stop the run. Where the loss is scaled for 16 bits, some of a finite
-    loss are to be expected, as its scale is too large: those are not counted, nor told of.
+    `PATIENCE` skipped steps in a row stop the run. With loss scaling, a non-finite gradient of a
+    finite loss is expected: the scale is too large. Such a step is not counted as skipped.
     """
 
     def __init__(self) -> None:
@@ -117,7 +114,7 @@ class NonFiniteGuard(pl.Callback):
         self.norm = torch.zeros(())  # of the last step's gradient
         self._in_a_row = 0
         self._index: list[Tensor] = []  # of each batch of the step
-        self._buffers: list[Tensor] = []  # as before the step
+        self._buffers: list[Tensor] = []  # copies from before the step
         self._losses: list[Tensor] = []  # of each batch of the step
 
     def on_train_batch_start(
@@ -143,14 +140,14 @@ class NonFiniteGuard(pl.Callback):
             self._in_a_row = 0
             return
         is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
-        if not is_scaled:  # a scaler leaves the step out itself, as soon as it sees the gradients
-            optimizer.zero_grad(set_to_none=True)  # a gradient of 0 would still move the momentum
+        if not is_scaled:  # a gradient scaler skips the step itself
+            optimizer.zero_grad(set_to_none=True)  # zeros would still decay the momentum
         for buffer, before in zip(pl_module.buffers(), self._buffers, strict=True):
             buffer.copy_(before)
         self._in_a_row += 1
         is_overflow = is_scaled and all(bool(loss.isfinite()) for loss in self._losses)
         if is_overflow and self._in_a_row < PATIENCE_SCALED:
-            _log.info("step %d: the scale of the loss is halved", trainer.global_step)
+            _log.info("step %d: gradient overflow, the loss scale is halved", trainer.global_step)
             return
         self.skipped += 1
         stage, samples = (
@@ -158,7 +155,7 @@ class NonFiniteGuard(pl.Callback):
             _keys(trainer, torch.cat(self._index).unique().tolist()),
         )
         _log.warning(
-            "%s, step %d: the gradient is not finite; left out (of %s)",
+            "%s, step %d: the gradient is not finite; step skipped (samples: %s)",
             *(stage, trainer.global_step, samples),
         )
         if self._in_a_row >= (PATIENCE_SCALED if is_scaled else PATIENCE):
@@ -166,9 +163,9 @@ class NonFiniteGuard(pl.Callback):
             if (largest := largest_weight(pl_module)) > ABSURD_WEIGHT:
                 raise diverged(stage, f"{what}, and weights of up to {largest:.0e}")
             raise ValueError(
-                f"{stage}: {what}, the last at step {trainer.global_step} of {samples}. Fix their "
-                "labels (scripts/doctor.py) and resume, or begin a new run with a lower "
-                "optimizer.lr or trainer.precision=32-true; the weights in the last checkpoint are "
+                f"{stage}: {what}, the last at step {trainer.global_step} with {samples}. Fix "
+                "their labels (scripts/doctor.py) and resume, or start a new run with a lower "
+                "optimizer.lr or trainer.precision=32-true. The weights in the last checkpoint are "
                 "finite"
             )
 
@@ -180,7 +177,7 @@ class NonFiniteGuard(pl.Callback):
 
 
 def _keys(trainer: pl.Trainer, indices: list[int]) -> str:
-    """The samples of a batch by their keys, a few of them."""
+    """Return the keys of the first samples of a batch."""
     loader: Any = trainer.train_dataloader
     keys = [loader.dataset.source[index].key for index in indices[:_SHOWN]]
     return ", ".join(keys) + (f" and {len(indices) - _SHOWN} more" if indices[_SHOWN:] else "")

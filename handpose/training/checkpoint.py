@@ -1,4 +1,4 @@
-"""Lightning's checkpoints of a stage: verified, two of them kept, the newest valid one read."""
+"""Verified Lightning checkpoints of a stage: keep two, read the newest valid one."""
 
 import logging
 from pathlib import Path
@@ -15,12 +15,12 @@ _log = logging.getLogger(__name__)
 
 
 def newest_valid(folder: Path) -> Path | None:
-    """The newest valid checkpoint of a stage, of the two that are kept; None if there is none yet.
+    """Return the newest valid checkpoint of a stage; None if there is none yet.
 
-    A corrupt newer one is renamed: the next save would put it in the place of the valid one.
+    A corrupt newer one is renamed, so that the next save does not replace the valid one by it.
 
     Raises:
-        ValueError: there are some, and all are corrupt; names them.
+        ValueError: every checkpoint is corrupt; names them.
     """
     corrupt: list[str] = []
     for path in (folder / LAST, folder / PREVIOUS):
@@ -35,19 +35,19 @@ def newest_valid(folder: Path) -> Path | None:
     if corrupt:
         raise ValueError(
             f"every checkpoint in {folder} is corrupt: {'; '.join(corrupt)}. Delete the folder to "
-            "train this stage from its beginning"
+            "restart this stage"
         )
     return None
 
 
 def batches_done(path: Path) -> int:
-    """How many training batches of all epochs lie behind a checkpoint of Lightning's."""
+    """Return the number of training batches, over all epochs, before a Lightning checkpoint."""
     progress = torch_file.load(path)["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-    return progress["total"]["processed"]  # `ready` may count one that was not done
+    return progress["total"]["processed"]  # `ready` may count an unfinished batch
 
 
 class VerifiedCheckpointIO(CheckpointIO):
-    """Lightning's checkpoints through `save` and `load`; none with weights that are not finite."""
+    """Save and load Lightning checkpoints with a checksum; refuse non-finite weights."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -65,7 +65,7 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 class StageCheckpoint(ModelCheckpoint):
-    """Lightning's, which forgets its best score when the run directory was moved meanwhile."""
+    """`ModelCheckpoint` that keeps its best score when the run directory has moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         here = Path(str(self.dirpath))
@@ -81,9 +81,13 @@ class StageCheckpoint(ModelCheckpoint):
 
 
 def stage_checkpoints(folder: Path, *, monitor: str | None) -> list[StageCheckpoint]:
-    """`last.ckpt` after every epoch and, given `monitor`, `best.ckpt`, where it was lowest.
+    """Build the callbacks that write `last.ckpt` every epoch and `best.ckpt` at the best one.
 
-    Two callbacks: Lightning's `save_last` saves only in epochs that are the best so far.
+    Lightning's own `save_last` saves only in epochs that are the best so far.
+
+    Args:
+        folder: folder for checkpoints.
+        monitor: metric whose minimum chooses `best.ckpt`; None for no `best.ckpt`.
     """
     common: dict[str, Any] = {
         "dirpath": folder,
@@ -92,7 +96,7 @@ def stage_checkpoints(folder: Path, *, monitor: str | None) -> list[StageCheckpo
         "save_on_train_epoch_end": False,
     }
     last = StageCheckpoint(filename=Path(LAST).stem, **common)
-    # The best one first, so that the last one holds what is the best by then.
+    # Best first, so that `last.ckpt` stores the current best score.
     return (
         [StageCheckpoint(filename="best", monitor=monitor, **common), last] if monitor else [last]
     )

@@ -1,43 +1,48 @@
-"""Training that has diverged: one message, wherever it shows. N hands, J joints."""
+"""Detect diverged training and raise one error for it."""
 
 from torch import Tensor, nn
 
 from handpose.records import Prediction
 
-# The weights of networks that learn are far below.
+# Weights of networks that learn are far smaller.
 ABSURD_WEIGHT = 100.0
-# Of no hand: px of the crop, or reference bones.
+# Impossible for a hand, in crop pixels or reference bones.
 ABSURD_PREDICTION = 1e6
 
 
 class DivergedError(ValueError):
-    """Weights or predictions that are not finite, or absurdly large; says what to do."""
+    """Training has diverged: weights or predictions are non-finite or absurdly large."""
 
-    resumable = False  # the same steps would end in the same way
+    resumable = False  # the same steps would diverge again
 
 
 def diverged(stage: str, what: str) -> DivergedError:
-    """The error of a stage, "pretrain" or "finetune", that shows in `what`."""
+    """Build the error of a diverged stage.
+
+    Args:
+        stage: "pretrain" or "finetune".
+        what: the evidence.
+    """
     return DivergedError(
-        f"{stage} has diverged: {what}. Begin a new run with a lower optimizer.lr or "
+        f"{stage} has diverged: {what}. Start a new run with a lower optimizer.lr or "
         f"optimizer.weight_decay, or a longer {stage}.warmup_epochs"
     )
 
 
 def check_predictions(prediction: Prediction) -> None:
-    """Refuses the predictions of a model that has diverged.
+    """Check that predictions are finite and of plausible size.
 
     Raises:
-        DivergedError: some are not finite, or of no hand's size; says of how many hands.
+        DivergedError: some are not; gives the number of hands.
     """
     sane = (prediction.uvz.abs() < ABSURD_PREDICTION).flatten(1).all(1)  # False for NaN
     sane &= prediction.xyz.isfinite().flatten(1).all(1) & prediction.root_depth.isfinite()
     if count := int((~sane).sum()):
-        what = "are not finite, or of no hand's size"
+        what = "are non-finite or absurdly large"
         raise diverged("finetune", f"the predictions for {count} of {len(sane)} hands {what}")
 
 
 def largest_weight(module: nn.Module) -> float:
-    """The largest absolute value of all parameters."""
+    """Return the largest absolute value of all parameters."""
     largest: list[Tensor] = [p.detach().abs().amax() for p in module.parameters() if p.numel()]
     return max(map(float, largest), default=0.0)

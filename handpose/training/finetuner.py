@@ -1,4 +1,4 @@
-"""Fine-tuning: labelled crops -> the head's loss, with the pose errors on the validation split."""
+"""Fine-tuning module: the head's loss on labelled crops, pose errors on the validation split."""
 
 from typing import NamedTuple
 
@@ -15,21 +15,21 @@ from handpose.training.optimizers import OptimizerFactory, rate_factors
 
 
 class Scored(NamedTuple):
-    """A batch of predictions beside their targets, without pixels and heatmaps."""
+    """A batch of predictions and targets, without images and heatmaps."""
 
     prediction: Prediction
     target: Target
 
 
 class Finetuner(Stage):
-    """A pose model under supervision.
+    """Supervised training of a pose model.
 
     Args:
         model: backbone and head.
         optimizer: see `Stage`.
         warmup_epochs: see `Stage`.
-        layer_decay: of the backbone's learning rates, see `rate_factors` of training/optim.py; 1
-            for none.
+        layer_decay: layer-wise decay of the learning rate (see `optimizers.rate_factors`); 1 for
+            none.
     """
 
     stage = "finetune"
@@ -50,11 +50,11 @@ class Finetuner(Stage):
 
     @staticmethod
     def monitor(*, in_3d: bool) -> str:
-        """The validation metric that chooses the best model: the aligned error, else that in 2D."""
+        """Return the metric that chooses the best model: aligned 3D error, or 2D error."""
         return "finetune/val_pa_epe_mm" if in_3d else "finetune/val_epe2d_crop_px"
 
     def rate_factors(self) -> dict[nn.Parameter, float]:
-        """Smaller ones the nearer a layer of the backbone is to the input."""
+        """Return factors that shrink towards the backbone's input; see `optimizers`."""
         return {} if self.layer_decay == 1 else rate_factors(self.model.backbone, self.layer_decay)
 
     def forward(self, batch: Target) -> Prediction:
@@ -72,7 +72,7 @@ class Finetuner(Stage):
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
         self.val_epe2d.update(error2d[batch.uv_valid])
         valid = alignable(batch.xyz_valid & batch.K_valid[:, None])
-        # Not finite: as bad as a hand without extent. Larger ones overflow when they are aligned.
+        # NaN counts as a hand of size 0; clamp since alignment overflows for larger values.
         xyz = prediction.xyz.nan_to_num(0, 0, 0).clamp(-ABSURD_PREDICTION, ABSURD_PREDICTION)
         error = aligned_joint_errors(xyz, batch.xyz, valid) * 1000
         self.val_pa_epe.update(error[valid])

@@ -1,18 +1,16 @@
-"""Large batches in little memory: the backbone takes the batch in chunks, the loss takes it whole.
+"""Gradient caching: encode a large batch in chunks, compute the loss on the whole batch.
 
-Gradient caching (Gao et al., arXiv 2101.06983). Accumulating gradients over small batches is no way
-to a large contrastive one, for each has its own negatives only. Here every chunk is encoded without
-keeping what its backward pass needs; the loss of the whole batch gives the gradient of each
-embedding; then chunk after chunk is encoded once more, and its embeddings' gradients go back
-through it. So the activations of one chunk are held at a time, for one more forward pass.
+Implements Gao et al. (arXiv 2101.06983). Gradient accumulation does not replace a large
+contrastive batch, since each small batch has only its own negatives. Here every chunk is encoded
+without storing activations, and the loss of the whole batch gives each embedding's gradient. Each
+chunk is then encoded again to propagate its gradients. Memory holds the activations of one chunk;
+the cost is a second forward pass.
 
-The second pass is that of `torch.utils.checkpoint`, within the one backward pass of the loss. It
-has the random state of the first. DDP sees each gradient once, complete, and precision plugins and
-accumulation are as ever.
+`torch.utils.checkpoint` runs the second pass with the random state of the first, within the one
+backward pass of the loss. DDP, precision plugins and gradient accumulation need no changes.
 
-What BatchNorm does in the backbone: it normalises each chunk by itself, so a chunk has statistics
-of its own, as a process has under DDP. Its running buffers take every chunk in once: the second
-pass leaves them alone. The objective's own layers see the whole batch.
+BatchNorm normalises each chunk separately, as each rank does under DDP. Running statistics are
+updated once per chunk, in the first pass. The objective's own layers see the whole batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +22,8 @@ from torch.utils.checkpoint import checkpoint
 
 from handpose.records import Features
 
-# By part of the objective: its views' images (B, V, 3, S, S), and what the backbone makes of them,
-# features[i] (B, V, C, h, w) and embedding (B, V, E).
+# By part of the objective: images (B, V, 3, S, S) of its views; features[i] (B, V, C, h, w) and
+# embedding (B, V, E) from the backbone.
 Images = Mapping[str, Tensor]
 Encoded = dict[str, tuple[Features, Tensor]]
 
@@ -33,13 +31,13 @@ Encoded = dict[str, tuple[Features, Tensor]]
 def encode_in_chunks(
     encode: Callable[[Images], Encoded], images: Images, *, chunk: int, network: nn.Module
 ) -> Encoded:
-    """`encode(images)`, `chunk` pairs of each part at a time.
+    """Compute `encode(images)` in chunks of pairs.
 
     Args:
-        encode: of any number of pairs.
+        encode: encodes any number of pairs.
         images: of all parts, with the same number B of pairs.
-        chunk: pairs; the last chunk has what is left.
-        network: whose buffers `encode` changes.
+        chunk: pairs per chunk; the last may be smaller.
+        network: module whose buffers `encode` updates.
     """
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
@@ -66,7 +64,7 @@ def _joined(chunks: list[tuple[Features, Tensor]]) -> tuple[Features, Tensor]:
 
 @contextmanager
 def _same_buffers(network: nn.Module) -> Iterator[None]:
-    """Whatever is done to the buffers of `network` meanwhile is done to copies."""
+    """Restore the buffers of `network` after the block."""
     owners = [
         (module, name, buffer)
         for module in network.modules()

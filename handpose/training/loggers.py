@@ -1,4 +1,4 @@
-"""Where metrics go: a CSV file always, W&B beside it where asked."""
+"""Metric loggers: metrics.csv always, W&B if configured."""
 
 import csv
 import io
@@ -16,15 +16,15 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from handpose.distributed.interrupt import Interrupted
 
-STEP = "step_"  # what the names of values within an epoch begin with, after the stage's
+STEP = "step_"  # prefix of metrics per step, after "<stage>/"
 _COLUMNS = ("epoch", "step", "name", "value")
-_LONGEST_ROW = 1000  # bytes, and more than any
+_LONGEST_ROW = 1000  # upper limit of a row, in bytes
 
 
 class CsvLog(Logger):
-    """Appends one row a value (epoch, step, name, value) to `path`.
+    """Append one row (epoch, step, name, value) per metric to `path`.
 
-    Rows rather than columns: both stages share the file, and a resumed run only adds to it.
+    Both stages and all resumes append to the same file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,21 +46,21 @@ class CsvLog(Logger):
         _append(rows, self.path)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """The configuration lies in the run directory already."""
+        """No-op: config.json has the configuration."""
 
 
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """metrics.csv -> {name: [(epoch, value), ...]}; of a repeated epoch the last value."""
+    """Read {name: [(epoch, value), ...]} from metrics.csv, last value per epoch."""
     return _curves((row for row in _rows(path) if f"/{STEP}" not in row["name"]), "epoch")
 
 
 def read_steps(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Of the values that are logged within an epoch: {name: [(step, value), ...]}."""
+    """Read {name: [(step, value), ...]} of the metrics per step."""
     return _curves((row for row in _rows(path) if f"/{STEP}" in row["name"]), "step")
 
 
 def _curves(rows: Iterable[dict[str, str]], place: str) -> dict[str, list[tuple[int, float]]]:
-    """Points by name; what a resumed run has logged again counts once, as it was last."""
+    """Collect points by name; of repeated points the last one counts."""
     curves: dict[str, dict[int, float]] = {}
     for row in rows:
         if row[place]:
@@ -69,12 +69,12 @@ def _curves(rows: Iterable[dict[str, str]], place: str) -> dict[str, list[tuple[
 
 
 def add_curves(source: Path, target: Path, loggers: Iterable[Logger] = ()) -> None:
-    """Add the rows of one metrics.csv to another, except those that it has already.
+    """Copy the rows of one metrics.csv to another, except rows that it has already.
 
     Args:
-        source: read; no-op if it is missing.
-        target: the metrics.csv of the run.
-        loggers: of the run; all but the CSV file get the added rows too.
+        source: metrics.csv to read; no-op if missing.
+        target: metrics.csv of the run.
+        loggers: of the run; all except `CsvLog` receive the added rows too.
     """
     known = {tuple(row[c] for c in _COLUMNS[:-1]) for row in _rows(target)}
     rows = {tuple(row[c] for c in _COLUMNS[:-1]): row["value"] for row in _rows(source)}
@@ -87,7 +87,7 @@ def add_curves(source: Path, target: Path, loggers: Iterable[Logger] = ()) -> No
 
 
 def _tell(logger: Logger, rows: Iterable[tuple[str, ...]]) -> None:
-    """Logs rows of metrics.csv as they were logged first: those of a step together."""
+    """Log rows of metrics.csv, grouped by epoch and step as they were logged first."""
     for (epoch, step), group in groupby(rows, key=lambda row: row[:2]):
         metrics = {name: float(value) for *_, name, value in group}
         metrics |= {"epoch": float(epoch)} if epoch else {}
@@ -95,7 +95,7 @@ def _tell(logger: Logger, rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _append(rows: Iterable[Sequence[Any]], path: Path) -> None:
-    """Adds rows to metrics.csv, in the place of half a one that a killed process has left."""
+    """Append rows to metrics.csv, after removing an incomplete last row of a killed process."""
     with path.open("a+b") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _LONGEST_ROW))
@@ -109,7 +109,7 @@ def _append(rows: Iterable[Sequence[Any]], path: Path) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The whole rows of metrics.csv."""
+    """Read the complete rows of metrics.csv."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -120,12 +120,12 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def wandb_logger(
     run_dir: Path, *, config: dict[str, Any], mode: str, **settings: Any
 ) -> Iterator[WandbLogger]:
-    """One W&B run for the run directory, the same one when it is resumed; finished on leaving.
+    """Open the W&B run of the run directory, or resume it; finish it after the block.
 
     Args:
-        run_dir: its files go to `run_dir`/wandb; its id is kept in `run_dir`/wandb_id.
-        config: the resolved configuration.
-        mode: "online", "offline", or "disabled" for none of it.
+        run_dir: files go to `run_dir`/wandb, the run's id to `run_dir`/wandb_id.
+        config: resolved configuration.
+        mode: "online", "offline" or "disabled".
         **settings: of `wandb.init`: project, entity, group, job_type, tags, name.
     """
     import wandb
@@ -143,7 +143,7 @@ def wandb_logger(
         config=config,
         **settings,
     )
-    # Lightning passes it on, unset, and W&B warns that it has no effect any more.
+    # Lightning always passes it, and W&B warns that it is deprecated.
     logger._wandb_init.pop("anonymous", None)
     try:
         yield logger
@@ -156,7 +156,13 @@ def wandb_logger(
 
 
 def log_to_wandb(logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]) -> None:
-    """Log the results as the run's summary, and the report's figures."""
+    """Log the results as the W&B summary, and the report's figures as images.
+
+    Args:
+        logger: from `wandb_logger`.
+        results: content of results.json.
+        figures: PNG files by name.
+    """
     logger.experiment.summary.update(results)
     for name, content in figures.items():
         logger.log_image(f"report/{name}", [PIL.Image.open(io.BytesIO(content))])

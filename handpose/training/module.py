@@ -1,4 +1,4 @@
-"""What the two stages share: the optimizer's wiring, and how a step's terms are logged."""
+"""Base Lightning module of both stages: optimizer, schedule and logging of loss terms."""
 
 import time
 from typing import Any
@@ -13,11 +13,11 @@ from handpose.training.optimizers import OptimizerFactory, configure
 
 
 class Stage(pl.LightningModule):
-    """A stage of training; `stage` ("pretrain", "finetune") prefixes what it logs.
+    """A training stage; `stage` ("pretrain" or "finetune") prefixes its metrics.
 
     Args:
-        optimizer: parameter groups -> optimizer.
-        warmup_epochs: length of the linear warm-up.
+        optimizer: function from parameter groups to an optimizer.
+        warmup_epochs: length of the linear warm-up, in epochs.
     """
 
     stage: str
@@ -27,12 +27,12 @@ class Stage(pl.LightningModule):
         self.optimizer_factory = optimizer
         self.warmup_epochs = warmup_epochs
         self._means = EpochMeans()
-        self._before = 0.0  # seconds, of the processes before this one
+        self._before = 0.0  # seconds of training in earlier processes
         self._start = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """How long this stage has been trained, those processes before a resume included."""
+        """Seconds of training, including the processes before a resume."""
         return self._before + time.monotonic() - self._start
 
     def on_fit_start(self) -> None:
@@ -47,10 +47,10 @@ class Stage(pl.LightningModule):
         self._means.load_state_dict(checkpoint["means"])
 
     def on_validation_start(self) -> None:
-        take_buffers_of_first(self)  # what is measured is what will be saved
+        take_buffers_of_first(self)  # evaluate the buffers that rank 0 saves
 
     def on_validation_epoch_end(self) -> None:
-        """Logs what was trained before it: what is logged here is so before the checkpoint."""
+        """Log the epoch's training means here, since the checkpoint follows."""
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.log_dict(self._means.take())
 
@@ -67,14 +67,16 @@ class Stage(pl.LightningModule):
         )
 
     def rate_factors(self) -> dict[nn.Parameter, float]:
-        """Factors on the learning rate; a parameter that is left out has 1."""
+        """Return learning rate factors; parameters not listed have 1."""
         return {}
 
     def log_terms(self, terms: dict[str, Tensor], *, kind: str, batch_size: int) -> None:
-        """Logs each term as "<stage>/<kind>_<term>", averaged over the epoch.
+        """Log each term as "<stage>/<kind>_<term>", averaged over the epoch.
 
         Args:
+            terms: scalars by name.
             kind: "train" or "val".
+            batch_size: samples in the batch, the weight in the average.
         """
         named = {f"{self.stage}/{kind}_{name}": value.detach() for name, value in terms.items()}
         if kind == "train":

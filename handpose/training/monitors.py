@@ -1,6 +1,6 @@
-"""Monitors of pre-training: means over an epoch, the online probe, embedding health.
+"""Monitors of pre-training: means over an epoch, online probe, embedding health.
 
-B pairs, N crops, J = 21 joints, S px, E width.
+Shapes: B pairs, N crops, J = 21 joints, S pixels, E embedding width.
 """
 
 import math
@@ -21,38 +21,40 @@ from handpose.records import Features, Target, Views
 
 
 class EpochMeans:
-    """Weighted means of scalars, by their names, over all processes.
-
-    A value that is not finite is left out, as the step is that it comes of.
-    """
+    """Weighted means of named scalars over all processes, ignoring non-finite values."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}  # (2,): of the weighted values, and of the weights
+        self._sums: dict[str, Tensor] = {}  # (2,): sum of weighted values, sum of weights
 
     def add(self, values: dict[str, Tensor], *, weight: float) -> None:
-        """One batch; `values` are ()."""
+        """Add one batch.
+
+        Args:
+            values: scalars () by name.
+            weight: of the batch, such as its size.
+        """
         for name, value in values.items():
             value = value.detach().float()
             known = value.isfinite()
             pair = torch.stack((torch.where(known, value, 0.0), known.float())) * weight
-            before = self._sums.get(name)  # on the CPU, where a checkpoint brought it
+            before = self._sums.get(name)  # on the CPU after a resume
             self._sums[name] = pair if before is None else before.to(pair.device) + pair
 
     def take(self) -> dict[str, Tensor]:
-        """The means () so far, NaN without any value, and a new beginning."""
+        """Return the means (), NaN without values, and reset."""
         sums = {name: collectives.total(pair) for name, pair in self._sums.items()}
         self._sums = {}
         return {name: pair[0] / pair[1] for name, pair in sums.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The sums (W, 2) of each process, by all of them together.
+        """Return the sums (W, 2) of all W ranks; to be called on every rank.
 
-        Not their total: added up in another order, they would be rounded otherwise.
+        The total alone would round differently after a resume.
         """
         return {name: collectives.gather(pair[None]) for name, pair in self._sums.items()}
 
     def load_state_dict(self, sums: dict[str, Tensor]) -> None:
-        """Continues from this process's own."""
+        """Restore the sums of this rank."""
         self._sums = {name: pairs[collectives.rank()] for name, pairs in sums.items()}
 
 
@@ -60,18 +62,17 @@ _BATCH = 256
 
 
 class OnlineProbe:
-    """Watches pre-training with a few labels, and takes no part in it.
+    """Measure the backbone during pre-training with a few labels, without affecting training.
 
-    Embeddings of plain crops -> poses, by a ridge regression in closed form whose penalty is chosen
-    by leaving one training crop out. The error is measured after alignment, so the training poses
-    are aligned too, to their Procrustes mean: else a regression that is unsure of the orientation
-    predicts a blurred hand, and falls behind the constant. Nothing is random, and nothing of the
-    backbone changes.
+    A closed-form ridge regression predicts poses from embeddings of plain crops; leave-one-out
+    chooses its penalty. The training poses are aligned to their Procrustes mean, since the error
+    is measured after alignment. Otherwise unknown orientation would average to a blurred hand.
+    The probe is deterministic and does not change the backbone.
 
     Args:
-        train: what the regression is fitted to, every joint labelled in 3D.
-        val: what it is measured on, likewise.
-        every_n_epochs: how often.
+        train: crops to fit, every joint labelled in 3D.
+        val: crops to evaluate, every joint labelled in 3D.
+        every_n_epochs: epochs between two measurements.
     """
 
     def __init__(self, *, train: Target, val: Target, every_n_epochs: int) -> None:
@@ -82,15 +83,20 @@ class OnlineProbe:
         self.mean_pose_pa_epe_mm = _pa_epe_mm(mean.expand(len(val.xyz), -1, -1), val)
 
     def is_due(self, epoch: int, *, last: bool) -> bool:
-        """Whether to measure after this epoch, counted from 0: every n-th, and the last."""
+        """Return whether to measure after this epoch.
+
+        Args:
+            epoch: counted from 0.
+            last: whether it is the last epoch.
+        """
         return last or (epoch + 1) % self.every_n_epochs == 0
 
     def measure(self, backbone: Backbone) -> dict[str, float]:
-        """The aligned error on `val` in mm, and that of the training hands' constant mean pose.
+        """Return the aligned errors of probe and training mean pose on `val`, in mm.
 
-        The backbone must be in evaluation mode, or BatchNorm would take the probe's crops in.
+        The backbone must be in evaluation mode, to keep BatchNorm's statistics unchanged.
         """
-        assert not backbone.training, "the probe may not touch BatchNorm's statistics"
+        assert not backbone.training, "the probe must not change BatchNorm's statistics"
         seen, unseen = (_embed(backbone, target.image) for target in (self.train, self.val))
         error = math.nan  # of a network that has diverged
         if seen.isfinite().all() and unseen.isfinite().all():
@@ -98,7 +104,7 @@ class OnlineProbe:
         return {"probe_pa_epe_mm": error, "probe_mean_pose_pa_epe_mm": self.mean_pose_pa_epe_mm}
 
     def _predict(self, seen: Tensor, unseen: Tensor) -> Tensor:
-        """Embeddings (N, E) of the training crops and (M, E) of others -> their poses (M, J, 3)."""
+        """Fit on training embeddings (N, E); predict poses (M, J, 3) of embeddings (M, E)."""
         mean = seen.mean(0)
         seen, unseen = seen - mean, unseen - mean
         ridge = fit_ridge(seen @ seen.T, self._pose)
@@ -107,27 +113,27 @@ class OnlineProbe:
 
 @torch.no_grad()
 def _embed(backbone: Backbone, image: Tensor) -> Tensor:
-    """uint8 crops (N, 3, S, S) -> (N, E) float64 on the CPU."""
+    """Embed uint8 crops (N, 3, S, S); return (N, E) float64 on the CPU."""
     device = next(backbone.parameters()).device
     batches = (normalise(batch.to(device)) for batch in image.split(_BATCH))
     return torch.cat([backbone.embedding(backbone(batch)).cpu() for batch in batches]).double()
 
 
 def _pa_epe_mm(pose: Tensor, target: Target) -> float:
-    """The mean error of poses (N, J, 3) of any unit, each aligned to the truth by a similarity."""
+    """Return the mean error of poses (N, J, 3) in any unit after similarity alignment."""
     return float(1000 * aligned_joint_errors(pose, target.xyz.double(), target.xyz_valid).mean())
 
 
-# Pairs of an epoch at most, evenly from its batches: an SVD of more would cost seconds.
+# Limit of pairs per epoch, spread evenly over the batches: a larger SVD takes seconds.
 MAX_PAIRS = 1024
 _TURN = "equivariance_error"
 
 
 class HealthPanel:
-    """Collects the embeddings of held-out pairs, and makes the numbers of `health` of them.
+    """Collect embeddings of held-out pairs and compute their `health`.
 
-    Of several parts of an objective the first, which is the one whose views the report shows; but
-    where its views do not turn, the equivariance error is that of the first part whose views do.
+    The first part of an objective counts. If its views do not rotate, the equivariance error is
+    that of the first part whose views do.
     """
 
     def __init__(self) -> None:
@@ -136,7 +142,12 @@ class HealthPanel:
     def add(
         self, inputs: Mapping[str, tuple[Features, Tensor, Views]], *, num_batches: int
     ) -> None:
-        """A batch, one of `num_batches` of the epoch: by part, what `Objective.forward` takes."""
+        """Add a batch.
+
+        Args:
+            inputs: inputs of `Objective.forward` by part.
+            num_batches: batches in the epoch.
+        """
         for part, (_, embedding, views) in inputs.items():
             share = min(len(embedding), max(1, MAX_PAIRS // num_batches))
             rows = torch.from_numpy(np.linspace(0, len(embedding) - 1, share).round().astype(int))
@@ -144,7 +155,7 @@ class HealthPanel:
             self._parts.setdefault(part, []).append(kept)
 
     def compute(self) -> dict[str, float]:
-        """The numbers of what was added, and starts anew; nothing of nothing."""
+        """Return the health of the added pairs and reset; an empty dict without pairs."""
         values: dict[str, float] = {}
         for batches in self._parts.values():
             embedding, rotation = map(torch.cat, zip(*batches, strict=True))
@@ -157,7 +168,7 @@ class HealthPanel:
 
 
 def _turn(views: Views) -> Tensor:
-    """sin and cos from the first view to the second (B, 2); NaN where they are of two samples."""
+    """Return sin and cos (B, 2) from first to second view; NaN for views of two samples."""
     rotation = relative_map(views.params, views.image.shape[-1]).rotation
     same = views.index[:, 0] == views.index[:, 1]
     return torch.where(same[:, None], rotation, torch.nan)

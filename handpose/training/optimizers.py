@@ -1,7 +1,4 @@
-"""Optimizer and schedule of a stage: no decay on norms and biases; linear warm-up, then cosine.
-
-Rates may fall with depth: the nearer to the input, the less is changed.
-"""
+"""Build a stage's optimizer and schedule: parameter groups, layer-wise decay, warm-up, cosine."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -23,13 +20,17 @@ _NORMS = (
 
 
 def rate_factors(backbone: Backbone, decay: float) -> dict[nn.Parameter, float]:
-    """Layer-wise decay of the learning rate: layer i of L, from the input up, has decay^(L - i).
+    """Compute layer-wise learning rate factors: decay^(L - i) for layer i of L from the input.
 
-    So the head above them has 1, the last layer `decay` and the stem the least, as in BEiT
-    (arXiv 2106.08254) and MAE (arXiv 2111.06377). What is not of `backbone.network` is left out.
+    The head has factor 1 and the last layer `decay`, as in BEiT (arXiv 2106.08254) and MAE
+    (arXiv 2111.06377). Only parameters of `backbone.network` are included.
+
+    Args:
+        backbone: lists its layers in `layers()`.
+        decay: factor between two layers.
 
     Raises:
-        ValueError: `backbone.layers()` leaves a parameter out, or has it twice; names it.
+        ValueError: `backbone.layers()` omits or repeats a parameter; names it.
     """
     layers, factors = backbone.layers(), {}
     owners = [(f"{module}.", place) for place, names in enumerate(layers) for module in names]
@@ -38,7 +39,7 @@ def rate_factors(backbone: Backbone, decay: float) -> dict[nn.Parameter, float]:
         if len(places) != 1:
             raise ValueError(
                 f"{type(backbone).__name__}.layers() has the parameter {name} {len(places)} times; "
-                "every parameter must be of one layer"
+                "assign every parameter to exactly one layer"
             )
         factors[parameter] = decay ** (len(layers) - places[0])
     return factors
@@ -47,13 +48,13 @@ def rate_factors(backbone: Backbone, decay: float) -> dict[nn.Parameter, float]:
 def parameter_groups(
     module: nn.Module, factors: Mapping[nn.Parameter, float] | None = None
 ) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups: with the optimizer's weight decay, and without.
+    """Group trainable parameters by weight decay and learning rate factor, smallest first.
 
-    Without: everything of a norm layer, biases, and parameters of no layer (learned log-variances).
+    Norm layers, biases and other parameters (learned log-variances) have no weight decay.
 
     Args:
-        factors: on the learning rate, where it is not 1: each other one has two such groups of its
-            own, with itself as their "factor". Smallest first.
+        module: its trainable parameters are grouped.
+        factors: learning rate factors where not 1, stored as "factor" of a group.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for child in module.modules():
@@ -71,9 +72,12 @@ def parameter_groups(
 
 
 def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int) -> float:
-    """The factor on the learning rate at `step` (from 0): linear to 1, then half a cosine to 0.
+    """Compute the learning rate factor at a step: linear to 1, then a half cosine to 0.
 
-    Reaches 0 just after the last step and stays there.
+    Args:
+        step: counted from 0.
+        warmup_steps: length of the linear warm-up.
+        total_steps: the factor is 0 from this step on.
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
@@ -89,9 +93,13 @@ def configure(
     total_steps: int,
     factors: Mapping[nn.Parameter, float] | None = None,
 ) -> dict[str, Any]:
-    """What Lightning's `configure_optimizers` returns; the schedule moves at every step.
+    """Build the return value of Lightning's `configure_optimizers`, with a schedule per step.
 
     Args:
+        module: its trainable parameters are optimised.
+        factory: function from parameter groups to an optimizer.
+        warmup_steps: linear warm-up, at most half of `total_steps`.
+        total_steps: optimizer steps of the stage.
         factors: see `parameter_groups`.
     """
     optimizer = factory(parameter_groups(module, factors))

@@ -1,4 +1,4 @@
-"""Pre-training: views of unlabelled images -> the objective's loss. B batch, V views, S px."""
+"""Pre-training module: the objective's loss on views of unlabelled images."""
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
@@ -14,16 +14,16 @@ from handpose.training.optimizers import OptimizerFactory
 
 
 class Pretrainer(Stage):
-    """A backbone under an objective of one or several parts, each on its own views.
+    """Self-supervised training of a backbone with one or several objectives.
 
     Args:
-        backbone: to be trained.
-        objective: its parts, by their names in the batch.
+        backbone: trained in place.
+        objective: weighted parts, by their names in the batch.
         optimizer: see `Stage`.
         warmup_epochs: see `Stage`.
-        probe: watches with a few labels; None for none.
-        gradient_cache_chunk: so many pairs of a training batch go through the backbone at a time
-            (see `gradient_cache`); None for all.
+        probe: measures with a few labels; None to disable.
+        gradient_cache_chunk: pairs per chunk of a training batch (see `gradient_cache`); None for
+            the whole batch.
     """
 
     stage = "pretrain"
@@ -46,11 +46,11 @@ class Pretrainer(Stage):
         self.health = HealthPanel()
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
-        """{"loss": (), other terms}"""
+        """Return {"loss": (), other terms}."""
         return self.objective(self.encode(batch))
 
     def encode(self, batch: dict[str, Views]) -> dict[str, tuple[Features, Tensor, Views]]:
-        """What each part's objective takes."""
+        """Return the inputs of each part's objective."""
         images = {part: views.image for part, views in batch.items()}
         if self.gradient_cache_chunk is None or not torch.is_grad_enabled():
             encoded = self._encode(images)
@@ -61,7 +61,7 @@ class Pretrainer(Stage):
         return {part: (*encoded[part], views) for part, views in batch.items()}
 
     def _encode(self, images: Images) -> Encoded:
-        """All parts' views through the backbone in one pass; features only where they are read."""
+        """Encode the views of all parts in one pass; keep features only where they are read."""
         features = self.backbone(normalise(torch.cat([i.flatten(0, 1) for i in images.values()])))
         embedding = self.backbone.embedding(features)
         encoded: Encoded = {}
@@ -96,7 +96,7 @@ class Pretrainer(Stage):
         self.log_dict(named, sync_dist=True)
 
     def _probe_is_due(self, probe: OnlineProbe) -> bool:
-        """In training as the probe says, and whenever the held-out pairs alone are gone through."""
+        """Return whether to measure: as the probe says in training, always in evaluation."""
         last = self.current_epoch + 1 == self.trainer.max_epochs
         return self.trainer.state.fn != TrainerFn.FITTING or probe.is_due(
             self.current_epoch, last=last

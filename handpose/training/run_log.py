@@ -1,9 +1,7 @@
-"""How much of a run is done, and how long the rest of it takes.
+"""Progress of a run: log lines with the remaining time, and bars on a terminal.
 
-Work is counted in images through the network. One that is trained on counts as three: the backward
+Work is counted in images through the network. A training image counts as three, since the backward
 pass takes about twice as long as the forward pass.
-
-How far a run is: lines in its log with the time that is left, and bars on a terminal.
 """
 
 import time
@@ -19,12 +17,12 @@ TRAINED = 3.0
 
 
 class Estimate:
-    """The work of each stage, at the speed of what was done by this process.
+    """Estimate the remaining time from the work of each stage and the measured speed.
 
-    A stage that has not begun is taken to be as fast as the last one measured.
+    A stage that has not started is assumed to be as fast as the last measured one.
 
     Args:
-        work: stage -> images, in the order in which they are done.
+        work: images by stage, in order of execution.
     """
 
     def __init__(self, work: Mapping[str, float]) -> None:
@@ -33,32 +31,43 @@ class Estimate:
         self._measured: dict[str, tuple[float, float]] = {}  # work, seconds
 
     def add(self, stage: str, work: float, seconds: float | None) -> None:
-        """Work is done; None for seconds that say nothing of the rest."""
+        """Count work as done.
+
+        Args:
+            stage: name of the stage.
+            work: images.
+            seconds: duration; None if it is not representative.
+        """
         self._left[stage] = max(0.0, self._left.get(stage, 0.0) - work)
         if seconds is not None:
             before = self._measured.pop(stage, (0.0, 0.0))
-            self._measured[stage] = (before[0] + work, before[1] + seconds)  # the last one
+            self._measured[stage] = (before[0] + work, before[1] + seconds)  # moved to the end
 
     def skip(self, stage: str, part: float) -> None:
-        """A part of a stage, 0 to 1, was done by an earlier process."""
+        """Count a fraction of a stage, 0 to 1, as done by an earlier process.
+
+        Args:
+            stage: name of the stage.
+            part: fraction of its work.
+        """
         self._left[stage] = self._left.get(stage, 0.0) * (1 - part)
 
     def finish(self, stage: str) -> None:
-        """Nothing of a stage is left."""
+        """Count a stage as done."""
         self._left[stage] = 0.0
 
     @property
     def done(self) -> float:
-        """The part of the work that is done, 0 to 1."""
+        """Fraction of the work that is done, 0 to 1."""
         return 1 - sum(self._left.values()) / self._total if self._total else 1.0
 
     @property
     def measured_seconds(self) -> float:
-        """The time that the estimate is made from."""
+        """Seconds of measured work."""
         return sum(seconds for _, seconds in self._measured.values())
 
     def seconds_left(self) -> float | None:
-        """Seconds to the end of the run; None as long as nothing was measured."""
+        """Return the seconds to the end of the run; None before the first measurement."""
         if not self._measured:
             return None
         pace = {stage: seconds / work for stage, (work, seconds) in self._measured.items()}
@@ -67,22 +76,22 @@ class Estimate:
 
 
 def num_images(batch: Any) -> int:
-    """Images of a batch: crops of a `Target`, views of all parts of a dict of `Views`."""
+    """Count the images of a batch: crops of a `Target`, or views of all parts."""
     if isinstance(batch, dict):
         return sum(views.image.shape[0] * views.image.shape[1] for views in batch.values())
     return len(batch.image)
 
 
-_LEAST_MEASURED = 5.0  # seconds, before the length of the run is told
-_REFRESH = 1.0  # seconds between two states of a bar
+_LEAST_MEASURED = 5.0  # seconds of work before the total time is estimated
+_REFRESH = 1.0  # seconds between two updates of a bar
 
 
 class RunLog:
-    """Tells of a run as a whole.
+    """Log lines and bars of a run.
 
     Args:
         work: see `Estimate`.
-        every_seconds: at least one line in so many.
+        every_seconds: interval between two lines, in seconds.
     """
 
     def __init__(self, work: Mapping[str, float], *, every_seconds: float) -> None:
@@ -94,7 +103,7 @@ class RunLog:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Shows two bars within, of the stage and of the run, if this is a terminal."""
+        """Show a bar for the stage and one for the run during the block, on a terminal only."""
         with bars() as self._bars:
             if self._bars is not None:
                 self._bars.add_task("starting", total=None, text="")
@@ -105,15 +114,20 @@ class RunLog:
                 self._bars = None
 
     def is_line_due(self) -> bool:
-        """Whether the last line is old enough."""
+        """Return whether the next line is due."""
         return time.monotonic() - self._told >= self.every_seconds
 
     def is_bar_due(self) -> bool:
-        """Whether there are bars, and what they show is old enough."""
+        """Return whether the bars exist and an update is due."""
         return self._bars is not None and time.monotonic() - self._drawn >= _REFRESH
 
     def line(self, text: str, *, is_in_bars: bool = False) -> None:
-        """Logs `text` with the time that the run took, and is still to take."""
+        """Log `text` with the elapsed and the remaining time.
+
+        Args:
+            text: start of the line.
+            is_in_bars: whether the bars show the same.
+        """
         left = self.estimate.seconds_left()
         elapsed = time.monotonic() - self._start
         if not self._is_length_told and self.estimate.measured_seconds >= _LEAST_MEASURED:
@@ -123,7 +137,14 @@ class RunLog:
         self._told = time.monotonic()
 
     def bar(self, name: str, done: int, total: int, text: str = "") -> None:
-        """Draws the bar of a stage, and that of the run."""
+        """Update both bars.
+
+        Args:
+            name: description of the stage.
+            done: finished batches.
+            total: all batches.
+            text: shown after the counts.
+        """
         if self._bars is None:
             return
         self._drawn = time.monotonic()

@@ -1,4 +1,4 @@
-"""Callbacks that tell how a stage goes: lines and bars of its epochs, curves of its steps."""
+"""Callbacks that log a stage's progress lines, bars and step curves."""
 
 import math
 import resource
@@ -16,19 +16,19 @@ from handpose.training.callbacks import NonFiniteGuard
 from handpose.training.loggers import STEP
 from handpose.training.run_log import TRAINED, RunLog, num_images
 
-TIMED = (f"{STEP}images_per_second", f"{STEP}memory_mib")  # not the same in each run
-_LEAST = 20  # values of a stage, as far as it has steps
+TIMED = (f"{STEP}images_per_second", f"{STEP}memory_mib")  # differ between equal runs
+_LEAST = 20  # values of a stage, if it has as many steps
 
 
 class Throughput:
-    """Images a second of training: no validation, and nothing before this process."""
+    """Training images per second, without validation."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
         self.reset()
 
     def reset(self) -> None:
-        """A new mean begins."""
+        """Start a new mean."""
         self._images, self._seconds = 0, 0.0
 
     def begin(self) -> None:
@@ -36,26 +36,26 @@ class Throughput:
         self._last = time.monotonic()
 
     def add(self, images: int) -> None:
-        """A batch is done."""
+        """Add a batch of `images` images."""
         now = time.monotonic()
         self._images, self._seconds = self._images + images, self._seconds + now - self._last
         self._last = now
 
     @property
     def rate(self) -> float:
-        """The mean since `reset`."""
+        """Mean since `reset`."""
         return self._images / max(self._seconds, 1e-9)
 
 
 class StageLog(pl.Callback):
-    """Tells `run_log` of a trainer's batches and epochs.
+    """Log the batches and epochs of a trainer to `run_log`.
 
-    The loss is read from the device when a line or a bar is due, not at each step.
+    The loss is read from the device only when a line or a bar is due.
 
     Args:
         run_log: of the run.
         stage: "pretrain", "finetune" or "evaluate".
-        metric: shown beside the loss, by its name in the log; None for none.
+        metric: name of a metric to show after the loss; None for none.
     """
 
     def __init__(self, run_log: RunLog, stage: str, *, metric: str | None = None) -> None:
@@ -67,7 +67,7 @@ class StageLog(pl.Callback):
         self._loss: Tensor | float = 0.0  # sum since the last line
         self._batches = 0  # since the last line
         self._rate = 0.0  # learning rate of the last step
-        self._last: float | None = None  # when the last batch was done
+        self._last: float | None = None  # time of the last batch
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begin()
@@ -138,14 +138,14 @@ class StageLog(pl.Callback):
         self._evaluated(self.stage, batch_idx + 1, _num_batches(trainer.num_predict_batches))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The means of the whole epoch."""
+        """Log the means of the epoch."""
         metrics = trainer.callback_metrics
         loss = float(metrics.get(f"{self.stage}/train_loss", math.nan))
         numbers = self._shown(trainer, loss, self._epoch_throughput.rate)
         self.run_log.line(f"{self._epoch(trainer)} done: {self._step(trainer)}{numbers}")
 
     def _done(self, work: float) -> None:
-        """Counts a batch; the first has waited for the workers, and says nothing of the rest."""
+        """Count a batch; the first is not timed, since it waits for the workers."""
         now = time.monotonic()
         seconds = None if self._last is None else now - self._last
         self.run_log.estimate.add(self.stage, work, seconds)
@@ -167,7 +167,7 @@ class StageLog(pl.Callback):
         return f"step {trainer.global_step} of {int(trainer.estimated_stepping_batches)}"
 
     def _numbers(self, trainer: pl.Trainer) -> str:
-        """Those since the last line."""
+        """Format loss, learning rate and throughput since the last line."""
         loss = float(self._loss) / self._batches if self._batches else math.nan
         return self._shown(trainer, loss, self._throughput.rate)
 
@@ -187,19 +187,19 @@ class StageLog(pl.Callback):
 
 
 def _num_batches(counts: Any) -> int:
-    """Lightning has a number for each loader, of which there is one here."""
+    """Sum the batches over loaders."""
     return int(sum(counts)) if isinstance(counts, list) else int(counts)
 
 
 class StepCurves(pl.Callback):
-    """Logs the values of the first step and of every n-th.
+    """Log the metrics of the first step and of every n-th.
 
-    The loss is that of the step alone, the mean over all processes; a mean over steps would be
-    another one after a resume.
+    The loss is that of one step, averaged over processes. A mean over steps would change after a
+    resume.
 
     Args:
-        every_n_steps: of the optimizer; fewer where a stage would have less than 20 values.
-        guard: knows the gradient norm.
+        every_n_steps: optimizer steps; reduced if a stage would have fewer than 20 values.
+        guard: provides the gradient norm.
     """
 
     def __init__(self, every_n_steps: int, *, guard: NonFiniteGuard) -> None:
@@ -208,7 +208,7 @@ class StepCurves(pl.Callback):
         self._throughput = Throughput()
         self._loss = torch.zeros(())  # sum over the batches of the step
         self._batches = 0  # of the step
-        self._rate: float | None = None  # of the step, if it was one just now
+        self._rate: float | None = None  # learning rate, set after an optimizer step
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         steps = int(trainer.estimated_stepping_batches)
@@ -253,13 +253,13 @@ class StepCurves(pl.Callback):
 
 
 def _log_values(trainer: pl.Trainer, values: dict[str, float]) -> None:
-    """Numbers the step as Lightning does, from 0."""
+    """Log values at the current step, counted from 0 as in Lightning."""
     for logger in trainer.loggers:
         logger.log_metrics(values | {"epoch": trainer.current_epoch}, step=trainer.global_step - 1)
 
 
 def _memory(device: torch.device) -> float:
-    """The most that was in use so far, in MiB: of the GPU by torch, else of this process."""
+    """Return the peak memory so far in MiB: torch's on a GPU, else that of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     units = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB

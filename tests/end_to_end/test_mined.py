@@ -16,7 +16,7 @@ from handpose.pipeline import parts
 from handpose.pipeline.stages.splits import build_splits
 
 MINED = ("pretrain.positives=mined", "head=none", "trainer.caps.samples=16", "report=false")
-WARNING = "it is not without labels"
+WARNING = "uses labels: it"
 
 
 @pytest.mark.parametrize("objective", ["contrastive", "equivariant", "hybrid"])

@@ -153,7 +153,7 @@ def test_it_is_said_last_however_the_run_ends(
 
 @pytest.mark.parametrize("text", ["[", "hydra: 3", "hydra: {job: 1, overrides: {task: 1}}"])
 def test_what_a_run_keeps_of_its_command_may_be_anything(tmp_path: Path, text: str) -> None:
-    assert begun_by(tmp_path) == f"the command that began it, with hydra.run.dir={tmp_path}"
+    assert begun_by(tmp_path) == f"the command that started it, with hydra.run.dir={tmp_path}"
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "hydra.yaml").write_text(text)
-    assert begun_by(tmp_path) == f"the command that began it, with hydra.run.dir={tmp_path}"
+    assert begun_by(tmp_path) == f"the command that started it, with hydra.run.dir={tmp_path}"

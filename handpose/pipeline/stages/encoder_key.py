@@ -1,4 +1,4 @@
-"""What decides a pre-trained encoder: runs with equal descriptions share one."""
+"""Describe what determines a pre-trained encoder; runs with equal descriptions share one."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ from typing import Any
 
 from handpose.config.stored import is_free
 
-# Where files lie changes no weight: `data` and `files` say what is in them.
+# Paths do not affect weights: `data` and `files` describe the content.
 _PLACES = ("root", "cache", "quarantine")
-# The code that pre-trains, below the package. Encoders of another version of it are not reused.
+# Code that affects pre-training, relative to the package. A change invalidates cached encoders.
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
     *("pipeline/stages", "pipeline/parts.py", "pipeline/trainers.py", "training", "weights"),
@@ -22,11 +22,11 @@ _PACKAGE = Path(__file__).parents[2]
 
 
 def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, Any]:
-    """All that decides the encoder and what is measured on it, in plain values.
+    """Return everything that determines the encoder and its results, in plain values.
 
     Args:
-        config: of the run, resolved.
-        data: the fingerprint of each split.
+        config: resolved configuration of the run.
+        data: fingerprint of each split.
     """
     stage = _that_counts(config, "pretrain")
     probe = stage.pop("probe")
@@ -46,13 +46,12 @@ def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, A
 
 
 def encoder_makers(configs: Mapping[int, dict[str, Any]]) -> dict[int, int]:
-    """The cells of a sweep that need the encoder of another cell -> that cell.
+    """Map each cell that needs another cell's encoder to that cell, unless it is in the cache.
 
-    Not if the cache has the encoder. The data are not opened here: what has changed in them since
-    is found by the cells, which train the encoder then.
+    The data are not opened: if they have changed, the cells notice it and train the encoder.
 
     Args:
-        configs: of the cells, resolved, by number; the first cell of each encoder makes it.
+        configs: resolved configurations by cell number; the first cell of each encoder trains it.
     """
     makers: dict[str, int] = {}
     others = {}
@@ -67,7 +66,7 @@ def encoder_makers(configs: Mapping[int, dict[str, Any]]) -> dict[int, int]:
 
 
 def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
-    """Whether the cache has an encoder of a description, of whatever data."""
+    """Return whether the cache has an encoder with this description, ignoring the data."""
     return any(
         file.with_name("encoder.pt").exists() and _read(file) | {"data": {}} == spec
         for file in (cache / "encoders").glob("*/spec.json")
@@ -75,7 +74,7 @@ def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """What a spec.json holds; nothing if a killed run has left a part of it."""
+    """Read a spec.json; an empty dict if it is incomplete."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -87,7 +86,7 @@ def _that_counts(config: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 def _probe(config: dict[str, Any]) -> dict[str, Any]:
-    """What the numbers of the online probe depend on."""
+    """Return what determines the probe's results."""
     return {
         "pretrain.probe": config["pretrain"]["probe"],
         "dataset": _without_places(config["finetune"]["dataset"]),
@@ -104,7 +103,7 @@ def _without_places(node: Any) -> Any:
 
 
 def _files(values: list[Any]) -> dict[str, str]:
-    """The content of each value that is a file or a folder of files."""
+    """Return the checksum of each file among `values`, including files in folders."""
     found = {}
     for path in [Path(value) for value in values if isinstance(value, str)]:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -1,4 +1,4 @@
-"""Evaluation: a model and the test split -> predictions beside the truth."""
+"""Evaluation: predict a split with a model and collect predictions and ground truth."""
 
 import time
 from collections.abc import Sequence
@@ -27,11 +27,15 @@ from handpose.training.finetuner import Finetuner, Scored
 from handpose.training.stage_log import StageLog
 from handpose.weights import torch_file
 
-_MEAN_POSE_HANDS = 5000  # enough for a mean; more would only take longer
+_MEAN_POSE_HANDS = 5000  # enough for a stable mean
 
 
 def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
-    """The fine-tuned model of a finished run.
+    """Load the fine-tuned model of a finished run.
+
+    Args:
+        cfg: configuration of the run.
+        run_dir: holds `model.pt`.
 
     Raises:
         ValueError: `model.pt` is corrupt.
@@ -42,7 +46,12 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
 
 
 def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, float]:
-    """All predictions of the evaluated split beside the truth, and the seconds it took."""
+    """Evaluate the model on `cfg.evaluate.split`; return the evaluation and its seconds.
+
+    Args:
+        context: of the run.
+        stage: fine-tuned model.
+    """
     cfg, labelled = context.cfg, context.splits.labelled
     start = time.monotonic()
     mean = mean_poses(labelled["train"])
@@ -59,7 +68,15 @@ def evaluate_on(
     mean: MeanPoses,
     callbacks: Sequence[pl.Callback] = (),
 ) -> Evaluation:
-    """All predictions of `dataset` beside the truth and the baselines."""
+    """Predict `dataset` and collect predictions, ground truth and baselines.
+
+    Args:
+        cfg: configuration of the evaluation.
+        dataset: labelled split.
+        stage: fine-tuned model.
+        mean: mean poses for the baselines.
+        callbacks: of Lightning's trainer.
+    """
     trainer = trainers.build_evaluator(cfg, cfg.finetune, callbacks)
     batches = evaluation_loader(cfg, dataset)
     scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
@@ -69,7 +86,12 @@ def evaluate_on(
 
 
 def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
-    """The same hands, cropped about the joints that the first pass predicted."""
+    """Return the same hands, cropped about the joints that the first pass predicted.
+
+    Args:
+        dataset: the whole split.
+        first: evaluation of the first pass.
+    """
     assert torch.equal(first.index, torch.arange(len(dataset.source))), "not the whole split"
     return TargetDataset(
         Recropped(dataset.source, first.uv.numpy()),
@@ -81,13 +103,13 @@ def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
 
 
 def mean_poses(training: TargetDataset) -> MeanPoses:
-    """Of the hands that count as labelled, and of all that have labels."""
+    """Compute the mean poses of the labelled part and of the whole training split."""
     source = training.source
     return MeanPoses(_mean_pose(source.poses(training.indices)), _mean_pose(source.poses()))
 
 
 def _mean_pose(poses: np.ndarray) -> torch.Tensor:
-    """The Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if there are none."""
+    """Return the Procrustes mean (J, 3) of complete poses (M, J, 3), metres; (0, 3) if M is 0."""
     if len(poses) == 0:
         return torch.empty(0, 3)
     numbers = np.ascontiguousarray(poses.reshape(len(poses), -1), dtype=np.float64).view(np.int64)

@@ -1,4 +1,4 @@
-"""Fine-tuning: a backbone and labelled crops -> `model.pt`."""
+"""Fine-tuning: train backbone and head on labelled crops and write `model.pt`."""
 
 import logging
 
@@ -20,7 +20,12 @@ _log = logging.getLogger(__name__)
 
 @during("fine-tuning", "finetune.batch_size")
 def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Results]:
-    """The model that was best on the validation split, and the seconds it took."""
+    """Train the model, or load it; return the best one on the validation split and its results.
+
+    Args:
+        context: of the run.
+        backbone: trained in place.
+    """
     cfg, labelled = context.cfg, context.splits.labelled
     pl.seed_everything(cfg.seed, verbose=False)
     stage = begin(cfg, backbone)
@@ -44,12 +49,14 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
 
 
 def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
-    """The stage before its first step.
+    """Build the stage before its first step, with the weights of `init_from` or the decoder.
 
-    The head starts from that of `init_from`, or takes the decoder of the pre-training.
+    Args:
+        cfg: configuration of the run.
+        backbone: may carry the decoder of the pre-training.
 
     Raises:
-        ValueError: either is of another shape.
+        ValueError: the weights have another shape.
     """
     stage = build_stage(cfg, backbone)
     start_from_model(cfg, stage.model)
@@ -59,7 +66,12 @@ def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
 
 
 def build_stage(cfg: DictConfig, backbone: Backbone) -> Finetuner:
-    """The model under its head, with its optimizer."""
+    """Build the Lightning module of fine-tuning.
+
+    Args:
+        cfg: configuration of the run.
+        backbone: part of the model, not copied.
+    """
     return Finetuner(
         model=parts.build_model(cfg, backbone),
         optimizer=parts.build_optimizer(cfg.finetune.optimizer),

@@ -1,7 +1,4 @@
-"""What the two training stages do alike: fit from the last checkpoint, and describe the result.
-
-The model of another run as the start of this one (`init_from`).
-"""
+"""Shared steps of both training stages: resume, fit, save weights, start from `init_from`."""
 
 import shutil
 from pathlib import Path
@@ -30,23 +27,23 @@ from handpose.weights.load import describe_misfit
 
 
 class Fitted(NamedTuple):
-    """What a stage's training came to."""
+    """Outcome of a stage's training."""
 
-    seconds: float  # those before an interruption included
-    skipped_steps: int  # whose gradient was not finite
+    seconds: float  # of training, including earlier processes
+    skipped_steps: int  # with a non-finite gradient
     best: float | None  # the lowest `monitor`
 
 
 class StageContext(NamedTuple):
-    """What every stage of a run needs.
+    """Configuration, data and logging of a run, shared by its stages.
 
     Attributes:
-        cfg: the configuration of the run.
-        run_dir: its directory.
-        splits: its data.
-        loggers: where metrics go, metrics.csv first.
-        interrupt: whether a signal has come.
-        run_log: lines and bars of progress.
+        cfg: configuration of the run.
+        run_dir: run directory.
+        splits: datasets of the stages in use.
+        loggers: metric loggers, metrics.csv first.
+        interrupt: records signals.
+        run_log: progress lines and bars.
     """
 
     cfg: DictConfig
@@ -65,17 +62,16 @@ def fit(
     folder: Path,
     monitor: str | None = None,
 ) -> Fitted:
-    """Train a stage, from the newest valid checkpoint if there is one.
+    """Train a stage, resuming from the newest valid checkpoint if there is one.
 
-    It resumes exactly: at the very batch, with the random numbers that it would have drawn, and
-    with the means of the epoch so far.
+    Resuming is exact: same batch, same random numbers, same running means of the epoch.
 
     Args:
         context: of the run.
-        stage: changed in place.
-        datasets: its "train" and "val" splits.
-        folder: of its checkpoints.
-        monitor: the metric that chooses `best.ckpt`; None for no `best.ckpt`.
+        stage: trained in place.
+        datasets: "train" and "val" splits.
+        folder: folder for checkpoints.
+        monitor: metric that chooses `best.ckpt`; None for no `best.ckpt`.
     """
     cfg, config = context.cfg, context.cfg[stage.stage]
     context.interrupt.check()
@@ -111,7 +107,7 @@ def _callbacks(
     folder: Path,
     monitor: str | None,
 ) -> list[pl.Callback]:
-    """In this order: a step logs its values before its checkpoint, so that no resume drops them."""
+    """Build the callbacks; logging precedes checkpoints, so that a resume loses no values."""
     options = context.cfg.trainer
     every = options.checkpoint_every_n_steps
     return [
@@ -126,8 +122,16 @@ def _callbacks(
 def save_weights(
     cfg: DictConfig, path: Path, content: dict[str, Any], results: Results, *, checkpoints: Path
 ) -> None:
-    """`path` marks the end of a stage: its checkpoints are of no more use, and go if so asked."""
-    collectives.wait()  # until nobody reads the checkpoints any more
+    """Write the result of a stage; delete its checkpoints unless `trainer.keep_checkpoints`.
+
+    Args:
+        cfg: configuration of the run.
+        path: weights file; it marks the end of the stage.
+        content: entries of the file.
+        results: stored as its metadata.
+        checkpoints: folder to delete.
+    """
+    collectives.wait()  # until no rank reads the checkpoints
 
     def save() -> None:
         content["meta"] = describe_weights(cfg, results)
@@ -139,7 +143,12 @@ def save_weights(
 
 
 def describe_weights(cfg: DictConfig, results: Results) -> dict[str, Any]:
-    """What a weights file says of itself, in plain values."""
+    """Return the metadata of a weights file in plain values.
+
+    Args:
+        cfg: configuration of the run.
+        results: of the stage.
+    """
     return {
         "backbone": cfg.backbone.name,
         "objective": cfg.objective.get("_target_"),
@@ -150,15 +159,15 @@ def describe_weights(cfg: DictConfig, results: Results) -> dict[str, Any]:
 
 
 def start_from_model(cfg: DictConfig, module: nn.Module, *, part: str = "") -> None:
-    """Loads the model of `init_from` into `module`, all of it or nothing; no-op without one.
+    """Load the model of `init_from` into `module`, completely or not at all; no-op without one.
 
     Args:
-        cfg: of the run.
+        cfg: configuration of the run.
         module: changed in place.
-        part: what `module` is of a model, as "backbone."; empty for all of it.
+        part: prefix of the module in the whole model, such as "backbone."; empty for the whole.
 
     Raises:
-        ValueError: it cannot be read, does not fit, or is not finite; names the first tensors.
+        ValueError: the file is unreadable, does not fit or is not finite; names the first tensors.
     """
     if cfg.init_from is None:
         return

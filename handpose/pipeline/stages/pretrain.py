@@ -1,7 +1,4 @@
-"""Pre-training: unlabelled pairs -> `backbone.pt`.
-
-The online probe of a run: a few labelled crops to fit it to, and others to measure it on.
-"""
+"""Pre-training: train the backbone on unlabelled pairs, with an optional probe."""
 
 import logging
 from pathlib import Path
@@ -48,9 +45,9 @@ BACKBONE = "backbone.pt"
 
 @during("pre-training", "pretrain.batch_size", "pretrain.gradient_cache_chunk")
 def pretrain(context: StageContext) -> tuple[Backbone, Results]:
-    """The pre-trained backbone, and the seconds and errors on held-out pairs.
+    """Train or load the backbone; return it with its seconds and errors on held-out pairs.
 
-    With `objective=none` it is the untrained backbone.
+    With `objective=none`, return the untrained backbone.
     """
     cfg, path = context.cfg, context.run_dir / BACKBONE
     if collectives.decided(path.exists):
@@ -67,7 +64,7 @@ def pretrain(context: StageContext) -> tuple[Backbone, Results]:
 
 
 def _train_once(context: StageContext, shared: SharedEncoder) -> tuple[Backbone, Results]:
-    """The encoder in the cache, which this run trains unless another has."""
+    """Take the encoder from the cache, or train it there if no run has."""
     with shared.claimed(context.run_dir, context.interrupt) as is_maker:
         own = context.run_dir / "metrics.csv"
         collectives.decided(lambda: add_curves(shared.curves, own, context.loggers))
@@ -93,7 +90,7 @@ def _content(backbone: Backbone) -> dict[str, Any]:
 
 
 def _start(cfg: DictConfig) -> Backbone:
-    """The backbone before pre-training; seeds what follows."""
+    """Seed the run and build the backbone before pre-training."""
     pl.seed_everything(cfg.seed, verbose=False)
     backbone = parts.build_backbone(cfg)
     start_from_model(cfg, backbone, part="backbone.")
@@ -130,10 +127,7 @@ def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
 
 
 def _held_out(context: StageContext, stage: Pretrainer) -> Results:
-    """What is measured on the held-out pairs, in plain units.
-
-    The objective's terms that are no loss, the health of the representation, and the probe.
-    """
+    """Measure the held-out pairs: the objective's errors, embedding health and probe."""
     cfg = context.cfg
     callbacks = [StageLog(context.run_log, stage.stage), EvaluationStop(context.interrupt)]
     trainer = trainers.build_evaluator(cfg, cfg.pretrain, callbacks)
@@ -145,17 +139,17 @@ def _held_out(context: StageContext, stage: Pretrainer) -> Results:
     return finite_or_null(plain, reason="not a finite number on the held-out pairs")
 
 
-# A regression, and leaving one out, need more than one.
+# Ridge regression with leave-one-out needs two samples.
 _LEAST = 2
 
 
 def build_probe(cfg: DictConfig) -> OnlineProbe | None:
-    """The probe that `pretrain.probe` asks for, with its crops; None for none.
+    """Build the probe of `pretrain.probe` with its crops; None if it is disabled.
 
-    Its training crops are of the part of `finetune.dataset` that counts as labelled.
+    Its training crops come from the labelled part of `finetune.dataset`.
 
     Raises:
-        ValueError: that dataset is not labelled in 3D; names it and says what to do.
+        ValueError: that dataset has no 3D labels.
     """
     if cfg.pretrain.probe.samples is None:
         return None
@@ -167,7 +161,7 @@ def build_probe(cfg: DictConfig) -> OnlineProbe | None:
 
 
 def _targets(cfg: DictConfig, split: Split, *, fraction: float) -> Target:
-    """Plain crops, drawn by lot from the split, that have every joint labelled in 3D."""
+    """Draw random crops with complete 3D labels from a split."""
     source = parts.build_dataset(cfg.finetune.dataset, split, parts.build_caps(cfg))
     refusal = (
         f"pretrain.probe.samples={cfg.pretrain.probe.samples}: the probe needs hands labelled in "
@@ -187,7 +181,7 @@ def _targets(cfg: DictConfig, split: Split, *, fraction: float) -> Target:
         seed=cfg.seed,
         indices=labelled[places],
     )
-    # one by one: a loader would draw from the run's random numbers
+    # No loader: it would consume the run's random numbers.
     target = default_collate([crops[0, place] for place in range(len(crops))])
     complete = target.xyz_valid.all(1) & target.K_valid
     if int(complete.sum()) < _LEAST:

@@ -1,17 +1,17 @@
-"""Pre-training that runs share: one run trains the encoder, the others take it from the cache.
+"""Share pre-training: one run trains the encoder, the others take it from the cache.
 
-An encoder lies in ${paths.cache}/encoders/KEY, where KEY is a hash of all that decides it:
+An encoder is stored in ${paths.cache}/encoders/KEY, where KEY is a hash of its description:
 
-    encoder.pt    the result, in the format of backbone.pt; it appears once it is complete
+    encoder.pt    the result, in the format of backbone.pt; written atomically at the end
     curves.csv    the metrics of its pre-training
-    spec.json     what KEY is the hash of
+    spec.json     the description
     makers.txt    the run directories that trained it, in order; several after a kill or a requeue
-    failed.txt    why it cannot be trained; while this file exists, no run tries again
-    checkpoints/  of the training, until encoder.pt exists; the next run resumes from a killed one's
-    lock          locked by the run that trains it
+    failed.txt    why training failed; while this file exists, no run tries again
+    checkpoints/  of the training, until encoder.pt exists; the next run resumes from them
+    lock          locked by the run that trains the encoder
 
-The lock is flock(2): the operating system releases it when its holder ends, in whatever way. It
-holds between machines if the file system supports that: NFSv4 does, Lustre if mounted with `flock`.
+The lock is flock(2): the operating system releases it when the process ends. It works across
+machines on NFSv4, and on Lustre mounted with `flock`.
 """
 
 import errno
@@ -48,7 +48,7 @@ class SharedFailedError(ValueError):
     """The pre-training that this run shares has failed before, and would fail again."""
 
 
-# Errors that another attempt may not meet, on another machine or at another time.
+# Errors that may not occur again on another machine or at another time.
 _TRANSIENT = (OSError, MemoryError, RuntimeError, SharedFailedError)
 
 
@@ -56,8 +56,8 @@ class SharedEncoder:
     """One encoder in the cache.
 
     Args:
-        folder: of the encoder; created if it is missing.
-        spec: all that decides the encoder, in plain values.
+        folder: of the encoder; created if missing.
+        spec: description of the encoder, in plain values.
     """
 
     def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
@@ -71,20 +71,20 @@ class SharedEncoder:
 
     @contextmanager
     def claimed(self, run_dir: Path, interrupt: Interrupt) -> Iterator[bool]:
-        """Wait until the encoder is published or this run may train it, which it then does within.
+        """Wait until the encoder is published or this run may train it within the block.
 
-        All processes of a run come here together.
+        All processes of a run must call it.
 
         Args:
             run_dir: of this run.
-            interrupt: ends the wait when a signal has come.
+            interrupt: ends the wait after a signal.
 
         Yields:
-            Whether this run trains the encoder. No other run does until it leaves.
+            Whether this run trains the encoder. No other run does so during the block.
 
         Raises:
             SharedFailedError: an earlier run failed in a way that would repeat.
-            Interrupted: a signal has come.
+            Interrupted: a signal was received.
         """
         try:
             is_maker = collectives.decided(lambda: self._claim(run_dir, interrupt))
@@ -115,7 +115,7 @@ class SharedEncoder:
             return
         except Timeout:
             maker = (self.makers() or ["another run"])[-1]
-            _log.info("waiting for %s, which %s trains", self.path, maker)
+            _log.info("waiting for %s, trained by %s", self.path, maker)
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
@@ -140,25 +140,25 @@ class SharedEncoder:
             file.write(f"{run_dir.absolute()}\n")
 
     def makers(self) -> list[str]:
-        """The run directories that began the encoder, in order."""
+        """Return the run directories that trained the encoder, in order."""
         if not self._makers.is_file():
             return []
         return self._makers.read_text(encoding="utf-8").splitlines()
 
     def publish(self, content: dict[str, Any]) -> None:
-        """Write encoder.pt, complete or not at all, and delete the checkpoints."""
+        """Write encoder.pt atomically and delete the checkpoints."""
         torch_file.save(torch_file.versioned(content), self.path)
         shutil.rmtree(self.checkpoints.parent, ignore_errors=True)
 
     def _record_failure(self, error: Exception) -> None:
-        """Record an error that another attempt would meet as well."""
+        """Record an error that would occur again."""
         if not isinstance(error, _TRANSIENT):
             text = "".join(traceback.format_exception(error))
             content = f"{error}\n\nin {self.makers()[-1]}\n\n{text}"
             self._failed.write_text(content, encoding="utf-8")
 
     def is_published(self) -> bool:
-        """Whether encoder.pt exists and is not corrupt."""
+        """Return whether encoder.pt exists and is not corrupt."""
         return self.path.exists() and torch_file.find_corruption(self.path) is None
 
     def _refuse_if_failed(self) -> None:
@@ -171,9 +171,9 @@ class SharedEncoder:
 
 
 def is_shared(context: StageContext) -> bool:
-    """Whether a run takes its encoder from the cache, or leaves it there: by default in a sweep.
+    """Return whether a run shares its encoder through the cache; by default in a sweep.
 
-    A run that has begun to pre-train by itself continues so.
+    A run that has started its own pre-training continues it.
     """
     if (context.run_dir / "checkpoints" / "pretrain").is_dir():
         return False
@@ -184,7 +184,7 @@ def is_shared(context: StageContext) -> bool:
 
 
 def find_shared(context: StageContext) -> SharedEncoder | None:
-    """The encoder in the cache that a run needs; None if it trains one by itself."""
+    """Return the cache entry of a run's encoder; None if the run does not share it."""
     if not collectives.decided(lambda: is_shared(context)):
         return None
     config: Any = OmegaConf.to_container(context.cfg, resolve=True)

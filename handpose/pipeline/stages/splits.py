@@ -1,4 +1,4 @@
-"""Every split that a run needs: built once, before any work, and handed to the stages."""
+"""Build every split that a run needs, once, before any stage starts."""
 
 import logging
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import UNREADABLE
 from handpose.pipeline.stages.validation_cut import record_cut
 
-# BatchNorm has no statistics of a single sample.
+# BatchNorm needs two samples.
 _LEAST_TO_TRAIN = 2
 _FOR_VIEWS: tuple[Split, ...] = ("train", "val")
 
@@ -28,13 +28,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Splits:
-    """The datasets of the stages in use.
+    """Datasets of the stages in use.
 
     Attributes:
-        views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are drawn like
-            the training ones, but are the same in every epoch.
-        labelled: "train", "val" and "test" crops; empty with `head=none`, and without "test" where
-            another split is evaluated.
+        views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are augmented
+            like training pairs, but are the same in every epoch.
+        labelled: "train", "val" and the evaluated split; empty with `head=none`.
         unreadable: images that were replaced in training.
     """
 
@@ -43,7 +42,7 @@ class Splits:
     unreadable: UnreadableList
 
     def read(self, evaluated: Split) -> Results:
-        """The splits that were read as held-out ones, for under caps others may stand in."""
+        """Return the held-out splits in use; under caps they may differ from those asked for."""
         named: dict[str, ViewDataset | TargetDataset | None] = {
             "pretrain_val_split": self.views.get("val"),
             "finetune_val_split": self.labelled.get("val"),
@@ -54,12 +53,10 @@ class Splits:
 
 @during("preparing the data", "dataset.num_train")
 def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
-    """Every split that the chosen stages need.
-
-    Of several processes the first renders and indexes, and tells of it: the others say nothing.
+    """Build every split that the chosen stages need; rank 0 renders and indexes first.
 
     Args:
-        cfg: of the run.
+        cfg: configuration of the run.
         run_dir: folder for the list of unreadable images and the validation cut.
 
     Raises:
@@ -80,9 +77,8 @@ def _build(cfg: DictConfig, run_dir: Path) -> Splits:
     for datasets in (splits.views, splits.labelled):
         if datasets and len(datasets["train"]) < _LEAST_TO_TRAIN:
             raise ValueError(
-                f"{datasets['train'].source.name}: {len(datasets['train'])} training sample, and "
-                "BatchNorm needs two; raise finetune.label_fraction or give the dataset more "
-                "samples"
+                f"{datasets['train'].source.name}: {len(datasets['train'])} training sample, but "
+                "BatchNorm needs two; raise finetune.label_fraction or add samples to the dataset"
             )
     if collectives.is_first():
         used = (splits.views, splits.labelled)
@@ -95,21 +91,20 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
     train, val = (parts.build_dataset(cfg.pretrain.dataset, split, caps) for split in _FOR_VIEWS)
     if train.crops_by_labels:
         _log.warning(
-            "pre-training on %s crops by joint labels (dataset.crop_by=joints, or a source without "
-            "other boxes): it is not without labels",
+            "pre-training on %s uses labels: it crops by joint labels (dataset.crop_by=joints, or "
+            "a source without other boxes)",
             train.name,
         )
     if any(settings.reads_joints for settings in augmentations.values()):
         _log.warning(
-            "pre-training on %s cuts out about labelled joints (augment.cut_out_at=joint): it is "
-            "not without labels",
+            "pre-training on %s uses labels: it cuts out about joints (augment.cut_out_at=joint)",
             train.name,
         )
     mined_parts = parts.mined_parts(cfg)
     if mined_parts and cfg.pretrain.mining.joints == "given":
         _log.warning(
-            "pre-training on %s mines its positives by joint labels (pretrain.mining.joints=given):"
-            " it is not without labels",
+            "pre-training on %s uses labels: it mines positives by joint labels "
+            "(pretrain.mining.joints=given)",
             train.name,
         )
     return {
@@ -137,21 +132,22 @@ def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, Target
 def labelled_split(
     cfg: DictConfig, split: Split, *, unreadable: UnreadableList | None = None
 ) -> TargetDataset:
-    """Labelled crops: augmented and cut to the labelled part for training, plain and whole else.
+    """Build labelled crops: augmented and of the labelled part for "train", else plain and all.
 
     Args:
-        cfg: of the run.
-        split: which.
+        cfg: configuration of the run.
+        split: "train", "val" or "test".
         unreadable: see `TargetDataset`.
 
     Raises:
-        ValueError: the source has no labels at all.
+        ValueError: the source has no labels.
     """
     source = parts.build_dataset(cfg.finetune.dataset, split, parts.build_caps(cfg))
     if not source.is_labelled:
         raise ValueError(
-            f"dataset={source.name} has no joints to fine-tune on. Use it for pre-training alone, "
-            f"dataset@pretrain.dataset={source.name} dataset=LABELLED, or stop there with head=none"
+            f"dataset={source.name} has no joints to fine-tune on. Use it for pre-training alone "
+            f"(dataset@pretrain.dataset={source.name} dataset=LABELLED), or stop after it with "
+            "head=none"
             + ("; dataset.joint_regressor=FILE gives it joints" * (source.name == "youtube"))
         )
     training = split == "train"
@@ -179,11 +175,13 @@ def training_loader(
     *,
     batches_done: int = 0,
 ) -> DataLoader:
-    """This process's share of the shuffled whole batches of a stage, under the caps.
+    """Build this rank's loader of shuffled full batches, under the caps.
 
     Args:
+        cfg: configuration of the run.
         stage: `cfg.pretrain` or `cfg.finetune`.
-        batches_done: of all epochs so far; the loader starts after them.
+        dataset: training split.
+        batches_done: batches of all epochs so far; the loader starts after them.
     """
     caps = parts.build_caps(cfg)
     loader = build_loader(
@@ -203,7 +201,12 @@ def training_loader(
 
 
 def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
-    """Every sample once, under the trainer's caps."""
+    """Build a loader that reads every sample once, under the caps.
+
+    Args:
+        cfg: configuration of the run.
+        dataset: split to read.
+    """
     return build_loader(
         dataset,
         batch_size=parts.capped(cfg.evaluate.batch_size, parts.build_caps(cfg).batch_size),

@@ -1,4 +1,4 @@
-"""The cut into training and validation of a run, kept in its directory for later evaluations."""
+"""Record a run's cut into training and validation for later evaluations."""
 
 import logging
 from collections.abc import Iterable
@@ -16,10 +16,14 @@ _log = logging.getLogger(__name__)
 
 
 def record_cut(run_dir: Path, sources: Iterable[HandDataset]) -> None:
-    """Keeps the groups of each source and split, and logs the share that is for validation.
+    """Store the capture groups of each source and split, and log the validation share.
 
-    The file is {source: {split: [numbers of groups]}} (see `HandDataset.cut_groups`). A resumed run
-    whose data have changed adds to it.
+    The file is {source: {split: [group numbers]}} (see `HandDataset.cut_groups`). A resumed run
+    with changed data adds to it.
+
+    Args:
+        run_dir: folder of the file.
+        sources: splits in use.
     """
     path, has_begun = run_dir / CUT, (run_dir / "checkpoints").is_dir()
     before, kept = _read(path), _read(path)
@@ -30,7 +34,7 @@ def record_cut(run_dir: Path, sources: Iterable[HandDataset]) -> None:
     if kept != before:
         write_json(path, kept)
         if has_begun:
-            _log.warning("%s: the run began with another cut; the data or the rule changed", path)
+            _log.warning("%s: the run started with another cut; the data or the rule changed", path)
     for name, own in kept.items():
         train, val = (len(own.get(split, [])) for split in ("train", "val"))
         part = f"{val / max(1, train + val):.1%}"
@@ -38,11 +42,11 @@ def record_cut(run_dir: Path, sources: Iterable[HandDataset]) -> None:
 
 
 def cut_note(run_dir: Path, dataset: HandDataset) -> str | None:
-    """What a reader of an evaluation must know of the run's cut; None where it is today's.
+    """Describe how the run's cut differs from the current one; None if it does not.
 
     Args:
-        run_dir: of a finished run.
-        dataset: what the run is evaluated on.
+        run_dir: finished run.
+        dataset: split that the run is evaluated on.
     """
     now = dataset.cut_groups if dataset.split == "val" else {}
     kept = _read(run_dir / CUT)
@@ -54,21 +58,21 @@ def cut_note(run_dir: Path, dataset: HandDataset) -> str | None:
 def _difference(name: str, val: np.ndarray, kept: dict[str, list[int]] | None) -> str | None:
     if kept is None:
         return (
-            f"{name}: the run kept no {CUT}, so its cut into training and validation is unknown. "
-            "The rule of the cut has changed since: it may have trained on these hands"
+            f"{name}: the run has no {CUT}, so its cut into training and validation is unknown. "
+            "The rule of the cut has changed since: the run may have trained on these hands"
         )
     trained = int(np.isin(val, kept.get("train", [])).sum())
     other = int((~np.isin(val, kept.get("train", []) + kept.get("val", []))).sum())
     if trained == other == 0:
         return None
     return (
-        f"{name}: the cut differs from the run's. Of {len(val)} groups of the val split the run "
-        f"trained on {trained}, and did not have {other}"
+        f"{name}: the cut differs from the run's. Of {len(val)} groups of the val split, the run "
+        f"trained on {trained} and did not have {other}"
     )
 
 
 def _trained_on(run_dir: Path) -> set[str]:
-    """The names of the sources of a run's stages."""
+    """Return the names of the sources of a run's stages."""
     config = OmegaConf.create(read_config(run_dir))
     return {name for terms in parts.build_terms(config).values() for name in terms}
 

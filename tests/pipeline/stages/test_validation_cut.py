@@ -45,7 +45,7 @@ def test_hands_that_were_trained_on_are_told(run: Path) -> None:
     record_cut(run, [hands("train", 1, 2, 3), hands("val", 4, 5)])
     note = cut_note(run, hands("val", 2, 3, 4, 9))
     assert note is not None
-    assert "Of 4 groups of the val split the run trained on 2, and did not have 1" in note
+    assert "Of 4 groups of the val split, the run trained on 2 and did not have 1" in note
 
 
 def test_an_older_run_has_no_record(run: Path) -> None:
