@@ -1,11 +1,10 @@
-"""Several processes that train one model: rank r of W, each with a share of every batch.
+"""Collectives for W ranks that train one model, each with a share of every batch.
 
-DDP averages the ranks' gradients. So a rank's loss is right where the mean over ranks, of the loss
-and of its gradient, is what one process gets of the whole batch. A plain mean over samples is so by
-itself; what compares samples is gathered first (`gather`), and a mean over the labelled divides by
-the count of all ranks (`total`).
+DDP averages gradients over ranks. A loss must therefore average over ranks to the loss of the whole
+batch. A plain mean over samples does. A loss that compares samples gathers them first (`gather`),
+and a mean over valid values divides by the count of all ranks (`masked_mean`).
 
-With one process nothing is sent, and everything here returns what it is given.
+With one process, every function is a no-op that returns its input.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,54 +18,55 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 
-# How long the others wait for what rank 0 does alone, such as an index of a million images. If it
-# fails meanwhile, its connections close, which ends the wait.
+# Timeout for work of rank 0 alone, such as indexing a million images. If rank 0 fails, its
+# connections close, which ends the wait.
 _PATIENCE = timedelta(days=2)
-# Over the CPU, whatever the gradients go over: NCCL gives up a wait within minutes.
+# A gloo group for waiting: NCCL times out within minutes.
 _waiting: list[Any] = []
 
 
 def world_size() -> int:
-    """W, the number of processes."""
+    """Return W, the number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Return the rank of this process, from 0."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and prints."""
+    """Return whether this is rank 0, which writes files and prints."""
     return rank() == 0
 
 
 @contextmanager
 def joined(*, rank: int, world_size: int, backend: str) -> Iterator[None]:
-    """This process among the others, which MASTER_ADDR and MASTER_PORT let meet.
+    """Join the process group at MASTER_ADDR and MASTER_PORT during the block.
 
     Args:
-        backend: over which gradients go, "gloo" or "nccl".
+        rank: of this process, from 0.
+        world_size: number of processes.
+        backend: for gradients, "gloo" or "nccl".
     """
     dist.init_process_group(backend, rank=rank, world_size=world_size)
     _waiting.append(dist.new_group(backend="gloo", timeout=_PATIENCE))
     try:
         yield
-        dist.destroy_process_group()  # after an error it would wait for the others
+        dist.destroy_process_group()  # not after an error: it would wait for the others
     finally:
         _waiting.clear()
 
 
 def decided(action: Callable[[], T]) -> T:
-    """What `action` returns on rank 0, which alone does it; pickled for the others.
+    """Execute `action` on rank 0 and return its pickled result on every rank.
 
     Raises:
-        SystemExit: on the other ranks, where it raises anything on rank 0; with its exit code, for
-            whoever started them takes that of the first to leave.
+        SystemExit: on the other ranks, if `action` raises on rank 0; with the exit code of rank 0.
     """
     if world_size() == 1:
         return action()
-    outcome: list[Any] = [1]  # the exit code, where it failed
+    outcome: list[Any] = [1]  # exit code after a failure
     if is_first():
         try:
             outcome = [(action(),)]
@@ -83,13 +83,13 @@ def decided(action: Callable[[], T]) -> T:
 
 
 def wait() -> None:
-    """Until every rank is here."""
+    """Wait for every rank."""
     if world_size() > 1:
         dist.barrier(group=_waiting[0])
 
 
 def everyones(value: T) -> list[T]:
-    """The `value` of each rank, by rank."""
+    """Return the `value` of every rank, in rank order."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
@@ -98,7 +98,7 @@ def everyones(value: T) -> list[T]:
 
 
 class _Gather(torch.autograd.Function):
-    """Backward: what every rank's loss wants of this rank's rows, summed."""
+    """All-gather whose backward sums the gradients of every rank for this rank's rows."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -114,12 +114,12 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """(B, ...) of each rank -> (W B, ...), by rank, with gradient; B must be the same on all."""
+    """Concatenate (B, ...) of each rank to (W B, ...), with gradient; B must be equal."""
     return _Gather.apply(tensor.contiguous()) if world_size() > 1 else tensor
 
 
 def total(count: Tensor) -> Tensor:
-    """The sum of `count` over the ranks, without gradient."""
+    """Return the sum of `count` over ranks, without gradient."""
     if world_size() == 1:
         return count
     count = count.detach().clone()
@@ -128,21 +128,20 @@ def total(count: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """The mean over all processes of valid values; 0 with zero gradient if none is valid.
+    """Compute this rank's share of the mean of valid values; 0 with zero gradient without any.
 
-    Each of W processes returns W times its share of that mean, so that the mean over the processes,
-    which DDP takes of gradients, is that mean.
+    Each of W ranks returns W times its share, so that DDP's average over ranks is the mean.
 
     Args:
-        values: Of any shape.
-        valid: bool, of the same shape.
+        values: any shape.
+        valid: bool, same shape.
     """
     share = torch.where(valid, values, 0.0).sum() * world_size()
     return share / total(valid.sum()).clamp(min=1)
 
 
 def take_buffers_of_first(module: nn.Module) -> None:
-    """BatchNorm's running statistics, which every rank has of its own batches, as on rank 0."""
+    """Copy the buffers of rank 0, such as BatchNorm's running statistics, to every rank."""
     if world_size() > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)

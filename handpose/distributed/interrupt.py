@@ -1,8 +1,8 @@
-"""Signals that ask a run to stop: noted when they come, acted on at the next safe place.
+"""Record signals that ask a run to stop, and stop at the next safe place.
 
-SIGTERM (a preempted, requeued or cancelled job), SIGUSR2 (a job that is soon out of time) and
-SIGINT (Ctrl-C). A handler that saves can tear the very checkpoint that it writes, so it only notes;
-the saving is done between two steps.
+The signals are SIGTERM (preempted, requeued or cancelled job), SIGUSR2 (job near its time limit)
+and SIGINT (Ctrl-C). Saving inside a handler could corrupt a checkpoint that is being written, so
+handlers only record the signal. Training saves between two steps.
 """
 
 import logging
@@ -25,14 +25,14 @@ _CTRL_C, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 class Interrupted(SystemExit):
-    """A run that was told to stop, and did at a safe place.
+    """A signal has stopped the run at a safe place.
 
     Args:
-        code: the exit code, 130 (Ctrl-C) or 143.
+        code: exit code, 130 (Ctrl-C) or 143.
         together: whether it is raised in all processes of the run.
 
     Attributes:
-        resumable: False where the run's Slurm job is back in the queue, and resumes there.
+        resumable: False if the run's Slurm job is requeued and resumes by itself.
     """
 
     def __init__(self, code: int, *, together: bool) -> None:
@@ -42,10 +42,7 @@ class Interrupted(SystemExit):
 
 
 class Interrupt:
-    """Which signal has come, if any.
-
-    A second Ctrl-C ends the process at once, as it always would.
-    """
+    """The recorded signal, if any; a second Ctrl-C stops the process at once."""
 
     def __init__(self) -> None:
         self.noted: signal.Signals | None = None
@@ -55,25 +52,25 @@ class Interrupt:
             if self.noted == signal.SIGINT:
                 raise KeyboardInterrupt
             if collectives.is_first():
-                os.write(_STDERR, _SAID)  # logging may be in the middle of a line
+                os.write(_STDERR, _SAID)  # logging is not safe in a signal handler
         self.noted = signal.Signals(number)
 
     def check(self) -> None:
-        """To be called at a safe place: all that was done so far is on disk, or can be done again.
+        """Stop the run if any of its processes has recorded a signal.
 
-        By all processes of a run together, for a signal may have reached one of them alone.
+        Call it in all processes, where all work is on disk or can be repeated.
 
         Raises:
-            Interrupted: a signal has come.
+            Interrupted: a signal was received.
         """
         first = next((one for one in collectives.everyones(self.noted) if one is not None), None)
         _stop(first, together=True)
 
     def check_alone(self) -> None:
-        """The same where this process does something alone that the others wait for.
+        """Stop as `check` does, from a process that works alone while the others wait.
 
         Raises:
-            Interrupted: see `check`.
+            Interrupted: a signal was received.
         """
         _stop(self.noted, together=False)
 
@@ -89,11 +86,10 @@ def _stop(noted: signal.Signals | None, *, together: bool) -> None:
 def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
     """Record signals while the block runs; no-op outside the main thread.
 
-    After the run has stopped and closed its files, its Slurm job is requeued, so the next attempt
-    may start at once.
+    The Slurm job is requeued after the run has closed its files.
 
     Args:
-        requeues: whether a job that begins again would resume the run.
+        requeues: whether a restarted job would resume the run.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
@@ -101,19 +97,19 @@ def interruptible(*, requeues: bool = True) -> Iterator[Interrupt]:
         return
     if not requeues and own_job() is not None and collectives.is_first():
         _log.warning(
-            "this Slurm job is not requeued when it is told to stop: without hydra.run.dir=DIR on "
-            "the command line it would begin a new run"
+            "this Slurm job will not be requeued after a signal: without hydra.run.dir=DIR on "
+            "the command line it would start a new run"
         )
-    # Over the handlers of whoever began this process, such as submitit's
+    # Replace the handlers of the process that started this one, such as submitit's.
     before = {number: signal.signal(number, interrupt.note) for number in SIGNALS}
     try:
         yield interrupt
     except Interrupted as interrupted:
-        # The first process of one task that has several; of several tasks, that of the first.
+        # Only rank 0 requeues the job.
         if interrupted.code == _TERMINATED and collectives.is_first():
             interrupted.resumable = not (requeues and requeue_job())
         if interrupted.together:
-            collectives.wait()  # a process that leaves first may take the others with it
+            collectives.wait()  # the first process to exit may end the others
         raise
     finally:
         for number, handler in before.items():

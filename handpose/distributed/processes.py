@@ -1,6 +1,6 @@
-"""How a run gets its processes: started from outside, by torchrun or srun, or from here.
+"""Start the processes of a run, or detect that torchrun or srun started them.
 
-Nothing here needs torch: the process that only waits for the others stays small.
+This module does not import torch, so that the waiting parent process stays small.
 """
 
 import ctypes
@@ -15,26 +15,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-# Set in the environment of the processes of a sweep's cell: Hydra takes each for a run by itself.
+# Environment variable of the processes of a sweep's cell, which Hydra sees as single runs.
 IN_SWEEP = "HANDPOSE_IN_SWEEP"
-# What torchrun says to each process that it starts, and we to ours.
+# Environment variables that torchrun sets for each process, as does `start`.
 _TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-_GRACE = 20.0  # seconds from the first failure until what still hangs is killed
+_GRACE = 20.0  # seconds from the first failure until the other processes are killed
 _PR_SET_PDEATHSIG = 1
 
 
 class Launched(NamedTuple):
-    """A process among others that were started together."""
+    """How this process was started together with others."""
 
     by: str  # "torchrun" or "srun"
     num_processes: int
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
-    """Who started this process together with others, and how many; None for a process alone.
+    """Return the launcher and the number of processes; None for a single process.
 
-    Slurm counts the tasks of a job step, so a batch script, which is in none, is a process alone.
+    Slurm's task count is that of a job step; a batch script is a single process.
     """
     if all(name in environment for name in _TOLD):
         return Launched("torchrun", int(environment["WORLD_SIZE"]))
@@ -44,16 +44,18 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
 
 
 def start(command: Sequence[str], count: int, *, in_sweep: bool = False) -> int:
-    """Runs `command` in `count` processes on this machine, until all have ended.
+    """Execute `command` in `count` processes on this machine and wait for all.
 
-    If one fails, the others, which may wait for it for ever, are killed soon after. Signals to this
-    process go on to them, and they do not outlive it.
+    After a failure, the other processes are killed, since they may wait for it forever. Signals are
+    forwarded to the processes, and they end with this process.
 
     Args:
+        command: program and arguments.
+        count: number of processes.
         in_sweep: whether they are a cell of a sweep.
 
     Returns:
-        The exit code of the first process to fail, 128 + n for one that signal n ended; 0 if none.
+        The exit code of the first process to fail (128 + n after signal n), or 0.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -65,7 +67,7 @@ def start(command: Sequence[str], count: int, *, in_sweep: bool = False) -> int:
         subprocess.Popen(
             command,
             env=os.environ | _texts({"RANK": rank, "LOCAL_RANK": rank, **shared, **threads}),
-            start_new_session=True,  # Ctrl-C reaches them through us alone, once
+            start_new_session=True,  # they receive Ctrl-C once, from this process
             preexec_fn=_end_with_parent,
         )
         for rank in range(count)
@@ -80,7 +82,7 @@ def start(command: Sequence[str], count: int, *, in_sweep: bool = False) -> int:
 
 
 def num_cores() -> int:
-    """Cores that this process may use; on macOS, which cannot tell, all of the machine's."""
+    """Return the cores that this process may use; on macOS, all cores of the machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -100,7 +102,7 @@ def _end_with_parent() -> None:
 
 
 def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
-    """Waits until all have ended, or until the grace is over after the first that failed."""
+    """Wait until all have ended, or for `_GRACE` after the first failure."""
     failure, deadline = 0, float("inf")
     while True:
         codes = [process.poll() for process in processes]
@@ -113,13 +115,13 @@ def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
 
 
 def _as_exit_code(code: int) -> int:
-    """What a shell calls it: Popen has -n for signal n."""
+    """Convert Popen's -n for signal n to the shell's 128 + n."""
     return code if code > 0 else 128 - code
 
 
 @contextmanager
 def _forwarding(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Signals to this process go to `processes`, as long as this lasts."""
+    """Forward signals to `processes` during the block."""
     if threading.current_thread() is not threading.main_thread():
         yield  # another thread cannot catch signals
         return

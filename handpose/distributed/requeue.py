@@ -1,4 +1,4 @@
-"""Slurm: a job that must leave before it is finished puts itself back into the queue."""
+"""Requeue this Slurm job when it must stop before it is finished."""
 
 import logging
 import os
@@ -7,22 +7,21 @@ import subprocess
 _log = logging.getLogger(__name__)
 
 _TIMEOUT = 60  # seconds for Slurm to answer
-MAX_REQUEUES = 100  # else a job that never gets far enough to save is requeued forever
+MAX_REQUEUES = 100  # stops a job that never reaches a checkpoint
 
 
 def requeue_job() -> bool:
-    """Requeues this process's own Slurm job; False where there is none to requeue.
+    """Requeue this process's Slurm job; return whether it was requeued.
 
-    Only while Slurm calls it RUNNING, which is so when its time is nearly over or in the grace of a
-    preemption: it would end if it just left. In any other state Slurm has decided already, for a
-    requeue or a cancellation, which must not be undone.
+    Only a RUNNING job is requeued, near its time limit or during a preemption's grace period. In
+    any other state, Slurm has already requeued or cancelled it.
     """
     name = own_job()
     if name is None or _state(os.environ["SLURM_JOB_ID"]) != "RUNNING":
         return False
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     if restarts >= MAX_REQUEUES:
-        _log.error("job %s was requeued %d times already, and is not again", name, restarts)
+        _log.error("job %s is not requeued: it was requeued %d times already", name, restarts)
         return False
     if error := _scontrol("requeue", name)[1]:
         _log.error("scontrol requeue %s: %s", name, error)
@@ -32,7 +31,7 @@ def requeue_job() -> bool:
 
 
 def own_job() -> str | None:
-    """What scontrol calls this process's job; None where another task of it speaks for it."""
+    """Return the job's name for scontrol; None outside Slurm and in all tasks but the first."""
     job = os.environ.get("SLURM_JOB_ID")
     if job is None or os.environ.get("SLURM_PROCID", "0") != "0":
         return None
@@ -43,17 +42,15 @@ def own_job() -> str | None:
 def _state(job: str) -> str:
     answer, error = _scontrol("-o", "show", "job", job)
     if error:
-        _log.error(
-            "whether job %s is to be requeued is not known, for scontrol says: %s", job, error
-        )
+        _log.error("job %s is not requeued: scontrol cannot show its state: %s", job, error)
     words = (word.partition("=") for word in answer.split())
     return next((value for key, _, value in words if key == "JobState"), "")
 
 
 def _scontrol(*arguments: str) -> tuple[str, str]:
-    """Its answer, and its error, "" where there is none.
+    """Execute scontrol; return its output and its error, "" without one.
 
-    In a session of its own: a SIGTERM to this process's group must not end it half-way.
+    A new session protects it from a SIGTERM to this process's group.
     """
     try:
         done = subprocess.run(

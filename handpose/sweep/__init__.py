@@ -1,1 +1,1 @@
-"""Sweeps: what becomes of each cell, and the table of all of them."""
+"""Sweeps: cells, their failures, and the result table."""

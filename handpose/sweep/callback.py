@@ -1,4 +1,4 @@
-"""What Hydra calls at the beginning and the end of a sweep, in the process that was started."""
+"""Hydra callback that writes the result table at the end of a sweep."""
 
 import atexit
 import logging
@@ -16,10 +16,10 @@ _log = logging.getLogger(__name__)
 
 
 class SweepTable(Callback):
-    """Writes and prints what became of every cell; where one has no results, the exit code is 1.
+    """Write and print the table of all cells; exit with code 1 if one has no results.
 
-    It reads the cells' folders, so that it is the same under any launcher. Whatever else ends the
-    sweep, Ctrl-C or a launcher's own error, the table is written on the way out.
+    It reads the cells' folders and so works with any launcher. The table is also written after
+    Ctrl-C or a launcher's error.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class SweepTable(Callback):
         self._folder, self._name, self._command = Path(), "", ""
 
     def __reduce__(self) -> tuple[type["SweepTable"], tuple[()]]:
-        return SweepTable, ()  # the jobs of a sweep need nothing of it
+        return SweepTable, ()  # jobs do not use its state
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self._cells = grid(config, GlobalHydra.instance().config_loader())
@@ -42,8 +42,8 @@ class SweepTable(Callback):
             raise SystemExit(1)
 
     def _write(self) -> bool:
-        """Whether every cell is finished."""
-        # Here, since every run imports this file, and most are no sweep.
+        """Write and print the table; return whether every cell is finished."""
+        # Imported late: every run imports this file, and most are not sweeps.
         from handpose.sweep.table import counts, print_table, read_rows, write_table
 
         rows = read_rows(self._cells)

@@ -1,4 +1,4 @@
-"""The cells of a sweep: known before it starts, and run so that a failure stays in its folder."""
+"""List the cells of a sweep before it starts, and execute cells with isolated failures."""
 
 import logging
 import multiprocessing
@@ -33,9 +33,9 @@ class Cell:
     """One run of a sweep.
 
     Attributes:
-        overrides: what it is told, Hydra's own overrides left out.
-        folder: its run directory.
-        config: as resolved, without Hydra's part.
+        overrides: of the cell, without Hydra's own.
+        folder: run directory.
+        config: resolved, without Hydra's part.
     """
 
     overrides: tuple[str, ...]
@@ -43,7 +43,7 @@ class Cell:
     config: dict[str, Any]
 
     def is_finished(self) -> bool:
-        """Whether its results are there, of this very configuration."""
+        """Return whether the folder has results of exactly this configuration."""
         if not (self.folder / RESULTS).is_file():
             return False
         try:
@@ -55,9 +55,11 @@ class Cell:
 
 
 def grid(driver: DictConfig, loader: ConfigLoader) -> list[Cell]:
-    """All cells of the sweep that `driver` asks for, in the order in which they are started.
+    """Return all cells of a grid sweep in launch order; empty for an adaptive sweeper.
 
-    None of a sweeper that chooses its values as it goes.
+    Args:
+        driver: configuration of the process that starts the sweep.
+        loader: Hydra's configuration loader.
     """
     if not is_grid(driver):
         return []
@@ -68,7 +70,14 @@ def grid(driver: DictConfig, loader: ConfigLoader) -> list[Cell]:
 
 
 def cell(driver: DictConfig, loader: ConfigLoader, overrides: Sequence[str], number: int) -> Cell:
-    """The cell that Hydra's launchers make of these overrides."""
+    """Compose one cell as Hydra's launchers do.
+
+    Args:
+        driver: configuration of the process that starts the sweep.
+        loader: Hydra's configuration loader.
+        overrides: of the cell.
+        number: of the cell, from 0.
+    """
     cfg = loader.load_sweep_config(driver, list(overrides))
     with open_dict(cfg):
         cfg.hydra.job.num, cfg.hydra.job.id = number, f"job_id_for_{number}"
@@ -79,15 +88,19 @@ def cell(driver: DictConfig, loader: ConfigLoader, overrides: Sequence[str], num
 
 
 FAILURE = "failure.txt"
-# Exit codes from here on are a signal's: the process is to end, not the cell alone.
+# Exit codes from 128 mean a signal, which ends the process and not only the cell.
 _SIGNALLED = 128
 
 
 def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
-    """Runs `cfg`; a single run fails as it fails, a cell of a grid returns why.
+    """Execute `run(cfg)`; a single run raises its errors, a cell of a grid returns the reason.
 
-    The traceback of a failed cell goes to its own log and to its `failure.txt`. Whoever started the
-    sweep gives the exit code, from what lies in the folders (see `SweepTable`).
+    The traceback of a failed cell goes to its log and its `failure.txt`. `SweepTable` sets the exit
+    code of the sweep.
+
+    Args:
+        run: executes one run.
+        cfg: its configuration.
     """
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
@@ -105,18 +118,23 @@ def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and is_signal(error.code):
             raise
-        _log.exception("this cell failed; the others go on")
+        _log.exception("this cell failed; the other cells continue")
         return leave_failure(failure.parent, error)
     return None
 
 
 def is_signal(code: object) -> bool:
-    """Whether an exit code says that the process was told to end."""
+    """Return whether an exit code is that of a signal."""
     return isinstance(code, int) and code >= _SIGNALLED
 
 
 def leave_failure(folder: Path, error: BaseException) -> str:
-    """Writes the traceback into the cell's folder; returns the line that says what is wrong."""
+    """Write the traceback to the cell's folder; return the error in one line.
+
+    Args:
+        folder: of the cell; created if missing.
+        error: that ended the cell.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(traceback.format_exception(error))
     (folder / FAILURE).write_text(f"{describe(error)}\n\n{text}", encoding="utf-8")
@@ -124,7 +142,7 @@ def leave_failure(folder: Path, error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line, by its kind where that says more."""
+    """Return an error in one line, with its type unless it is a plain message."""
     is_plain = isinstance(error, SystemExit | ValueError)
     return first_line(error) if is_plain else f"{type(error).__name__}: {first_line(error)}"
 
@@ -134,11 +152,10 @@ _LOOK_SECONDS = 1.0
 
 @contextmanager
 def following_driver() -> Iterator[None]:
-    """Tells the run to stop once its driver is gone, and ends the process with it.
+    """Stop the run and its process when the sweep's driver is gone.
 
-    Killed, a driver tells nobody: its cells would train on to their end, and their processes wait
-    for another cell for ever. A cell in the driver's own process, and a Slurm job, whose driver may
-    go, are left alone.
+    A killed driver sends no signal, so its cells would continue and their processes wait forever.
+    No-op in the driver's own process and in Slurm jobs, which may outlive the driver.
     """
     if multiprocessing.current_process().name == "MainProcess":
         yield
@@ -151,12 +168,12 @@ def following_driver() -> Iterator[None]:
         is_over.set()
         if os.getppid() != driver:
             logging.shutdown()
-            os._exit(128 + signal.SIGTERM)  # what is raised here would end the cell alone
+            os._exit(128 + signal.SIGTERM)  # an exception would end only the cell
 
 
 def _watch(driver: int, is_over: threading.Event) -> None:
-    """An orphan's parent is another process."""
+    """Send SIGTERM to this process when its parent is no longer the driver."""
     while not is_over.wait(_LOOK_SECONDS):
         if os.getppid() != driver:
-            os.kill(os.getpid(), signal.SIGTERM)  # noted, and acted on between two steps
+            os.kill(os.getpid(), signal.SIGTERM)  # handled between two steps
             return

@@ -1,4 +1,4 @@
-"""The table of a sweep, one row a cell: sweep.md, sweep.json and in the terminal."""
+"""Write the table of a sweep, one row per cell: sweep.md, sweep.json and terminal output."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,27 +13,27 @@ from handpose.files import replacing
 from handpose.pipeline.run_directory import RESULTS, read_json, write_json
 from handpose.sweep.cells import FAILURE, Cell
 
-_NARROW = 12  # letters of a metric's name, to leave room for the overrides in the terminal
+_NARROW = 12  # longest metric name in the terminal, in characters
 _SECONDS = ("pretrain_seconds", "finetune_seconds", "evaluate_seconds")
 
 
 class Row(NamedTuple):
-    """What became of a cell."""
+    """Status and results of a cell."""
 
     cell: Cell
-    status: str  # finished, failed, or unfinished: neither results nor a reason
-    reason: str  # why it failed, in a line
+    status: str  # finished, failed, or unfinished (neither results nor a reason)
+    reason: str  # of the failure, in one line
     results: dict[str, Any]
 
     @property
     def seconds(self) -> float | None:
-        """Of all stages; a pre-training that cells share counts in each of them."""
+        """Seconds of all stages; shared pre-training counts in every cell."""
         found = [self.results[name] for name in _SECONDS if self.results.get(name) is not None]
         return sum(found) if found else None
 
 
 def read_rows(cells: Sequence[Cell]) -> list[Row]:
-    """What lies in the cells' folders."""
+    """Read status and results from the cells' folders."""
     return [_read_row(cell) for cell in cells]
 
 
@@ -43,11 +43,18 @@ def _read_row(cell: Cell) -> Row:
         return Row(cell, "failed", failure.read_text(encoding="utf-8").partition("\n")[0], {})
     if cell.is_finished():
         return Row(cell, "finished", "", read_json(cell.folder / RESULTS))
-    return Row(cell, "unfinished", "no results and no error message, or never began", {})
+    return Row(cell, "unfinished", "no results and no error message, or not started", {})
 
 
 def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) -> None:
-    """sweep.md and sweep.json in the sweep's folder."""
+    """Write sweep.md and sweep.json to the sweep's folder.
+
+    Args:
+        folder: of the sweep.
+        rows: one per cell.
+        sweep: name of the sweep.
+        command: resumes the sweep.
+    """
     content = {
         "sweep": sweep,
         "command": command,
@@ -69,7 +76,13 @@ def write_table(folder: Path, rows: Sequence[Row], *, sweep: str, command: str) 
 
 
 def print_table(folder: Path, rows: Sequence[Row], *, console: Console | None = None) -> None:
-    """The table, the reasons of what failed, and where all of it lies."""
+    """Print the table, the reasons of failures and the path of sweep.md.
+
+    Args:
+        folder: of the sweep.
+        rows: one per cell.
+        console: None for standard output.
+    """
     console = console or Console()
     head, lines = _entries(rows, longest=_NARROW)
     table = Table(box=None, pad_edge=False)
@@ -87,7 +100,7 @@ def print_table(folder: Path, rows: Sequence[Row], *, console: Console | None = 
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:
-    """How many cells there are of each status."""
+    """Count the cells by status."""
     found = {"cells": len(rows), "finished": 0, "failed": 0, "unfinished": 0}
     for row in rows:
         found[row.status] += 1
@@ -114,7 +127,7 @@ def _as_json(row: Row, folder: Path) -> dict[str, Any]:
 def _entries(
     rows: Sequence[Row], *, longest: int | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Returns column names and the texts of each row, with the main metrics that a cell has."""
+    """Return column names and the texts of each row, with the main metrics that occur."""
     from handpose.evaluation.summarise import main_names  # imports torch
 
     found = {name for row in rows for name, value in row.results.items() if value is not None}
@@ -133,7 +146,7 @@ def _entries(
 
 
 def _common(rows: Sequence[Row]) -> set[str]:
-    """The overrides that every cell has."""
+    """Return the overrides that all cells share."""
     return set.intersection(*(set(row.cell.overrides) for row in rows))
 
 
@@ -147,6 +160,6 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _name(row: Row, folder: Path) -> str:
-    """A cell's folder as it is called below the sweep's."""
+    """Return a cell's folder relative to the sweep's."""
     own = row.cell.folder
     return str(own.relative_to(folder)) if own.is_relative_to(folder) else str(own)

@@ -1,1 +1,1 @@
-"""Weights from elsewhere: what is read, and how it is loaded into a backbone."""
+"""Read, verify and load weights files, of handpose and of other projects."""

@@ -1,7 +1,7 @@
-"""Export the encoder of a run, or import another project's.
+"""Export the encoder of a run, or import weights of another project.
 
 export RUN writes the encoder after either stage as a plain state dict, with the names of
-torchvision (ResNet) or timm (HRNet) and without a classifier. It prints the lines that load it
+torchvision (ResNet) or timm (HRNet) and without a classifier. It prints code that loads it
 strictly. import FILE reads a file of torchvision, timm, PeCLR, MoCo or mmpose, reports what
 matched, and writes a backbone.pt for backbone.weights=FILE. Neither overwrites a file.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BACKBONES = CONF / "backbone"
-# File of a run, and what its encoder's names begin with.
+# File in the run directory and prefix of the encoder's names in it.
 _STAGES = {"pretrain": ("backbone.pt", ""), "finetune": (MODEL, "backbone.network.")}
 _LOADERS = {
     "resnet18_half": 'network = timm.create_model("resnet18", num_classes=0, '
@@ -35,7 +35,7 @@ _LOADERS = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Exports or imports; exits with 1 and one message on any problem.
+    """Export or import weights; exit with code 1 and one message after an error.
 
     Args:
         argv: command line; None for that of the process.
@@ -63,7 +63,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
     foreign.add_argument("file", type=path_argument, metavar="FILE")
     names = sorted(path.stem for path in _BACKBONES.glob("*.yaml"))
-    foreign.add_argument("--backbone", choices=names, required=True, help="that it fits")
+    foreign.add_argument("--backbone", choices=names, required=True, help="matching backbone")
     foreign.add_argument(
         "--to", type=path_argument, metavar="FILE", help="<FILE>.backbone.pt, beside it"
     )
@@ -93,14 +93,14 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _read_run(path: Path, prefix: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """The encoder in a run's file, whose names begin with `prefix` there, and its "meta"."""
+    """Read the tensors below `prefix` and the "meta" of a run's file."""
     from handpose.weights import torch_file
 
     try:
         content = torch_file.load(path)
         state, meta = content["state_dict"], content["meta"]
     except (pickle.UnpicklingError, KeyError, TypeError):
-        raise ValueError(f"{path} is not the file of a run; nothing in it was executed") from None
+        raise ValueError(f"{path} is not a file of a run; none of its code was executed") from None
     return {
         key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
     }, meta
@@ -128,7 +128,7 @@ def _import(arguments: argparse.Namespace) -> None:
 
 
 def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
-    """Writes a state dict, or one with its "meta", and says how much of what is in it."""
+    """Write a state dict, or content with "state_dict" and "meta"; print its size and checksum."""
     from handpose.weights import torch_file
 
     _refuse_existing(path)

@@ -1,4 +1,4 @@
-"""State dicts of other projects: recognised by their keys, renamed to the libraries' own."""
+"""Recognise state dicts of other projects by their keys and rename them."""
 
 from collections import Counter
 from collections.abc import Set
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-# Where projects keep a backbone in their state dicts. The keys were read in their code.
+# Prefix of the backbone in the state dicts of each project, from the project's code.
 _PROJECTS = {
     "": "torchvision's or timm's own names",
     "module.": "the library's names, saved under DataParallel",
@@ -18,10 +18,10 @@ _PROJECTS = {
     "backbone.": "mmpose, or another of OpenMMLab",
 }
 MMPOSE = _PROJECTS["backbone."]
-# nn.Sequential(*resnet.children()): the ReLU and the pools between have no weights.
+# nn.Sequential(*resnet.children()); ReLU and pooling have no weights.
 _CHILDREN = {"0": "conv1", "1": "bn1", "9": "fc"} | {str(3 + i): f"layer{i}" for i in (1, 2, 3, 4)}
-# What stands beside the backbone under the same prefix: classifiers, projections and pose heads,
-# and HRNet's modules for classification.
+# Modules under the same prefix that are no part of the backbone: classifiers, projections, pose
+# heads, and HRNet's classification modules.
 _HEADS = {
     *("fc", "classifier", "final_layer", "final_layers", "projection_head"),
     *("incre_modules", "downsamp_modules"),
@@ -30,13 +30,13 @@ _HEADS = {
 
 @dataclass(frozen=True)
 class Translation:
-    """A backbone's part of a foreign state dict, in the names of the library.
+    """The backbone in a foreign state dict, under the library's names.
 
     Attributes:
-        naming: what the file was recognised as.
-        state: the weights, renamed.
-        example: a name as it was and as it is now; None where all stayed as they were.
-        dropped: how many tensors were left out, by what they belong to.
+        naming: recognised naming scheme.
+        state: renamed tensors.
+        example: an old and a new name; None if no tensor was renamed.
+        dropped: number of dropped tensors by module.
     """
 
     naming: str
@@ -69,7 +69,7 @@ def translate(state: dict[str, Tensor], wanted: Set[str]) -> Translation:
     rivals = [other for other, _, names in found if len(names) == len(matched) and other != prefix]
     if rivals:
         raise ValueError(
-            f"two backbones in one file, under {prefix}* and {rivals[0]}*. Keep the tensors of one."
+            f"two backbones in one file, under {prefix}* and {rivals[0]}*. Keep only one of them."
         )
     kept = {
         name: old
@@ -86,7 +86,7 @@ def translate(state: dict[str, Tensor], wanted: Set[str]) -> Translation:
 
 
 def _strip(state: dict[str, Tensor], prefix: str, *, children: bool = False) -> dict[str, str]:
-    """Names under `prefix`, without it -> the names that they have in `state`."""
+    """Map names without `prefix` to the names in `state`."""
     stripped = {name.removeprefix(prefix): name for name in state if name.startswith(prefix)}
     if not children:
         return stripped
@@ -100,7 +100,7 @@ def _rename(name: str) -> str:
 
 
 def _count(names: Set[str], prefix: str) -> dict[str, int]:
-    """How many of `names` belong to each module: up to where they part from `prefix`."""
+    """Count `names` by module, cut after the first part that differs from `prefix`."""
 
     def module(name: str) -> str:
         parts, common = name.split("."), 0
@@ -116,12 +116,12 @@ def _count(names: Set[str], prefix: str) -> dict[str, int]:
 def _unknown(state: dict[str, Tensor]) -> str:
     if any("backbone.network." in name for name in state):
         return (
-            "a whole model or a checkpoint of handpose. Give the run's backbone.pt; the fine-tuned "
-            "backbone comes out by `python scripts/weights.py export RUN --stage finetune`."
+            "a whole model or a checkpoint of handpose. Give the run's backbone.pt, or export the "
+            "fine-tuned backbone with `python scripts/weights.py export RUN --stage finetune`."
         )
     prefixes = ", ".join(f"{prefix}*" for prefix in _PROJECTS if prefix)
     return (
-        f"names that no known naming explains, such as {', '.join(list(state)[:3])}. Read are the "
-        f"library's own names, bare or as {prefixes}; rename the tensors, or choose the backbone "
-        "that the weights were made with."
+        f"names of an unknown scheme, such as {', '.join(list(state)[:3])}. Known are the "
+        f"library's own names, bare or as {prefixes}. Rename the tensors, or choose the backbone "
+        "that the weights were trained with."
     )

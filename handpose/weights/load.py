@@ -1,7 +1,4 @@
-"""Where a backbone starts: random, ImageNet, or a file.
-
-Why weights do not fit a network, in words.
-"""
+"""Load start weights into a backbone and explain why weights do not fit."""
 
 import logging
 import re
@@ -15,7 +12,7 @@ from torch import Tensor, nn
 from handpose.weights.foreign import MMPOSE, Translation, translate
 from handpose.weights.read import read_state_dict
 
-IMAGENET = "imagenet"  # as a value of backbone.weights
+IMAGENET = "imagenet"  # value of backbone.weights
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +22,12 @@ _COUNTER = ".num_batches_tracked"
 
 @dataclass(frozen=True)
 class Report:
-    """What of a state dict went into a backbone.
+    """Result of loading a state dict into a backbone.
 
     Attributes:
-        translation: its names and what was left out.
-        matched: how many tensors of the backbone came from it.
-        uncounted: how many counters of batches it lacked.
+        translation: renamed and dropped tensors.
+        matched: number of the backbone's tensors that were loaded.
+        uncounted: number of missing batch counters.
     """
 
     translation: Translation
@@ -38,7 +35,7 @@ class Report:
     uncounted: int
 
     def lines(self) -> list[str]:
-        """The report, for people."""
+        """Return the report as readable lines."""
         example, dropped = self.translation.example, self.translation.dropped
         renamed = f"renamed as {example[0]} -> {example[1]}" if example else "none renamed"
         modules = [f"{module} ({count})" for module, count in dropped.items()]
@@ -51,28 +48,29 @@ class Report:
             lines.append(f"lacks {self.uncounted} {_COUNTER[1:]}, as old files do: they stay 0")
         if self.translation.naming.startswith(MMPOSE) and "transition1" in self.modules:
             lines.append(
-                "some HRNets of mmpose upsample between branches bilinearly, timm's by the nearest "
-                "pixel: with such a file a start to train from, not the same features"
+                "some HRNets of mmpose upsample bilinearly between branches, timm's by nearest "
+                "neighbour: such a file is a start for training, but its features differ"
             )
         return lines
 
     @property
     def modules(self) -> set[str]:
-        """First parts of the backbone's names."""
+        """Top-level module names of the backbone."""
         return {name.split(".")[0] for name in self.translation.state}
 
 
 def load_weights(
     network: nn.Module, weights: str | None, *, imagenet: Callable[[], dict[str, Tensor]]
 ) -> None:
-    """Loads `weights` into `network` in place, and logs what matched.
+    """Load `weights` into `network` in place and log what matched.
 
     Args:
-        weights: None leaves the random start; "imagenet" calls `imagenet`; else a path, as for
-            `load_file`.
+        network: a backbone's network.
+        weights: None for the random start, "imagenet", or a path as for `load_file`.
+        imagenet: returns the ImageNet state dict.
 
     Raises:
-        ValueError: the weights cannot be fetched or read, or do not fit; says what to do.
+        ValueError: the weights cannot be fetched or read, or do not fit.
     """
     if weights is None:
         return
@@ -85,30 +83,34 @@ def load_weights(
 
 
 def load_file(network: nn.Module, path: Path) -> Report:
-    """Loads a file into `network` in place: our `backbone.pt`, or one of another project.
+    """Load a `backbone.pt` or a file of another project into `network` in place.
 
-    The file's names may be torchvision's or timm's, PeCLR's, MoCo's or mmpose's (see
-    `handpose.weights.foreign`); heads and whatever else stands beside the backbone are dropped.
-    Only names, shapes and finiteness can be checked: a ResNet in Caffe's style, which strides in
-    another convolution, or one for images standardised otherwise has the same ones.
+    Names may be those of torchvision, timm, PeCLR, MoCo or mmpose (see `handpose.weights.foreign`).
+    Heads and other modules are dropped. Only names, shapes and finiteness are checked. A ResNet in
+    Caffe's style (other strides) or for other image normalisation passes these checks.
+
+    Args:
+        network: a backbone's network.
+        path: weights file.
 
     Raises:
-        ValueError: the file cannot be read, or does not fit; says what to do.
+        ValueError: the file cannot be read or does not fit.
     """
     return fill(network, read_state_dict(path), source=str(path))
 
 
 def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report:
-    """Loads `state` into `network` in place, all of it or nothing.
+    """Load `state` into `network` in place, completely or not at all.
 
-    Every tensor of the network must be there in its shape, and no other one in the backbone's
-    place. Only counters of batches may be missing.
+    Names and shapes must match exactly; only batch counters may be missing.
 
     Args:
-        source: what to call the weights in errors.
+        network: a backbone's network.
+        state: tensors under the names of any known project.
+        source: name of the weights in errors.
 
     Raises:
-        ValueError: they do not fit, or are not finite; names the first tensors.
+        ValueError: the tensors do not fit or are not finite; names the first ones.
     """
     own = network.state_dict()
     try:
@@ -145,12 +147,12 @@ _RESNETS = {(2, False): 18, (6, False): 34, (6, True): 50, (23, True): 101, (36,
 def describe_misfit(
     own: Mapping[str, Tensor], given: Mapping[str, Tensor], *, naming: str
 ) -> str | None:
-    """What is missing, unexpected, misshapen or not finite in `given`, and what to do; else None.
+    """Describe missing, unexpected, misshapen or non-finite tensors and the fix; None if all fit.
 
     Args:
-        own: the state dict of the network.
-        given: what would go into it, in the same names.
-        naming: what the weights were recognised as.
+        own: state dict of the network.
+        given: state dict to load, under the same names.
+        naming: recognised naming scheme of the weights.
     """
     shared = own.keys() & given.keys()
     kinds = {
@@ -183,16 +185,16 @@ def _advice(
     missing = kinds["missing"]
     if missing and all("stage4." in name and ".fuse_layers." in name for name in missing):
         return (
-            "It was trained for the finest branch alone (mmpose's multiscale_output=False) and "
-            "lacks the last fusion of the others. Take an HRNet of all branches, an HRNetV2."
+            "It was trained with the finest branch only (mmpose's multiscale_output=False) and "
+            "lacks the last fusion of the others. Use an HRNet with all branches (HRNetV2)."
         )
     if kinds["not finite"]:
         return "Its training diverged or the file is corrupt. Use another file."
-    return "Choose the architecture that the weights were made with."
+    return "Choose the architecture that the weights were trained with."
 
 
 def architecture(state: Mapping[str, Tensor]) -> str | None:
-    """The ResNet or HRNet whose layers a state dict has, by their number and width."""
+    """Recognise a ResNet or HRNet by the number and width of its layers; None if unknown."""
     if "transition1.0.0.weight" in state:
         return f"hrnet_w{len(state['transition1.0.0.weight'])}"
     blocks = sum(bool(re.fullmatch(r"layer3\.\d+\.conv1\.weight", name)) for name in state)

@@ -1,4 +1,4 @@
-"""A file of weights -> its state dict, without running anything that the file holds."""
+"""Read state dicts from weights files without executing code in them."""
 
 import pickle
 import re
@@ -23,22 +23,22 @@ _KEEP_TENSORS = (
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Names and tensors of a `torch.save` or `.safetensors` file, on the CPU.
+    """Read the state dict of a `torch.save` or `.safetensors` file onto the CPU.
 
-    A state dict stands in the file by itself or, as in checkpoints, under "state_dict".
+    It is the whole content of the file or, as in checkpoints, its "state_dict".
 
     Raises:
-        ValueError: the file is missing, cut, corrupt, of a newer format or no file of weights, or
-            holds more than tensors and plain values; names the file and says what to do.
+        ValueError: the file is missing, truncated, corrupt, of a newer format or not a weights
+            file, or holds objects other than tensors and plain values.
     """
     try:
         regular(path, most=LARGEST_WEIGHTS)
         content = load_file(path) if path.suffix == ".safetensors" else _load(path)
-    except Exception as error:  # missing, cut, corrupt or foreign: the readers raise many kinds
+    except Exception as error:  # the readers raise many kinds of errors
         if objects := _refused_globals(path, error):
             raise ValueError(_refusal(path, objects)) from None
         raise ValueError(
-            f"{path} is no file of weights ({type(error).__name__}: {_gist(error)}).\n"
+            f"{path} is not a weights file ({type(error).__name__}: {_gist(error)}).\n"
             "Give a backbone.pt of an earlier run, or a file with a state dict."
         ) from None
     refuse_newer(content, path)
@@ -46,7 +46,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def read_decoder(path: Path) -> dict[str, Tensor] | None:
-    """State of the decoder that our own pre-training left beside the backbone; None without one.
+    """Read the decoder's state dict from a `backbone.pt`; None without one.
 
     Args:
         path: a file that `read_state_dict` has read.
@@ -56,7 +56,7 @@ def read_decoder(path: Path) -> dict[str, Tensor] | None:
 
 
 def _load(path: Path) -> Any:
-    if zipfile.is_zipfile(path):  # older files are none; torch itself does not look at the sums
+    if zipfile.is_zipfile(path):  # not for old formats; torch does not verify the checksums
         with zipfile.ZipFile(path) as archive:
             if corrupt := archive.testzip():
                 raise OSError(f"checksum of {corrupt}: copy or download the file again")
@@ -64,7 +64,7 @@ def _load(path: Path) -> Any:
 
 
 def _refused_globals(path: Path, error: Exception) -> list[str]:
-    """What a pickle would import, unread: all of it, or in old formats the first."""
+    """List the globals that a pickle would import; in old formats only the first."""
     if not isinstance(error, pickle.UnpicklingError):
         return []
     try:
@@ -74,7 +74,7 @@ def _refused_globals(path: Path, error: Exception) -> list[str]:
 
 
 def _gist(error: Exception) -> str:
-    """The error without torch's advice to read the file nevertheless."""
+    """Return the error without torch's advice to disable the safety check."""
     return str(error).rpartition("WeightsUnpickler error:")[2].split("\n\nCheck")[0].strip()
 
 
@@ -82,8 +82,8 @@ def _refusal(path: Path, objects: list[str]) -> str:
     return (
         f"{path} is refused: beside tensors it holds {', '.join(objects)}, and reading that could "
         "run any code. None was run.\n"
-        "If you trust the file, keep only its tensors, on a machine where it may run code and that "
-        "has the packages it was made with, and give OUT.pt instead:\n"
+        "If you trust the file, extract its tensors on a machine where it may run code and that "
+        "has the packages it was saved with. Then give OUT.pt instead:\n"
         f'  python -c "{_KEEP_TENSORS}" {shlex.quote(str(path))} OUT.pt'
     )
 
@@ -91,12 +91,12 @@ def _refusal(path: Path, objects: list[str]) -> str:
 def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state:
-        raise ValueError(f"{path} holds {_describe(content)}, no state dict of names and tensors.")
+        raise ValueError(f"{path} holds {_describe(content)}, not a state dict. Give one.")
     others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
         raise ValueError(
-            f"{path} holds {_describe(content)}, no state dict of names and tensors: "
-            f'{", ".join(others[:5])} are no tensors. Give a file with {{"state_dict": ...}}.'
+            f"{path} holds {_describe(content)}, not a state dict: "
+            f'{", ".join(others[:5])} are not tensors. Give a file with {{"state_dict": ...}}.'
         )
     return {str(name): value for name, value in state.items()}
 

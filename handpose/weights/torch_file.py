@@ -1,4 +1,4 @@
-"""The files that handpose writes with `torch.save`: what they hold, and how they stay whole.
+"""Read and write the files of `torch.save`, with format version and checksum.
 
     backbone.pt  {format_version, state_dict, decoder, meta}: the encoder after pre-training, in the
                  names of torchvision or timm, and the state of its decoder (None without one)
@@ -10,12 +10,11 @@
 "meta" is {backbone, objective, head, seed, results}. Files without a format_version are older and
 are read as version 1.
 
-At the end stands a CRC-32 of the whole file, which zip readers take for a comment. The CRC-32 of
-each record, which torch writes, covers neither the names of the records nor their places: of 20,000
-single flipped bits, 838 left a file that it called whole and torch could not read, and 5 one that
-was read as something else.
+A CRC-32 of the whole file is appended as a zip comment. torch's CRC-32 per record does not cover
+names and offsets of the records. Of 20,000 single bit flips it missed 843: torch could not read
+838 of these files, and read wrong content from 5.
 
-    what torch.save wrote, without its last two bytes | length of the comment | comment
+    output of torch.save without its last two bytes | length of the comment | comment
 """
 
 import errno
@@ -33,7 +32,7 @@ import torch
 
 from handpose.files import LARGEST_WEIGHTS, regular
 
-# Raise it when a file changes in a way that an older handpose would misread.
+# Increase it when an older handpose would misread a new file.
 FORMAT_VERSION = 1
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -46,12 +45,17 @@ _CHUNK = 1 << 22
 
 
 def versioned(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a file, with the version of its format."""
+    """Add the format version to the content of a file."""
     return {"format_version": FORMAT_VERSION, **content}
 
 
 def refuse_newer(content: Any, path: Path) -> None:
-    """Raise ValueError if a file has a format of a later version than this handpose reads."""
+    """Raise ValueError if a file has a newer format than this handpose reads.
+
+    Args:
+        content: of the file.
+        path: named in the error.
+    """
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ValueError(
@@ -61,16 +65,16 @@ def refuse_newer(content: Any, path: Path) -> None:
 
 
 def save(content: Any, path: Path) -> None:
-    """`torch.save` so that `path` holds the old content or the new, never a part of one.
+    """Write a file atomically with `torch.save`, with a checksum.
 
     Args:
         content: tensors and plain values.
-        path: a `last.ckpt` there becomes `previous.ckpt`; any other file is replaced.
+        path: an existing `last.ckpt` becomes `previous.ckpt`; other files are replaced.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; names the path.
+        OSError: the folder is not writable or the disk is full; names the path.
     """
-    path.parent.mkdir(exist_ok=True)  # not its parents: a run whose directory is deleted ends
+    path.parent.mkdir(exist_ok=True)  # without parents: fail if the run directory was deleted
     partial = path.with_name(f".{path.name}.partial")
     try:
         _write(content, partial)
@@ -83,7 +87,7 @@ def save(content: Any, path: Path) -> None:
 
 
 def _write(content: Any, path: Path) -> None:
-    """Onto the disk, and read back."""
+    """Write to disk and verify by reading back."""
     try:
         with path.open("wb") as file:
             save_with_checksum(content, file)
@@ -96,8 +100,8 @@ def _write(content: Any, path: Path) -> None:
         if getattr(error, "errno", None) == errno.ENOSPC or free < needed:
             raise OSError(
                 errno.ENOSPC,
-                f"the disk is full: {needed:,} bytes needed, {free:,} free. The checkpoint before "
-                "is kept; make room first",
+                f"the disk is full: {needed:,} bytes needed, {free:,} free. The previous "
+                "checkpoint is kept; free some space",
                 str(path),
             ) from error
         raise
@@ -106,7 +110,7 @@ def _write(content: Any, path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """The names in a folder onto the disk."""
+    """Flush the directory entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -115,7 +119,7 @@ def _sync(folder: Path) -> None:
 
 
 def num_bytes(content: Any) -> int:
-    """What the tensors in nested dicts and lists take."""
+    """Count the bytes of the tensors in nested dicts and lists."""
     if isinstance(content, torch.Tensor):
         return content.numel() * content.element_size()
     if isinstance(content, dict):
@@ -124,11 +128,10 @@ def num_bytes(content: Any) -> int:
 
 
 def load(path: Path) -> Any:
-    """Tensors and plain values from `path`, onto the CPU; nothing in the file is executed.
+    """Read tensors and plain values onto the CPU without executing code in the file.
 
     Raises:
-        ValueError: the file is corrupt, missing or of a newer format, or holds what would have to
-            be executed; names it.
+        ValueError: the file is corrupt, missing or of a newer format, or holds other objects.
     """
     if problem := find_corruption(path):
         raise ValueError(f"{path} is corrupt or missing ({problem})")
@@ -145,7 +148,7 @@ def load(path: Path) -> Any:
 
 
 class _Summing:
-    """A file that is written from its beginning to its end, and the checksum of what was."""
+    """A sequential output file with a running checksum."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -160,7 +163,12 @@ class _Summing:
 
 
 def save_with_checksum(content: Any, file: IO[bytes]) -> None:
-    """`torch.save`, and the checksum after it."""
+    """Write `content` with `torch.save` and append the checksum.
+
+    Args:
+        content: tensors and plain values.
+        file: empty, writable and seekable.
+    """
     summing: Any = _Summing(file)
     torch.save(content, summing)
     file.seek(-len(_NO_COMMENT), 2)
@@ -172,9 +180,9 @@ def _tail(crc: int) -> bytes:
 
 
 def find_corruption(path: Path) -> str | None:
-    """None if the file is what was written, else what is wrong with it, in one line.
+    """Return what is corrupt in a file, in one line; None if it is valid.
 
-    In a file of another program only the CRC-32 of its records is checked.
+    In files of other programs, only the CRC-32 of each record is checked.
     """
     try:
         with regular(path, most=LARGEST_WEIGHTS).open("rb") as file:
@@ -201,6 +209,6 @@ def _find_corrupt_record(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             name = archive.testzip()
-    except Exception as error:  # a corrupt name, flag or offset is an error of many kinds
+    except Exception as error:  # corrupt names, flags and offsets raise many kinds of errors
         return f"{type(error).__name__}: {error}"
     return name and f"checksum of {name}"

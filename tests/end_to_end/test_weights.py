@@ -148,9 +148,9 @@ def test_mistakes_are_named_and_nothing_is_written(
     assert "choose backbone=resnet18" in refusal("import", file, "--backbone", "resnet50")
     file.write_bytes(file.read_bytes()[:-50])
     assert "is corrupt or missing" in refusal("export", run_dir)
-    assert "no file of weights" in refusal("import", file, "--backbone", "resnet18")
+    assert "not a weights file" in refusal("import", file, "--backbone", "resnet18")
     torch_file.save({"conv1.weight": torch.ones(1)}, file)
-    assert "is not the file of a run" in refusal("export", run_dir)
+    assert "is not a file of a run" in refusal("export", run_dir)
 
 
 def test_the_command_fails_with_one_message_and_without_a_traceback(tmp_path: Path) -> None:
@@ -160,5 +160,5 @@ def test_the_command_fails_with_one_message_and_without_a_traceback(tmp_path: Pa
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("weights.py: none.pt is no file of weights (FileNotFoundError")
+    assert done.stderr.startswith("weights.py: none.pt is not a weights file (FileNotFoundError")
     assert "Traceback" not in done.stderr

@@ -235,7 +235,7 @@ def test_two_backbones_or_none_are_refused(resnet: nn.Module) -> None:
     two = as_timm(resnet) | under("backbone.", as_timm(resnet))
     assert "two backbones in one file" in refusal(network, two)
     message = refusal(network, {"net.a.weight": torch.ones(1), "net.b": torch.ones(1)})
-    assert "no known naming explains, such as net.a.weight, net.b" in message
+    assert "of an unknown scheme, such as net.a.weight, net.b" in message
     ours = under("model.backbone.network.", as_timm(resnet))
     assert "export RUN --stage finetune" in refusal(network, ours)
 
@@ -251,7 +251,7 @@ def test_a_backbone_starts_from_a_foreign_file_and_logs_what_matched(
     assert "MoCo's query encoder (module.encoder_q.*); matched 120 tensors" in caplog.text
     with pytest.raises(ValueError, match=r"^backbone\.weights=.*moco\.pth\.tar does not fit this"):
         ResNet(name="resnet34", weights=str(path))
-    with pytest.raises(ValueError, match=r"^backbone\.weights=.*none\.pt is no file of weights"):
+    with pytest.raises(ValueError, match=r"^backbone\.weights=.*none\.pt is not a weights file"):
         ResNet(name="resnet18", weights=str(tmp_path / "none.pt"))
 
 

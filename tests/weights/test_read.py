@@ -42,7 +42,7 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     save_file(STATE, path)
     assert_read(path)
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r"a\.safetensors is no file of weights"):
+    with pytest.raises(ValueError, match=r"a\.safetensors is not a weights file"):
         read_state_dict(path)
 
 
@@ -56,7 +56,7 @@ def test_damage_is_found_and_named(damage: str, tmp_path: Path) -> None:
     path.write_bytes({"flip": content, "cut": content[:-50], "text": b"<html>"}.get(damage, b""))
     if damage == "missing":
         path.unlink()
-    with pytest.raises(ValueError, match=r"a\.pt is no file of weights") as error:
+    with pytest.raises(ValueError, match=r"a\.pt is not a weights file") as error:
         read_state_dict(path)
     assert ("checksum" in str(error.value)) == (damage == "flip")
 
@@ -94,7 +94,7 @@ def test_code_in_a_file_is_named_and_not_run(form: str, tmp_path: Path) -> None:
 def test_a_pickle_that_cannot_be_looked_into_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=4))
-    with pytest.raises(ValueError, match=r"a\.pt is no file of weights \(.*Unsupported") as error:
+    with pytest.raises(ValueError, match=r"a\.pt is not a weights file \(.*Unsupported") as error:
         read_state_dict(path)
     assert "weights_only" not in str(error.value)  # torch advises to run it
     assert not (tmp_path / "sprung").exists()
@@ -117,7 +117,7 @@ def test_a_trusted_checkpoint_is_converted_by_the_command_in_the_message(tmp_pat
         ([1, 2], "holds a list"),
         ({}, "holds an empty dict"),
         ({"state_dict": {}, "epoch": 1}, r"a dict of 2 keys \(state_dict, epoch\)"),
-        ({"state_dict": STATE | {"lr": 0.1}}, "lr are no tensors"),
+        ({"state_dict": STATE | {"lr": 0.1}}, "lr are not tensors"),
     ],
 )
 def test_what_is_no_state_dict_says_what_it_is(content: Any, why: str, tmp_path: Path) -> None:

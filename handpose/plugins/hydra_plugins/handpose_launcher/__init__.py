@@ -1,1 +1,1 @@
-"""Launchers of our own. `handpose.config.schema.register` shows Hydra the way here."""
+"""Hydra launchers of handpose, found through `handpose.config.schema.register`."""

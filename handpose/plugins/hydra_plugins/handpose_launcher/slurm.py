@@ -1,4 +1,4 @@
-"""A sweep's cells as Slurm jobs: every job is waited for, whatever becomes of another."""
+"""Launch a sweep's cells as Slurm jobs and wait for every job."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,24 +15,24 @@ from handpose.sweep.cells import FAILURE, Cell, cell, leave_failure
 try:
     from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
     from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
-except ImportError:  # Hydra imports every plugin; without the package there is no such launcher
+except ImportError:  # Hydra imports every plugin; the package is optional
     pass
 else:
     _log = logging.getLogger(__name__)
 
     class CellFailedError(RuntimeError):
-        """Ends a cell's job, so that Slurm too sees that it failed."""
+        """Fail a cell's job, so that Slurm reports it as failed."""
 
     class WaitingSlurmLauncher(SlurmLauncher):
-        """hydra-submitit-launcher's, but for what happens when a job fails.
+        """Slurm launcher of hydra-submitit-launcher with other failure handling.
 
-        That one gives up on all jobs at the first that is killed, and Slurm sees a job that raised
-        as COMPLETED. Here each is waited for, and one that is killed leaves a reason in its cell's
-        folder. Cells that are finished already are not queued.
+        The original abandons all jobs after the first killed one, and a failed job appears as
+        COMPLETED in Slurm. This launcher waits for every job, and a killed job gets a failure.txt
+        in its cell's folder. Finished cells are not queued.
         """
 
         def __call__(self, *args: Any) -> JobReturn:
-            """In the job: one cell."""
+            """Execute one cell, in its job."""
             done = super().__call__(*args)
             if done.return_value is not None:
                 raise CellFailedError(done.return_value)
@@ -41,7 +41,12 @@ else:
         def launch(
             self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
         ) -> list[JobReturn]:
-            """In the process that was started: all cells."""
+            """Submit all cells and wait for them, in the driver.
+
+            Args:
+                job_overrides: overrides of each cell.
+                initial_job_idx: number of the first cell.
+            """
             loader = self.hydra_context.config_loader
             numbered = list(enumerate(map(list, job_overrides), start=initial_job_idx))
             cells = {n: cell(self.config, loader, lines, n) for n, lines in numbered}
@@ -54,16 +59,16 @@ else:
             except KeyboardInterrupt:
                 arrays = (job.job_id.partition("_")[0] for job in jobs.values())
                 ids = " ".join(dict.fromkeys(arrays))
-                _log.warning("the jobs go on without this command; `scancel %s` ends them", ids)
+                _log.warning("the jobs continue without this command; stop: `scancel %s`", ids)
                 raise
             return [_returned(lines) for _, lines in numbered]
 
         def _submit_in_waves(
             self, numbered: Sequence[tuple[int, list[str]]], cells: Mapping[int, Cell]
         ) -> dict[int, Any]:
-            """The jobs of all cells, by number; those that need another's encoder begin after it.
+            """Submit cells that train an encoder, then those that reuse one; return jobs by number.
 
-            Slurm keeps the order: it survives the end of this process and a requeue of a job.
+            A Slurm dependency keeps the order, even after this process ends or a job is requeued.
             """
             makers = encoder_makers({number: cells[number].config for number, _ in numbered})
             first = [(n, lines) for n, lines in numbered if n not in makers]
@@ -75,7 +80,7 @@ else:
         def _submit(
             self, numbered: Sequence[tuple[int, list[str]]], after: Sequence[str] = ()
         ) -> dict[int, Any]:
-            """The jobs of these cells, as one array; it begins when the jobs `after` have ended."""
+            """Submit cells as one job array that starts when the jobs `after` have ended."""
             if not numbered:
                 return {}
             import submitit
@@ -108,7 +113,7 @@ else:
             return {number: job for job, (number, _) in zip(jobs, numbered, strict=True)}
 
     def _wait(job: Any, own: Cell) -> None:
-        """Until the job is over; one that was killed has said nothing of why."""
+        """Wait for a job; record the reason if it was killed."""
         try:
             job.results()
         except Exception as error:
@@ -119,5 +124,5 @@ else:
             _log.error("job %s (%s) failed: %s", job.job_id, own.folder, own.folder / FAILURE)
 
     def _returned(overrides: Sequence[str]) -> JobReturn:
-        """What Hydra wants of a cell; how it went is in its folder (see `SweepTable`)."""
+        """Build Hydra's result of a cell; its status is in its folder (see `SweepTable`)."""
         return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
