@@ -114,7 +114,7 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """Concatenate (B, ...) of each rank to (W B, ...), with gradient; B must be equal."""
+    """Gather (B, ...) of each rank to (W B, ...), with gradient; B must be equal on all ranks."""
     return _Gather.apply(tensor.contiguous()) if world_size() > 1 else tensor
 
 

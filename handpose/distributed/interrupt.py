@@ -67,7 +67,7 @@ class Interrupt:
         _stop(first, together=True)
 
     def check_alone(self) -> None:
-        """Stop as `check` does, from a process that works alone while the others wait.
+        """Stop this process if it has recorded a signal, while the other processes wait for it.
 
         Raises:
             Interrupted: a signal was received.

@@ -18,7 +18,7 @@ from handpose.sweep.cells import attempt
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run what the command line asks for: a run, a sweep, or help.
+    """Execute the command line: a run, a sweep, or help.
 
     Args:
         argv: overrides and flags for Hydra; None for `sys.argv[1:]`.

@@ -96,7 +96,7 @@ class Pretrainer(Stage):
         self.log_dict(named, sync_dist=True)
 
     def _probe_is_due(self, probe: OnlineProbe) -> bool:
-        """Return whether to measure: as the probe says in training, always in evaluation."""
+        """Return whether to measure: if the probe is due in training, always in evaluation."""
         last = self.current_epoch + 1 == self.trainer.max_epochs
         return self.trainer.state.fn != TrainerFn.FITTING or probe.is_due(
             self.current_epoch, last=last

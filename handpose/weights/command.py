@@ -55,17 +55,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="export|import")
     export = commands.add_parser("export", help="the encoder of a run, as a plain state dict")
     export.add_argument("run", type=path_argument, metavar="RUN")
-    export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="after which")
+    export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="stage")
     export.add_argument(
-        "--to", type=path_argument, metavar="FILE", help="RUN/<backbone>-<stage>.pth"
+        "--to", type=path_argument, metavar="FILE", help="default: RUN/<backbone>-<stage>.pth"
     )
     export.set_defaults(command=_export)
     foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
     foreign.add_argument("file", type=path_argument, metavar="FILE")
     names = sorted(path.stem for path in _BACKBONES.glob("*.yaml"))
-    foreign.add_argument("--backbone", choices=names, required=True, help="matching backbone")
+    foreign.add_argument("--backbone", choices=names, required=True, help="its backbone")
     foreign.add_argument(
-        "--to", type=path_argument, metavar="FILE", help="<FILE>.backbone.pt, beside it"
+        "--to", type=path_argument, metavar="FILE", help="default: <FILE>.backbone.pt"
     )
     foreign.set_defaults(command=_import)
     return parser.parse_args(argv)

@@ -16,7 +16,7 @@ IMAGENET = "imagenet"  # value of backbone.weights
 
 _log = logging.getLogger(__name__)
 
-# Files older than PyTorch 0.4.1 lack it; BatchNorm reads it only where momentum is None.
+# Missing in files older than PyTorch 0.4.1; BatchNorm reads it only if momentum is None.
 _COUNTER = ".num_batches_tracked"
 
 
@@ -129,7 +129,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report
 def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     try:
         return imagenet()
-    except Exception as error:  # the libraries raise URLError, OSError, hub errors and more
+    except Exception as error:  # the libraries raise many kinds of errors
         raise ValueError(
             f"imagenet could not be fetched ({type(error).__name__}: {error}).\n"
             "Without a network, copy the file from a machine that has it into "
@@ -139,7 +139,7 @@ def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         ) from error
 
 
-_FIRST = 4  # names of each kind that a message shows
+_FIRST = 4  # names per kind in a message
 # (blocks of layer3, whether bottlenecks) -> ResNet (He et al., CVPR 2016, table 1).
 _RESNETS = {(2, False): 18, (6, False): 34, (6, True): 50, (23, True): 101, (36, True): 152}
 

@@ -80,8 +80,8 @@ def _gist(error: Exception) -> str:
 
 def _refusal(path: Path, objects: list[str]) -> str:
     return (
-        f"{path} is refused: beside tensors it holds {', '.join(objects)}, and reading that could "
-        "run any code. None was run.\n"
+        f"{path} is refused: besides tensors it holds {', '.join(objects)}, and loading that may "
+        "run code. None was run.\n"
         "If you trust the file, extract its tensors on a machine where it may run code and that "
         "has the packages it was saved with. Then give OUT.pt instead:\n"
         f'  python -c "{_KEEP_TENSORS}" {shlex.quote(str(path))} OUT.pt'

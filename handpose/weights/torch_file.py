@@ -140,7 +140,7 @@ def load(path: Path) -> Any:
     except pickle.UnpicklingError:
         objects = ", ".join(sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path)))
         raise ValueError(
-            f"{path} is refused: beside tensors it holds {objects}, and reading that could run any "
+            f"{path} is refused: besides tensors it holds {objects}, and loading that may run "
             "code. None was run. handpose does not write such files; remove it"
         ) from None
     refuse_newer(content, path)

@@ -80,7 +80,7 @@ def test_code_in_a_file_is_named_and_not_run(form: str, tmp_path: Path) -> None:
     else:
         torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
     name = f"{os.mkdir.__module__}.mkdir"
-    with pytest.raises(ValueError, match=rf"a\.pt is refused: beside tensors it holds {name}, "):
+    with pytest.raises(ValueError, match=rf"a\.pt is refused: besides tensors it holds {name}, "):
         read_state_dict(path)
     assert not sprung.exists()
     if form == "bare pickle":

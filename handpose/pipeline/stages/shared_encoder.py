@@ -66,7 +66,7 @@ class SharedEncoder:
         self.checkpoints = folder / "checkpoints" / "pretrain"
         self._failed, self._makers = folder / "failed.txt", folder / "makers.txt"
         folder.mkdir(parents=True, exist_ok=True)
-        # the fallback would be a file that a killed holder on another machine leaves for ever
+        # No fallback to a lock file: it would outlive a killed run.
         self._lock = FileLock(folder / "lock", fallback_to_soft=False)
 
     @contextmanager
