@@ -66,7 +66,7 @@ def run(cfg: DictConfig) -> Path:
         claim(run_dir, config),
     ):
         if collectives.decided((run_dir / RESULTS).exists):
-            _log.info("%s is finished already; its results are", run_dir)
+            _log.info("%s is finished already; results:", run_dir)
             results = read_json(run_dir / RESULTS)
         else:
             results = _complete(cfg, config, run_dir, interrupt)

@@ -48,7 +48,7 @@ def claim(run_dir: Path, config: dict[str, Any]) -> Iterator[None]:
     folders = sorted(set(collectives.everyones(str(run_dir))))
     if len(folders) > 1:
         raise RunRefused(
-            f"the processes of the run have different directories, {' and '.join(folders)}; give "
+            f"the processes of the run have different directories, {' and '.join(folders)}. Give "
             "all of them the same hydra.run.dir"
         )
     lock = FileLock(run_dir / ".lock")
@@ -88,14 +88,14 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     """
     path = run_dir / CONFIG
     if not path.is_file():
-        what = "not a run directory, without config.json" if run_dir.is_dir() else "no such run"
+        what = "not a run directory: no config.json" if run_dir.is_dir() else "no such run"
         raise RunRefused(f"{run_dir}: {what}")
     if not (run_dir / RESULTS).is_file():
         raise RunRefused(
-            f"{run_dir}: not finished, without {RESULTS}; to resume it, run: {begun_by(run_dir)}"
+            f"{run_dir}: not finished, no {RESULTS}. To resume it, run: {begun_by(run_dir)}"
         )
     if not (run_dir / MODEL).is_file():
-        raise RunRefused(f"{run_dir}: without {MODEL}; with head=none a run has no pose model")
+        raise RunRefused(f"{run_dir}: no {MODEL}. A run with head=none has no pose model")
     try:
         return read_config(run_dir)
     except ValueError as error:

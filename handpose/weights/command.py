@@ -53,17 +53,24 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="export|import")
-    export = commands.add_parser("export", help="the encoder of a run, as a plain state dict")
+    export = commands.add_parser("export", help="write a run's encoder as a plain state dict")
     export.add_argument("run", type=path_argument, metavar="RUN")
-    export.add_argument("--stage", choices=list(_STAGES), default="pretrain", help="stage")
+    export.add_argument(
+        "--stage",
+        choices=list(_STAGES),
+        default="pretrain",
+        help="export the encoder after this stage",
+    )
     export.add_argument(
         "--to", type=path_argument, metavar="FILE", help="default: RUN/<backbone>-<stage>.pth"
     )
     export.set_defaults(command=_export)
-    foreign = commands.add_parser("import", help="a file of another project, as our backbone.pt")
+    foreign = commands.add_parser("import", help="convert another project's file to a backbone.pt")
     foreign.add_argument("file", type=path_argument, metavar="FILE")
     names = sorted(path.stem for path in _BACKBONES.glob("*.yaml"))
-    foreign.add_argument("--backbone", choices=names, required=True, help="its backbone")
+    foreign.add_argument(
+        "--backbone", choices=names, required=True, help="architecture of the weights"
+    )
     foreign.add_argument(
         "--to", type=path_argument, metavar="FILE", help="default: <FILE>.backbone.pt"
     )
@@ -88,7 +95,7 @@ def _export(arguments: argparse.Namespace) -> None:
     path = arguments.to or run / f"{meta['backbone']}-{stage}.pth"
     _write(state, path, backbone=meta["backbone"])
     if stage == "pretrain" and meta["objective"] is None:
-        print("the run has objective=none: this is its starting point, not pre-trained")
+        print("the run has objective=none: this encoder is not pre-trained")
     _print_loader(meta["backbone"], path)
 
 
@@ -124,7 +131,7 @@ def _import(arguments: argparse.Namespace) -> None:
     content = {"state_dict": backbone.network.state_dict(), "meta": meta | {"imported": source}}
     _write(torch_file.versioned(content), path, backbone=name)
     command = [*typed("train"), f"backbone={name}", f"backbone.weights={path}"]
-    print(f"start from it: {shlex.join(command)}")
+    print(f"train from it: {shlex.join(command)}")
 
 
 def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
@@ -143,7 +150,7 @@ def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
 def _print_loader(backbone: str, path: Path) -> None:
     family = next((family for family in _LOADERS if backbone.startswith(family)), None)
     if family is not None:
-        print("load it, strictly, by:")
+        print("load it with:")
         print(f"  {_LOADERS[family].format(name=backbone)}")
         print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
 
