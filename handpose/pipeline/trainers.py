@@ -138,7 +138,7 @@ def check_devices(cfg: DictConfig) -> None:
     if cfg.trainer.accelerator == "gpu" and here < least:
         raise ValueError(
             f"trainer.accelerator=gpu with trainer.devices={wanted}: torch sees {here} GPUs here. "
-            "Choose trainer=cpu or fewer devices. Under srun, let each task see all GPUs"
+            "Choose trainer=cpu or fewer devices. Under srun, each task needs all GPUs of its node"
         )
 
 

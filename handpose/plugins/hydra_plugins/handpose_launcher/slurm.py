@@ -59,7 +59,7 @@ else:
             except KeyboardInterrupt:
                 arrays = (job.job_id.partition("_")[0] for job in jobs.values())
                 ids = " ".join(dict.fromkeys(arrays))
-                _log.warning("the jobs continue without this command; stop: `scancel %s`", ids)
+                _log.warning("the jobs continue; to stop them, run `scancel %s`", ids)
                 raise
             return [_returned(lines) for _, lines in numbered]
 
