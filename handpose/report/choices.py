@@ -92,18 +92,32 @@ def _stage(config: Config, stage: str) -> str:
     """Describes length, batches, optimizer, augmentation, and the dataset if it is another one."""
     own = find(config, stage) or {}
     accumulated = own.get("accumulate_grad_batches") or 1
-    batch = own.get("batch_size")
+    batch = _capped(config, own, "batch_size")
     fraction = own.get("label_fraction")
     other = find(config, f"{stage}.dataset") not in (None, find(config, "dataset"))
     return _joined(
         _dataset(config, f"{stage}.dataset") if other else "",
-        f"{own['max_epochs']} epochs" if "max_epochs" in own else "",
+        _epochs(config, own),
         f"batches of {batch}" + (f" × {accumulated}" if accumulated > 1 else "") if batch else "",
         _optimizer(own.get("optimizer")),
         "" if fraction is None else f"{100 * fraction:g} % of the labels",
         {True: "backbone frozen", False: "backbone trained"}.get(own.get("freeze_backbone"), ""),  # type: ignore[arg-type]
         _augmentations(config, stage),
     )
+
+
+def _epochs(config: Config, own: Config) -> str:
+    epochs, batches = _capped(config, own, "max_epochs"), find(config, "trainer.caps.batches")
+    if epochs is None:
+        return ""
+    size = "" if batches is None else f" of up to {batches} batch{'es' * (batches != 1)}"
+    return f"{epochs} epoch{'s' * (epochs != 1)}{size}"
+
+
+def _capped(config: Config, own: Config, key: str) -> Any:
+    """Returns the value at `key` of a stage, or the smaller one of `trainer.caps`."""
+    values = (own.get(key), find(config, f"trainer.caps.{key}"))
+    return None if values[0] is None else min(value for value in values if value is not None)
 
 
 def _optimizer(node: Any) -> str:

@@ -21,6 +21,24 @@ def test_a_dataset_that_no_stage_has_is_not_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("caps", "said"),
+    [
+        (None, "2 epochs, batches of 16"),
+        ({"max_epochs": None, "batches": None, "batch_size": None}, "2 epochs, batches of 16"),
+        ({"max_epochs": 9, "batch_size": 99}, "2 epochs, batches of 16"),
+        (
+            {"max_epochs": 1, "batches": 2, "batch_size": 8},
+            "1 epoch of up to 2 batches, batches of 8",
+        ),
+    ],
+)
+def test_the_lengths_of_a_stage_are_those_under_the_caps(caps: dict | None, said: str) -> None:
+    stages = {key: {"max_epochs": 2, "batch_size": 16} for key in ("pretrain", "finetune")}
+    choices = key_choices({"objective": "o", "head": "h", "trainer": {"caps": caps}, **stages})
+    assert choices["Pre-training"] == choices["Fine-tuning"] == said
+
+
+@pytest.mark.parametrize(
     ("init_from", "weights", "said"),
     [
         (None, None, "resnet18, from random weights"),
