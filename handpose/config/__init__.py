@@ -1,4 +1,4 @@
-"""The configuration: its schema, and its checks before anything heavy is imported."""
+"""The configuration: schema and checks, without heavy imports."""
 
 from handpose.config.checks import check
 from handpose.config.command_line import check_command_line

@@ -14,12 +14,12 @@ from handpose.augment.settings import BOUNDS, SINGLE, WORDS
 from handpose.config.schema import CONF, Key, parse_rule, read_keys, rule_of_default
 from handpose.messages import first_line
 
-# A value that is nothing but a reference to another key.
+# A value that is only a reference to another key.
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)
 _ABSENT = object()
 Content = dict[str, Any]
-# What an augmentation takes is declared by its class, which checks the same.
+# The rules of an augmentation come from its class, which makes the same checks.
 _AUGMENT = {
     name: parse_rule(f"{'' if name in SINGLE else 'range '}{low}..{high}")
     for name, (low, high) in BOUNDS.items()
@@ -57,7 +57,7 @@ def overlay(below: Content, above: Content) -> Content:
 
 
 def union(one: Any, other: Any) -> Any:
-    """Merge nested dicts so that every key of either is there; the first value of each is kept."""
+    """Merge nested dicts; keys of both stay, and the first value of each wins."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return one if isinstance(one, dict) or not isinstance(other, dict) else other
     new = {key: value for key, value in other.items() if key not in one}
@@ -65,7 +65,7 @@ def union(one: Any, other: Any) -> Any:
 
 
 def leaves(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and the value of everything that is not a filled dict."""
+    """Yield the dotted path and the value of every leaf, empty dicts included."""
     for key, value in content.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
@@ -81,26 +81,26 @@ def paths(content: Any, prefix: str = "") -> Iterator[str]:
 
 
 def as_written(cfg: DictConfig) -> Content:
-    """Return a configuration as plain dicts, references kept, without Hydra's own part."""
+    """Return a configuration as plain dicts with its references, without Hydra's part."""
     content: Any = OmegaConf.to_container(cfg, resolve=False)
     return {str(key): value for key, value in content.items() if key != "hydra"}
 
 
 def of_hydra(cfg: DictConfig) -> Content:
-    """Return Hydra's own part of a configuration as plain dicts, references kept."""
+    """Return Hydra's part of a configuration as plain dicts with its references."""
     own: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, "hydra"), resolve=False)
     return own
 
 
 class UnresolvedError(Exception):
-    """A value that another one gives, which cannot be found."""
+    """A reference that leads to no value."""
 
 
 def resolve(cfg: DictConfig, path: str) -> Any:
-    """Return the plain value at a dotted path, references followed.
+    """Return the plain value at a dotted path, with references resolved.
 
     Raises:
-        UnresolvedError: a reference leads nowhere.
+        UnresolvedError: a reference leads to no value.
     """
     try:
         value = OmegaConf.select(cfg, path, throw_on_resolution_failure=True)
@@ -111,7 +111,7 @@ def resolve(cfg: DictConfig, path: str) -> Any:
 
 
 def found_value(cfg: DictConfig, path: str) -> Any:
-    """Return the plain value at a dotted path, or None where there is none."""
+    """Return the plain value at a dotted path, or None if it is missing."""
     try:
         return resolve(cfg, path)
     except UnresolvedError:
@@ -120,7 +120,7 @@ def found_value(cfg: DictConfig, path: str) -> Any:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is in `roots`: conf/, and the folders that a user adds to the search path."""
+    """The files in `roots`: conf/, and the folders that a user adds to the search path."""
 
     roots: tuple[Path, ...] = (CONF,)
 
@@ -130,19 +130,19 @@ class Catalogue:
 
     @cached_property
     def settings(self) -> Content:
-        """The keys of conf/config.yaml itself and their defaults, without Hydra's own."""
+        """Return the keys of conf/config.yaml and their defaults, without Hydra's keys."""
         return {key: self._main[key] for key in self._main if key not in ("defaults", "hydra")}
 
     @cached_property
     def defaults(self) -> dict[tuple[str, str], str | None]:
-        """The default choice of each (group, key where the choice lies)."""
+        """Return the default choice of each (group, key of the choice)."""
         entries = [entry for entry in self._main["defaults"] if isinstance(entry, dict)]
         named = {name: choice for entry in entries for name, choice in entry.items()}
         return {(name.split("@")[0], name.split("@")[-1]): named[name] for name in named}
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
-        """The choices of each group, the default first."""
+        """Return the choices of each group, the default first."""
         groups: dict[str, list[str]] = {group: [] for group, _ in self.defaults}
         for root in self.roots:
             for file in sorted(root.glob("*/**/*.yaml"), key=_in_numeric_order):
@@ -153,7 +153,7 @@ class Catalogue:
 
     @cached_property
     def slots(self) -> dict[str, str]:
-        """The group of each key where a choice lies, or that refers to one."""
+        """Return the group of each key that holds a choice, or refers to one."""
         found = {slot: group for group, slot in self.defaults if not self._is_global(group)}
         for path, value in leaves(self.settings):
             match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
@@ -162,7 +162,7 @@ class Catalogue:
         return found
 
     def _is_global(self, group: str) -> bool:
-        """Whether a group's files set keys of the whole run, as experiments do."""
+        """Return whether a group's files set keys of the whole run, as experiments do."""
         return any(self.is_global(group, choice) for choice in self.choices[group])
 
     def is_global(self, group: str, choice: str) -> bool:
@@ -185,7 +185,7 @@ class Catalogue:
         return overlay(below, own)
 
     def _default(self, group: str, entry: Any) -> Content:
-        """Return what an entry of a defaults list brings; not what it overrides elsewhere."""
+        """Return what an entry of a defaults list adds, except overrides of other groups."""
         name, choice = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
         name, _, package = str(name).removeprefix("optional ").partition("@")
         if name.startswith("override ") or name == "_self_" or package.startswith("_global_"):
@@ -198,19 +198,19 @@ class Catalogue:
         return place(self.content(absolute, str(choice)), package)
 
     def keys(self, group: str = "") -> dict[str, Key]:
-        """Return the keys of a group's choices, or of conf/config.yaml: dotted path -> key.
+        """Return the keys of a group's choices, or of conf/config.yaml: {dotted path: key}.
 
-        Where several files say something about a key, the first one counts.
+        If several files declare a key, the first one counts.
         """
         return _keys(self, group)
 
     def part(self, group: str, target: str | None) -> Content:
-        """Return the keys of a choice: of all files of the group that build the same."""
+        """Return the keys of a choice, from all files of the group with the same `_target_`."""
         contents = [self.content(group, choice) for choice in self.choices.get(group, [])]
         return _united(c for c in contents if c.get("_target_") == target)
 
     def has_targets(self, group: str) -> bool:
-        """Return whether the choices of a group are built, rather than plain settings."""
+        """Return whether the choices of a group build objects, rather than hold settings."""
         return any("_target_" in self.content(group, c) for c in self.choices.get(group, []))
 
     def owners(self, group: str, path: str) -> list[str]:
@@ -229,7 +229,7 @@ class Catalogue:
 
     @cached_property
     def whole_tree(self) -> Content:
-        """The keys of all choices, for a file that is read before it is composed."""
+        """Return the keys of all choices, for a file that is read before it is composed."""
         return self._tree({slot: _united(self._contents(g)) for slot, g in self.slots.items()})
 
     def _tree(self, parts: dict[str, Content]) -> Content:

@@ -1,4 +1,4 @@
-"""Checks of a composed configuration: all problems at once, before anything heavy is imported."""
+"""Checks of a composed configuration: all problems at once, without heavy imports."""
 
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,12 @@ from handpose.config.secrets import value_problem
 from handpose.config.unknown_keys import unknown_keys
 from handpose.messages import did_you_mean, nearest, written
 
-# Where a run and a sweep lie, and where Hydra looks for files.
+# Folders of a run and a sweep, and Hydra's search path.
 PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
 
 
 def check(cfg: DictConfig) -> None:
-    """Refuse a configuration that cannot run: print all its problems, and exit with 1."""
+    """Refuse an invalid configuration: print all its problems and exit with 1."""
     sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
     folders = [Path(source.path) for source in sources if source.schema == "file"]
     catalogue = Catalogue((CONF, *(folder for folder in folders if folder.resolve() != CONF)))
@@ -46,13 +46,13 @@ def check(cfg: DictConfig) -> None:
 def find_problems(
     cfg: DictConfig, catalogue: Catalogue, *, on_disk: bool = True, is_trained: bool = True
 ) -> list[str]:
-    """Return all that is wrong with a composed configuration.
+    """Return all problems of a composed configuration.
 
     Args:
-        cfg: the configuration, perhaps with Hydra's own part.
-        catalogue: what there is.
-        on_disk: whether its data and folders have to be there.
-        is_trained: whether a training follows, which needs more than its evaluation.
+        cfg: the configuration, with or without Hydra's part.
+        catalogue: the existing groups, choices and keys.
+        on_disk: whether its data and folders must exist.
+        is_trained: whether to check for training, not only for evaluation.
     """
     content = as_written(cfg)
     if secrets := _secrets(cfg, content):
@@ -74,14 +74,14 @@ def find_problems(
 
 
 def _secrets(cfg: DictConfig, content: Content) -> list[str]:
-    """Return a problem for each secret in what a run keeps, and in where it keeps it."""
+    """Return a problem for each secret in the configuration or in the run's path."""
     values = [*leaves(content), *((path, "") for path in PLACES)]
     found = [value_problem(path, str(raw), str(found_value(cfg, path))) for path, raw in values]
     return [problem for problem in found if problem]
 
 
 def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each part that is set key by key, where a choice is needed."""
+    """Return a problem for each part that has keys but no choice."""
     return [
         f"{slot}: keys without a choice ({', '.join(part)}); choose {group}@{slot}=CHOICE first"
         for slot, group in catalogue.slots.items()
@@ -92,7 +92,7 @@ def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:
 
 
 def rules_of(content: Content, catalogue: Catalogue) -> dict[str, Rule]:
-    """Return the rule of each key of a configuration, wherever its parts lie."""
+    """Return the rule of each key of a configuration, in all parts."""
     places = [("", ""), *catalogue.slots.items(), (LAUNCHER.replace("/", "."), LAUNCHER)]
     for slot, group in catalogue.slots.items():  # the sources of a mix, the objectives of a hybrid
         parts = lookup(content, f"{slot}.parts")
@@ -107,12 +107,12 @@ def rules_of(content: Content, catalogue: Catalogue) -> dict[str, Rule]:
 
 
 def value_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each value that its key cannot take.
+    """Return a problem for each invalid value.
 
     Args:
         cfg: the composed configuration.
-        content: the same as written.
-        catalogue: what there is.
+        content: the same, with references unresolved.
+        catalogue: the existing groups, choices and keys.
     """
     rules = rules_of(content, catalogue)
     own = of_hydra(cfg)

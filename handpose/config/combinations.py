@@ -1,4 +1,4 @@
-"""Values of a configuration that are right alone and do not fit together."""
+"""Checks of values that are valid alone but do not fit together."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Found = list[str]
 
 
 def stages(cfg: DictConfig) -> list[str]:
-    """Return the stages that a run has."""
+    """Return the stages of a run."""
     parts = {"pretrain": "objective._target_", "finetune": "head._target_"}
     return [stage for stage, key in parts.items() if found_value(cfg, key) is not None]
 
@@ -50,13 +50,13 @@ def _views_of_parts(cfg: DictConfig, catalogue: Catalogue) -> Found:
         return []
     instead = " or ".join(f"objective.parts.{name}.augment.{changed[0]}" for name in parts)
     return [
-        f"augment ({', '.join(changed)}): has no effect, as each part of the objective draws views "
-        f"of its own; leave it out, and set {instead}"
+        f"augment ({', '.join(changed)}): has no effect, as each part of the objective has its own "
+        f"views; leave it out, and set {instead}"
     ]
 
 
 def _labels(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse to fine-tune where no source ever has labels."""
+    """Refuse to fine-tune on sources without any labels."""
     dataset = found_value(cfg, "finetune.dataset")
     if "finetune" not in stages(cfg) or not isinstance(dataset, dict):
         return []
@@ -76,7 +76,7 @@ def _labels(cfg: DictConfig, _: Catalogue) -> Found:
 
 
 def _mined_positives(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse mined positives where the objective needs two views of one image."""
+    """Refuse mined positives with an objective that needs two views of one image."""
     if found_value(cfg, "pretrain.positives") != "mined" or "pretrain" not in stages(cfg):
         return []
     parts = found_value(cfg, "objective.parts") or {"": found_value(cfg, "objective")}
@@ -93,7 +93,7 @@ def _mined_positives(cfg: DictConfig, _: Catalogue) -> Found:
 def _weight_decay(cfg: DictConfig, _: Catalogue) -> Found:
     """Refuse a decoupled weight decay that diverges.
 
-    AdamW's w <- (1 - lr * weight_decay) w changes the sign above 1 and diverges above 2.
+    AdamW's w <- (1 - lr * weight_decay) w changes sign above 1 and diverges above 2.
     """
     problems = []
     for stage in stages(cfg):
@@ -123,7 +123,7 @@ def _stride_of_heatmaps(cfg: DictConfig, _: Catalogue) -> Found:
 
 
 def _width_of_decoder(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse a head that could not take the decoder of the objective, the last of its parts."""
+    """Refuse a head that does not fit the decoder of the objective or its last part."""
     width, objective = found_value(cfg, "head.width"), found_value(cfg, "objective")
     if not found_value(cfg, "finetune.transfer_decoder") or not isinstance(objective, dict):
         return []
@@ -145,7 +145,7 @@ def _width_of_decoder(cfg: DictConfig, _: Catalogue) -> Found:
 
 
 def _processes(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse batches that several processes cannot divide, and what only GPUs can do."""
+    """Refuse batches that several processes cannot divide, and options that need GPUs."""
     count, problems = num_processes(cfg.trainer), []
     if count == 1:
         return []
@@ -164,7 +164,7 @@ def _processes(cfg: DictConfig, _: Catalogue) -> Found:
             )
     if cfg.trainer.sync_batchnorm and cfg.trainer.accelerator == "cpu":
         problems.append(
-            "trainer.sync_batchnorm=true: torch does it on GPUs alone; leave it out with "
+            "trainer.sync_batchnorm=true: torch supports it on GPUs only; leave it out with "
             "trainer.accelerator=cpu"
         )
     return problems
@@ -178,7 +178,7 @@ CHECKS: tuple[Check, ...] = (
     _mined_positives,
     _nothing_to_do,
 )
-# These compute with values, so each value must be right alone.
+# These compute with values, so each value must be valid alone.
 CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
     _processes,
     _weight_decay,

@@ -1,4 +1,4 @@
-"""Checks of the command line before Hydra sees it: all problems of all its runs at once."""
+"""Checks of the command line before Hydra runs: all problems of all its runs at once."""
 
 import argparse
 from collections import Counter
@@ -33,14 +33,14 @@ from handpose.config.unknown_keys import meant, unknown_keys
 from handpose.messages import first_line
 
 _REFUSED_FLAGS = (
-    "--config-path, --experimental-rerun: are not taken, since Hydra would act on a file before it "
+    "--config-path, --experimental-rerun: are refused, since Hydra would use the file before it "
     "is checked; --config-dir DIR adds choices, hydra.run.dir=DIR resumes a run"
 )
 _MOST_NAMES = 3
 
 
 def check_command_line(arguments: Sequence[str]) -> None:
-    """Refuse a command line that cannot run: print all its problems, and exit with 1."""
+    """Refuse an invalid command line: print all its problems and exit with 1."""
     taken, dashed = _split_flags(arguments)
     flags = get_args_parser().parse_args(taken)
     if flags.help:
@@ -58,7 +58,7 @@ def check_command_line(arguments: Sequence[str]) -> None:
 
 
 def _split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return what Hydra takes, and keys that were written as flags, with the value behind them."""
+    """Return Hydra's arguments, and keys that were typed as flags with their values."""
     _, unknown = get_args_parser().parse_known_args(arguments)
     taken, dashed, rest = [], [], list(arguments)
     while rest:
@@ -72,7 +72,7 @@ def _split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _dashed_problem(written: str, catalogue: Catalogue) -> str:
-    """Return how a key that was written as a flag is written here."""
+    """Return how to write a key that was typed as a flag."""
     name, _, value = written.lstrip("-").replace(" ", "=", 1).partition("=")
     keys = meant(name.replace("-", "_"), catalogue)[:_MOST_NAMES]
     forms = [f"{key}={value or 'VALUE'}" for key in keys] or ["KEY=VALUE"]
@@ -102,7 +102,7 @@ def _problems(flags: argparse.Namespace, dashed: list[str]) -> list[str]:
 
 
 def _folders_beside(flags: argparse.Namespace) -> list[Path]:
-    """Return the folders of configurations that the command line adds to conf/."""
+    """Return the configuration folders that the command line adds to conf/."""
     folders = [flags.config_dir] if flags.config_dir else []
     search = [argument for argument in flags.overrides if argument.startswith("hydra.searchpath=")]
     for override in parse(search, OverridesParser.create())[0]:
@@ -112,7 +112,7 @@ def _folders_beside(flags: argparse.Namespace) -> list[Path]:
 
 
 def _primary_problems(name: str, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each unknown key that the file of `--config-name` sets itself."""
+    """Return a problem for each unknown key in the file of `--config-name`."""
     if name == "config" or (file := catalogue.file("", name)) is None:
         return []
     own = {key: value for key, value in parsed(file).items() if key not in ("defaults", "hydra")}
@@ -125,7 +125,7 @@ def _run_problems(
     composer: Composer,
     parser: OverridesParser,
 ) -> list[str]:
-    """Return the problems of the run, or of all cells of a sweep, and of the folder it writes."""
+    """Return the problems of the run or of all cells, and of the output folder."""
     modes = [str(o.value()).upper() for o in overrides if o.key_or_group == "hydra.mode"]
     multirun = flags.multirun or "MULTIRUN" in modes
     together = shared_folder_problems(overrides, multirun=multirun)
@@ -152,7 +152,7 @@ def _not_a_sweep(override: Override) -> str:
 
 
 def _output_problems(cfg: DictConfig | None, key: str) -> list[str]:
-    """Return why the folder of a run or of a sweep cannot be made or written."""
+    """Return why the folder of a run or sweep cannot be created or written."""
     runs, folder = (found_value(cfg, path) for path in ("paths.runs", key)) if cfg else (None, None)
     if not isinstance(runs, str) or not isinstance(folder, str):
         return []
@@ -184,7 +184,7 @@ def _sweep_problems(
 
 
 def _is_of_all_cells(override: Override) -> bool:
-    """Return whether it varies what a sweep has one of: its name, its folder, its launcher."""
+    """Return whether an override varies the sweep's name, folder or launcher."""
     return override.is_sweep_override() and (
         is_hydra(override) or override.key_or_group in ("sweep", "paths.runs")
     )
@@ -193,13 +193,13 @@ def _is_of_all_cells(override: Override) -> bool:
 def _several(override: Override) -> str:
     key, _, value = str(override.input_line).partition("=")
     return (
-        f"{key}={value}: a sweep has one of it for all its cells; set one value, or start a sweep "
+        f"{key}={value}: is the same for all cells of a sweep; set one value, or start a sweep "
         f"for each (one text with a comma is written {as_argument(key, value)})"
     )
 
 
 def _counted(problem: str, count: int, total: int) -> str:
-    """Add to a problem of some cells, at the end of its first line, of how many it is."""
+    """Add to a problem the number of cells that have it."""
     first, line_break, rest = problem.partition("\n")
     note = "" if count == total else f" [in {count} of {total} cells]"
     return f"{first}{note}{line_break}{rest}"

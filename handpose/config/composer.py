@@ -1,4 +1,4 @@
-"""Configurations composed as Hydra will compose them, without running anything."""
+"""Composes configurations as Hydra does, without running anything."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def compose_config(*overrides: str) -> DictConfig:
 
 
 class Composer:
-    """Composes the runs of a command line; those that differ in values alone, only once."""
+    """Composes the runs of a command line; runs that differ only in values are composed once."""
 
     def __init__(self, catalogue: Catalogue, config_name: str = "config") -> None:
         self.catalogue = catalogue
@@ -57,7 +57,7 @@ class Composer:
 
     @contextmanager
     def opened(self) -> Iterator[OverridesParser]:
-        """Set up Hydra over the catalogue's folders; gives a parser of overrides."""
+        """Set up Hydra over the catalogue's folders and yield a parser of overrides."""
         conf, *beside = self.catalogue.roots
         with initialize_config_dir(str(conf), version_base="1.3"):
             search_path = create_config_search_path(str(conf))
@@ -68,14 +68,14 @@ class Composer:
             yield OverridesParser.create(GlobalHydra.instance().config_loader())
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
-        """Return the configuration of the choices and of Hydra's keys, or why there is none."""
+        """Return the configuration of the choices and of Hydra's keys, or the error."""
         lines = tuple(
             str(o.input_line) for o in overrides if is_hydra(o) or is_choice(o, self.catalogue)
         )
         return copy.deepcopy(_compose(self.config_name, lines, self.catalogue.roots))
 
     def composed(self, overrides: Sequence[Override]) -> tuple[DictConfig | None, list[str]]:
-        """Return the configuration of one run, and what is wrong with the overrides."""
+        """Return the configuration of one run, and the problems of its overrides."""
         cfg = self.chosen(overrides)
         if isinstance(cfg, str):
             own = [override for override in overrides if not is_hydra(override)]
@@ -91,12 +91,12 @@ class Composer:
         return cfg, [problem for problem in problems if problem]
 
     def _apply(self, override: Override, cfg: DictConfig) -> str | None:
-        """Set a key as Hydra will; returns why it cannot be set where it cannot."""
+        """Set a key as Hydra does; return the problem if that fails."""
         key, shown = override.key_or_group, override.get_key_element()
         if override.is_delete():
             return f"{shown}: cannot be left out; set another value (null where it may be empty)"
         if override.is_add() and OmegaConf.select(cfg, key) is not None:
-            return f"{shown}: is there already; write {key}=... without the +"
+            return f"{shown}: exists already; write {key}=... without the +"
         is_added = override.is_add() or override.is_force_add()
         try:
             OmegaConf.update(cfg, key, override.value(), merge=True, force_add=is_added)
@@ -107,7 +107,7 @@ class Composer:
         return None
 
     def hydra_problems(self, override: Override, overrides: Sequence[Override]) -> list[str]:
-        """Return what is wrong with one of Hydra's own overrides, on which Hydra says little.
+        """Return the problems of one of Hydra's own overrides, which Hydra hardly explains.
 
         Args:
             override: the one that is checked.
@@ -148,7 +148,7 @@ def _keys(override: Override, catalogue: Catalogue) -> list[str]:
 
 
 def _group_problems(override: Override) -> list[str]:
-    """Return what is wrong with `hydra/GROUP=CHOICE`."""
+    """Return the problems of `hydra/GROUP=CHOICE`."""
     loader, group = GlobalHydra.instance().config_loader(), override.key_or_group
     groups = [f"hydra/{name}" for name in loader.list_groups("hydra")]
     if group not in groups:
@@ -162,7 +162,7 @@ def _group_problems(override: Override) -> list[str]:
 
 
 def is_grid(driver: DictConfig) -> bool:
-    """Return whether the cells of a sweep are all combinations of values, known beforehand."""
+    """Return whether a sweep is a grid of values known beforehand."""
     return OmegaConf.select(driver, "hydra.sweeper._target_") == _BASIC
 
 
@@ -192,7 +192,7 @@ def parameters(driver: DictConfig, parser: OverridesParser) -> list[Override]:
 
 @cache
 def _compose(config_name: str, lines: tuple[str, ...], roots: tuple[Path, ...]) -> DictConfig | str:
-    """Return what Hydra composes over these folders, or why it composes nothing."""
+    """Return the configuration that Hydra composes, or the error."""
     try:
         return compose(config_name, overrides=list(lines), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, AttributeError) as error:

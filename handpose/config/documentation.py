@@ -1,4 +1,4 @@
-"""What `--help` and conf/README.md say about choices and keys, made from the files of conf/."""
+"""Generates the lists of choices and keys in `--help` and conf/README.md from conf/."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def help_choices(catalogue: Catalogue) -> str:
 
 
 def _listed(group: str, choices: list[str]) -> str:
-    """Return how many choices there are, where these are many."""
+    """Return the number of choices if there are many."""
     count = sum(not choice.startswith(_BASE) for choice in choices)
     return f"{count} files, listed in docs/guide/{group}s.md" if len(choices) > _MANY else ""
 
@@ -49,19 +49,19 @@ def _default_content(catalogue: Catalogue, group: str) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as it is typed, or the key that it refers to."""
+    """Return a value as typed, or the key that it refers to."""
     match = REFERENCE.fullmatch(str(value))
     return f"that of {match[1]}" if match else written(value)
 
 
 def with_tables(text: str) -> str:
-    """Return a document with the tables between its marks made anew."""
+    """Return a document with its generated tables updated."""
     make = {"groups": group_table, "keys": key_tables}
     return _TABLE.sub(lambda found: f"{found[1]}{make[found[2]](Catalogue())}\n{found[3]}", text)
 
 
 def group_table(catalogue: Catalogue) -> str:
-    """Return a table of the groups: their choices, and what choosing one reaches."""
+    """Return a table of the groups: choices, and the stages that a choice reaches."""
     rows = ["| group | choices, the default first | reaches |", "|---|---|---|"]
     for group in dict.fromkeys(group for group, _ in catalogue.defaults):
         choices = catalogue.choices[group]
@@ -74,7 +74,7 @@ def group_table(catalogue: Catalogue) -> str:
 
 
 def _reach(catalogue: Catalogue, group: str) -> str:
-    """Return the stages that a bare choice reaches, and the overrides that reach one alone."""
+    """Return the stages that a choice reaches, and the overrides for a single stage."""
     own = {slot: d for (g, slot), d in catalogue.defaults.items() if g == group and slot != group}
     following = [slot for slot, g in catalogue.slots.items() if g == group and slot != group]
     reached = [slot.partition(".")[0] for slot in following if own.get(slot) is None]
@@ -85,7 +85,7 @@ def _reach(catalogue: Catalogue, group: str) -> str:
 
 
 def key_tables(catalogue: Catalogue) -> str:
-    """Return a table of every key that can be set: the run's own, then those of each group."""
+    """Return a table of all keys: first the run's, then those of each group."""
     own, settings = catalogue.keys(), leaves(catalogue.settings)
     rows = [_row(p, value, own[p]) for p, value in settings if p not in catalogue.slots]
     groups = dict.fromkeys(g for g, slot in catalogue.defaults if slot in catalogue.slots)
@@ -95,7 +95,7 @@ def key_tables(catalogue: Catalogue) -> str:
 
 
 def _group_rows(catalogue: Catalogue, group: str) -> list[str]:
-    """Return a row for each key of a group's choices, the default choice's first."""
+    """Return a row for each key of a group's choices, the default choice first."""
     values: dict[str, Any] = {}
     owners: dict[str, list[str]] = {}
     for choice in catalogue.choices[group]:
@@ -113,7 +113,7 @@ def _group_rows(catalogue: Catalogue, group: str) -> list[str]:
 
 
 def _some(owners: list[str], having: list[str]) -> str:
-    """Return which choices have a key, where not all do."""
+    """Return which choices have a key, or "" if all have it."""
     if len(owners) == len(having):
         return ""
     without = [choice for choice in having if choice not in owners]

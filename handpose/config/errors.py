@@ -1,4 +1,4 @@
-"""How errors end the program: one message that says what is wrong and what to do."""
+"""Errors end the program with one message: what is wrong and what to do."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from handpose.config.secrets import hidden
 from handpose.invocation import typed
 
 _LESS = "Set trainer.num_workers=0 and resume, or lower {keys} in a new run"
-# (what the text of an error says, what that means, what to do): the first that fits.
+# (pattern in the error's text, meaning, what to do): the first match counts.
 _SHORTAGES = (
     (
         r"allocate shared memory|Bus error|out of shared memory|exit code 28\b",
@@ -61,7 +61,7 @@ _ADVICE = {
 
 
 class UserError(CompactHydraException, ValueError):
-    """An error that the user can fix: Hydra prints its text alone, and the exit code is 1."""
+    """An error that the user can fix: Hydra prints only its text, and the exit code is 1."""
 
 
 def refuse(problems: Sequence[str]) -> NoReturn:
@@ -76,7 +76,7 @@ def refuse(problems: Sequence[str]) -> NoReturn:
 
 @contextmanager
 def without_traceback() -> Iterator[None]:
-    """Report a user's mistake (ValueError) or a failure of the machine by its text alone.
+    """Report a user error (ValueError) or a machine failure by its text only.
 
     Raises:
         UserError: for such an error inside.
@@ -107,7 +107,7 @@ def ends_with_message() -> Iterator[None]:
 
 @contextmanager
 def told_alone() -> Iterator[None]:
-    """End the program for a user's mistake with exit code 1, without Hydra's lines around its text.
+    """End the program for a user error with exit code 1 and only its text.
 
     Raises:
         UserError: as it is, where HYDRA_FULL_ERROR=1 asks for the traceback.
@@ -123,11 +123,11 @@ def told_alone() -> Iterator[None]:
 
 @contextmanager
 def during(what: str, *keys: str) -> Iterator[None]:
-    """Note on an error what was being done, and the keys to lower where memory was short.
+    """Add a note to an error: what was being done, and the keys that lower memory.
 
     Args:
-        what: the work inside, as a noun.
-        keys: of the configuration, on which its memory depends.
+        what: the work, as a noun.
+        keys: configuration keys that determine its memory.
     """
     try:
         yield
@@ -145,7 +145,7 @@ def original(error: BaseException) -> BaseException:
 
 
 def explained(error: BaseException) -> str | None:
-    """Return what a failure of the machine means and what to do; None for any other error."""
+    """Return the meaning of a machine failure and what to do; None for other errors."""
     text = of_worker(str(error))
     note = next(iter(getattr(error, "__notes__", [])), "")
     what, _, keys = note.rstrip(")").partition(" (")
@@ -162,6 +162,6 @@ def explained(error: BaseException) -> str | None:
 
 
 def of_worker(text: str) -> str:
-    """Return an error's text without the traceback that a data worker puts before it."""
+    """Return an error's text without the traceback that a data worker adds."""
     found = re.match(r"Caught \w+ in DataLoader worker.*^[\w.]+[eE]rror: ", text, re.S | re.M)
     return text[found.end() :] if found else text

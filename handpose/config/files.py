@@ -20,18 +20,18 @@ from handpose.messages import did_you_mean, nearest
 # Keys of a dataset that name a file.
 _FILES = ("quarantine", "joint_regressor")
 _MODEL = "model.pt"
-# What two runs must have in common for a model to mean the same.
+# Keys that must be equal to reuse a model in another run.
 _COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")
 _JOINTS_READER = "handpose.data.positives.joint_files.read_predictions"
 
 
 def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each file or folder that the run needs and that is not there.
+    """Return a problem for each missing file or folder that the run needs.
 
     Args:
         cfg: the composed configuration.
-        content: the same as written.
-        catalogue: what there is.
+        content: the same, with references unresolved.
+        catalogue: the existing groups, choices and keys.
     """
     problems: list[str | None] = []
     for dataset in dict.fromkeys(_place(content, f"{stage}.dataset") for stage in stages(cfg)):
@@ -49,19 +49,19 @@ def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> li
             problems += [_missing_file(cfg, f"{source}.{key}") for key in _FILES]
     problems += [_weights_problem(cfg), *start_problems(cfg), _mined_joints_problem(cfg)]
     cache = found_value(cfg, "paths.cache")
-    if isinstance(cache, str) and not _is_filled(Path(cache)):  # a filled one may have everything
+    if isinstance(cache, str) and not _is_filled(Path(cache)):  # a filled cache may be read-only
         problems.append(unwritable("paths.cache", cache))
     return [problem for problem in problems if problem]
 
 
 def _place(content: Content, path: str) -> str:
-    """Return the key under which a stage's dataset is written: its own, or that of both stages."""
+    """Return the key of a stage's dataset: its own, or the key shared by both stages."""
     match = REFERENCE.fullmatch(str(lookup(content, path)))
     return match[1] if match else path
 
 
 def _data_problem(cfg: DictConfig, source: str, catalogue: Catalogue) -> str | None:
-    """Return where a dataset is missing, with its layout on disk."""
+    """Return where a dataset is missing, with its expected layout."""
     target, root = found_value(cfg, f"{source}._target_"), found_value(cfg, f"{source}.root")
     if not isinstance(target, str) or not isinstance(root, str):
         return None
@@ -70,12 +70,10 @@ def _data_problem(cfg: DictConfig, source: str, catalogue: Catalogue) -> str | N
     near = None if _has_any(folder, landmarks) else _nearby(folder, landmarks)
     if near is not None:
         write = shlex.quote(f"{source}.root={near}")
-        return (
-            f"{source}.root={root}: {target.split('.')[-2]} is not there, but near: write {write}"
-        )
+        return f"{source}.root={root}: {target.split('.')[-2]} is not there; write {write}"
     example = lookup(catalogue.part("dataset", target), "root")
     if _is_filled(folder) or "${paths.data}" not in str(example):
-        return None  # what is missing inside is found by the index; others are made on first use
+        return None  # the index finds missing files; other roots are created on first use
     what = "is empty" if folder.is_dir() else "no such directory"
     layout = documented_layout(target).replace("\n", "\n    ")
     return (
@@ -130,13 +128,13 @@ def _weights_problem(cfg: DictConfig) -> str | None:
 
 
 def model_file(init_from: str) -> Path:
-    """Return the model that `init_from` names: a file, or that of a run directory."""
+    """Return the file that `init_from` names, or model.pt of the run that it names."""
     path = Path(init_from)
     return path / _MODEL if path.is_dir() else path
 
 
 def start_problems(cfg: DictConfig) -> list[str]:
-    """Return why this run cannot train the model of `init_from` further."""
+    """Return why this run cannot continue from the model of `init_from`."""
     given = found_value(cfg, "init_from")
     if not isinstance(given, str):
         return []
@@ -159,7 +157,7 @@ def start_problems(cfg: DictConfig) -> list[str]:
 
 
 def _settings_of(model: Path) -> list[tuple[str, Any]]:
-    """Return what the run of a model had of what both must share, as far as that is known."""
+    """Return the settings of a model's run that a new run must share, if known."""
     try:
         file = regular(model.parent / "config.json", most=LARGEST_TEXT)
         before = json.loads(file.read_text())
@@ -169,7 +167,7 @@ def _settings_of(model: Path) -> list[tuple[str, Any]]:
 
 
 def _mined_joints_problem(cfg: DictConfig) -> str | None:
-    """Return what is missing in the folder of joints by which positives are mined."""
+    """Return which files are missing in the folder `pretrain.mining.joints`."""
     joints = found_value(cfg, "pretrain.mining.joints")
     is_mined = found_value(cfg, "pretrain.positives") == "mined" and "pretrain" in stages(cfg)
     if not is_mined or not isinstance(joints, str) or joints == "given":
@@ -186,7 +184,7 @@ def _mined_joints_problem(cfg: DictConfig) -> str | None:
 
 
 def require_writable(key: str, folder: Path) -> None:
-    """Stop a script before its work if what it makes cannot be written.
+    """Exit with a message if the output folder cannot be written.
 
     Args:
         key: the option that sets the folder, as typed.
@@ -206,7 +204,7 @@ def first_existing(path: Path) -> Path:
 
 
 def unwritable(key: str, folder: str) -> str | None:
-    """Return why a folder cannot be made or written, or None."""
+    """Return why a folder cannot be created or written, or None."""
     existing = path = Path(folder).absolute()
     try:
         existing = first_existing(path)

@@ -1,4 +1,4 @@
-"""What a run needs of this machine: memory, disk, open files, processes, and a login to W&B."""
+"""Checks of this machine: memory, disk, open files, processes, and a W&B login."""
 
 import configparser
 import netrc
@@ -22,18 +22,18 @@ from handpose.config.schema import num_processes
 from handpose.data.workers import default_num_workers
 from handpose.distributed.processes import launched
 
-# Lowest number of bytes per pixel of a crop: with the activations that a gradient needs (measured:
-# 600 for ResNet-18, 300 at half its width), without a gradient, and as uint8 alone.
+# Lower bounds in bytes per pixel of a crop: with gradients (measured: 600 for ResNet-18, 300 at
+# half its width), without gradients, and as uint8 only.
 _TRAINED, _READ, _LOADED = 200, 64, 3
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 _GPU = Path("/dev/nvidia0")
-# Open files of a run, and of a worker with the tensors that it hands over (measured).
+# Open files of a run, and of each worker with its tensors (measured).
 _FILES, _FILES_OF_A_WORKER = 64, 24
 _KEY, _KEY_LENGTH = "WANDB_API_KEY", 40  # characters, at least
 
 
 def resource_problems(cfg: DictConfig) -> list[str]:
-    """Return a problem for each resource of which this machine certainly has too little.
+    """Return a problem for each resource of which this machine has too little.
 
     No-op for the driver of a Slurm sweep: each cell is checked on its own node.
     """
@@ -47,14 +47,14 @@ def resource_problems(cfg: DictConfig) -> list[str]:
 
 
 def memory_bytes() -> int:
-    """Return the memory of this machine, or of the container where that has less."""
+    """Return the memory of this machine, or of the container if that is less."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else ""
     return min(total, int(limit)) if limit.isdecimal() else total
 
 
 def _batch_problem(cfg: DictConfig, stage: str) -> str | None:
-    """Return a batch that exceeds memory by the least that a step holds at once."""
+    """Return a batch whose lowest memory need exceeds the memory."""
     owner = "finetune" if stage == "evaluate" else stage
     side = found_value(cfg, f"{owner}.dataset.image_size")
     is_chunked = stage == "pretrain" and cfg.pretrain.gradient_cache_chunk
@@ -79,7 +79,7 @@ def _batch_problem(cfg: DictConfig, stage: str) -> str | None:
 
 
 def _renders_problem(cfg: DictConfig, dataset: str) -> str | None:
-    """Return the renders that exceed the disk, those that are there already left out."""
+    """Return renders that exceed the free disk space, without those rendered already."""
     node = found_value(cfg, dataset)
     if not isinstance(node, dict) or "render_size" not in node:
         return None
@@ -121,7 +121,7 @@ def _gigabytes(count: int) -> str:
 
 
 def launch_problems(cfg: DictConfig) -> list[str]:
-    """Return why this process is not one of as many as configured, and cannot start them."""
+    """Return why the number of processes is not as configured and cannot be started."""
     count, nodes = num_processes(cfg.trainer), cfg.trainer.num_nodes
     asked, starter = f"trainer.devices={cfg.trainer.devices} trainer.num_nodes={nodes}", launched()
     if starter is None and nodes > 1:
@@ -137,12 +137,12 @@ def launch_problems(cfg: DictConfig) -> list[str]:
         ]
     if starter is not None and starter.by == "srun" and "SLURM_NTASKS_PER_NODE" not in os.environ:
         add = f"add --ntasks-per-node={count // nodes}"
-        return [f"{asked}: srun was not told how many processes to start on each node; {add}"]
+        return [f"{asked}: srun has no number of processes per node; {add}"]
     return []
 
 
 def shared_folder_problems(overrides: Sequence[Override], *, multirun: bool) -> list[str]:
-    """Return what processes that were started together cannot do without one directory."""
+    """Return what processes on several nodes cannot do without a shared folder."""
     starter = launched()
     if starter is None or starter.num_processes == 1:
         return []
@@ -160,7 +160,7 @@ def shared_folder_problems(overrides: Sequence[Override], *, multirun: bool) -> 
 
 
 def wandb_problems(cfg: DictConfig) -> list[str]:
-    """Return why a run could not log to W&B, found without the network."""
+    """Return why W&B logging would fail, checked without the network."""
     mode = found_value(cfg, "logger.wandb.mode")
     if mode not in ("online", "offline"):
         return []
@@ -177,7 +177,7 @@ def wandb_problems(cfg: DictConfig) -> list[str]:
 
 
 def _variable_problem(shown: str, name: str, value: str) -> str | None:
-    """Return what W&B says about a variable of the environment when the run starts."""
+    """Return why W&B would refuse an environment variable."""
     import wandb
 
     if name == _KEY and len(value.strip()) < _KEY_LENGTH:
@@ -192,7 +192,7 @@ def _variable_problem(shown: str, name: str, value: str) -> str | None:
 
 
 def _login_problem() -> list[str]:
-    """Return nothing if W&B is offline by its own settings, or finds a key."""
+    """Return why W&B has no login here, or None if it is offline or has a key."""
     import wandb
 
     settings, own = wandb.Settings(), _settings_of_files()
@@ -210,7 +210,7 @@ def _login_problem() -> list[str]:
 
 
 def _settings_of_files() -> dict[str, str]:
-    """Return what W&B's own files set: those of the user, then those of this folder."""
+    """Return the settings in W&B's files: the user's, then this folder's."""
     home = Path(os.environ.get("WANDB_CONFIG_DIR", Path.home() / ".config" / "wandb"))
     folder = Path(os.environ.get("WANDB_DIR", ".")) / "wandb"
     parser = configparser.ConfigParser(interpolation=None)

@@ -21,14 +21,14 @@ from handpose.pipeline.resume import hydra_quoted
 
 _HOME = re.compile(r"~[\w.-]*(?:/|$)")
 LAUNCHER = "hydra/launcher"
-# The module and the package of each launcher that is no part of Hydra.
+# Module and package of each launcher that is not part of Hydra.
 _SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", "hydra-submitit-launcher")
 _NEEDS = dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), _SUBMITIT)
 _NEEDS["joblib"] = ("hydra_plugins.hydra_joblib_launcher", "hydra-joblib-launcher")
 
 
 def as_argument(key: str, value: str) -> str | None:
-    """Return KEY=VALUE as a shell takes it, `value` being one text; None where no quotes help."""
+    """Return KEY=VALUE quoted for the shell, or None if that is not possible."""
     text = hydra_quoted(value).replace(r"\${", "${")  # a reference stays one
     argument = f"{key}={text}" if text.startswith('"') else f'{key}="{text}"'
     try:
@@ -39,7 +39,7 @@ def as_argument(key: str, value: str) -> str | None:
 
 
 def home_problem(key: str, value: str) -> str | None:
-    """Return what to write instead of a path that begins with ~, which only a shell expands."""
+    """Return what to write instead of a path with ~, which only a shell expands."""
     path = value.removeprefix("file://")
     if not _HOME.match(path):
         return None
@@ -49,12 +49,12 @@ def home_problem(key: str, value: str) -> str | None:
 
 
 def path_argument(text: str) -> Path:
-    """Return a path among a script's arguments: no shell expands the ~ of --to=~/DIR."""
+    """Return a path argument with ~ expanded, as no shell does in --to=~/DIR."""
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def parse(arguments: Iterable[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
-    """Return the overrides that can be read, and a problem for each that cannot."""
+    """Return the readable overrides, and a problem for each other one."""
     parsed, problems = [], []
     for argument in arguments:
         problem = argument_problem(argument)
@@ -84,19 +84,19 @@ def _unreadable(argument: str, error: HydraException) -> str:
 def of_overrides(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
     """Return the problems of keys that the command line sets.
 
-    The others may only follow from a part of it that cannot be read.
+    Other problems may only follow from an unreadable part.
     """
     keys = tuple(f"{override.get_key_element().lstrip('+')}=" for override in overrides)
     return [problem for problem in problems if problem.startswith(keys)]
 
 
 def is_hydra(override: Override) -> bool:
-    """Return whether an override is about Hydra itself."""
+    """Return whether an override sets Hydra's own keys."""
     return override.key_or_group.partition("/")[0].partition(".")[0] == "hydra"
 
 
 def is_choice(override: Override, catalogue: Catalogue) -> bool:
-    """Return whether an override chooses a file of a group, rather than setting keys of it."""
+    """Return whether an override chooses a file of a group."""
     if override.key_or_group not in catalogue.choices:
         return False
     if override.is_discrete_sweep():
@@ -105,7 +105,7 @@ def is_choice(override: Override, catalogue: Catalogue) -> bool:
 
 
 def slot_of(override: Override) -> str:
-    """Return the key below which a chosen part lies."""
+    """Return the key of a chosen part."""
     return override.package or override.key_or_group.replace("/", ".")
 
 
@@ -114,7 +114,7 @@ def judge(
 ) -> tuple[list[Override], list[str]]:
     """Return the overrides that can be composed, and the problems of the others.
 
-    A key below a part that was chosen wrongly is left out: nobody knows which keys it has.
+    A key below a wrong choice is left out, as its valid keys are unknown.
     """
     found = [(override, problems_of(override)) for override in overrides]
     wrong = tuple(f"{slot_of(override)}." for override, problems in found if problems)
@@ -124,7 +124,7 @@ def judge(
 
 
 def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
-    """Return what is wrong with `GROUP=CHOICE` or `GROUP@KEY=CHOICE`; nothing for a key."""
+    """Return the problems of `GROUP=CHOICE` or `GROUP@KEY=CHOICE`; none for a key."""
     group, package = override.key_or_group, override.package
     shown, line = override.get_key_element(), override.input_line
     if not is_choice(override, catalogue) and package is None and "/" not in group:
@@ -139,7 +139,7 @@ def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
         return [f"{line}: a group takes a name on the command line; leave it out"]
     problems = []
     if shown.startswith("+") and (group, package or group) in catalogue.defaults:
-        problems.append(f"{line}: every run has a choice here; write it without the +")
+        problems.append(f"{line}: this choice exists already; write it without the +")
     for choice in named_choices(override):
         if catalogue.file(group, choice) is None:
             missing = no_such_choice(choice, catalogue.choices[group], group)
@@ -148,7 +148,7 @@ def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
 
 
 def _no_such_group(override: Override, catalogue: Catalogue) -> str:
-    """Return that a group is unknown, or was chosen for a place that has none."""
+    """Return that a group is unknown, or cannot be chosen at that key."""
     written = override.get_key_element().lstrip("+")
     places = [f"{group}@{slot}" for group, slot in catalogue.defaults if slot != group]
     near = nearest(written, [*sorted(catalogue.choices), *places])
@@ -157,7 +157,7 @@ def _no_such_group(override: Override, catalogue: Catalogue) -> str:
 
 
 def _global_problems(override: Override, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each unknown key of an experiment, which would merge without error."""
+    """Return a problem for each unknown key of an experiment; Hydra would merge it."""
     group, problems = override.key_or_group, []
     for choice in named_choices(override):
         if catalogue.is_global(group, choice):
@@ -169,7 +169,7 @@ def _global_problems(override: Override, catalogue: Catalogue) -> list[str]:
 
 
 def named_choices(override: Override) -> list[str]:
-    """Return the choices that an override names: one, a list, or those of a sweep."""
+    """Return the choices in an override: one, a list, or the values of a sweep."""
     if override.is_discrete_sweep():
         values = [Override._convert_value(value) for value in override.sweep_iterator()]
     else:

@@ -1,4 +1,4 @@
-"""What older versions called otherwise in the configurations that they stored."""
+"""Old names of keys and modules in stored configurations."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ _SOURCES = ("folder", "freihand", "interhand", "manifest", "mix", "mpii", "synth
 # Old module -> new module. Add a line whenever a class that a file in conf/ names is moved.
 RENAMED = {f"handpose.data.{name}": f"handpose.data.sources.{name}" for name in _SOURCES}
 
-# Keys that are gone. None changed the result.
+# Removed keys. None changed the result.
 REMOVED = ("lease_seconds", "give_way_minutes")
 
 
 def with_current_names(node: Any) -> Any:
-    """A stored configuration without the keys that are gone, its `_target_`s as they are now.
+    """Return a stored configuration without removed keys and with current `_target_`s.
 
     Args:
         node: the configuration, or a part of it, in plain values; not changed.

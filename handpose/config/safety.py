@@ -1,4 +1,4 @@
-"""What a configuration names: classes that may be built, read without an import; harmless YAML."""
+"""Safety of configurations: allowed classes, checked without importing them, and safe YAML."""
 
 import ast
 import re
@@ -16,8 +16,8 @@ from handpose.messages import did_you_mean, nearest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-# Naming a function is calling it, so only classes are allowed, and no way through a module to what
-# it imports.
+# A named function would be called, so only classes are allowed, and not through a module that
+# imports them.
 _RUN = re.compile(
     r"handpose\.(?:augment|backbones|data|heads|objectives)\.[\w.]+"
     r"|(?:torch\.optim|torch\.optim\.lr_scheduler|timm\.optim)\.[A-Z]\w*"
@@ -41,18 +41,18 @@ _WORDS = {
 # The keys that name a callable, and what each may name.
 _RUN_CALLS = {"_target_": _RUN}
 _HYDRA_CALLS = {"_target_": _HYDRA, "class": _LOGGING, "()": _LOGGING, "factory": _LOGGING}
-# Many times what any configuration of ours needs.
+# Far more than any of our configurations needs.
 _MOST_BYTES, _MOST_NODES, _MOST_LEVELS = 1 << 20, 10_000, 50
 _PLAIN_TAG = "tag:yaml.org,2002:"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def target_problems(cfg: DictConfig, content: Content) -> list[str]:
-    """Return a problem for each callable that may not be built, or is ours and does not exist.
+    """Return a problem for each `_target_` that is forbidden or missing.
 
     Args:
-        cfg: the configuration, perhaps with Hydra's own part, which Hydra acts on before the run.
-        content: without that, as written.
+        cfg: the configuration, with Hydra's part if any, which Hydra uses before the run.
+        content: without that part, references unresolved.
     """
     problems: list[str] = []
     for whole, calls in ((content, _RUN_CALLS), (of_hydra(cfg), _HYDRA_CALLS)):
@@ -70,14 +70,14 @@ def _nodes(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _made_by_resolvers(cfg: DictConfig, content: Content) -> Iterator[tuple[str, Any]]:
-    """Yield what is inside the dicts and lists that resolvers give."""
+    """Yield the contents of dicts and lists that resolvers return."""
     for path, raw in leaves(content):
         if "${" in str(raw) and not REFERENCE.fullmatch(str(raw)):
             yield from _nodes(found_value(cfg, path), f"{path}.")
 
 
 def _why(path: str, value: Any, calls: dict[str, re.Pattern[str]]) -> str | None:
-    """Return why a value may not be there, or None."""
+    """Return why a value is forbidden, or None."""
     allowed = calls.get(path.rpartition(".")[2])
     if allowed is None or value is None:
         is_stream = calls is _HYDRA_CALLS and str(value).startswith("ext://")
@@ -89,13 +89,13 @@ def _why(path: str, value: Any, calls: dict[str, re.Pattern[str]]) -> str | None
 
 
 def yaml_problems(roots: Iterable[Path]) -> list[str]:
-    """Return a problem for each file below the roots that must not be loaded."""
+    """Return a problem for each file below the roots that is unsafe to load."""
     files = sorted(file for root in roots for file in root.rglob("*.y*ml") if file.is_file())
     return [problem for file in files if (problem := yaml_problem(file))]
 
 
 def yaml_problem(file: Path) -> str | None:
-    """Return why a file must not be loaded, or None; nothing in it is built to find out."""
+    """Return why a file is unsafe to load, or None; builds nothing."""
     try:
         content = regular(file, most=_MOST_BYTES).read_bytes()
         reason = _reason(yaml.parse(content, Loader=_LOADER))
@@ -105,7 +105,7 @@ def yaml_problem(file: Path) -> str | None:
 
 
 def _reason(events: Iterator[yaml.Event]) -> str | None:
-    """Return what is wrong with a file, from its events: an alias counts as what it repeats."""
+    """Return what is wrong with a file, from its events; aliases count as their content."""
     sizes: dict[str | None, int] = {}
     stack: list[tuple[str | None, int]] = [(None, 0)]  # anchor and values of each open level
     for event in events:
@@ -140,14 +140,14 @@ def _excess(event: yaml.Event, nodes: int, levels: int) -> str | None:
 
 
 def _module(name: str) -> ast.Module | None:
-    """Return the syntax tree of a module of ours, or None where there is no such file."""
+    """Return the syntax tree of a module of handpose, or None if it does not exist."""
     file = _PACKAGE.joinpath(*name.split(".")[1:])
     file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
     return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def _class(target: Any) -> tuple[ast.Module, ast.ClassDef] | None:
-    """Return a class by its full name, and the module that it is in."""
+    """Return a class by its full name, with its module."""
     module, _, name = str(target).rpartition(".")
     source = _module(module) if module else None
     for node in source.body if source else ():
@@ -157,7 +157,7 @@ def _class(target: Any) -> tuple[ast.Module, ast.ClassDef] | None:
 
 
 def missing_class(target: str) -> str | None:
-    """Return why a class of ours is not there, or None."""
+    """Return why a class of handpose does not exist, or None."""
     module, _, name = target.rpartition(".")
     if (source := _module(module)) is None:
         return f"{target}: there is no module {module}"
@@ -168,7 +168,7 @@ def missing_class(target: str) -> str | None:
 
 
 def documented_layout(target: str) -> str:
-    """Return the first indented block of a module's docstring: the files of a dataset."""
+    """Return the dataset layout: the first indented block of a module's docstring."""
     source = _module(target.rpartition(".")[0])
     lines = iter((ast.get_docstring(source) or "").splitlines() if source else ())
     indented = dropwhile(lambda line: not line.startswith("    "), lines)
@@ -178,7 +178,7 @@ def documented_layout(target: str) -> str:
 
 
 def class_value(target: Any, attribute: str) -> Any:
-    """Return the plain value that a class, or its nearest base, sets an attribute to.
+    """Return the plain value of a class attribute, inherited ones included.
 
     Args:
         target: the full name of the class.
@@ -196,7 +196,7 @@ def class_value(target: Any, attribute: str) -> Any:
 
 
 def _full_name(name: str, target: Any, source: ast.Module) -> str:
-    """Return the full name of a base class, which is imported or of the same module."""
+    """Return the full name of a base class, imported or of the same module."""
     for node in ast.walk(source):
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             return f"{node.module}.{name}"

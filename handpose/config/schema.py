@@ -1,11 +1,11 @@
-"""The schema: what the files of conf/ declare about each key, in the comment behind it.
+"""The schema: the declaration of each key, in the comment behind it in conf/.
 
     max_epochs: 2 # [int 1..100000; main] length of the stage in epochs
 
-The brackets hold what the key takes, then marks: `main` lists it in `--help`; `free` says that it
-does not change the result of a run; `new` says that stored configurations without it had the value
-of the group's default choice. The rest is its meaning. The comment may continue on the next lines,
-indented further than the key. A key takes one or, separated by |, several of:
+The brackets hold the accepted values, then marks. `main` lists the key in `--help`. `free` means
+that it does not change the result of a run. `new` means that stored configurations without it had
+the value of the group's default choice. The rest is the meaning. The comment may continue on the
+next lines, indented further than the key. Accepted values, one or several separated by |:
 
     null, bool, text      nothing, true or false, any text but an empty one
     keys                  further keys below it
@@ -47,17 +47,17 @@ _BRACKETS = re.compile(r"\[([^\]]*)\]\s*(.*)")
 
 
 class Rule(NamedTuple):
-    """What a value must be."""
+    """The accepted values of a key."""
 
     holds: Callable[[Any], bool]
-    expected: str  # the same in words
+    expected: str  # for error messages
     kind: type | None = None  # of the value, where all that the rule takes are of one
     bounds: tuple[float, float] | None = None  # lowest and highest number
     words: tuple[str, ...] = ()
 
 
 class Key(NamedTuple):
-    """What a file declares about a key."""
+    """The declaration of a key."""
 
     meaning: str = ""
     rule: Rule | None = None
@@ -80,10 +80,10 @@ _PLAIN = {
 
 @cache
 def parse_rule(text: str) -> Rule:
-    """Read what a key takes.
+    """Parse the rule of a key.
 
     Raises:
-        ValueError: the text has none of the forms in this module's docstring.
+        ValueError: the text is none of the forms in this module's docstring.
     """
     rules = [_alternative(part.strip()) for part in text.split("|")]
     kinds = {rule.kind for rule in rules if rule is not _NULL}
@@ -150,7 +150,7 @@ def _bounded(
 
 
 def rule_of_default(value: Any) -> Rule | None:
-    """Return the rule of a key that declares none, by the kind of its default; None for null."""
+    """Return the rule of a key without one, by the type of its default; None for null."""
     if isinstance(value, bool):
         return _PLAIN["bool"]
     if is_number(value):
@@ -164,7 +164,7 @@ def rule_of_default(value: Any) -> Rule | None:
 
 @cache
 def read_keys(file: Path) -> dict[str, Key]:
-    """Read what a YAML file declares: dotted path -> key, in the file's order."""
+    """Read the declarations of a YAML file: {dotted path: key}, in the file's order."""
     text = file.read_text(encoding="utf-8")
     lines = text.splitlines()
     return {path: _key(_comment(lines, place)) for path, place in _places(yaml.compose(text))}
@@ -178,7 +178,7 @@ def _places(node: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 
 def _comment(lines: list[str], place: int) -> str:
-    """Return the comment behind a line, with the further indented comment lines below it."""
+    """Return the comment behind a key, with the lines that continue it."""
     found = re.search(r"\s#\s(.*)$", lines[place])
     parts = [found[1]] if found else []
     indent = len(lines[place]) - len(lines[place].lstrip())
@@ -203,7 +203,7 @@ def _key(comment: str) -> Key:
 
 
 def _skeleton(content: dict[str, Any], keys: dict[str, Key], prefix: str = "") -> type:
-    """Return a dataclass with the keys of a run, so that Hydra converts what is typed."""
+    """Return a dataclass with the keys of a run, by which Hydra converts values."""
     fields: list[Any] = []
     for name, value in content.items():
         if isinstance(value, dict):
@@ -218,7 +218,7 @@ def _skeleton(content: dict[str, Any], keys: dict[str, Key], prefix: str = "") -
 
 
 def _run_schema() -> type:
-    """Return the skeleton that conf/config.yaml declares, with a place for each part."""
+    """Return the dataclass that conf/config.yaml declares, with a field for each part."""
     file = CONF / "config.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     entries = [entry for entry in content.pop("defaults") if isinstance(entry, dict)]
@@ -231,21 +231,21 @@ def _run_schema() -> type:
 
 
 def cell_name(overrides: str) -> str:
-    """Return the folder name of a sweep's cell: its overrides, in letters that any path takes."""
+    """Return the folder name of a sweep's cell: its overrides, safe for any path."""
     name = re.sub(r"[^A-Za-z0-9._=+-]+", "_", overrides.replace("=", "-")).strip("_") or "default"
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return name if len(name) <= 100 else f"{name[:80]}-{digest}"
 
 
 def num_processes(trainer: Any) -> int:
-    """Return the number of processes of a run: one for each device on each of its nodes."""
+    """Return the number of processes of a run: devices times nodes."""
     devices = trainer.devices
     return (devices if isinstance(devices, int) else len(devices)) * trainer.num_nodes
 
 
 def register() -> None:
-    """Make the schema, the resolvers and our plugins known to Hydra; may be called again."""
-    if PLUGINS not in sys.path:  # Hydra searches the package hydra_plugins, wherever it lies
+    """Register the schema, the resolvers and the plugins with Hydra; idempotent."""
+    if PLUGINS not in sys.path:  # Hydra searches the package hydra_plugins, in its place
         sys.path.append(PLUGINS)
     ConfigStore.instance().store(name="run_schema", node=_run_schema())
     OmegaConf.register_new_resolver("cell_name", cell_name, replace=True)

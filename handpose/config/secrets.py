@@ -1,7 +1,7 @@
-"""Secrets: what looks like one is refused before anything is written.
+"""Detection of secrets, which are refused before anything is written.
 
-A run keeps its overrides and its configuration in its directory, its report and W&B, so a secret
-belongs into the environment, where the program that needs it finds it by itself.
+A run stores its overrides and configuration in its directory, the report and W&B. So a secret must
+be set in the environment, where its program finds it.
 """
 
 import os
@@ -34,7 +34,7 @@ _SHAPES: dict[str, tuple[str, str]] = {
 
 
 def argument_problem(argument: str) -> str | None:
-    """Why an override must not be written down, without the secret; None where it may."""
+    """Return why an override must not be stored, with the secret hidden, or None."""
     shown = hidden(argument.partition("=")[0])
     if problem := value_problem(shown, argument, argument):
         return problem
@@ -47,12 +47,12 @@ def argument_problem(argument: str) -> str | None:
 
 
 def value_problem(path: str, written: str, value: str) -> str | None:
-    """Why a value of the configuration must not be written down, or None.
+    """Return why a value of the configuration must not be stored, or None.
 
     Args:
         path: its key.
-        written: as the files and the command line have it.
-        value: with references followed.
+        written: the value as typed.
+        value: the value with references resolved.
     """
     for name, secret in _environment().items():
         if secret in value or f"oc.env:{name}" in written:
@@ -68,7 +68,7 @@ def _shape_problem(shown: str, text: str) -> str | None:
 
 
 def hidden(text: str) -> str:
-    """A text without what looks like a secret, or is one of the environment's."""
+    """Return a text with secrets hidden, those of the environment included."""
     for secret in _environment().values():
         text = text.replace(secret, _HIDDEN)
     for shape in _SHAPES:
@@ -85,7 +85,7 @@ def _told(what: str, variable: str) -> str:
 
 
 def _environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The secrets of the environment, by name."""
+    """Return the secrets of the environment, by name."""
     return {
         name: value
         for name, value in variables.items()

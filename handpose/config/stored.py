@@ -1,4 +1,4 @@
-"""Stored configurations: what they share with another one, and what an evaluation makes of them."""
+"""Stored configurations: comparison with another one, and reuse in an evaluation."""
 
 import os
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ from handpose.config.secrets import hidden
 from handpose.messages import first_line
 
 _ABSENT = "absent"
-# What an evaluation takes from the command line; all else belongs to the trained model.
+# Keys that an evaluation accepts; all others belong to the trained model.
 _REACHED = ("dataset", "evaluate", "paths", "trainer")
 
 
 @cache
 def _free_keys() -> tuple[str, ...]:
-    """Return the keys that are marked: those of parts wherever a choice lies."""
+    """Return the keys marked `free`, in all parts."""
     catalogue = Catalogue()
     return tuple(
         f"{slot}.{path}".lstrip(".")
@@ -46,14 +46,14 @@ def _free_keys() -> tuple[str, ...]:
 
 
 def is_free(key: str) -> bool:
-    """Return whether a key, or one above it, does not change what a run computes."""
+    """Return whether a key, or its parent, does not change the result of a run."""
     return any(key == free or key.startswith(f"{free}.") for free in _free_keys())
 
 
 def compare(before: Content, now: Content) -> list[str]:
-    """Return "key: before -> now" for each value that differs and changes the result.
+    """Return "key: before -> now" for each difference that changes the result.
 
-    Both are resolved. Files below their own `paths` are equal wherever those are.
+    Both are resolved. Files are compared relative to `paths`.
     """
     old, new = _flat(before), _flat(now)
     return [
@@ -69,7 +69,7 @@ def _flat(config: Content) -> Content:
 
 
 def _portable(value: Any, paths: dict[str, str]) -> Any:
-    """Return a file below one of `paths` as named from there, any other value as it is."""
+    """Return a file below `paths` relative to it, and any other value as it is."""
     for name, folder in paths.items():
         if isinstance(value, str) and (value == folder or value.startswith(f"{folder}/")):
             return f"${{paths.{name}}}{value.removeprefix(folder)}"
@@ -77,9 +77,9 @@ def _portable(value: Any, paths: dict[str, str]) -> Any:
 
 
 def changes(before: Content, now: Content) -> list[str]:
-    """Return how `now` differs from the configuration that a run began with, perhaps long ago.
+    """Return how `now` differs from the stored configuration of a run.
 
-    A key that is new since then counts as its default. One that no longer exists does not count.
+    Newer keys count as their default. Removed keys do not count.
     """
     before = with_current_names(before)
     lines = compare(before, now)
@@ -89,10 +89,10 @@ def changes(before: Content, now: Content) -> list[str]:
 
 
 def up_to_date(config: Content, catalogue: Catalogue) -> Content:
-    """Return a stored configuration, resolved, with keys that are new since then at their defaults.
+    """Return a stored configuration, resolved, with defaults for newer keys.
 
-    New keys of a part are as in the choice that it resembles most. Those that are marked `new` are
-    as in the default choice: it says what the code did before a choice could set them.
+    New keys of a part are as in the most similar choice. Keys marked `new` are as in the default
+    choice, which has the behaviour of the older code.
     """
     filled = config
     for slot, group in catalogue.slots.items():
@@ -104,7 +104,7 @@ def up_to_date(config: Content, catalogue: Catalogue) -> Content:
 
 
 def _most_like(part: Content, group: str, catalogue: Catalogue) -> Content:
-    """Return the choice that builds the same and has the most equal values."""
+    """Return the choice with the same `_target_` and the most equal values."""
     every = [catalogue.content(group, choice) for choice in catalogue.choices[group]]
     alike = [one for one in every if one.get("_target_") == part.get("_target_")]
     own = dict(leaves(part))
@@ -119,7 +119,7 @@ def _most_like(part: Content, group: str, catalogue: Catalogue) -> Content:
 
 
 def check_evaluation(config: Content, arguments: Sequence[str]) -> DictConfig:
-    """Return what `evaluation_problems` composes; print its problems and exit with 1, if any."""
+    """Return the configuration of an evaluation, or print its problems and exit with 1."""
     cfg, problems = evaluation_problems(config, arguments)
     if problems or cfg is None:
         refuse(problems)
@@ -129,11 +129,11 @@ def check_evaluation(config: Content, arguments: Sequence[str]) -> DictConfig:
 def evaluation_problems(
     config: Content, arguments: Sequence[str]
 ) -> tuple[DictConfig | None, list[str]]:
-    """Compose the evaluation of a finished run, and find all that is wrong with it.
+    """Compose the evaluation of a finished run and find all its problems.
 
     Args:
-        config: of the run, as stored.
-        arguments: overrides; `dataset=NAME` replaces the run's dataset, at its size of crops.
+        config: the run's stored configuration.
+        arguments: overrides; `dataset=NAME` replaces the run's dataset and keeps its crop size.
 
     Returns:
         The configuration, with one dataset and no weights to load, and the problems.
@@ -152,7 +152,7 @@ def evaluation_problems(
 
 
 def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
-    """Return a problem for each file or folder of `cfg.dataset` that lies in none of `folders`."""
+    """Return a problem for each path of `cfg.dataset` outside of `folders`."""
     content: Any = OmegaConf.to_container(cfg.dataset, resolve=True)
     allowed = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100
     problems = []
@@ -166,10 +166,10 @@ def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
 
 
 def check_model(config: Content) -> DictConfig:
-    """Return a finished run's configuration for its model alone, whose data may be elsewhere.
+    """Return a finished run's configuration for its model only; its data may be absent.
 
     Raises:
-        ValueError: it is no configuration of a run, or names what must not be built; all problems.
+        ValueError: it is not a run's configuration, or is unsafe; lists all problems.
     """
     catalogue = Catalogue()
     try:
@@ -182,7 +182,7 @@ def check_model(config: Content) -> DictConfig:
 
 
 class _RunComposer(Composer):
-    """Composes over a run's configuration in the place of conf/config.yaml."""
+    """Composes over a run's configuration instead of conf/config.yaml."""
 
     def __init__(self, catalogue: Catalogue, config: Content) -> None:
         super().__init__(catalogue)
@@ -192,12 +192,12 @@ class _RunComposer(Composer):
         self.base.dataset = _with_references(own, config["paths"], catalogue)
         self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
         self.base.backbone.weights = self.base.init_from = None  # model.pt has them all
-        # However many processes trained it, on whatever device, one evaluates it here.
+        # One process on this machine evaluates, independent of the training's devices.
         one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False, accelerator="auto")
         self.base.trainer = OmegaConf.merge(self.base.trainer, one)
 
     def chosen(self, overrides: Sequence[Override]) -> DictConfig | str:
-        """Return the run's configuration with the parts that the overrides choose."""
+        """Return the run's configuration with the choices of the overrides."""
         fresh, cfg = super().chosen(overrides), self.base.copy()
         if isinstance(fresh, str):
             return fresh
@@ -211,7 +211,7 @@ class _RunComposer(Composer):
         return cfg
 
     def problems_of(self, override: Override) -> list[str]:
-        """Return what is wrong with an override of an evaluation, apart from its key."""
+        """Return the problems of an override of an evaluation, except unknown keys."""
         line, root = override.input_line, slot_of(override).partition(".")[0]
         if override.is_sweep_override():
             return [f"{line}: several values; an evaluation takes one (a list is written [a,b])"]
@@ -219,16 +219,16 @@ class _RunComposer(Composer):
             return found
         if is_hydra(override) or (root in self.base and root not in _REACHED):
             return [
-                f"{line}: does not reach an evaluation, which is of the run as it was trained; "
-                f"it takes {', '.join(_REACHED)} and the keys below them"
+                f"{line}: cannot be changed in an evaluation of a trained run; "
+                f"allowed are {', '.join(_REACHED)} and the keys below them"
             ]
         return []
 
 
 def _with_references(saved: Content, paths: Content, catalogue: Catalogue) -> Content:
-    """Return a resolved dataset that refers to `paths.*` again, so that `paths.data=` works.
+    """Return a resolved dataset with references to `paths.*`, so `paths.data=` works.
 
-    What the run set otherwise (`dataset.root=`) stays as it was set.
+    Values that the run set otherwise (`dataset.root=`) stay.
     """
     for choice in catalogue.choices["dataset"]:
         content = catalogue.content("dataset", choice)

@@ -1,4 +1,4 @@
-"""Unknown keys and choices, each with the names that were probably meant."""
+"""Messages on unknown keys and choices, with the nearest right names."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from handpose.messages import did_you_mean, nearest
 _OF_HYDRA = ("_target_", "_partial_")
 _NO_READER = "no reader yet; dataset=manifest takes any labelled images (docs/guide/data.md)"
 _OF_TORCH = "no file yet; optimizer._target_=torch.optim.CLASS takes any optimizer of torch"
-# What other projects call a choice, without - and _ -> the choice here, or what to do instead.
+# {name of a choice in other projects, without - and _: the choice here, or what to do instead}
 _CHOICES: dict[str, dict[str, str]] = {
     "objective": dict.fromkeys(("simclr", "ntxent", "invariant"), "contrastive")
     | dict.fromkeys(("peclr", "equivariance"), "equivariant")
@@ -29,7 +29,7 @@ _CHOICES: dict[str, dict[str, str]] = {
     "logger": {"none": "csv", "wb": "wandb"},
     "trainer": {"cuda": "gpu", "fast": "debug"},
 }
-# What other projects call a key or a group -> the key here.
+# {name of a key or group in other projects: the key here}
 _KEYS = {
     "learning_rate": "optimizer.lr",
     "gpus": "trainer.devices",
@@ -43,7 +43,7 @@ _KEYS = {
 
 
 def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
-    """Return that a group has no such file, and which it has."""
+    """Return that a choice does not exist, with the existing ones."""
     plain = _plain(choice)
     same = next((other for other in choices if _plain(other) == plain), None)
     meant = same or _CHOICES.get(group, {}).get(plain)
@@ -59,12 +59,12 @@ def _plain(name: str) -> str:
 
 
 def unknown_keys(content: Content, tree: Content, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each key of a configuration that the tree of known keys lacks."""
+    """Return a problem for each unknown key of a configuration."""
     return [key_problem(path, tree, catalogue) for path in _missing(content, tree)]
 
 
 def _missing(content: Content, tree: Any, prefix: str = "") -> list[str]:
-    """Return the topmost paths that the tree lacks; where it has no keys, any are allowed."""
+    """Return the topmost unknown paths; a tree without keys allows any."""
     if not isinstance(tree, dict) or not tree:
         return []
     found = []
@@ -77,7 +77,7 @@ def _missing(content: Content, tree: Any, prefix: str = "") -> list[str]:
 
 
 def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
-    """Return that a key is unknown, and which one was meant."""
+    """Return that a key is unknown, with the nearest right one."""
     known = _KEYS.get(path)
     if near := [known] if known else spelled_like(path.split("."), tree):
         return f"{path}: no such key{did_you_mean(near)}"
@@ -97,7 +97,7 @@ def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
 
 
 def spelled_like(names: list[str], tree: Any) -> list[str]:
-    """Return the paths of the tree whose every name is spelled like the one in `names`."""
+    """Return the paths whose every name is spelled like the one in `names`."""
     if not names:
         return [""]
     if not isinstance(tree, dict):
@@ -111,14 +111,14 @@ def spelled_like(names: list[str], tree: Any) -> list[str]:
 
 
 def first_missing(path: str, tree: Content) -> str:
-    """Return a path as far as its first name that the tree lacks."""
+    """Return a path up to its first unknown name."""
     names = path.split(".")
     starts = [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
     return next((start for start in starts if not has(tree, start)), path)
 
 
 def _owners(path: str, catalogue: Catalogue) -> list[str]:
-    """Return the choices that have a key which the chosen one lacks, as `dataset=synthetic`."""
+    """Return the choices that have a key which the chosen one lacks (`dataset=synthetic`)."""
     for slot, group in catalogue.slots.items():
         if path.startswith(f"{slot}."):
             owners = catalogue.owners(group, path.removeprefix(f"{slot}."))
@@ -127,7 +127,7 @@ def _owners(path: str, catalogue: Catalogue) -> list[str]:
 
 
 def meant(name: str, catalogue: Catalogue) -> list[str]:
-    """Return the keys and groups whose last name is `name` or like it, those of a stage twice."""
+    """Return the keys and groups with a last name like `name`, in both stages."""
     if known := _KEYS.get(name):
         return [known]
     copies = tuple(f"{slot}." for slot, group in catalogue.slots.items() if slot != group)
@@ -144,13 +144,13 @@ def meant(name: str, catalogue: Catalogue) -> list[str]:
 
 
 def _groups_like(name: str, rest: str, catalogue: Catalogue) -> list[str]:
-    """Return what a first name may have meant that is no key: a group, or one of Hydra's keys."""
+    """Return groups or Hydra keys that an unknown first name may mean."""
     groups = [group for group in catalogue.choices if "/" not in group]
     return [f"hydra{rest}" if n == "hydra" else n for n in nearest(name, [*groups, "hydra"])]
 
 
 def override_key_problem(path: str, content: Content, catalogue: Catalogue) -> str | None:
-    """Return what is wrong with a key of the command line, given the configuration it changes."""
+    """Return what is wrong with a key of the command line."""
     for slot, group in catalogue.slots.items():
         if path.startswith(f"{slot}.") and isinstance(lookup(content, slot), str):
             return _follows(path, slot, group, catalogue)
@@ -169,7 +169,7 @@ def override_key_problem(path: str, content: Content, catalogue: Catalogue) -> s
 
 
 def _follows(path: str, slot: str, group: str, catalogue: Catalogue) -> str:
-    """Return what to write instead of a key below a reference to the part of both stages."""
+    """Return what to write instead of a key below a reference to the shared part."""
     own = f"choose its own on the same line ({group}@{slot}=CHOICE {path}=...), or "
     own = own if (group, slot) in catalogue.defaults else ""
     key = path.removeprefix(f"{slot}.")

@@ -1,4 +1,4 @@
-"""The contract of a dataset: one `Sample` per hand, and what is known without pixels."""
+"""Base class of datasets: one `Sample` per hand, and labels without pixels."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
@@ -28,7 +28,7 @@ class HandDataset(ABC):
     """One split of one source.
 
     Args:
-        split: "train", "val" or "test"; the official ones if the source has them.
+        split: "train", "val" or "test"; official if the source has them.
         image_size: S, the side in px of the crops to be made of it.
         crop_by: "box": the source's own boxes; "joints": a box about the true joints, as in the
             paper's protocol (it uses labels, also in pre-training).
@@ -36,9 +36,9 @@ class HandDataset(ABC):
     """
 
     name: str
-    # Licence: what its authors allow others to do with it.
+    # Licence terms.
     terms = "not known to this program; ask those who made the data"
-    # The boxes come from the joints, as the source has no others.
+    # Whether the source has only boxes from joints.
     box_from_joints = False
     # The checks of the configuration read these two in the source, without importing it:
     is_never_labelled = False  # no hand of it ever has joints
@@ -61,16 +61,16 @@ class HandDataset(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """The number of hands."""
+        """Return the number of hands."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """The hand at `index`, in the frame of its own image."""
+        """Return the hand at `index`, in the frame of its source image."""
 
     @property
     @abstractmethod
     def identities(self) -> np.ndarray:
-        """(N,) int64, equal for samples of one and the same pose; read without pixels."""
+        """(N,) int64, equal for samples of the same pose; read without pixels."""
 
     @property
     def capture_groups(self) -> np.ndarray:
@@ -83,7 +83,7 @@ class HandDataset(ABC):
         return {}
 
     def joints(self) -> Joints:
-        """The 2D labels of all hands; sources with other means read them without pixels."""
+        """Return the 2D labels of all hands; override to read them without pixels."""
         samples = [self[index] for index in range(len(self))]
         return Joints(
             uv=np.stack([sample.uv for sample in samples]),
@@ -93,7 +93,7 @@ class HandDataset(ABC):
 
     @abstractmethod
     def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
-        """The complete poses of hands as right hands (M, J, 3), metres; without pixels.
+        """Return the complete poses of hands as right hands (M, J, 3), metres, without pixels.
 
         Args:
             indices: of the hands; None for all.
@@ -108,7 +108,7 @@ class HandDataset(ABC):
     def fingerprint(self) -> str | None:
         """Equal for splits of the same samples in the same order; None if unknown.
 
-        Nothing made from a split without a fingerprint is reused by another run.
+        Results from a split without a fingerprint are not reused by other runs.
         """
         return None
 
@@ -139,7 +139,7 @@ class HandDataset(ABC):
 
 
 def joint_box(uv: np.ndarray) -> np.ndarray:
-    """The square (3,) about joints (N, 2): centre their mean, half-side the largest distance."""
+    """Return the square (3,) about joints (N, 2): their mean, and twice the largest distance."""
     centre = uv.mean(axis=0)
     radius = np.linalg.norm(uv - centre, axis=1).max()
     return np.array([*centre, max(2 * radius, 1.0)], dtype=np.float32)

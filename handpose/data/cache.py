@@ -1,4 +1,4 @@
-"""The cache: folders of memory-mapped arrays, built once and checked when they are reused."""
+"""The cache: folders of memory-mapped arrays, built once and checked at each use."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ _BLOCK = 1 << 22  # bytes read at a time
 class ArrayFolder(Mapping[str, np.ndarray]):
     """The arrays of a folder as read-only memory maps, opened on first use.
 
-    It is pickled as its path, so that a data worker maps the same files again.
+    Pickles as its path, so that a data worker maps the same files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +60,7 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def find_corruption(folder: Path, *, checksums: bool) -> str | None:
-    """Say how a folder of arrays is corrupt; None if it is whole.
+    """Return how a folder of arrays is corrupt; None if it is valid.
 
     Args:
         checksums: read every array and compare its CRC-32.
@@ -111,7 +111,7 @@ class ArrayFolderWriter:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[ArrayFolderWriter]:
-    """Write a folder of arrays in a temporary place beside it; publish it whole, or not at all."""
+    """Write a folder of arrays atomically: in a temporary folder beside it, then rename."""
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir(parents=True)
     writer = ArrayFolderWriter(partial)
@@ -136,18 +136,18 @@ def _checksum(path: Path) -> int:
 def ensure_built(
     folder: Path, find_problem: Callable[[], str | None], build: Callable[[], object]
 ) -> None:
-    """Build a folder of the cache unless it is whole; one process at a time.
+    """Build a folder of the cache unless it is valid; one process at a time.
 
-    A whole folder is only read, so a complete cache may be read-only.
+    A valid folder is only read, so a complete cache may be read-only.
 
     Args:
         folder: below the cache.
-        find_problem: returns None for a whole folder, "" for one that is missing or out of date,
+        find_problem: returns None for a valid folder, "" for one that is missing or out of date,
             or how it is corrupt. A corrupt one is set aside.
         build: creates the folder.
 
     Raises:
-        OSError: the cache cannot be written. A note says what was to be built.
+        OSError: the cache cannot be written. A note names the folder.
     """
     if find_problem() is None:
         return

@@ -15,7 +15,7 @@ import simplejpeg
 from handpose.files import LARGEST_IMAGE, regular
 
 _JPEG, _PNG, _TIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
-# No image of a hand comes near. A header that claims more would take gigabytes of memory.
+# Far more than any hand image. A header that claims more would take gigabytes of memory.
 _MOST_PIXELS = 100_000_000
 _ORIENTATION = 0x0112  # EXIF's tag
 _AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -28,8 +28,8 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
     Greyscale becomes three equal channels; transparency is dropped.
 
     Args:
-        upright: turn it as its EXIF says, as viewers do; else as it is stored, because the labels
-            of datasets ignore EXIF.
+        upright: apply the EXIF orientation, as viewers do. If False, keep the stored orientation,
+            as the labels of datasets ignore EXIF.
 
     Raises:
         ValueError: missing, empty, cut short, corrupt, too large or not an image; names the file.
@@ -47,7 +47,7 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
 
 
 def is_turned(path: Path) -> bool:
-    """Whether the EXIF of a readable image turns it; few images have any."""
+    """Return whether EXIF turns a readable image."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
         return (b"Exif" in start or not start.startswith(_JPEG)) and _has_turn(file)
@@ -67,7 +67,7 @@ def _decode(content: bytes, flags: int) -> np.ndarray:
 
 
 def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
-    """By simplejpeg: OpenCV's pixels, faster, and with an error if a file ends too early.
+    """Decode with simplejpeg: OpenCV's pixels, faster, and an error for a cut file.
 
     OpenCV decodes the lower part of a cut JPEG as grey without an error. So what is left to it
     (greyscale, CMYK) must have its end marker.
@@ -91,7 +91,7 @@ def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
 
 
 def _has_turn(file: BinaryIO) -> bool:
-    """Whether the header says so; Pillow reads no further."""
+    """Return whether the header has an EXIF turn; reads the header only."""
     try:
         with PIL.Image.open(file) as image:
             return image.getexif().get(_ORIENTATION, 1) not in (0, 1)
@@ -100,7 +100,7 @@ def _has_turn(file: BinaryIO) -> bool:
 
 
 def _decode_by_opencv(content: bytes, flags: int) -> np.ndarray:
-    """OpenCV returns None for most of what it cannot read, and raises at absurd sizes."""
+    """Decode with OpenCV; raises ValueError if it returns None or fails."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
@@ -111,7 +111,7 @@ def _decode_by_opencv(content: bytes, flags: int) -> np.ndarray:
 
 
 def _check_stated_size(content: bytes) -> None:
-    """For formats of many versions, by Pillow, which reads no further than the header."""
+    """Check the size in the header with Pillow, for formats of many versions."""
     try:
         with PIL.Image.open(io.BytesIO(content)) as image:
             size = image.size

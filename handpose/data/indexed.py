@@ -1,4 +1,4 @@
-"""A dataset on disk, opened through its index: what all real sources share."""
+"""Base class of datasets on disk, opened through their index."""
 
 import hashlib
 import logging
@@ -20,12 +20,12 @@ from handpose.records import Sample
 from handpose.skeleton import NUM_JOINTS
 
 _log = logging.getLogger(__name__)
-_CUT_SEED = 20190912  # the cut into training and validation is the same in every run
+_CUT_SEED = 20190912  # the same validation cut in every run
 _LABELS = ("uv", "uv_valid", "xyz", "xyz_valid", "K", "scale")
 
 
 class IndexedDataset(HandDataset):
-    """One split of a source whose annotations are read once, into an index.
+    """One split of a source, opened through an index of its annotations.
 
     A subclass lists the files to watch for changes and reads the annotations. The first indented
     block of its module's docstring is the layout that error messages show.
@@ -81,7 +81,7 @@ class IndexedDataset(HandDataset):
         """Read all annotations, of every split."""
 
     def options(self) -> Any:
-        """Plain values, beside the root, on which the index depends."""
+        """Return the plain values, beside the root, that the index depends on."""
         return None
 
     def read_image(self, path: Path) -> np.ndarray:
@@ -89,11 +89,11 @@ class IndexedDataset(HandDataset):
         return read_image(path)
 
     def may_ignore(self, problem: Problem) -> bool:
-        """Whether training continues without this bad file or record, unasked."""
+        """Return whether training continues without this bad file or record."""
         return False
 
     def relative(self, path: Path) -> str:
-        """A path below the root as the index and the problems name it."""
+        """Return a path relative to the root, as in the index and the problems."""
         return path.relative_to(self.root).as_posix()
 
     def _refuse_unless_known(self, quarantine: str | None) -> None:
@@ -107,13 +107,13 @@ class IndexedDataset(HandDataset):
             raise BrokenDataError(
                 f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
                 f"Fix them, or leave them out: scripts/doctor.py dataset={self.name} "
-                "--quarantine FILE lists them in FILE, and dataset.quarantine=FILE accepts that.",
+                "--quarantine FILE lists them, and dataset.quarantine=FILE leaves them out.",
                 unknown,
                 is_fatal=False,
             )
 
     def _choose(self, val_fraction: float | None) -> np.ndarray:
-        """The rows (N,) of this split."""
+        """Return the rows (N,) of this split."""
         split = np.asarray(self._arrays["split"])
         if val_fraction is None or self.split == "test":
             return np.flatnonzero(split == SPLITS.index(self.split))
@@ -127,13 +127,13 @@ class IndexedDataset(HandDataset):
         return len(self.rows)
 
     def image_name(self, index: int) -> str:
-        """The path of a hand's image, relative to the root."""
+        """Return the path of a hand's image, relative to the root."""
         image, ends = int(self._arrays["image"][self.rows[index]]), self._arrays["name_end"]
         start = int(ends[image - 1]) if image else 0
         return self._arrays["name"][start : int(ends[image])].tobytes().decode()
 
     def labels(self, index: int) -> dict[str, np.ndarray]:
-        """The fields of the hand's `Sample` that need neither pixels nor a box."""
+        """Return the fields of the hand's `Sample` that need neither pixels nor a box."""
         number = self._arrays["annotation"][self.rows[index]]
         return {key: np.array(self._arrays[key][number]) for key in _LABELS}
 
@@ -148,7 +148,7 @@ class IndexedDataset(HandDataset):
         )
 
     def _box(self, row: int) -> np.ndarray:
-        """The stated box (3,), or the largest central square of the image."""
+        """Return the stated box (3,), or the largest central square of the image."""
         box = self._arrays["box"][row]
         if np.isnan(box).any():
             width, height = self._arrays["size"][self._arrays["image"][row]]
@@ -200,7 +200,7 @@ class IndexedDataset(HandDataset):
         return bool((self._num_metric_joints(self.rows) >= LEAST_TO_ALIGN).any())
 
     def _num_metric_joints(self, rows: np.ndarray) -> np.ndarray:
-        """(N,) how many joints these hands have in metres before a camera."""
+        """Return (N,) how many joints these hands have in metres before a camera."""
         numbers = self._arrays["annotation"][rows]
         has_camera = (self._arrays["K"][numbers] != np.eye(3)).any(axis=(1, 2))
         return has_camera * self._arrays["xyz_valid"][numbers].sum(axis=1)

@@ -1,4 +1,4 @@
-"""Datasets -> batches: views for pre-training, targets for fine-tuning and evaluation."""
+"""Batches from datasets: views for pre-training, targets for fine-tuning and evaluation."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -27,9 +27,9 @@ class ViewDataset(Dataset[dict[str, Views]]):
     Args:
         source: the hands.
         augmentations: of each part, by its name.
-        seed: with (time, index), all that the drawn partner and parameters depend on.
-        mined: partners, one of which gives the second view; None for the sample itself.
-        mined_parts: the parts whose second view it gives.
+        seed: with (time, index), determines the partner and the parameters.
+        mined: partners for the second view; None for the sample itself.
+        mined_parts: the parts that use mined partners.
         unreadable: records which unreadable images were replaced; None: they are an error.
     """
 
@@ -105,7 +105,7 @@ class TargetDataset(Dataset[Target]):
         source: the hands.
         augmentation: of the crop.
         reference_bone: the bone whose length is 1.
-        seed: with (time, index), all that the drawn parameters depend on.
+        seed: with (time, index), determines the parameters.
         indices: (M,) int, the labelled samples; None for all.
         unreadable: records which unreadable images were replaced; None: they are an error.
     """
@@ -202,7 +202,7 @@ def build_loader(
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:
-    """The part of a batch that one process takes."""
+    """Return the part of a batch that one process takes."""
     if num_ranks > 1 and batch_size // num_ranks < _LEAST_TO_NORMALISE:
         raise ValueError(
             f"a batch of {batch_size} for {num_ranks} processes: BatchNorm needs "

@@ -1,18 +1,18 @@
-"""A source whose hands are cropped by predicted boxes: the second pass of an evaluation."""
+"""A source with predicted boxes, for the second pass of an evaluation."""
 
 import numpy as np
 
 from handpose.data.base import HandDataset, joint_box
 from handpose.records import Sample
 
-# A second box this many times larger or smaller than the first is no hand's.
+# A second box this many times larger or smaller than the first is not a hand's.
 _MAX_RATIO = 5.0
 
 
 class Recropped(HandDataset):
     """A source with the boxes about predicted joints, if those are usable.
 
-    The boxes are as of `crop_by=joints`: they suit a model that was trained on such.
+    The boxes are those of `crop_by=joints`, and suit a model trained with it.
 
     Args:
         uv: (N, J, 2) predicted joints in px of the source images.
@@ -48,7 +48,7 @@ def recrop(sample: Sample, box: np.ndarray) -> Sample:
 
 
 def _is_usable(box: np.ndarray, sample: Sample) -> bool:
-    """Whether a box (3,) is finite, its centre on the image, its side like the first box's."""
+    """Return whether a box is finite, centred on the image and about the first one's size."""
     height, width = sample.image.shape[:2]
     if not np.isfinite(box).all():
         return False

@@ -1,4 +1,4 @@
-"""Which samples, in which order: functions of (seed, epoch), so that a restart repeats them."""
+"""Samples and their order as functions of (seed, epoch), so that a restart repeats them."""
 
 from collections.abc import Iterator
 
@@ -14,21 +14,21 @@ _LEAST = 2  # identities: BatchNorm has no statistics of a single sample
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (time, index): the sample, and how often it was drawn before.
 
-    In training an epoch has `length` samples, shuffled. Every stratum has its share of them, and
+    In training, an epoch has `length` shuffled samples. Every stratum has its share of them, and
     uses all its samples before it repeats one. Otherwise every index occurs once, at time 0, so
-    that validation sees the same samples in every epoch.
+    that every validation has the same samples.
 
-    Of W processes each takes every W-th training sample, so that batches of b are together the
-    batches of W b that one process has. Outside training every process takes all samples.
+    Each of W processes takes every W-th training sample: W batches of size b equal one batch of
+    size W b of a single process. Outside training, every process takes all samples.
 
     Lightning calls `set_epoch` before each epoch.
 
     Args:
         strata: (samples, weight) of each source, in the order of the indices.
-        seed: with the epoch, all that the order depends on.
+        seed: with the epoch, determines the order.
         shuffle: whether this is training.
-        mixed: outside training, one random order, the same for every seed, so that a batch holds no
-            neighbours of one recording; False: in order.
+        mixed: outside training, use a random order, the same for every seed, so that a batch has
+            no neighbouring frames; False: in order.
         length: of a training epoch; None for as many samples as there are.
         rank: of this process.
         num_ranks: number of processes.
@@ -81,7 +81,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return iter((time, index) for time, index in draws[own].tolist())
 
     def _draws(self, place: int, quota: int) -> np.ndarray:
-        """(quota, 2) of (time, index): what a stratum gives to this epoch."""
+        """Return (quota, 2) of (time, index): a stratum's part of this epoch."""
         count, first = self.strata[place][0], sum(count for count, _ in self.strata[:place])
         if quota == 0:
             return np.empty((0, 2), dtype=np.int64)
@@ -93,7 +93,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return np.stack((times, first + places), axis=1)
 
     def __len__(self) -> int:
-        """The number of samples of this process; it is the same in all of them."""
+        """Return the number of samples of each process."""
         return self.length // self.num_ranks if self.shuffle else self.length
 
 
@@ -113,7 +113,7 @@ def quotas(strata: Strata, total: int) -> list[int]:
 
 
 def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
-    """Return the one source of randomness of a sample.
+    """Return the random generator of a sample.
 
     Args:
         time: how often the sample was drawn before.
@@ -122,7 +122,7 @@ def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
 
 
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
-    """Choose the labelled part of a split, by whole identities; return indices (M,) in order.
+    """Choose the labelled part of a split by identities; return ascending indices (M,).
 
     Args:
         identities: (N,) int64, of each sample.

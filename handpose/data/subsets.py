@@ -1,7 +1,7 @@
-"""Subsets that stay the same when a file is added or left out.
+"""Subsets that do not change when a file is added or left out.
 
-The lot of a number is a hash of that number and a seed, so it does not depend on any other number:
-a group stays on its side of a cut whatever is added beside it. N numbers.
+The lot of a number is a hash of the number and a seed. So a group stays on its side of a cut when
+others are added. N numbers.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ _BYTES = 6  # of a hash: exact as float64, and below 2**52, the range that `Mix`
 
 
 def number_of(name: str) -> int:
-    """A number that stands for a name, the same on every machine."""
+    """Return a number for a name, the same on every machine."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=_BYTES).digest()
     return int.from_bytes(digest, "little")
 
@@ -35,7 +35,7 @@ def lots(numbers: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> np.ndarray:
-    """Select (N,) bool the numbers whose lot is below `fraction`; equal numbers share one answer.
+    """Select (N,) bool the numbers with a lot below `fraction`; equal numbers agree.
 
     Of M distinct numbers the share is `fraction` on average, with a standard deviation of
     sqrt(fraction (1 - fraction) / M).
@@ -43,7 +43,7 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
     Args:
         numbers: (N,) int64.
         fraction: 0 to 1; a smaller share lies inside a larger one of the same seed.
-        at_least: number of distinct numbers, those of the smallest lots, to select in any case.
+        at_least: lowest number of distinct numbers to select, those with the smallest lots.
     """
     if fraction >= 1:
         return np.ones(len(numbers), dtype=bool)
@@ -56,7 +56,7 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
 def cut(groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
     """Select (N,) bool the samples whose group is held out.
 
-    Of two groups or more never all are held out, nor none unless `fraction` is 0.
+    Of two or more groups, at least one is held out (unless `fraction` is 0) and one is not.
 
     Args:
         groups: (N,) int64, of each sample.
@@ -68,7 +68,7 @@ def cut(groups: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
 
 
 def occurrence(numbers: np.ndarray) -> np.ndarray:
-    """(N,): how many equal numbers come before each, so that with it every row is unique."""
+    """Return (N,) how many equal numbers come before each."""
     order = np.argsort(numbers, kind="stable")
     _, start, count = np.unique(numbers[order], return_index=True, return_counts=True)
     ranks = np.empty(len(numbers), dtype=np.int64)

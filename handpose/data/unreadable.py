@@ -1,6 +1,6 @@
 """Images that become unreadable during training: retried, replaced, listed, limited.
 
-In evaluation they are retried and then an error, because other images give another number.
+In evaluation an image is retried and then an error, as a replacement would change the result.
 """
 
 import csv
@@ -49,7 +49,7 @@ class UnreadableList:
         self.limit = limit
 
     def names(self) -> set[str]:
-        """The images listed so far, by any process."""
+        """Return the images listed so far, by any process."""
         if not self.path.exists():
             return set()
         with self.path.open(newline="", encoding="utf-8") as file:
@@ -87,7 +87,7 @@ def read_sample(
         unreadable: records which images are replaced; None: an unreadable image is an error.
 
     Raises:
-        UnreadableError: the image cannot be read, and no other may or can replace it.
+        UnreadableError: the image cannot be read and cannot be replaced.
         ValueError: too many images cannot be read.
     """
     for place in chain([index], others):
@@ -102,7 +102,7 @@ def read_sample(
 
 
 def _read_patiently(source: HandDataset, place: int, unreadable: UnreadableList | None) -> Sample:
-    """Retries after a pause, unless the image is known to be unreadable."""
+    """Read a sample, with retries after a pause unless it is known to be unreadable."""
     for pause in _PAUSES:
         try:
             return source[place]

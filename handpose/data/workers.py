@@ -1,4 +1,4 @@
-"""Worker processes of a run: how many, how they start, and how they end."""
+"""Worker processes of a run: number, start and end."""
 
 import atexit
 import errno
@@ -45,8 +45,8 @@ def leaving_signals_to_the_run() -> Iterator[None]:
 def begin_worker(worker: int) -> None:
     """Ignore the signals of the run, and end a worker that cannot send its batches.
 
-    Slurm, or Ctrl-C, tells every process of a job to stop, but the run still needs its workers.
-    Python only prints why a worker cannot send a batch, and the run would wait forever.
+    Slurm and Ctrl-C signal every process of a job, but the run still needs its workers. If a worker
+    cannot send a batch, Python only prints the reason, and the run would wait forever.
     """
     for number in _OF_THE_RUN:
         signal.signal(number, signal.SIG_IGN)

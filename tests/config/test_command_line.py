@@ -212,7 +212,7 @@ def test_its_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
 )  # fmt: skip
 def test_a_sweep_has_one_name_and_place(argument: str, refused: Refused) -> None:
     printed = refused("-m", "seed=1,2", argument)
-    assert f"- {argument}: a sweep has one of it for all its cells" in printed
+    assert f"- {argument}: is the same for all cells of a sweep" in printed
 
 
 @pytest.mark.parametrize("written", ["hydra.sweeper.params.seed=1,2", "+hydra.sweeper.params.x=1"])
@@ -231,7 +231,7 @@ def test_a_sweep_of_its_name_in_a_file(tmp_path: Path, capsys: pytest.CaptureFix
     (folder / "study.yaml").write_text(text)
     with pytest.raises(SystemExit):
         check_command_line(["--config-dir", str(folder.parent), "-m", "experiment=study"])
-    assert "sweep=a,b: a sweep has one of it" in capsys.readouterr().err
+    assert "sweep=a,b: is the same for all cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_it_is_found_one_level_off(
     with pytest.raises(SystemExit):
         check_command_line([*options, f"dataset.root={tmp_path / given}"])
     said = capsys.readouterr().err
-    assert f"{name} is not there, but near: write {shlex.quote(f'dataset.root={right}')}" in said
+    assert f"{name} is not there; write {shlex.quote(f'dataset.root={right}')}" in said
     check_command_line([*options, f"dataset.root={right}"])
 
 

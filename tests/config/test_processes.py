@@ -51,7 +51,7 @@ def test_a_batch_that_cannot_be_divided(refused: Refused) -> None:
 
 def test_synchronised_statistics_without_a_gpu(refused: Refused) -> None:
     several = ("trainer.devices=2", "trainer.sync_batchnorm=true")
-    assert "on GPUs alone" in refused(*several, "trainer.accelerator=cpu")
+    assert "on GPUs only" in refused(*several, "trainer.accelerator=cpu")
 
 
 def test_other_machines_without_a_launcher(refused: Refused) -> None:

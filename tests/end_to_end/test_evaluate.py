@@ -164,8 +164,8 @@ def test_a_moved_dataset_is_found_by_its_folder(
 REFUSED = {
     ("dataset=freihnd",): "did you mean freihand?",
     ("dataset.rooot=x",): "did you mean dataset.root?",
-    ("backbone=resnet50",): "does not reach an evaluation",
-    ("hydra.run.dir=x",): "does not reach an evaluation",
+    ("backbone=resnet50",): "cannot be changed in an evaluation",
+    ("hydra.run.dir=x",): "cannot be changed in an evaluation",
     ("dataset=freihand,mpii",): "several values",
     ("dataset=freihand", "dataset.root=nowhere"): "no such directory",
     ("--submission", "out.zip"): "not synthetic",

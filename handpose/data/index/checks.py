@@ -1,4 +1,4 @@
-"""Checks of what a source found: images, labels and boxes, each problem by name and reason."""
+"""Checks of images, labels and boxes of a source."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ def unreadable_images(root: Path, collector: Collector, read: ReadImage) -> list
     """Decode every image, fill in the columns of `IMAGE` and return the numbers of the bad ones.
 
     Args:
-        collector: with all images; takes the problems.
+        collector: has all images; records the problems.
         read: path -> (H, W, 3); a ValueError says, after the path, why an image cannot be used.
     """
     columns, bad, turned, end = collector.columns, [], [], 0

@@ -1,6 +1,6 @@
-"""What a source finds in a dataset root: the labels of hands, problems and counts.
+"""Collects the labels of hands, problems and counts of a dataset root.
 
-J = 21 joints in our order. `handpose.data.label_checks` checks what the numbers mean.
+J = 21 joints in our order. `handpose.data.label_checks` checks the values.
 """
 
 from array import array
@@ -20,12 +20,12 @@ from handpose.files import shown
 from handpose.geometry.camera import project
 from handpose.skeleton import NUM_JOINTS
 
-_LARGEST = 1e6  # of any number of a label, whatever its unit
+_LARGEST = 1e6  # largest plausible number of a label, in any unit
 _CENTRAL_BOX = np.full(3, np.nan)  # of an image whose size is not known yet
 
 
 class Annotation(NamedTuple):
-    """The labels of a hand; what is not labelled may be left out."""
+    """The labels of a hand; missing ones may be omitted."""
 
     uv: np.ndarray | None = None  # (J, 2) px; None: the projection of a complete xyz
     uv_valid: np.ndarray | None = None  # (J,) bool; None: all, if there is a uv
@@ -52,7 +52,7 @@ class Hand(NamedTuple):
 
 
 class Collector:
-    """Takes what a source finds; a bad record becomes a problem, and its hands are left out."""
+    """Collects the annotations of a source; a bad record becomes a problem without hands."""
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
@@ -158,7 +158,7 @@ class Collector:
         return self.images[image]
 
     def turned(self, images: list[str]) -> None:
-        """Note the images that EXIF would turn, if the labels may be in px of either form."""
+        """Report images with an EXIF turn if the labels may be in px of either orientation."""
         if self.upright or not images:
             return
         count = "1 image" if len(images) == 1 else f"{len(images)} images"
@@ -188,7 +188,7 @@ def as_array(value: Any, *shape: int) -> np.ndarray:
 
 
 def _completed(annotation: Annotation) -> dict[str, Any]:
-    """Every field in place: what is missing is 0 and invalid, a missing K the identity."""
+    """Fill in missing fields with 0 and invalid, and a missing K with the identity."""
     uv, uv_valid, xyz, xyz_valid, K, scale = annotation
     if xyz_valid is None:
         xyz_valid = np.full(NUM_JOINTS, xyz is not None)
@@ -211,7 +211,7 @@ def _completed(annotation: Annotation) -> dict[str, Any]:
 
 
 def _find_fault(*, xyz: Any, uv: Any, xyz_valid: Any, K: Any, scale: float, **_: Any) -> str | None:
-    """Why a completed annotation cannot be used, or None."""
+    """Return why a completed annotation cannot be used, or None."""
     if not _is_number(K) or K[0, 0] <= 0 or K[1, 1] <= 0 or K[2].tolist() != [0, 0, 1]:
         return f"K is not a camera matrix: {np.asarray(K).tolist()}"
     for name, points in (("xyz", xyz), ("uv", uv)):
@@ -229,5 +229,5 @@ def _find_fault(*, xyz: Any, uv: Any, xyz_valid: Any, K: Any, scale: float, **_:
 
 
 def _is_number(values: np.ndarray) -> bool:
-    """Whether all are finite and of a plausible size."""
+    """Return whether all are finite and of a plausible size."""
     return bool((np.abs(values) <= _LARGEST).all())

@@ -1,4 +1,4 @@
-"""The columns of an index, which grow on disk row by row: memory is flat in the dataset's size."""
+"""The columns of an index, which grow on disk row by row in constant memory."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -65,7 +65,7 @@ class Columns:
         self._files[name].write(rows)
 
     def read(self, name: str) -> np.ndarray:
-        """All rows so far (N, *shape), as a memory map."""
+        """Return all rows so far (N, *shape), as a memory map."""
         dtype, shape = _SCHEMA[name]
         self._files[name].flush()
         path = self._folder / name

@@ -1,4 +1,4 @@
-"""JSON files of any size, one record at a time.
+"""Reads JSON files of any size, one record at a time.
 
 The standard decoder reads each record. It takes NaN and Infinity as numbers, so that a source can
 name the record that holds them. A key that occurs twice in an object is an error.
@@ -123,7 +123,7 @@ class _Text:
         return bool(block)
 
     def peek(self) -> str:
-        """The next character that is not space; empty at the end."""
+        """Return the next character that is not space; "" at the end."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
@@ -132,7 +132,7 @@ class _Text:
                 return ""
 
     def _take(self, expected: str) -> str:
-        """The next character, one of those expected."""
+        """Return the next character; raises unless it is expected."""
         found = self.peek()
         if found and found in expected:
             self._at += 1

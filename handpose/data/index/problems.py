@@ -1,4 +1,4 @@
-"""Bad files and records of a dataset on disk, and the quarantine: those that a user leaves out."""
+"""Bad files and records of a dataset, and the quarantine: a list of those to leave out."""
 
 import csv
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class BrokenDataError(ValueError):
 
     Attributes:
         problems: all the reasons.
-        is_fatal: nothing of it can be used; otherwise a quarantine of the problems lets it load.
+        is_fatal: nothing is usable; otherwise a quarantine of the problems lets it load.
     """
 
     def __init__(self, message: str, problems: list[Problem], *, is_fatal: bool) -> None:

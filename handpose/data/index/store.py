@@ -1,4 +1,4 @@
-"""Builds an index, keeps it in the cache, and opens it again while its source is unchanged."""
+"""Builds an index, caches it, and reopens it while its source is unchanged."""
 
 import hashlib
 import inspect
@@ -23,7 +23,7 @@ _SUMMARY = "summary.json"
 
 
 class Source(Protocol):
-    """What an index is built from; see `handpose.data.indexed.IndexedDataset`."""
+    """The source of an index; see `handpose.data.indexed.IndexedDataset`."""
 
     name: str
     root: Path
@@ -35,7 +35,7 @@ class Source(Protocol):
 
 
 class Index(NamedTuple):
-    """A dataset root as arrays, and what was found while reading it."""
+    """A dataset root as arrays, with problems and counts."""
 
     arrays: ArrayFolder
     fingerprint: str  # of the source's annotations and images, and of the code that read them
@@ -46,7 +46,7 @@ class Index(NamedTuple):
 
 
 def open_index(source: Source, cache: Path) -> Index:
-    """Open the index of a dataset root; build it if there is none, or if the source has changed.
+    """Open the index of a dataset root; build it if it is missing or the source has changed.
 
     Args:
         source: the dataset; its root is only read.
@@ -69,7 +69,7 @@ def open_index(source: Source, cache: Path) -> Index:
 
 
 def _find_problem(folder: Path, root: Path, fingerprint: str) -> str | None:
-    """None for a whole index, "" for one that is missing or out of date, or how it is corrupt."""
+    """Return None for a valid index, "" if missing or out of date, else the corruption."""
     if not os.path.lexists(folder):
         return ""
     try:
@@ -93,12 +93,12 @@ def _open(folder: Path) -> Index:
 
 
 def _bad_files(root: Path, problems: Iterable[Problem]) -> str:
-    """The states of the bad files: one that is fixed in place changes no folder."""
+    """Return the states of the bad files; fixing one in place changes no folder."""
     return _states([root / problem.file.split("#")[0] for problem in problems])
 
 
 def _states(paths: list[Path]) -> str:
-    """A digest of the sizes and times of files and folders, present or missing."""
+    """Return a digest of the sizes and times of files and folders, present or missing."""
     digest = hashlib.sha256()
     for path in paths:
         status = path.stat() if path.exists() else None
@@ -109,12 +109,12 @@ def _states(paths: list[Path]) -> str:
 
 @cache
 def _code(reader: Path) -> bytes:
-    """A digest of the code on which an index depends: one of another version is not reused."""
+    """Return a digest of the code that the index depends on."""
     return hashlib.sha256(b"".join(path.read_bytes() for path in _code_files(reader))).digest()
 
 
 def _code_files(reader: Path) -> list[Path]:
-    """More than a source imports, so that nothing is forgotten: joint orders, cameras, images."""
+    """Return the files of that code: also joint orders, cameras and images."""
     package = Path(__file__).parents[2]
     files = [*(package / "data").rglob("*.py"), *(package / "geometry").glob("*.py")]
     return [reader, *sorted(files), package / "skeleton.py"]

@@ -1,4 +1,4 @@
-"""Tables that a user writes, one row per hand: CSV or JSON lines."""
+"""Reads a user's tables, one row per hand: CSV or JSON lines."""
 
 import csv
 import json
@@ -33,9 +33,9 @@ class RowFormat(NamedTuple):
 def table_rows(
     collector: Collector, path: Path, name: str, row_format: RowFormat
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read a user's table as ("name#line", row by keys); bad rows and a bad file become problems.
+    """Read the rows of a user's table as ("name#line", row); bad rows become problems.
 
-    Unknown names are refused, because a misspelt one would count as absent.
+    Unknown names are refused, as a misspelt one would count as absent.
 
     Args:
         path: of the file, with one of `SUFFIXES`.
@@ -71,7 +71,7 @@ def _csv_rows(
 
 
 def _array(cells: dict[str, str], names: list[list[str]]) -> list[Any] | None:
-    """Numbers in rows, None for an empty cell; None if all are empty or absent."""
+    """Convert cells to numbers, None for an empty one; None if all are empty or absent."""
     if not any(cells.get(name) for row in names for name in row):
         return None
     rows = [[float(cells[n]) if cells.get(n) else None for n in row] for row in names]
@@ -93,7 +93,7 @@ def _json_rows(
 
 
 def _unknown(names: Sequence[str], known: tuple[str, ...]) -> str | None:
-    """Which names are unknown or occur twice, with the nearest right ones; None for none."""
+    """Return unknown or repeated names with the nearest right ones, or None."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         return f"the column {twice[0]} occurs twice"

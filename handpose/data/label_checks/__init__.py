@@ -1,6 +1,6 @@
-"""Whether labels can be those of hands. Runs once, when an index is built.
+"""Plausibility checks of labels, run once when an index is built.
 
-`per_source.py` looks for what is wrong with a source as a whole, and names the likely cause: such a
-source is refused. `per_hand.py` checks each hand: one that cannot be right is a bad record, to be
-fixed or left out by a quarantine. Limits are far from any real hand; what is unusual is a warning.
+`per_source.py` checks a source as a whole and refuses a wrong one with the likely cause.
+`per_hand.py` checks each hand; an impossible one is a bad record, to fix or to leave out by a
+quarantine. Limits are far from any real hand; unusual values are warnings.
 """

@@ -1,4 +1,4 @@
-"""The labels of many hands at once, and their lengths and angles.
+"""Labels of many hands as arrays, with lengths and angles.
 
 B hands, J = 21 joints, 20 bones. float64, NaN where unlabelled.
 """
@@ -22,7 +22,7 @@ _PARENTS, _CHILDREN = np.array(BONES).T
 
 
 class Hands(NamedTuple):
-    """A block of hands. A hand without a camera has xyz in a unit of its own."""
+    """A block of hands. Without a camera, xyz is in an unknown unit."""
 
     row: np.ndarray  # (B,) its row of the index
     uv: np.ndarray  # (B, J, 2) px
@@ -58,12 +58,12 @@ def blocks(columns: Columns, rows: np.ndarray) -> Iterator[Hands]:
 
 
 def has_camera(hands: Hands) -> np.ndarray:
-    """(B,) bool: xyz is in metres."""
+    """Return (B,) bool, whether xyz is in metres."""
     return np.isfinite(hands.K[:, 0, 0])
 
 
 def relative_bones(points: np.ndarray) -> np.ndarray:
-    """Points (B, J, D) -> (B, 20) log of each bone's length over an adult's; NaN if unlabelled."""
+    """Return (B, 20) log of bone length over an adult's; points (B, J, D); NaN if unlabelled."""
     lengths = np.linalg.norm(points[:, _CHILDREN] - points[:, _PARENTS], axis=2)
     return np.log(np.maximum(lengths, 1e-9)) - np.log(ADULT)
 
@@ -81,12 +81,12 @@ def median(values: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def sizes(hands: Hands) -> np.ndarray:
-    """(B,) the length of the bones in metres over an adult's; NaN without a camera."""
+    """Return (B,) total bone length over an adult's; NaN without a camera."""
     return np.exp(median(relative_bones(hands.xyz))) + 0 * hands.K[:, 0, 0]
 
 
 def projection_errors(hands: Hands) -> np.ndarray:
-    """(B, J) px between uv and the projection of xyz; NaN where a label or K is missing."""
+    """Return (B, J) px between uv and the projected xyz; NaN if one or K is missing."""
     with np.errstate(all="ignore"):  # a joint at depth 0 is found by another check
         return np.linalg.norm(project(hands.K, hands.xyz) - hands.uv, axis=2)
 
@@ -97,7 +97,7 @@ def plain(number: float) -> str:
 
 
 def palm_bend(hands: Hands) -> np.ndarray:
-    """(B,) how far thumb and fingers lie and bend towards the palm of the stated side.
+    """Return (B,) how far thumb and fingers bend towards the palm of the stated side.
 
     The mean sine of the four fingers' middle joints, which bend one way only, plus the thumb's
     distance from the plane of the palm over the palm's length. It is 0.1 to 1.8 for synthetic

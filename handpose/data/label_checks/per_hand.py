@@ -1,4 +1,4 @@
-"""Faults of a single hand's labels or box: it cannot be right.
+"""Finds impossible labels or boxes of single hands.
 
 Limits are wide: over a million noisy but usable labels must pass. J = 21 joints.
 """
@@ -31,14 +31,14 @@ _FURTHEST = 3.0  # image sides that a joint may lie outside the image
 _LEAST_SIDE = 2.0  # px: no hand can be seen in a smaller box
 _LARGEST_BOX = 10.0  # times the image
 # Part of the hand's extent by which a joint at the origin is away from all others: in 2D, in 3D
-# (where the root of a relative pose lies there).
+# (the root of a relative pose is there).
 _APART = {2: 0.2, 3: 0.5}
 
 _Reasons = dict[int, str]  # place in the block: why the hand cannot be right
 
 
 class Fault(NamedTuple):
-    """A hand that cannot be right."""
+    """An impossible hand."""
 
     row: int  # of the index
     reason: str
@@ -56,7 +56,7 @@ def find_faults(hands: Hands) -> list[Fault]:
 
 
 def placeholders(points: np.ndarray) -> np.ndarray:
-    """(B, J, D) -> (B, J) bool: joints at the origin (or at -1) and far from the hand's others."""
+    """Return (B, J) bool for (B, J, D): joints at 0 or -1, far from the hand's others."""
     suspects = (points == 0).all(axis=2) | (points == -1).all(axis=2)
     for hand in np.flatnonzero(suspects.any(axis=1)):
         others = points[hand][~suspects[hand] & np.isfinite(points[hand]).all(axis=1)]
@@ -137,7 +137,7 @@ def _far_off(hands: Hands) -> _Reasons:
         at, size = (
             " x ".join(f"{v:g}" for v in row) for row in (hands.uv[i, joint], hands.size[i])
         )
-        return f"joint {joint} lies at {at}, far off the image of {size} px"
+        return f"joint {joint} is at {at}, far off the image of {size} px"
 
     return _reasons(far.any(axis=1), describe)
 

@@ -1,4 +1,4 @@
-"""Faults of a source's labels as a whole, and their likely cause. B hands, J = 21 joints."""
+"""Finds faults of a source's labels as a whole, with the likely cause. B hands, J = 21 joints."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ _CERTAIN_3D, _CERTAIN_2D = 0.5, 0.35
 
 
 def _by_finger(*fingers: int, from_tip: bool = False) -> tuple[int, ...]:
-    """ours[j] = theirs[order[j]], for a wrist and fingers (0 thumb, 4 little) one by one."""
+    """Return `order` with ours[j] = theirs[order[j]], finger by finger (0 thumb, 4 little)."""
     places = [1 + 4 * fingers.index(finger) for finger in range(5)]
     joints = range(3, -1, -1) if from_tip else range(4)
     return (0, *(place + joint for place in places for joint in joints))
@@ -67,21 +67,21 @@ _ORDERS = {
 
 
 class Verdict(NamedTuple):
-    """On a source as a whole."""
+    """The result for a source as a whole."""
 
     fault: str | None  # why it cannot be right
     warning: str | None  # what is unusual about it
 
 
 class Misfit(NamedTuple):
-    """Another order of joints that fits better than ours."""
+    """A joint order that fits better than ours."""
 
     order: str
     is_certain: bool  # ours cannot be right; else it is unusual
 
 
 def judge(hands: Hands) -> Verdict:
-    """Judge a source by hands from all over it; their images need not be read yet."""
+    """Judge a source by a sample of its hands, without images."""
     if len(hands.row) == 0:
         return Verdict(None, None)
     faults = (check(hands) for check in (_unit_2d, _unlabelled, _frame, _unit_3d, _camera))
@@ -178,10 +178,10 @@ def _unusual_size(hands: Hands) -> str | None:
 
 
 def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
-    """Find an order of joints that the labels fit better than ours; None if there is none.
+    """Find a joint order that fits the labels better than ours, or None.
 
-    Compares bones in 3D if there are any; else those in 2D, whose foreshortening the median evens
-    out.
+    Compares bone lengths in 3D if available, else in 2D, where the median evens out
+    foreshortening.
 
     Args:
         uv: (B, J, 2) px.
@@ -202,6 +202,6 @@ def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
 
 
 def _misfit(points: np.ndarray, order: tuple[int, ...] | range) -> float:
-    """Mean over bones of |log(length / an adult's)|, both over the hand's own size."""
+    """Return the mean over bones of |log(length / an adult's)|, at equal hand size."""
     bones = relative_bones(points[:, list(order)])
     return float(np.nanmean(np.abs(median(bones - median(bones)[:, None], axis=0))))

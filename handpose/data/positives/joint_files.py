@@ -1,8 +1,8 @@
-"""2D joints found by a detector, as files. N samples, J = 21 joints.
+"""Reads 2D joints found by a detector. N samples, J = 21 joints.
 
     FOLDER/train.npy, FOLDER/val.npy    a row for each sample of the split, in the dataset's order:
                                         (N, 21, 2) u, v in px of the source image, or
-                                        (N, 21, 3) with a confidence, 0 for what was not found
+                                        (N, 21, 3) with a confidence, 0 if not found
 
 Joints are in the order of `handpose.skeleton`, left hands as left hands.
 """
@@ -51,7 +51,7 @@ def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.n
 
 
 def _refuse_other_shapes(array: np.ndarray, source: HandDataset, where: str) -> None:
-    """The first rows are those of fewer samples in one source, but not in a mix of several."""
+    """Refuse a wrong shape; a capped split uses the first rows, except in a mix."""
     is_capped = source.max_samples is not None and len(source.strata) == 1
     rows = len(array) if is_capped and array.ndim and len(array) > len(source) else len(source)
     shapes = [(rows, NUM_JOINTS, width) for width in (2, 3)]

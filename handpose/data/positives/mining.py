@@ -1,10 +1,9 @@
-"""Positives from other images: for each hand the hands in the most similar poses.
+"""Mines positives from other images: the hands in the most similar poses.
 
-As SiMHand has it (Lin et al., ICLR 2025, arXiv 2502.15251): 2D joints of every image, by any
-detector, reduced by PCA; the nearest neighbour, of another video, is the positive. A pose is here
-that of a right hand, moved to the mean of its joints and scaled to length 1. Its rotation stays:
-the views of a pair are compared in the frames of their images, where a hand that points elsewhere
-looks different.
+As in SiMHand (Lin et al., ICLR 2025, arXiv 2502.15251): the 2D joints of every image, reduced by
+PCA; the positive is the nearest neighbour from another video. A pose is that of a right hand,
+centred at the mean of its joints and scaled to length 1. It keeps its rotation, because the views
+of a pair are compared in the frames of their images.
 
 N samples, J = 21 joints, P dimensions of a pose, k neighbours.
 """
@@ -34,7 +33,7 @@ class Mined(NamedTuple):
     pose_valid: np.ndarray  # (N,) bool: all joints are known, else the pose is 0
 
     def draw(self, rng: np.random.Generator, index: int) -> int:
-        """One of the partners of a sample, each equally likely."""
+        """Return a random partner of a sample."""
         return int(self.partners[index, rng.integers(self.partners.shape[1])])
 
 
@@ -54,9 +53,9 @@ def mine(
         joints: "given" for the source's labels, or a folder of predictions (see `joint_files`).
         num_dims: P of the PCA.
         neighbours: k; if there are fewer, they are repeated.
-        exclude: what no partner shares with its sample: "recording" (a video or session, and so
-            the pose; see `HandDataset.capture_groups`), "identity" (the pose in another image; see
-            `HandDataset.identities`), or "none" but the sample itself.
+        exclude: partners to exclude: "recording" (same video or session; see
+            `HandDataset.capture_groups`), "identity" (same pose in another image; see
+            `HandDataset.identities`), or "none" (only the sample itself).
         weighted: return the poses too, by which the loss weighs similarities; else P = 0.
 
     Raises:
@@ -85,14 +84,14 @@ def mine(
 
 
 def _kept_apart(source: HandDataset, exclude: str) -> np.ndarray:
-    """(N,) int64: no two samples with the same number are partners."""
+    """Return (N,) int64 numbers; samples with equal numbers are no partners."""
     if exclude == "none":
         return np.arange(len(source))
     return np.asarray(source.capture_groups if exclude == "recording" else source.identities)
 
 
 def _report(source: HandDataset, mined: Mined, joints: str, count: int, seconds: float) -> None:
-    """Log how near the partners are; refuse a split in which no sample has any."""
+    """Log the distance of the partners; refuse a split without any."""
     where = f"{source.name}, {source.split}"
     if count == 0 and source.max_samples is None:
         raise ValueError(
@@ -171,7 +170,7 @@ def nearest(point: np.ndarray, apart: np.ndarray, count: int) -> tuple[np.ndarra
 def _among_all(
     point: np.ndarray, apart: np.ndarray, places: np.ndarray, distances: np.ndarray
 ) -> None:
-    """Fill in what is found among each point's nearest; less if most of those are excluded."""
+    """Fill in the allowed ones of each point's nearest; fewer if most are excluded."""
     count, most_excluded = places.shape[1], int(np.unique(apart, return_counts=True)[1].max())
     tree = KDTree(point)
     order = range(1, min(len(point), count + min(most_excluded, _MOST_EXCLUDED)) + 1)

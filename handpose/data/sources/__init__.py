@@ -1,1 +1,1 @@
-"""Datasets: one file a choice of `dataset=`."""
+"""Datasets: one file per choice of `dataset=`."""

@@ -1,19 +1,19 @@
-"""A plain folder of images of hands, without labels: for pre-training only.
+"""A folder of unlabelled hand images, for pre-training only.
 
     ROOT/**/*.jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff   in folders of any depth
     ROOT/<boxes>                                           optional, a .csv or .jsonl: dataset.boxes
 
-Images are turned as their EXIF says, as viewers show them. Without `boxes` the largest central
-square of each is cropped. With it there is one row per hand: a CSV file has the columns image (path
+Images are turned as their EXIF says. Without `boxes`, the largest central square of each is
+cropped. With it, there is one row per hand: a CSV file has the columns image (path
 below ROOT) and box_u, box_v, box_side (centre and side in px of the image as shown), and may have
 side (left or right; right if empty) and group (what a cut between training and validation must not
 divide, such as a person or a video); JSON lines have the keys image, box ([u, v, side]), side and
-group. A row without a box is of the central square; an image without a row is left out.
+group. A row without a box means the central square; an image without a row is left out.
 
-What cannot be used is left out, counted and listed, and the run continues: corrupt images, those
-under `min_side`, copies of another one, files that are not images. A wrong row of `boxes` is
-refused, by file and line. Without groups of yours `folder_images` makes them of the names. There is
-no test split.
+Unusable files are left out, counted and listed, and the run continues: corrupt images, those under
+`min_side`, copies of another one, files that are not images. A wrong row of `boxes` is refused, by
+file and line. Without your own groups, `folder_images` makes them from the names. There is no test
+split.
 """
 
 import logging
@@ -161,7 +161,7 @@ class Folder(IndexedDataset):
         if bad > self.max_left_out * found:
             why = f"more than dataset.max_left_out={self.max_left_out}; fix them, or raise it"
         elif left < _LEAST:
-            why = f"and {left} hands are left, where pre-training takes {_LEAST} at least"
+            why = f"and {left} hands are left, but pre-training needs at least {_LEAST}"
         if why:
             message = f"{self.root}: {bad} of {found} images cannot be used, {why}"
             shown = problems or [Problem(".", message)]
@@ -183,7 +183,7 @@ class Folder(IndexedDataset):
 def _read_rows(
     collector: Collector, root: Path, file: str, names: Collection[str]
 ) -> Iterator[_Row]:
-    """The good rows of the list of boxes; the others become problems, by file and line."""
+    """Return the valid rows of the boxes file; the others become problems."""
     for record, row in tables.table_rows(collector, root / file, file, _FORMAT):
         with collector.record(record):
             image, side, box = row["image"], row.get("side") or "right", row.get("box")

@@ -1,7 +1,7 @@
-"""The images below a folder: which there are, which are copies, and which belong together.
+"""Finds the images below a folder, their copies and their groups.
 
-A cut between training and validation must not part images that are almost the same. So frames of a
-video or a session form a capture group, by their names alone.
+Nearly equal images must be on the same side of the validation cut. So frames of a video or session
+form a capture group, by their names only.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def find_images(collector: Collector, root: Path, *, apart_from: str | None) -> 
 
 
 def _walk(collector: Collector, root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """(folder below the root, its files) without hidden ones; links are not followed."""
+    """Yield (folder below the root, its visible files); links are not followed."""
 
     def unreadable(error: OSError) -> None:
         name = Path(error.filename).relative_to(root).as_posix()
@@ -83,7 +83,7 @@ def find_copies(root: Path, names: list[str]) -> set[str]:
 
 
 def _digest(path: Path) -> bytes:
-    """Of the content; of the name if it cannot be read, which is found later."""
+    """Return a digest of the content; of the name if the file cannot be read."""
     try:
         return hashlib.sha256(regular(path, most=LARGEST_IMAGE).read_bytes()).digest()
     except OSError:
@@ -91,7 +91,7 @@ def _digest(path: Path) -> bytes:
 
 
 def natural_order(name: str) -> tuple[object, ...]:
-    """A sort key that compares numbers in names by value: 9.jpg before 10.jpg."""
+    """Return a sort key that compares numbers in names by value: 9.jpg before 10.jpg."""
     return tuple(int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(name)))
 
 
@@ -131,7 +131,7 @@ def _without_last_number(name: str) -> str:
 
 
 def _blocks(names: Sequence[str]) -> tuple[list[str], str]:
-    """Ranges of the last numbers: the largest that give enough groups, or each by itself."""
+    """Return the largest number blocks that give enough groups, else one image each."""
     numbers = [int(([0, *_NUMBER.findall(PurePosixPath(name).stem)])[-1]) for name in names]
     starts = [_without_last_number(name) for name in names]
     size = 1 << max(numbers, default=0).bit_length()

@@ -6,9 +6,9 @@
     ROOT/evaluation_{K,scale}.json    and since 2022 evaluation_xyz.json: without it no test errors
 
 Joints are in metres in the camera frame, in our order; all hands are right hands. The official
-evaluation is the test split. The validation cut is ours and grouped by annotation, so that the
-versions of a frame never lie on both sides. Images are centred on the hand: the box is the centre
-and `box_side` of the width.
+evaluation is the test split. The validation cut is ours and grouped by annotation, so that all
+versions of a frame are on one side. Images are centred on the hand: the box is the centre and
+`box_side` of the width.
 """
 
 from pathlib import Path
@@ -63,7 +63,7 @@ class FreiHand(IndexedDataset):
                 collector.counts[f"{official} annotations that are not on this disk"] += 1
 
     def _has(self, official: str) -> bool:
-        """Whether a split is there; a training folder counts even if its labels are missing."""
+        """Return whether a split exists; a training folder counts even without labels."""
         is_training = official == _OFFICIAL["train"] and (self.root / official).is_dir()
         return is_training or (self.root / f"{official}_K.json").exists()
 
@@ -83,7 +83,7 @@ class FreiHand(IndexedDataset):
         self._add_hands(collector, split, official, numbers)
 
     def _read_column(self, collector: Collector, official: str, key: str) -> _Column | None:
-        """The entries of an annotation file; None, with the reason as a problem, without them."""
+        """Return the entries of an annotation file; None, and a problem, if there are none."""
         name, entries = f"{official}_{key}.json", _Column()
         if not (self.root / name).exists():
             if key != "scale" and (official, key) != ("evaluation", "xyz"):
@@ -118,7 +118,7 @@ class FreiHand(IndexedDataset):
     def _add_hands(
         self, collector: Collector, split: Split, official: str, numbers: list[int | None]
     ) -> None:
-        """Image i has annotation i mod N; if one image of a version is there, all N must be."""
+        """Add hands: image i has annotation i mod N; each version must be complete or absent."""
         folder = f"{official}/rgb"
         found = sum(1 for _ in (self.root / folder).glob(_NAMES))
         if found == 0:

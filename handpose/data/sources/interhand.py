@@ -83,7 +83,7 @@ class InterHand(IndexedDataset):
         return self.root / folder / f"InterHand2.6M_{split}_{what}.json"
 
     def _batches(self) -> list[Path]:
-        """The folders that hold `{split}/` folders of images."""
+        """Return the folders that hold `{split}/` folders of images."""
         folders = sorted(self.root.glob("InterHand2.6M_5fps_batch*/images"))
         return folders if self._is_v0() else [self.root / "images"]
 
@@ -122,7 +122,7 @@ class InterHand(IndexedDataset):
                 collector.add_hand(_hand(record, image, path, split, annotation))
 
     def _read_cameras(self, collector: Collector, path: Path) -> dict[tuple[str, str], _Camera]:
-        """{(capture, camera): _Camera}."""
+        """Return {(capture, camera): _Camera}."""
         cameras = {}
         for (capture,), record in records(path, depth=1):
             for camera in record.get("campos", {}):
@@ -137,7 +137,7 @@ class InterHand(IndexedDataset):
         return cameras
 
     def _read_joints(self, collector: Collector, path: Path) -> dict[tuple[str, str], np.ndarray]:
-        """{(capture, frame): (42, 3) mm, world}."""
+        """Return {(capture, frame): (42, 3) mm, world}."""
         joints = {}
         for (capture, frame), record in records(path, depth=2):
             with collector.record(f"{self.relative(path)}#{capture}/{frame}"):
@@ -146,7 +146,7 @@ class InterHand(IndexedDataset):
         return joints
 
     def _read_images(self, collector: Collector, path: Path) -> dict[int, _Image]:
-        """{id: _Image}."""
+        """Return {id: _Image}."""
         images: dict[int, _Image] = {}
         for name, record in collector.members(path, self.relative(path), "images"):
             with collector.record(name):
@@ -158,12 +158,12 @@ class InterHand(IndexedDataset):
         return images
 
     def _image_path(self, split: Split, file_name: str) -> str:
-        """Relative to the root: in the batch that has the image."""
+        """Return the path relative to the root, in the batch that has the image."""
         places = [batch / split / file_name for batch in self._batches()]
         return self.relative(next((p for p in places[:-1] if p.exists()), places[-1]))
 
     def _chosen_ids(self, collector: Collector, split: Split) -> set[int] | None:
-        """v1.0: the ids of annotations=human or machine; None for all."""
+        """Return the ids of annotations=human or machine (v1.0); None for all."""
         if self._is_v0() or self.annotations == "all":
             return None
         path = self.root / "annotations" / split / f"aid_human_annot_{split}.txt"
@@ -183,7 +183,7 @@ class InterHand(IndexedDataset):
 
 
 def _is_single(collector: Collector, record: dict[str, Any]) -> bool:
-    """Whether it is a single hand of a known side; what is left out is counted."""
+    """Return whether it is a single hand of known side; others are counted."""
     if record["hand_type"] == "interacting":
         collector.counts["images of interacting hands, left out"] += 1
         return False

@@ -1,4 +1,4 @@
-"""Any labelled images of your own, listed in one file: CSV or JSON lines.
+"""Your own labelled images, listed in one file: CSV or JSON lines.
 
     ROOT/labels.csv   (or .jsonl: dataset.file)   one row per hand
     ROOT/<image>      the images, at the paths that the rows name
@@ -14,9 +14,9 @@ cell is a missing label. Other keys and columns are refused.
 The joints are in the order of FreiHAND, OpenPose and MediaPipe: 0 wrist; 1 to 4 thumb (CMC, MCP,
 IP, tip); 5 to 8 index, 9 to 12 middle, 13 to 16 ring, 17 to 20 little finger (MCP, PIP, DIP, tip).
 
-An image that its EXIF turns is refused until `upright` says what its labels are in px of: the image
+An image with an EXIF turn is refused until `upright` says whether its labels are in px of the image
 as stored or as shown. An image may hold several hands. Hands without a box are cropped about their
-joints, which then take part in pre-training. If no row is of the val split, the validation cut is
+joints, which then take part in pre-training. Without a row of the val split, the validation cut is
 ours.
 """
 
@@ -54,8 +54,8 @@ class Manifest(IndexedDataset):
 
     Args:
         file: of the list, relative to the root; .csv or .jsonl.
-        upright: what labels are in px of: True, the image turned as its EXIF says, as viewers show
-            it; False, the file as stored; None, not known: an image that EXIF turns is refused.
+        upright: True: labels are in px of the image as shown, turned by EXIF; False: of the file as
+            stored; None: unknown, and an image with an EXIF turn is refused.
         **contract: arguments of `IndexedDataset`.
     """
 
@@ -137,7 +137,7 @@ def _labels(row: dict[str, Any]) -> Annotation:
 
 
 def _points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(21, width) and which are labelled (21,); a joint that is null, or has a null, is not."""
+    """Return points (21, width) and which are labelled (21,); any null unlabels a joint."""
     if value is None:
         return None, None
     missing = [None] * width

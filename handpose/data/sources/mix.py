@@ -1,7 +1,7 @@
-"""Several sources as one: each with its share of every training epoch.
+"""Several sources as one, each with a share of every training epoch.
 
-Only training mixes: validation and test are all samples of all sources that have them, once and in
-order. Samples without 2D or 3D labels take part with those that have them.
+Only training is mixed. Validation and test have all samples of all sources, once and in order.
+Samples with and without 2D or 3D labels can be mixed.
 """
 
 import logging
@@ -62,7 +62,7 @@ class Mix(HandDataset):
         self._ends = np.cumsum([len(part) for part, _ in self.parts])
 
     def _open(self, part: Callable[..., HandDataset], num_sources: int) -> HandDataset | None:
-        """A source's split; None if it is not for training, and the source has none."""
+        """Return a source's split; None if a split other than train is missing."""
         cap = None if self.max_samples is None else -(-self.max_samples // num_sources)
         try:
             return part(
@@ -111,7 +111,7 @@ class Mix(HandDataset):
         return self._apart([part.capture_groups for part, _ in self.parts])
 
     def _apart(self, numbers: list[np.ndarray]) -> np.ndarray:
-        """(N,) the parts' own numbers, moved so that no two parts share one."""
+        """Return (N,) numbers of the parts, shifted to be unique among parts."""
         moved = zip(self._places, numbers, strict=True)
         return np.concatenate([own + place * _IDENTITIES for place, own in moved])
 

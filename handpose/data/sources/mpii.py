@@ -6,7 +6,7 @@
 `hand_pts` is 21 x (u, v, labelled): 2D only, the third number is a flag and never a depth. The only
 boxes are those of the joints, so pre-training on this source uses labels to crop. The official
 manual_test is the test split. The validation cut is ours and grouped by video (or by image), so
-that neighbouring frames never lie on both sides.
+that neighbouring frames are on one side.
 """
 
 import re
@@ -79,5 +79,5 @@ class MpiiHands(IndexedDataset):
 
 
 def _video(name: str) -> str:
-    """The video of an image: "ex2_2.flv_000040_l" is of ex2_2.flv; else the image's own name."""
+    """Return the video of an image ("ex2_2.flv_000040_l": ex2_2.flv), else the image's name."""
     return re.sub(r"(?<=\.flv)_\d+_[lr]$|(?<=\.mp4)_\d+_[lr]$|_\d+_[lr]$|_[lr]$", "", name)

@@ -1,7 +1,7 @@
-"""Synthetic hands: rendered once into a cache, the same for the same settings on any machine.
+"""Synthetic hands, rendered once into the cache; equal settings give equal images on any machine.
 
-Sample i of a split is drawn from (seed, split, i) alone. So the splits are disjoint, and a longer
-split begins with the hands of a shorter one.
+Sample i of a split depends only on (seed, split, i). So splits are disjoint, and a longer split
+starts with the hands of a shorter one.
 """
 
 import hashlib
@@ -126,7 +126,7 @@ def rendered(root: Path, split: Split, **settings: Any) -> ArrayFolder:
 
 
 def _renderer_code() -> str:
-    """A checksum of the renderer's code: renders of another version are not reused."""
+    """Return a checksum of the renderer's code, so that a new version renders again."""
     files = sorted(Path(render.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
@@ -152,7 +152,7 @@ def _render_into(
 
 
 def _all_hands(draw: Callable[[int], RenderedHand], count: int) -> Iterator[RenderedHand]:
-    """The hands in order; by workers if there are many."""
+    """Yield the hands in order, rendered by workers if there are many."""
     cores = num_cores()
     is_worker = multiprocessing.current_process().name != "MainProcess"  # joblib's: cores are busy
     if count < _LEAST_FOR_WORKERS or cores == 1 or is_worker:
@@ -167,7 +167,7 @@ def _all_hands(draw: Callable[[int], RenderedHand], count: int) -> Iterator[Rend
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Limit BLAS in processes started inside to one thread, as they already use all cores."""
+    """Limit BLAS to one thread in child processes, which already use all cores."""
     before = {name: os.environ.get(name) for name in _BLAS_THREADS}
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     try:

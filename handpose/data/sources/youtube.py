@@ -5,8 +5,8 @@
 
 The labels are meshes of 778 vertices, (u, v) in px with a relative depth in the same unit. Joints
 come from a 16 x 778 regressor that the user supplies (it is MANO's, under MANO's licence) and the
-fingertips' vertices. Without one the source serves unlabelled pre-training only. The boxes are
-those of the vertices. Frames that are not on this disk are counted, and left out.
+fingertips' vertices. Without one, the source is unlabelled, for pre-training only. The boxes are
+those of the vertices. Frames that are not on this disk are left out and counted.
 """
 
 import pickle
@@ -103,7 +103,7 @@ class YouTube3D(IndexedDataset):
                 image["hands"] += 1
 
     def _read_images(self, collector: Collector, file: Path) -> dict[int, dict[str, Any] | None]:
-        """{id: its record}, None for those that are not on this disk."""
+        """Return {id: its record}, None for frames that are not on this disk."""
         images: dict[int, dict[str, Any] | None] = {}
         for name, record in collector.members(file, file.name, "images"):
             with collector.record(name):
@@ -114,7 +114,7 @@ class YouTube3D(IndexedDataset):
         return images
 
     def _labels(self, vertices: np.ndarray) -> Annotation:
-        """The joints in px of the image, with a depth in the same unit."""
+        """Return the joints in px of the image, with a depth in the same unit."""
         if self._regressor is None:
             return Annotation()
         tips = vertices[list(MANO_TIP_VERTICES)]

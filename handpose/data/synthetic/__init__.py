@@ -1,1 +1,1 @@
-"""Articulated hands, posed at random and rendered: images with exact labels and no download."""
+"""Renders random articulated hands: images with exact labels, without a download."""

@@ -88,7 +88,7 @@ MEAN_PROPORTIONS = Proportions(MEAN_BASES, MEAN_LENGTHS, np.ones(NUM_CHAINS), 1.
 
 
 def mean_reach(joint: int) -> float:
-    """Metres from the wrist of the mean hand to a chain's base: joint 1, 5, 9, 13 or 17."""
+    """Return metres from the wrist of the mean hand to joint 1, 5, 9, 13 or 17."""
     return float(np.linalg.norm(MEAN_BASES[(joint - 1) // 4]))
 
 
@@ -144,11 +144,11 @@ def pose_skeleton(angles: np.ndarray, proportions: Proportions) -> PosedSkeleton
 
 
 def entanglement(joints: np.ndarray) -> float:
-    """Metres by which bones of different chains are closer than flesh permits; joints (21, 3)."""
+    """Return metres by which bones of different chains overlap; joints (21, 3)."""
     chains = joints[1:].reshape(5, 4, 3)
     steps = np.array([0.35, 0.7, 1.0])[:, None]
     points = chains[:, :-1, None] * (1 - steps) + chains[:, 1:, None] * steps
-    points[0, 0] = points[0, 0, -1]  # the thumb's metacarpal lies in the palm
+    points[0, 0] = points[0, 0, -1]  # the thumb's metacarpal is in the palm
     flat = points.reshape(5, 9, 3)
     first, second = np.triu_indices(5, 1)
     gaps = np.linalg.norm(flat[first, :, None] - flat[second, None], axis=-1)
@@ -174,7 +174,7 @@ def rotation(axis: str, angle: np.ndarray | float) -> np.ndarray:
 
 
 def _rest_frames() -> np.ndarray:
-    """(5, 3, 3) columns x, y (along the chain), z (out of its pad) at rest, hand frame."""
+    """Return (5, 3, 3) columns x, y (along the chain), z (out of its pad) at rest."""
     axis = _THUMB_AXIS / np.linalg.norm(_THUMB_AXIS)
     pad = _THUMB_PAD - axis * (axis @ _THUMB_PAD)
     pad /= np.linalg.norm(pad)
@@ -197,7 +197,7 @@ def _draw_angles(rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_free(rng: np.random.Generator) -> np.ndarray:
-    """(5, 4) radians: each finger curled on its own, PIP and DIP coupled as by their tendon."""
+    """Draw (5, 4) radians: each finger curled alone, PIP and DIP coupled as by their tendon."""
     curl = rng.uniform(0.0, 1.0, 4)
     curl[3] = 0.5 * (curl[2] + curl[3])  # ring and little finger share muscles
     pip = np.radians(100.0) * np.clip(curl + rng.normal(0.0, 0.12, 4), 0.0, 1.0)

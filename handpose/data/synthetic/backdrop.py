@@ -62,7 +62,7 @@ def _colour(rng: np.random.Generator) -> list[float]:
 
 
 def _draw_shape(rng: np.random.Generator, image: np.ndarray, scale: float) -> None:
-    """One shape of any kind, `scale` px large, somewhere in the image (size, size, 3) uint8."""
+    """Draw a random shape of `scale` px on the image (size, size, 3) uint8."""
     draw = (_draw_ellipse, _draw_polygon, _draw_line, _draw_stripes)[rng.integers(4)]
     draw(rng, image, rng.uniform(0, image.shape[0], 2), scale)
 
@@ -118,7 +118,7 @@ def _object_mask(rng: np.random.Generator, hand: np.ndarray) -> np.ndarray:
 
 
 def _object_image(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
-    """Colour, a rounded look (brighter far from the rim) and some texture."""
+    """Paint an object: colour, darker towards the rim, some texture."""
     size = mask.shape[0]
     inner = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     bulge = 0.55 + 0.45 * np.sqrt(inner / max(float(inner.max()), 1.0))

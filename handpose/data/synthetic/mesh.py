@@ -54,7 +54,7 @@ def rest_mesh() -> Mesh:
 
 
 def hand_distance(points: np.ndarray) -> np.ndarray:
-    """(N,) approximate metres from the skin, negative inside; points (N, 3)."""
+    """Return (N,) approximate metres from the skin, negative inside; points (N, 3)."""
     fingers = _finger(points, 0)
     for chain in range(1, 5):
         fingers = _smooth_min(fingers, _finger(points, chain), 0.004)
@@ -62,7 +62,7 @@ def hand_distance(points: np.ndarray) -> np.ndarray:
 
 
 def chain_radius(chain: int, joint: int) -> float:
-    """Metres from the axis of a finger to the mean hand's skin.
+    """Return metres from the axis of a finger to the mean hand's skin.
 
     Args:
         chain: 0 thumb to 4 little finger.
@@ -72,7 +72,7 @@ def chain_radius(chain: int, joint: int) -> float:
 
 
 def _gradient(points: np.ndarray) -> np.ndarray:
-    """(N, 3) unit direction out of the flesh at points (N, 3)."""
+    """Return (N, 3) unit direction out of the flesh at points (N, 3)."""
     h = 2e-4 * np.eye(3)
     slope = np.stack([hand_distance(points + e) - hand_distance(points - e) for e in h], axis=1)
     return slope / np.linalg.norm(slope, axis=1, keepdims=True)
@@ -107,7 +107,7 @@ def _palm(points: np.ndarray) -> np.ndarray:
 
 
 def _pads() -> list[tuple[np.ndarray, np.ndarray, float, float]]:
-    """Thenar, hypothenar and the web between thumb and index finger: two ends, two radii."""
+    """Return thenar, hypothenar and the thumb web: two ends and two radii each."""
     thumb, index = REST.joints[1:3], REST.joints[5]
     half, most = thumb.mean(axis=0), 0.25 * thumb[0] + 0.75 * thumb[1]
     ball, inward, palmar = half + _mm(-3, 0, 1), _mm(-6, 0, 0), _mm(0, 0, 3)
@@ -125,7 +125,7 @@ def _mm(x: float, y: float, z: float) -> np.ndarray:
 
 
 def _wrist(points: np.ndarray) -> np.ndarray:
-    """An elliptic cylinder that tapers off inside the heel of the hand."""
+    """Return the distance to an elliptic cylinder that tapers off inside the heel of the hand."""
     y = points[:, 1]
     taper = 1.0 - 0.4 * np.clip((y + 0.008) / 0.040, 0.0, 1.0)
     across, through = _ARM_AXES[0] * taper, _ARM_AXES[1] * taper
@@ -136,14 +136,14 @@ def _wrist(points: np.ndarray) -> np.ndarray:
 def _capsule(
     points: np.ndarray, start: np.ndarray, end: np.ndarray, r0: float, r1: float
 ) -> np.ndarray:
-    """(N,) distance from the segment start-end (3,) whose radius runs from r0 to r1."""
+    """Return (N,) distance from the segment start-end (3,) whose radius runs from r0 to r1."""
     along = end - start
     t = np.clip((points - start) @ along / (along @ along), 0.0, 1.0)
     return np.linalg.norm(points - start - t[:, None] * along, axis=1) - (r0 + (r1 - r0) * t)
 
 
 def _smooth_min(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
-    """The smaller of two distances, blended where they differ by less than `width`."""
+    """Return the smaller of two distances, blended where they differ by less than `width`."""
     mix = np.clip(0.5 + 0.5 * (b - a) / width, 0.0, 1.0)
     return b + (a - b) * mix - width * mix * (1.0 - mix)
 
@@ -173,13 +173,13 @@ def surface_net(
 
 
 def _corner(distance: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """(X-1, Y-1, Z-1) the value at one corner of every cell."""
+    """Return (X-1, Y-1, Z-1) the value at one corner of every cell."""
     window = tuple(slice(c, n - 1 + c) for c, n in zip(corner, distance.shape, strict=True))
     return distance[window]
 
 
 def _crossing_mean(values: np.ndarray) -> np.ndarray:
-    """(N, 3) in cells: the mean point where the surface crosses a cell's edges; values (8, N)."""
+    """Return (N, 3) in cells, the mean surface crossing of a cell's edges; values (8, N)."""
     total, count = np.zeros((values.shape[1], 3)), np.zeros((values.shape[1], 1))
     for a, b in _EDGES:
         crossed = ((values[a] < 0) != (values[b] < 0))[:, None]
@@ -191,7 +191,7 @@ def _crossing_mean(values: np.ndarray) -> np.ndarray:
 
 
 def _faces_across(inside: np.ndarray, number: np.ndarray, axis: int) -> np.ndarray:
-    """(F, 3) two triangles around each grid edge along `axis` whose ends lie on different sides."""
+    """Return (F, 3) two triangles around each grid edge along `axis` that the surface crosses."""
     order = [axis, (axis + 1) % 3, (axis + 2) % 3]
     inside, number = inside.transpose(order), number.transpose(order)
     near, far = inside[:-1, 1:-1, 1:-1], inside[1:, 1:-1, 1:-1]
@@ -210,7 +210,7 @@ def arm_tube() -> Mesh:
 
 
 def arm_swell(along: np.ndarray) -> np.ndarray:
-    """(N, 2) half axes of the forearm at y = along (N,)."""
+    """Return (N, 2) half axes of the forearm at y = along (N,)."""
     swell = np.clip((_ARM_STARTS - along) / 0.2, 0.0, 1.0)[:, None]
     return np.array(_ARM_AXES) * (1 + swell * [0.35, 0.75])
 
@@ -247,7 +247,7 @@ def _tube(along: np.ndarray, axes: np.ndarray, swell: np.ndarray) -> Mesh:
 
 @cache
 def _tube_faces(rings: int) -> np.ndarray:
-    """(F, 3) int32 between neighbouring rings."""
+    """Return (F, 3) int32 between neighbouring rings."""
     number = np.arange(rings * _AROUND, dtype=np.int32).reshape(rings, _AROUND)
     a, b = number[:-1], number[1:]
     c, d = np.roll(a, -1, axis=1), np.roll(b, -1, axis=1)

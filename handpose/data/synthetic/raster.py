@@ -52,7 +52,7 @@ def rasterise(uv: np.ndarray, depth: np.ndarray, faces: np.ndarray, size: int) -
 
 
 def _visible_boxes(corners: list[np.ndarray], size: int) -> _Boxes:
-    """Boxes of the front faces that may cover a pixel; three corners, each (2, F)."""
+    """Return boxes of the front faces that may cover a pixel; three corners, each (2, F)."""
     (ax, ay), (bx, by), (cx, cy) = corners
     low = np.ceil(np.minimum(np.minimum(*corners[:2]), corners[2])).clip(0)
     high = np.floor(np.maximum(np.maximum(*corners[:2]), corners[2])).clip(None, size - 1)
@@ -63,7 +63,7 @@ def _visible_boxes(corners: list[np.ndarray], size: int) -> _Boxes:
 
 
 def _planes(corners: list[np.ndarray]) -> np.ndarray:
-    """(3, 3, B) two barycentrics and the depth, each as its constant, column slope and row slope.
+    """Return (3, 3, B) two barycentrics and the depth: constant, column slope and row slope.
 
     corners: three of (3, B), column and row from the box's first pixel, and depth.
     """
@@ -78,7 +78,7 @@ def _planes(corners: list[np.ndarray]) -> np.ndarray:
 
 
 def _candidates(boxes: _Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every pixel of every box: which box, and the column and row within it, int32."""
+    """Return every pixel of every box: the box, and its column and row in it, int32."""
     count = boxes.columns * boxes.rows
     owner = np.repeat(np.arange(len(count), dtype=np.int32), count)
     before = np.cumsum(count, dtype=np.int32) - count
@@ -99,7 +99,7 @@ def _evaluate(
 
 
 def _nearest(pixel: np.ndarray, depth: np.ndarray, size: int) -> np.ndarray:
-    """(N,) which of the candidates is in front at each pixel that has any."""
+    """Return (N,) the nearest candidate at each covered pixel."""
     empty = np.iinfo(np.int64).max
     key = ((depth * 1e6).astype(np.int64) << 32) | np.arange(len(pixel))
     buffer = np.full(size * size, empty)

@@ -48,7 +48,7 @@ def render_hand(rng: np.random.Generator, *, size: int, orientation: str) -> Ren
 
 
 def mirrored(hand: RenderedHand) -> RenderedHand:
-    """The same scene in a mirror: the other hand. Mirroring twice gives the hand back."""
+    """Return the mirrored scene, with the other hand; its own inverse."""
     last = hand.image.shape[1] - 1
     K = hand.K.copy()
     K[0, 2] = last - K[0, 2]
@@ -103,7 +103,7 @@ def silhouette_box(mask: np.ndarray, scale: float) -> np.ndarray:
 def _paint(
     rng: np.random.Generator, hand: PosedHand, fragments: Fragments, fine: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image (S, S, 3) sRGB, what it covers (S, S) and where the hand itself is seen (S, S)."""
+    """Return image (S, S, 3) sRGB, covered pixels (S, S) and visible hand (S, S)."""
     normals, rest = _interpolate(hand, fragments)
     depth = _spread(fragments.depth, fragments.pixel, fine)
     openness = crevices(depth, depth > 0).ravel()[fragments.pixel]
@@ -123,14 +123,14 @@ def _paint(
 
 
 def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
-    """(S, S, ...) the values (N, ...) at their pixels (N,), zero elsewhere."""
+    """Return (S, S, ...) with the values (N, ...) at their pixels (N,), zero elsewhere."""
     image = np.zeros((fine * fine, *values.shape[1:]), values.dtype)
     image[pixel] = values
     return image.reshape(fine, fine, *values.shape[1:])
 
 
 def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals (3, N) in the camera frame, and `rest` (3, N), at the visible points."""
+    """Return unit normals (3, N), camera frame, and `rest` (3, N), at the visible points."""
     known = np.concatenate([hand.mesh.normals.T, hand.rest.T])
     values = np.zeros((6, len(fragments.pixel)), np.float32)
     corners = np.ascontiguousarray(hand.mesh.faces[fragments.face].T)
@@ -141,7 +141,7 @@ def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.
 
 
 def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """What a camera makes of it: a little blur, exposure and noise; uint8."""
+    """Add camera blur, exposure and noise; return uint8."""
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.7))
     noise = rng.standard_normal(image.shape, dtype=np.float32)

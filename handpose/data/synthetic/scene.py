@@ -12,7 +12,7 @@ from handpose.data.synthetic.anatomy import pose_skeleton, rotation, sample_pose
 from handpose.data.synthetic.mesh import Mesh, rest_mesh, sleeve_tube
 from handpose.data.synthetic.skinning import FOREARM, bone_maps, skin
 
-WRIST_END = -0.012  # metres, y at rest: what lies below is the arm
+WRIST_END = -0.012  # metres, y at rest: the arm is below
 # Largest tilt of the camera away from facing palm or back, and largest roll in the image, degrees.
 _RANGES = {"frontal": (25.0, 15.0), "upright": (50.0, 30.0)}
 _ORIENTATIONS = (*_RANGES, "any")
@@ -101,7 +101,7 @@ def pose_hand(rng: np.random.Generator, size: int, orientation: str) -> PosedHan
 
 
 def _dress(hand: PosedHand, sleeve: Sleeve, forearm: np.ndarray) -> PosedHand:
-    """The hand with a sleeve carried by the forearm's map (3, 4)."""
+    """Return the hand with a sleeve moved by the forearm's map (3, 4)."""
     tube = sleeve_tube(sleeve.start, sleeve.looseness, sleeve.folds)
     bent = tube.normals @ forearm[:, :3].T
     bent /= np.linalg.norm(bent, axis=1, keepdims=True)
@@ -125,12 +125,12 @@ def project(K: np.ndarray, xyz: np.ndarray) -> np.ndarray:
 
 
 def linear(srgb: np.ndarray) -> np.ndarray:
-    """Linear light in 0..1, float32, of sRGB values in 0..255 (gamma 2, which `shade` undoes)."""
+    """Convert sRGB 0..255 to linear light 0..1, float32 (gamma 2, which `shade` inverts)."""
     return ((srgb / 255.0) ** 2).astype(np.float32)
 
 
 def _sample_view(rng: np.random.Generator, orientation: str) -> np.ndarray:
-    """(3, 3) rotation from the hand frame to the camera frame."""
+    """Draw a rotation (3, 3) from the hand frame to the camera frame."""
     if orientation == "any":
         view = _random_rotation(rng)
         while view[2, 1] > _MAX_FOREARM_TO_CAMERA:  # the forearm would hide the hand
@@ -149,7 +149,7 @@ def _sample_view(rng: np.random.Generator, orientation: str) -> np.ndarray:
 
 
 def _random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) uniform over all rotations (a random unit quaternion)."""
+    """Draw a rotation (3, 3) uniformly (a random unit quaternion)."""
     w, x, y, z = (q := rng.standard_normal(4)) / np.linalg.norm(q)
     return np.array(
         [
@@ -161,7 +161,7 @@ def _random_rotation(rng: np.random.Generator) -> np.ndarray:
 
 
 def _sample_framing(rng: np.random.Generator, rays: np.ndarray, size: int) -> np.ndarray:
-    """(3, 3) float32 K that frames a hand of rays x / z, y / z (N, 2) in `size` px."""
+    """Draw K (3, 3) float32 that frames a hand of rays x / z, y / z (N, 2) in `size` px."""
     low, high = rays.min(axis=0), rays.max(axis=0)
     fill = rng.uniform(*_FILL)
     focal = fill * size / (high - low).max()
@@ -171,7 +171,7 @@ def _sample_framing(rng: np.random.Generator, rays: np.ndarray, size: int) -> np
 
 
 def _sample_sleeve(rng: np.random.Generator) -> Sleeve | None:
-    """A sleeve of any colour, or none."""
+    """Draw a sleeve of any colour, or none."""
     if rng.random() < 0.45:
         return None
     start = -0.012 - 0.09 * rng.random() ** 1.5
@@ -180,7 +180,7 @@ def _sample_sleeve(rng: np.random.Generator) -> Sleeve | None:
 
 
 def sample_lighting(rng: np.random.Generator) -> Lighting:
-    """A key light, often a weaker second one, and ambient light, each with its own tint."""
+    """Draw a key light, often a weaker second one, and ambient light, all tinted."""
     ambient = rng.uniform(0.18, 0.5) * _tint(rng)
     lights = [_light(rng, 0.55, 1.0)]
     if rng.random() < 0.6:
@@ -189,7 +189,7 @@ def sample_lighting(rng: np.random.Generator) -> Lighting:
 
 
 def _light(rng: np.random.Generator, dimmest: float, brightest: float) -> Light:
-    """Mostly from above and from the camera's side."""
+    """Draw a light, mostly from above and from the camera's side."""
     direction = np.array([rng.uniform(-1.0, 1.0), rng.uniform(-1.2, 0.4), rng.uniform(-1.2, -0.35)])
     unit = (direction / np.linalg.norm(direction)).astype(np.float32)
     return Light(unit, rng.uniform(dimmest, brightest) * _tint(rng))
@@ -212,7 +212,7 @@ def sample_skin(rng: np.random.Generator, shape: tuple[int, int]) -> Skin:
 
 
 def sample_tone(rng: np.random.Generator) -> np.ndarray:
-    """(3,) sRGB in 0..255 of some skin."""
+    """Draw a skin tone (3,), sRGB in 0..255."""
     place = rng.uniform(0.0, len(_TONES) - 1.0)
     tone = np.array([np.interp(place, np.arange(len(_TONES)), channel) for channel in _TONES.T])
     return (tone * rng.uniform([0.96, 0.95, 0.9], [1.04, 1.04, 1.08])).clip(0, 255)

@@ -52,7 +52,7 @@ def bone_maps(skeleton: PosedSkeleton, proportions: Proportions, wrist: np.ndarr
 
 
 def skin(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and unit normals, (V, 3) float32, of the rest mesh moved by maps (21, 3, 4)."""
+    """Return vertices and unit normals, (V, 3) float32, moved by maps (21, 3, 4)."""
     moves = maps.transpose(0, 2, 1).reshape(NUM_BONES * 4, 3).astype(np.float32)
     turns = maps[:, :, :3].transpose(0, 2, 1).reshape(NUM_BONES * 3, 3).astype(np.float32)
     vertices, normals = _weighted_mesh()
@@ -62,7 +62,7 @@ def skin(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _weighted_mesh() -> tuple[np.ndarray, np.ndarray]:
-    """(V, 84), (V, 63) float32: positions (with a 1) and normals at rest times the weights."""
+    """Return positions (V, 84), with a 1, and normals (V, 63) at rest times the weights."""
     mesh = rest_mesh()
     places = np.concatenate([mesh.vertices, np.ones((len(mesh.vertices), 1))], axis=1)
     weights = skin_weights()[:, :, None]
@@ -73,7 +73,7 @@ def _weighted_mesh() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def skin_weights() -> np.ndarray:
-    """(V, 21) float32, rows sum to 1: how much of each bone's motion a vertex follows."""
+    """Return (V, 21) float32 weights of the bones on each vertex; rows sum to 1."""
     mesh = rest_mesh()
     distance = _bone_distances(mesh.vertices)
     nearest = distance.argmin(axis=1)
@@ -90,7 +90,7 @@ def skin_weights() -> np.ndarray:
 
 
 def _frames(bases: np.ndarray, skeleton: PosedSkeleton) -> np.ndarray:
-    """(21, 3, 3) rotation of every bone; the forearm's is the identity."""
+    """Return (21, 3, 3) rotation of every bone; the forearm's is the identity."""
     frames = np.tile(np.eye(3), (NUM_BONES, 1, 1))
     along = bases[1:] / np.linalg.norm(bases[1:], axis=1, keepdims=True)
     across = np.cross(along, [0.0, 0.0, 1.0])
@@ -101,13 +101,13 @@ def _frames(bases: np.ndarray, skeleton: PosedSkeleton) -> np.ndarray:
 
 
 def _pivots(joints: np.ndarray) -> np.ndarray:
-    """(21, 3) start of each bone; joints (21, 3)."""
+    """Return (21, 3) start of each bone; joints (21, 3)."""
     chains = joints[1:].reshape(5, 4, 3)[:, :3].reshape(15, 3)
     return np.concatenate([np.zeros((_CHAIN, 3)), chains])
 
 
 def _bone_distances(points: np.ndarray) -> np.ndarray:
-    """(N, 21) metres from points (N, 3) to the bones at rest."""
+    """Return (N, 21) metres from points (N, 3) to the bones at rest."""
     chains = REST.joints[1:].reshape(5, 4, 3)
     wrist_starts, wrist_ends = (
         [[-0.010, 0.008, 0], [0, -0.010, 0]],
@@ -122,7 +122,7 @@ def _bone_distances(points: np.ndarray) -> np.ndarray:
 
 
 def _neighbours() -> np.ndarray:
-    """(21, 21) bool: which bones' motion may mix, so that one finger never drags another."""
+    """Return (21, 21) bool, the bones whose motion may mix; fingers never do."""
     pairs = [(0, b) for b in range(1, _CHAIN + 1)]
     pairs += [(a, b) for a in range(2, 6) for b in range(2, 6)] + [(2, _CHAIN)]
     for chain in range(5):

@@ -107,7 +107,7 @@ def crevices(depth: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def _marking_index(rest: np.ndarray) -> np.ndarray:
-    """(N,) flat index into a map of MARKINGS_SHAPE of points at rest (2, N), metres; clipped."""
+    """Return (N,) flat index into a map of MARKINGS_SHAPE for points (2, N), metres; clipped."""
     low = _LOW.astype(np.float32)
     column, row = (((rest[i] - low[i]) * _RESOLUTION).astype(np.int32) for i in (0, 1))
     return row.clip(0, _ROWS - 1) * _COLUMNS + column.clip(0, _COLUMNS - 1)
@@ -115,7 +115,7 @@ def _marking_index(rest: np.ndarray) -> np.ndarray:
 
 @cache
 def _markings() -> np.ndarray:
-    """(2, 3, rows * columns) float32 in 0..1: palmar and dorsal side; crease, redness, nail."""
+    """Return (2, 3, rows * columns) float32 in 0..1: palm and back; crease, redness, nail."""
     sides = []
     for paint in (_paint_palm, _paint_back):
         crease, red, nail = (np.zeros(MARKINGS_SHAPE, dtype=np.uint8) for _ in range(3))
@@ -151,7 +151,7 @@ def _paint_back(crease: np.ndarray, red: np.ndarray, nail: np.ndarray) -> None:
 
 
 def _ring(chain: int, bone: int, t: float, reach: float) -> np.ndarray:
-    """(13, 2) metres: an arc over a finger at the part t of a bone.
+    """Return (13, 2) metres: an arc over a finger at the part t of a bone.
 
     reach: 1 spans the half that its pad is on, -1 its back, less a part of it.
     """
@@ -176,7 +176,7 @@ def _blob(image: np.ndarray, xy: np.ndarray, radius_mm: int, value: int) -> None
 
 
 def _smooth_line(points: np.ndarray) -> np.ndarray:
-    """(40, 2) a cubic along points (N, 2)."""
+    """Return (40, 2) a cubic along points (N, 2)."""
     t, fine = np.linspace(0.0, 1.0, len(points)), np.linspace(0.0, 1.0, 40)
     degree = min(3, len(t) - 1)
     return np.stack([np.polyval(np.polyfit(t, xs, degree), fine) for xs in points.T], axis=1)

@@ -161,7 +161,7 @@ ONE: dict[str, tuple[Callable[[Hands], Hands], str]] = {
         "index DIP to index tip is 0 mm long",
     ),
     "other K": (lambda h: changed(h, 3, uv=h.uv[3] + 10), "14 px away from uv"),
-    "far off": (lambda h: changed(h, 3, uv=(4, (5000, 20)), xyz=np.nan), "joint 4 lies at 5000 x"),
+    "far off": (lambda h: changed(h, 3, uv=(4, (5000, 20)), xyz=np.nan), "joint 4 is at 5000 x"),
     "box off": (lambda h: changed(h, 3, box=np.array([900, 900, 50])), "is off the image"),
     "dot": (lambda h: changed(h, 3, box=np.array([128, 128, 1e-9])), "is smaller than 2 px"),
     "huge": (

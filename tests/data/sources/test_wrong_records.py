@@ -30,7 +30,7 @@ def joint_at(value: list[float]) -> Callable[[Path], None]:
 
 RECORDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "uv of 1e30": (joint_at([1e30, 5]), r"labels\.jsonl#5: uv is \[1e\+30, 5\.0\] at joint 3"),
-    "uv of 1e5": (joint_at([1e5, 5]), r"labels\.jsonl#5: joint 3 lies at 100000 x 5, far off"),
+    "uv of 1e5": (joint_at([1e5, 5]), r"labels\.jsonl#5: joint 3 is at 100000 x 5, far off"),
     "uv of 0": (joint_at([0, 0]), r"labels\.jsonl#5: uv of joint 3 is 0, 0, far from the others"),
     "box of 1e9 px": (
         put(box=[48, 48, 1e9]),
