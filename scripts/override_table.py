@@ -1,8 +1,7 @@
 """`python scripts/override_table.py [--write]`
 
-Checks whether the tables of overrides in docs/guide/configuration.md and conf/README.md are those
-that conf/ makes, and writes them with --write. What a key takes and means is the comment behind it
-in its YAML file.
+Checks that the tables in docs/guide/configuration.md and conf/README.md match conf/. With --write,
+updates them. The values and meaning of a key come from the comment behind it in its YAML file.
 """
 
 import argparse
@@ -16,7 +15,7 @@ DOCUMENTS = (ROOT / "docs" / "guide" / "configuration.md", CONF / "README.md")
 
 
 def main() -> None:
-    """Exit with 1 where a table is not what conf/ makes, unless it was to be written."""
+    """Check or write the tables; exit with 1 if one is out of date."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,11 +24,11 @@ def main() -> None:
     stale = [path for path in DOCUMENTS if _is_stale(path, write)]
     if stale and not write:
         names = " and ".join(str(path.relative_to(ROOT)) for path in stale)
-        raise SystemExit(f"{names}: not what conf/ makes; python scripts/override_table.py --write")
+        raise SystemExit(f"{names}: out of date; run python scripts/override_table.py --write")
 
 
 def _is_stale(path: Path, write: bool) -> bool:
-    """Return whether a file has other tables than conf/ makes; write these on demand."""
+    """Return whether a file has outdated tables; update them if `write`."""
     text = path.read_text(encoding="utf-8")
     new = with_tables(text)
     if write:

@@ -1,5 +1,5 @@
-"""The doctor: what a dataset on disk holds, what is wrong with it, and what to do about it.
+"""The doctor: checks a dataset on disk and says what to do.
 
-`sources.py` opens a source as a training would, `findings.py` collects the facts about it,
-`advice.py` turns them into advice, and `diagnosis.py` and `page.py` show all of it.
+`sources.py` opens a source as training would, `findings.py` collects facts, `advice.py` turns them
+into advice, and `diagnosis.py` and `page.py` show everything.
 """

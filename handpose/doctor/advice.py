@@ -1,4 +1,4 @@
-"""Advice: what the facts mean for a training, one line each, with the command that helps."""
+"""Advice from the facts, one line each, with the command to run."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -15,15 +15,15 @@ _MAX_SHOWN = 5  # bad files with a line each
 
 
 class Advice(NamedTuple):
-    """One line, and the command that goes with it."""
+    """One line of advice and its command."""
 
-    blocks: bool  # no training can run, or would learn nothing, until it is done
+    blocks: bool  # training is impossible or useless until it is done
     text: str
     command: str = ""
 
 
 class Request(NamedTuple):
-    """The doctor's command line, and what the run that it describes needs."""
+    """The doctor's command line, and the needs of the run."""
 
     overrides: Sequence[str]  # as for train.py
     out: Path  # folder of the page
@@ -64,7 +64,7 @@ class DatasetFacts(NamedTuple):
 
 
 def advise(datasets: Sequence[DatasetFacts], request: Request) -> list[Advice]:
-    """Returns the advice: first what blocks a training, then what is good to know.
+    """Returns the advice: first the blocking lines, then the others.
 
     Args:
         datasets: facts of all datasets of the run.
@@ -99,7 +99,7 @@ def _on_source(source: SourceFacts, request: Request) -> Iterator[Advice]:
 
 
 def _on_fatal(source: SourceFacts) -> Iterator[Advice]:
-    """Files without which the source cannot be read."""
+    """Yields advice on files without which the source cannot be read."""
     for finding in source.findings[:_MAX_SHOWN]:
         yield Advice(True, _remedy(source, finding))
     if (more := len(source.findings) - _MAX_SHOWN) > 0:
@@ -146,7 +146,7 @@ def _on_joints(source: SourceFacts) -> Iterator[Advice]:
     """Yield advice on missing joint labels and on what the source can still be used for."""
     test = source.split("test")
     if source.settings.get("joint_regressor", "") is None:
-        text = f"no joints without {source.key}.joint_regressor, so it is for pre-training only"
+        text = f"no joints without {source.key}.joint_regressor, so it only serves pre-training"
         yield Advice(False, f"{source.name}: {text}; set it to MANO's, 16 x 778, as .npy.")
     elif test and test.labelled_2d + test.labelled_3d == 0:
         yield _on_unlabelled_test(source)
@@ -171,7 +171,7 @@ def _on_measures(source: SourceFacts, facts: SplitFacts) -> Iterator[Advice]:
         text = f"K projects xyz {error:.1f} px away from uv; check the camera frame and the samples"
         yield Advice(False, f"{where}: {text}.")
     if in_box is not None and in_box < MIN_IN_BOX:
-        text = f"only {in_box:.0%} of the joints lie in their boxes; check the samples"
+        text = f"only {in_box:.0%} of the joints are in their boxes; check the samples"
         yield Advice(False, f"{where}: {text}, or crop by joints: crop_by=joints.")
 
 
@@ -191,7 +191,7 @@ def _on_splits(dataset: DatasetFacts, request: Request) -> Iterator[Advice]:
 
 
 def _on_parts(dataset: DatasetFacts, missing: Sequence[Split]) -> Iterator[Advice]:
-    """Splits that only some sources of a mix have."""
+    """Yields advice on splits that only some sources of a mix have."""
     for source in dataset.sources if len(dataset.sources) > 1 else ():
         if "train" in source.missing:
             text = "no training hands, and a mix needs some of each source. Remove it from"
@@ -222,7 +222,7 @@ def _on_val(dataset: DatasetFacts, request: Request) -> tuple[Advice, Request]:
 
 
 def _on_labels(dataset: DatasetFacts, request: Request) -> Iterator[Advice]:
-    """A dataset without joints can only be used for pre-training."""
+    """Yields advice on a dataset without joints, which only serves pre-training."""
     training = [facts for source in dataset.sources if (facts := source.split("train"))]
     is_used = dataset.key != "pretrain.dataset" and dataset.hands("train")
     if is_used and not any(facts.labelled_2d for facts in training):

@@ -1,4 +1,4 @@
-"""Everything that the doctor found, and whether a training can run."""
+"""The result of the doctor, and whether training can run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the hands of a split have, and whether their labels agree. N hands, J = 21 joints."""
+"""Label counts of a split, and the consistency of its labels. N hands, J = 21 joints."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def overview(dataset: HandDataset) -> Overview:
 
 
 def _is_camera(K: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) -> (...) bool: the identity stands for an unknown camera."""
+    """Returns (...) bool for K (..., 3, 3): whether the camera is known (not identity)."""
     return np.any(np.eye(3) != K, axis=(-2, -1))
 
 
@@ -104,13 +104,13 @@ def measure(samples: Iterable[Sample], *, reference_bone: str) -> Measures:
 
 
 def _projection_errors(sample: Sample) -> np.ndarray:
-    """|project(K, xyz) - uv| in px of each joint with both labels."""
+    """Returns |project(K, xyz) - uv| in px of each joint with both labels."""
     valid = sample.uv_valid & sample.xyz_valid
     return np.linalg.norm(project(sample.K, sample.xyz[valid]) - sample.uv[valid], axis=1)
 
 
 def _bone(sample: Sample, reference_bone: str) -> list[float]:
-    """Its length in mm, if it is labelled."""
+    """Returns the bone's length in mm, if labelled."""
     ends = list(REFERENCE_BONES[reference_bone])
     if not sample.xyz_valid[ends].all():
         return []

@@ -1,4 +1,4 @@
-"""The sources that a run configures, opened in every split even if a training would refuse them."""
+"""The sources of a run, opened in every split even if training would refuse them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The tab of the augmentations: a sample, nine switches with their sliders, and the pair of views.
+"""The augmentations tab: a sample, nine switches with sliders, and the pair of views.
 
-Each part of an objective has its own switches and sliders; those of one part are visible.
+Each part of an objective has its own switches and sliders; one part is visible at a time.
 """
 
 import shlex
@@ -151,7 +151,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
 def _shown(
     source: Source, split: Split, index: float, draw: float, joints: bool, part: str, *rest: Any
 ) -> tuple[str, str, str]:
-    """Images, parameters and command; or the error that the part's controls in `rest` lead to."""
+    """Returns images, parameters and command, or the error from the controls in `rest`."""
     base = source.settings[part]
     start = _NUM_CONTROLS * list(source.settings).index(part)
     own = rest[start : start + _NUM_CONTROLS]
@@ -169,7 +169,7 @@ def _shown(
 
 
 def _last(source: Source, split: Split) -> int:
-    """The number of a split's last sample; 1 for a missing split, which `show` reports."""
+    """Returns the number of a split's last sample; 1 for a missing split, which `show` reports."""
     try:
         return max(1, len(source.open(split)) - 1)
     except (ValueError, OSError):
@@ -177,7 +177,7 @@ def _last(source: Source, split: Split) -> int:
 
 
 def _parts(settings: Mapping[str, Augmentation]) -> tuple[gr.Radio, list[Any]]:
-    """The choice of a part, hidden without parts, and the controls of all parts in a row."""
+    """Builds the choice of a part, hidden without parts, and the controls of all parts."""
     first, *others = settings
     part = gr.Radio(
         list(settings),
@@ -199,7 +199,7 @@ def _parts(settings: Mapping[str, Augmentation]) -> tuple[gr.Radio, list[Any]]:
 
 
 def _controls(part: str, settings: Augmentation) -> list[Any]:
-    """The switches in the order of `CONTROLS`, then the sliders in the order of `SLIDERS`."""
+    """Builds the switches in the order of `CONTROLS`, then the sliders in that of `SLIDERS`."""
     switches, sliders, prefix = [], [], f"{part}-" if part else ""
     for control in CONTROLS:
         with gr.Group(elem_classes="control"):
@@ -214,7 +214,7 @@ def _controls(part: str, settings: Augmentation) -> list[Any]:
 
 
 def _slider(slider: Slider, prefix: str, settings: Augmentation, **more: Any) -> gr.Slider:
-    """A slider at the configured value, which widens its bounds where necessary."""
+    """Builds a slider at the configured value, with wider bounds where necessary."""
     value = slider.value(settings)
     name = slider.field if slider.end is None else f"{slider.field}-{slider.end}"
     low, high, label = min(slider.low, value), max(slider.high, value), slider.label

@@ -1,6 +1,6 @@
 """Open a page on this machine: what the augmentations do, and the results of finished runs.
 
-The data are those that train.py would use with the same overrides. Needs the extra `explore`:
+Uses the data that train.py would use with the same overrides. Needs the extra `explore`:
 pip install "handpose[explore]", or pip install -e ".[explore]" in a clone.
 """
 

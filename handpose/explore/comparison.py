@@ -1,4 +1,4 @@
-"""Several runs side by side: letters, the table of metrics, and the figures. J = 21 joints."""
+"""Comparison of runs: letters, tables and figures. J = 21 joints."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 
 
 def lettered(runs: Sequence[Run]) -> list[Shown]:
-    """Names the runs A, B, ... Z, A1, ...: their own names are too long for columns."""
+    """Names the runs A, B, ... Z, A1, ..., as their names are too long for columns."""
     return [
         Shown(chr(65 + i % 26) + (str(i // 26) if i >= 26 else ""), COLOURS[i % len(COLOURS)], run)
         for i, run in enumerate(runs)

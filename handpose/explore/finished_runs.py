@@ -1,4 +1,4 @@
-"""Finished runs below one folder, and their evaluation. Nothing outside that folder is read."""
+"""Finished runs below one folder, and their evaluation. Reads nothing outside of the folder."""
 
 import math
 import os

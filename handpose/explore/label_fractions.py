@@ -96,7 +96,7 @@ def fraction_lines(runs: Sequence[Run], name: str) -> list[Line]:
 
 
 def by_kind(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Returns what tells a kind from the others, in words -> its runs."""
+    """Returns {what tells a kind from the others: its runs}."""
     keys = _varying([run.config for run in runs])
     starts = _short_names({_start(run.config) for run in runs})
     kinds: dict[tuple[str, ...], list[Run]] = {}
@@ -109,7 +109,7 @@ def by_kind(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _parts(config: Config) -> list[str]:
-    """ "head=heatmap", and so on."""
+    """Returns the run's parts, such as "head=heatmap"."""
     names = essence(config).split(" × ", len(_PARTS) - 1)
     return [f"{part}={name}" for part, name in zip(_PARTS, names, strict=True)]
 
@@ -120,23 +120,23 @@ def _value(config: Config, key: str) -> object:
 
 
 def _varying(configs: Sequence[Config]) -> list[str]:
-    """The dotted keys of values that tell kinds apart, except the start."""
+    """Returns the dotted keys of values that differ between kinds, except the start."""
     lines = [line for config in configs for line in compare(configs[0], config)]
     keys = dict.fromkeys(line.partition(":")[0] for line in lines)
-    # A key with values below it says no more than they do.
+    # A key with keys below it adds no information.
     branches = {key for key in keys for one in configs if isinstance(find(one, key), dict)}
     return [key for key in keys if key not in _LEFT_OUT and key not in branches]
 
 
 def _start(config: Config) -> PurePath:
-    """The weights at the start without their seed; in a study, the folder of the arm."""
+    """Returns the starting weights without their seed; in a study, the arm's folder."""
     given = PurePath(str(find(config, _START) or "random weights"))
     path = PurePath(*(_SEED.sub("", part).strip("_,-") for part in given.parts))
     return path.parent if path.name == "backbone.pt" and path.parent.name else path
 
 
 def _short_names(paths: Collection[PurePath]) -> dict[PurePath, str]:
-    """The end of each path, as short as keeps them apart."""
+    """Returns the shortest distinct ends of the paths."""
     longest = max((len(path.parts) for path in paths), default=0)
     for length in range(1, longest + 1):
         names = {path: str(PurePath(*path.parts[-length:])) for path in paths}
@@ -146,10 +146,10 @@ def _short_names(paths: Collection[PurePath]) -> dict[PurePath, str]:
 
 
 def _labels(kinds: Sequence[tuple[str, ...]]) -> list[str]:
-    """Names kinds by the parts and start that differ, and as few settings as keep all apart.
+    """Names kinds by the parts and start that differ, and as few settings as necessary.
 
     Args:
-        kinds: two or more; (a word per part, the start, a word per setting).
+        kinds: two or more tuples (a word per part, the start, a word per setting).
     """
     always = len(_PARTS) + 1
     told = [place for place in range(always) if _count(kinds, [place]) > 1]
@@ -160,5 +160,5 @@ def _labels(kinds: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _count(kinds: Sequence[tuple[str, ...]], places: Sequence[int]) -> int:
-    """How many kinds these places keep apart."""
+    """Returns how many kinds these places tell apart."""
     return len({tuple(kind[place] for place in places) for kind in kinds})

@@ -1,4 +1,4 @@
-"""The page: its two tabs and its look. Everything in it comes from this machine."""
+"""The page: its two tabs and its look. All content is local."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tab of the results: runs side by side, and their samples once they are evaluated."""
+"""The results tab: runs side by side, and samples of evaluated runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -86,12 +86,12 @@ class _Handlers:
         self.evaluate = evaluate
 
     def open(self, words: str, order: str) -> tuple[str, gr.Dropdown]:
-        """The newest run is chosen, if there is one."""
+        """Chooses the newest run, if there is one."""
         newest = [run.name for run in find_runs(self.root).ordered(ORDERS[0])[:1]]
         return self.reload(words, order, newest)
 
     def reload(self, words: str, order: str, names: list[str]) -> tuple[str, gr.Dropdown]:
-        """Chosen runs stay chosen while they exist."""
+        """Keeps the chosen runs that still exist."""
         found = find_runs(self.root)
         every = {value: label for label, value in choices(found, words="", order=order)}
         kept = [name for name in names if name in every]
@@ -100,14 +100,14 @@ class _Handlers:
         return _note(found), gr.Dropdown(options, value=kept, multiselect=True)
 
     def chosen(self, names: list[str]) -> list[Shown]:
-        """The chosen runs, those of chosen sweeps too, each once."""
+        """Returns the chosen runs, including those of chosen sweeps, each once."""
         found = find_runs(self.root)
         sweeps = found.sweeps()
         every = [run for name in names for run in sweeps.get(name.removeprefix(_SWEEP), [name])]
         return lettered([found.runs[name] for name in dict.fromkeys(every) if name in found.runs])
 
     def compare(self, names: list[str]) -> tuple[Any, ...]:
-        """The tables, the training curves, the metrics to plot, and cleared evaluations."""
+        """Returns the tables, the curves and the metrics to plot, and clears evaluations."""
         shown = self.chosen(names)
         titles = metric_titles([one.run for one in shown])
         metric = gr.Dropdown(
@@ -124,7 +124,7 @@ class _Handlers:
         return "".join(_plots({f"{stage} curves": png}, "") for stage, png in drawn.items())
 
     def by_labels(self, names: list[str], name: str | None) -> str:
-        """The metric over the fraction of labels."""
+        """Draws the metric over the fraction of labels."""
         runs = [one.run for one in self.chosen(names)]
         return _plots({"metric by labels": draw_fractions(runs, name or "")})
 
@@ -133,7 +133,7 @@ class _Handlers:
         names: list[str],
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio's convention
     ) -> tuple[Any, ...]:
-        """The figures, and the controls of the samples."""
+        """Evaluates the runs; returns the figures and the controls of the samples."""
         shown, done = self.chosen(names), {}
         refused = [] if shown else ["Choose a run first."]
         for place, one in enumerate(shown):
@@ -148,13 +148,13 @@ class _Handlers:
         return _errors(refused) + plots, *updated_controls(shown, done)
 
     def sample(self, name: str | None, order: str, rank: float, turn: float, tilt: float) -> str:
-        """One sample of an evaluated run."""
+        """Shows a sample of an evaluated run."""
         run = find_runs(self.root).runs.get(name or "")
         return sample_html(self.evaluate(run), order, int(rank), turn, tilt) if run else ""
 
 
 def _note(found: Found) -> str:
-    """How many runs there are, or what to do without any."""
+    """Returns the number of runs, or what to do without any."""
     lines = [f"{len(found.runs)} finished runs in {found.root}"]
     if not found.runs:
         lines = [
@@ -179,7 +179,7 @@ def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
 
 
 def _label(run: Run) -> str:
-    """The run's name, its parts, and its aligned error."""
+    """Returns the run's name, its parts and its aligned error."""
     error, unit = run.number(ALIGNED_ERROR), describe(ALIGNED_ERROR).unit
     said = "" if error is None else f", {written(error, unit=unit)} {unit}"
     return f"{run.name} · {essence(run.config)}{said}"

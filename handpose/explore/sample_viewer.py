@@ -1,4 +1,4 @@
-"""The samples of an evaluated run, ordered by error: over the image, and in 3D.
+"""Samples of an evaluated run, ordered by error, over the image and in 3D.
 
 J = 21 joints; mm.
 """
@@ -68,7 +68,7 @@ def updated_controls(shown: Sequence[Shown], done: Mapping[str, Evaluation]) -> 
 
 
 def _ranked(evaluation: Evaluation, order: str) -> list[tuple[int, float]]:
-    """(row, error) of the samples that have an error, in one of `ORDERS`."""
+    """Returns (row, error) of the samples with an error, in one of `ORDERS`."""
     errors = sample_errors(evaluation)
     rows = errors.argsort(stable=True)[: int(errors.isfinite().sum())].tolist()
     if order == ORDERS[0]:
@@ -108,7 +108,7 @@ def sample_html(evaluated: Evaluated, order: str, rank: int, turn: float, tilt: 
 
 
 def _draw_skeleton(evaluation: Evaluation, row: int, *, turn: float, tilt: float) -> bytes:
-    """Prediction (aligned, in the colours of the fingers) and truth (grey). PNG."""
+    """Draws the aligned prediction (finger colours) and the truth (grey) as PNG."""
     (pose,) = aligned_poses(evaluation, [row])
     figure = new_figure(_SIDE, _SIDE)
     axes = figure.add_axes((0.04, 0.08, 0.92, 0.84))
@@ -124,7 +124,7 @@ def _draw_skeleton(evaluation: Evaluation, row: int, *, turn: float, tilt: float
 
 
 def _turned(pose: Pose, turn: float, tilt: float) -> Pose:
-    """The pose turned about the vertical axis, then tilted about the horizontal one; degrees."""
+    """Returns the pose turned about the vertical axis, then tilted; degrees."""
     a, b = np.radians([turn, tilt])
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])

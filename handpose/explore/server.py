@@ -1,4 +1,4 @@
-"""Serves the page on one address: no files, and requests of its own origin alone."""
+"""Serves the page on one address, without files, to requests of the same origin only."""
 
 import ipaddress
 import socket
@@ -33,7 +33,7 @@ _HEADERS = [
 
 
 def _is_served(path: str) -> bool:
-    """Whether the page needs this path (decoded, from the first slash)."""
+    """Tells whether the page needs this path (decoded, from the first slash)."""
     if ".." in path or "\\" in path or "//" in path or "\0" in path:
         return False
     is_call = path.removeprefix("/gradio_api/") in _CALLS and path.startswith("/gradio_api/")

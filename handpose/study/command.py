@@ -1,8 +1,8 @@
-"""Run a study: one of handpose/study/definitions, or a YAML file of your own.
+"""Run a study: one of handpose/study/definitions, or your own YAML file.
 
 It pre-trains each arm, chooses settings on the validation split, fine-tunes, and compares the arms
 with intervals.
-KEY=VALUE goes to every run, as for train.py (hydra/launcher=... too). Finished runs are not run
+KEY=VALUE applies to every run, as for train.py (also hydra/launcher=...). Finished runs are not run
 again: after a stop, the same command resumes the study. Everything is in runs/studies/<name>/: the
 runs, study.html, table.md, study.json. The exit code is 1 while runs are missing or have failed.
 """
@@ -33,7 +33,7 @@ _DEFINITIONS = Path(__file__).with_name("definitions")
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:
-    """Parses the command line, without checks."""
+    """Parses the command line without checks."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _status(plan: Any, arguments: argparse.Namespace) -> Status:
-    """The study, and what there is of it."""
+    """Returns the study and the status of its runs."""
     try:
         study = parse_study(plan)
     except ValueError as error:
@@ -102,7 +102,7 @@ def _check(status: Status) -> None:
 
 
 def _refusal(status: Status) -> list[str]:
-    """What to do about runs with other settings."""
+    """Returns what to do about runs with other settings."""
     if not status.changed:
         return []
     return [

@@ -32,7 +32,7 @@ _MARGIN = 1.4  # factor between the ends of the axis and the outermost fractions
 
 
 def make_figures(findings: Findings) -> dict[str, bytes]:
-    """Draws what there is; returns name -> PNG."""
+    """Draws all figures that have data; returns name -> PNG."""
     figures = {}
     if any(estimate.mean is not None for estimate in findings.means.values()):
         figures["metric_by_labels"] = _draw_means(findings)
@@ -43,7 +43,7 @@ def make_figures(findings: Findings) -> dict[str, bytes]:
 
 
 def _arm_colours(study: Study) -> dict[str, str]:
-    """Grey for the baseline; a colour for each other arm, repeated after the last one."""
+    """Returns grey for the baseline and a colour for each other arm."""
     colours = [FINGER_COLOURS[finger] for finger in reversed(FINGER_COLOURS)]
     others = [arm for arm in study.arms if arm != study.baseline]
     own = {arm: colours[place % len(colours)] for place, arm in enumerate(others)}
@@ -51,7 +51,7 @@ def _arm_colours(study: Study) -> dict[str, str]:
 
 
 def _draw_means(findings: Findings) -> bytes:
-    """A panel per head: the means and intervals over the labels (log), and the constant."""
+    """Draws a panel per head: means and intervals over the labels (log), and the constant."""
     study, title = findings.study, describe(findings.study.metric).title
     figure, plots = new_panels(len(study.heads), columns=min(2, len(study.heads)), height=4.2)
     for axes, head in zip(plots, study.heads, strict=True):
@@ -69,7 +69,7 @@ def _draw_means(findings: Findings) -> bytes:
 
 
 def _draw_constant(axes: Axes, findings: Findings, head: str) -> None:
-    """A dashed line at the number of the constant prediction."""
+    """Draws a dashed line at the number of the constant prediction."""
     every = [(part, findings.constant(head, part)) for part in findings.study.fractions]
     points = sorted((part, value) for part, value in every if value is not None)
     if points:
@@ -81,7 +81,7 @@ def _draw_constant(axes: Axes, findings: Findings, head: str) -> None:
 
 
 def _draw_arm(axes: Axes, findings: Findings, head: str, place: int) -> None:
-    """The means of an arm, moved aside so that intervals do not overlap."""
+    """Draws the means of an arm, shifted so that intervals do not overlap."""
     study = findings.study
     arm = list(study.arms)[place]
     every = [(part, findings.means[arm, head, part]) for part in sorted(study.fractions)]
@@ -102,7 +102,7 @@ def _draw_arm(axes: Axes, findings: Findings, head: str, place: int) -> None:
 
 
 def _draw_panels(study: Study, height: float, draw: Callable) -> bytes:
-    """A panel per head and fraction, filled by draw(axes, head, fraction, is_first of its row)."""
+    """Draws a panel per head and fraction with draw(axes, head, fraction, is_first of its row)."""
     panels = [(head, fraction) for head in study.heads for fraction in study.fractions]
     figure, plots = new_panels(len(panels), columns=min(_COLUMNS, len(panels)), height=height)
     for place, (axes, (head, fraction)) in enumerate(zip(plots, panels, strict=True)):
@@ -113,7 +113,7 @@ def _draw_panels(study: Study, height: float, draw: Callable) -> bytes:
 
 
 def _draw_differences(findings: Findings) -> bytes:
-    """Each pair's difference and interval, the first on top; filled where it is significant."""
+    """Draws each pair's difference and interval, filled where it is significant."""
     study, unit = findings.study, describe(findings.study.metric).unit
     names = [f"{arm} − {against}" for arm, against in study.pairs]
 
@@ -137,7 +137,7 @@ def _draw_differences(findings: Findings) -> bytes:
 
 
 def _draw_seeds(findings: Findings) -> bytes:
-    """The value of every run; a line joins the runs of one seed."""
+    """Draws the value of every run; a line joins the runs of one seed."""
     study, title = findings.study, describe(findings.study.metric).title
     arms = list(study.arms)
 

@@ -84,7 +84,7 @@ class Cost(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """A study as far as it is finished."""
+    """The results of the finished runs of a study."""
 
     study: Study
     counts: dict[str, tuple[int, int]]  # stage -> finished, planned
@@ -137,14 +137,14 @@ def collect(status: Status, unfinished: list[Failure]) -> Findings:
 
 
 def _seeds(values: Mapping, arm: str, head: str, fraction: float) -> dict[int, float]:
-    """Seed -> value, where there is one."""
+    """Returns seed -> value for the finished runs."""
     place = [arm, head, fraction]
     own = {seed: one.value for (*at, seed), one in values.items() if at == place}
     return {seed: value for seed, value in own.items() if value is not None}
 
 
 def _comparisons(study: Study, values: Mapping) -> dict[tuple[str, str, str, float], Comparison]:
-    """All pairs with every head and fraction: the family of Holm's correction."""
+    """Compares all pairs for every head and fraction: the family of Holm's correction."""
     found = {
         (arm, against, head, part): paired_difference(
             _seeds(values, arm, head, part), _seeds(values, against, head, part)
@@ -220,7 +220,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Corrects p values for their number (Holm, Scand. J. Statist. 6, 1979).
 
     The i-th smallest of m is multiplied by m - i + 1, cut at 1, and never below the one before it.
-    One that is None, not known yet, counts in m as the largest: that errs on the safe side.
+    A p that is None (not known yet) counts in m as the largest, which is conservative.
     """
     known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)

@@ -21,7 +21,7 @@ Start = Callable[[Sequence[str]], int]
 
 
 class Failure(NamedTuple):
-    """A cell without results after everything was tried."""
+    """A cell without results."""
 
     folder: str
     reason: str
@@ -89,7 +89,7 @@ def run_study(status: Status, start: Start) -> list[Failure]:
         missing = [cell for cell in _missing(status, stage) if not status.waits_for(cell)]
         if missing:
             reasons |= _make(status, missing, start)
-            status.find_changed()  # the choice of settings may be another now
+            status.find_changed()  # the chosen settings may have changed
     return unfinished(status, reasons)
 
 
@@ -107,7 +107,7 @@ def _make(status: Status, cells: list[Cell], start: Start) -> dict[str, str]:
         before = {cell: _trace(status, cell) for cell in batch.cells}
         code = start(status.grid.multirun(batch))
         left = [cell for cell in batch.cells if not status.is_finished(cell)]
-        # A cell that killed the whole command kept it from the rest, which are tried again.
+        # If one cell killed the whole command, the others are tried again.
         reached = [cell for cell in left if _trace(status, cell) != before[cell]] or left[:1]
         reasons |= {cell.folder: f"failed, exit code {code}" for cell in reached}
         queue[:0] = batches(cell for cell in left if cell not in reached)
@@ -115,13 +115,13 @@ def _make(status: Status, cells: list[Cell], start: Start) -> dict[str, str]:
 
 
 def _trace(status: Status, cell: Cell) -> int:
-    """The newest modification time in the cell's folder, in ns; changes when a run works there."""
+    """Returns the newest modification time in the cell's folder, in ns."""
     files = (status.folder / cell.folder).rglob("*")
     return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 def unfinished(status: Status, reasons: Mapping[str, str]) -> list[Failure]:
-    """Returns the cells that are not finished, each with the reason.
+    """Returns the unfinished cells, each with the reason.
 
     Args:
         status: the study.

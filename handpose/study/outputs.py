@@ -69,12 +69,12 @@ def as_json(findings: Findings) -> dict[str, Any]:
 
 
 def _records(found: Mapping[tuple, Any], *names: str) -> list[dict[str, Any]]:
-    """Each key under these names, with the fields of its value."""
+    """Returns a dict per key: its parts under these names, and the fields of its value."""
     return [dict(zip(names, key, strict=True)) | _plain(value) for key, value in found.items()]
 
 
 def _plain(record: Any) -> Any:
-    """Named tuples as dicts, nested ones too."""
+    """Converts named tuples to dicts, at every level."""
     if hasattr(record, "_asdict"):
         return {name: _plain(value) for name, value in record._asdict().items()}
     return record

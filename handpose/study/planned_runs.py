@@ -1,4 +1,4 @@
-"""Checks of a study: its file, its overrides, and finished cells against what it says now."""
+"""Checks of a study: its file, its overrides, and finished cells against the plan."""
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
@@ -23,10 +23,10 @@ _LAUNCHER = "hydra/launcher", "hydra.launcher"
 
 
 def load_study(study: str, folder: Path) -> Any:
-    """The content of `folder`/`study`.yaml, or of the file `study`, as plain values.
+    """Reads `folder`/`study`.yaml, or the file `study`, as plain values.
 
     Raises:
-        ValueError: there is no such file, or it is no YAML; names it.
+        ValueError: the file does not exist or is not YAML; names it.
     """
     path = Path(study) if study.endswith((".yaml", ".yml")) else folder / f"{study}.yaml"
     if not path.is_file():
@@ -42,11 +42,11 @@ def load_study(study: str, folder: Path) -> Any:
 
 
 def override_problem(line: str, ruled: Mapping[str, str]) -> str | None:
-    """Why a study cannot take an override, or None.
+    """Returns why a study cannot take an override, or None.
 
     Args:
         line: KEY=VALUE, for each run of a kind.
-        ruled: key -> what the study itself sets it by.
+        ruled: key -> the key of the study that sets it.
     """
     overrides, problems = parse([line], OverridesParser.create())
     if problems:
@@ -56,14 +56,14 @@ def override_problem(line: str, ruled: Mapping[str, str]) -> str | None:
     if key in ruled:
         return f"{line}: {key} is set by {ruled[key]} of the study"
     if is_hydra(override) and not key.startswith(_LAUNCHER):
-        return f"{line}: of Hydra's own keys a study takes hydra/launcher and hydra.launcher.*"
+        return f"{line}: a study accepts only hydra/launcher and hydra.launcher.* of Hydra's keys"
     if override.is_sweep_override():
         return f"{line}: several values; a study's own keys say what varies (a list is [a,b])"
     return None
 
 
 def runs_folder(overrides: Sequence[str]) -> Path:
-    """`paths.runs` of a run with these overrides.
+    """Returns `paths.runs` of a run with these overrides.
 
     Raises:
         ValueError: they do not compose.
@@ -79,7 +79,7 @@ def runs_folder(overrides: Sequence[str]) -> Path:
 def planned_configs(
     cells: Mapping[Key, tuple[Sequence[str], Mapping[str, str]]],
 ) -> dict[Key, dict[str, Any]]:
-    """What train.py would keep as the configuration of each cell.
+    """Returns the configuration that train.py would store for each cell.
 
     Args:
         cells: (overrides, the values below `paths`, whatever the overrides say of them).

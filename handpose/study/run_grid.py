@@ -35,7 +35,7 @@ class Cell(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Cells that one multirun makes: all combinations of heads, fractions and seeds."""
+    """The cells of one multirun: all combinations of heads, fractions and seeds."""
 
     stage: Stage
     arm: str
@@ -60,12 +60,12 @@ class Batch(NamedTuple):
 
 
 def _top(stage: Stage, arm: str, candidate: str | None) -> str:
-    """The folder of a multirun."""
+    """Returns the folder of a multirun."""
     return f"{stage}/{arm}/{candidate}" if stage == "tune" else f"{stage}/{arm}"
 
 
 def _within(stage: Stage, head: object, fraction: object, seed: object) -> str:
-    """The folder of a run, below that of its multirun."""
+    """Returns the folder of a run, relative to its multirun."""
     labels = f"{head}/labels-{fraction}"
     names = {"pretrain": f"seed-{seed}", "tune": labels, "runs": f"{labels}/seed-{seed}"}
     return names[stage]

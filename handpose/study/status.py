@@ -1,4 +1,4 @@
-"""The status of a study: what its runs have left on disk, and whether that counts."""
+"""The status of a study: the results of its runs on disk, and whether they count."""
 
 import math
 from collections.abc import Sequence
@@ -39,13 +39,13 @@ class Status:
         return [c._replace(candidate=self.chosen(c)) for c in cells] if stage == "runs" else cells
 
     def is_finished(self, cell: Cell) -> bool:
-        """Tells whether there are results that count."""
+        """Tells whether the cell has results that count."""
         if self.is_open(cell) or cell in self.changed:
             return False
         return (self.folder / cell.folder / RESULTS).is_file()
 
     def is_open(self, cell: Cell) -> bool:
-        """Tells whether the settings of a cell are not chosen yet."""
+        """Tells whether the settings of a cell are still to be chosen."""
         return cell.stage == "runs" and self.study.tune is not None and cell.candidate is None
 
     def number(self, cell: Cell, name: str) -> tuple[float | None, str]:
@@ -88,7 +88,7 @@ class Status:
         return f"the candidate for {what}: no {self.study.tune.metric} of {missing}"
 
     def _backbone(self, cell: Cell) -> Cell | None:
-        """The pre-training that a cell starts from."""
+        """Returns the pre-training that a cell starts from."""
         if cell.stage == "pretrain" or self.study.arms[cell.arm] is None:
             return None
         return Cell("pretrain", cell.arm, cell.seed)
@@ -100,7 +100,7 @@ class Status:
             ValueError: the configuration of a cell cannot be read.
         """
         self.changed = {}
-        for stage in STAGES:  # in order: candidates that have changed choose nothing
+        for stage in STAGES:  # in order: changed candidates do not count for the choice
             begun = [
                 cell
                 for cell in self.cells(stage)
@@ -110,7 +110,7 @@ class Status:
             self.changed |= doubts | self._differences(begun)
 
     def _differences(self, cells: Sequence[Cell]) -> dict[Cell, list[str]]:
-        """ "key: before -> now" for the cells whose stored configuration differs from the plan.
+        """Returns "key: before -> now" for each stored value that differs from the plan.
 
         The plan takes the stored `paths`, as folders may have moved.
         """
@@ -125,7 +125,7 @@ class Status:
         return {cell: lines for cell, lines in found.items() if lines}
 
     def _doubt(self, cell: Cell) -> str:
-        """Why a finished cell cannot have started from the current backbone, or nothing."""
+        """Returns why a finished cell cannot have started from the current backbone, or ""."""
         backbone, own = self._backbone(cell), self.folder / cell.folder / RESULTS
         if backbone is None or not own.is_file():
             return ""

@@ -22,7 +22,7 @@ from pydantic import (
 from handpose.messages import did_you_mean, nearest
 from handpose.study.planned_runs import override_problem
 
-# Keys that the study sets in its runs -> the key of the study that says how.
+# {key that the study sets in its runs: the key of the study for it}
 _ALWAYS_SET = {
     "seed": "seeds",
     "head": "heads",
@@ -91,7 +91,7 @@ class Tuning(_Level):
     candidates: Annotated[dict[Name, Lines], Field(min_length=2)]
 
     def nearest(self, fraction: float) -> float:
-        """Returns the tried fraction whose choice holds for this one: the nearest by ratio."""
+        """Returns the nearest tuned fraction by ratio; its choice is used for this one."""
         return min(self.fractions, key=lambda tried: abs(log(tried / fraction)))
 
 
@@ -135,7 +135,7 @@ class Study(_Level):
     @model_validator(mode="before")
     @classmethod
     def _complete_tune(cls, content: Any) -> Any:
-        """`tune.metric` and `tune.fractions` are those of the study unless set."""
+        """Fills `tune.metric` and `tune.fractions` from the study unless set."""
         if not isinstance(content, dict) or not isinstance(content.get("tune"), dict):
             return content
         defaults = {"metric": "?", "fractions": [1], **content}  # if missing: refused above
@@ -151,7 +151,7 @@ class Study(_Level):
         return self
 
     def _override_problems(self) -> Iterator[str]:
-        """Overrides of keys that the study itself sets, or that a study cannot take."""
+        """Yields problems of overrides that the study itself sets, or cannot take."""
         groups = [("common", self.common, _SET_IN_COMMON)]
         groups += [("pretrain.common", self.pretrain.common, _ALWAYS_SET)]
         groups += [(f"pretrain.arms.{n}", a or (), _ALWAYS_SET) for n, a in self.arms.items()]
@@ -230,7 +230,7 @@ def check_metrics(study: Study) -> None:
     names |= {"tune.metric": study.tune.metric if study.tune else None}
     known = (*summary_names(), *VALIDATION)
     problems = [
-        f"{key}: {name}: train.py computes no such number{did_you_mean(nearest(name, known))}"
+        f"{key}: {name}: train.py has no such result{did_you_mean(nearest(name, known))}"
         for key, name in names.items()
         if name is not None and name not in known
     ]

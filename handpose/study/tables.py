@@ -1,4 +1,4 @@
-"""The numbers of a study as texts and tables, for the page, the Markdown file and the terminal."""
+"""Tables of a study for the page, the Markdown file and the terminal."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -60,7 +60,7 @@ class StudyTables:
         self.unit = describe(findings.study.metric).unit
 
     def means(self) -> Table:
-        """Arm x fraction: mean ± half the 95 % interval, the best in bold; then the constant."""
+        """Returns arm x fraction: mean ± half the 95 % interval, best bold; then the constant."""
         study, parts = self.study, self.study.fractions
         best = min if study.better == "lower" else max
         rows: list[tuple[str, list[Entry]]] = [(arm, []) for arm in study.arms]
@@ -77,7 +77,7 @@ class StudyTables:
         return Table(("labels", *map(percent, parts)), rows)
 
     def differences(self) -> Table:
-        """Pair x fraction: the difference, its 95 % interval, and the corrected p."""
+        """Returns pair x fraction: the difference, its 95 % interval and the corrected p."""
         parts = self.study.fractions
         rows = [
             (f"{arm} − {other}", [Entry(self._difference(arm, other, part)) for part in parts])
@@ -86,7 +86,7 @@ class StudyTables:
         return Table(("difference", *map(percent, parts)), rows)
 
     def comparisons(self) -> Table:
-        """One row per comparison, with everything known of it."""
+        """Returns one row per comparison, with all its numbers."""
         rows = [
             (f"{arm} − {against}, {percent(part)}", self._comparison(found))
             for (arm, against, head, part), found in self.findings.comparisons.items()
@@ -96,7 +96,7 @@ class StudyTables:
         return Table(("comparison", "difference", "95 % interval", "change", *tested), rows)
 
     def seeds(self) -> Table:
-        """Arm and fraction x seed: every value."""
+        """Returns arm and fraction x seed: every value."""
         values, seeds = self.findings.values, self.study.seeds
         rows = []
         for part in self.study.fractions:
@@ -107,7 +107,7 @@ class StudyTables:
         return Table(("arm, labels", *(f"seed {seed}" for seed in seeds)), rows)
 
     def tuning(self) -> Table:
-        """Arm and fraction x candidate on the validation split, the chosen one in bold."""
+        """Returns arm and fraction x candidate on the validation split, the chosen one in bold."""
         tune = self.study.tune
         assert tune is not None, "there was no choice"
         rows, unit = [], describe(tune.metric).unit
@@ -128,7 +128,7 @@ class StudyTables:
         return Entry(NOTHING if value is None else shown(value, unit=unit), value)
 
     def _mean(self, found: Estimate) -> str:
-        """ "12.34 ± 0.56 (2 of 3 seeds)"; the seeds only where some are missing."""
+        """Returns "12.34 ± 0.56 (2 of 3 seeds)"; the seeds only if some are missing."""
         if found.mean is None:
             return NOTHING
         half = "" if found.half is None else f" ± {self._number(found.half)}"
@@ -140,13 +140,13 @@ class StudyTables:
         return "" if found.n == planned else f"{found.n} of {planned} seeds"
 
     def _interval(self, found: Estimate) -> str:
-        """ "[−0.80, −0.24]"."""
+        """Returns "[−0.80, −0.24]"."""
         if found.low is None:
             return NOTHING
         return f"[{signed(found.low, self._number)}, {signed(found.high, self._number)}]"
 
     def _difference(self, arm: str, against: str, part: float) -> str:
-        """ "−0.52 [−0.80, −0.24], p = 0.012": the corrected p."""
+        """Returns "−0.52 [−0.80, −0.24], p = 0.012": the corrected p."""
         found, p = self.findings.comparisons[arm, against, self.head, part]
         text = signed(found.estimate.mean, self._number)
         if found.estimate.low is not None:
@@ -168,7 +168,7 @@ class StudyTables:
 
 
 def costs(findings: Findings) -> Table:
-    """Arm x training time."""
+    """Returns arm x training time."""
 
     def entry(seconds: float | None) -> Entry:
         return Entry(NOTHING if seconds is None else duration(seconds), seconds)
@@ -178,7 +178,7 @@ def costs(findings: Findings) -> Table:
 
 
 def _p_text(p: float | None, equals: str = "") -> str:
-    """ "0.012" or "< 0.001"."""
+    """Returns "0.012" or "< 0.001"."""
     if p is None:
         return NOTHING
     return "< 0.001" if p < 0.001 else f"{equals}{p:.3f}"

@@ -110,7 +110,7 @@ def test_a_study_that_cannot_run_is_refused_before_anything_is_made(
     assert code == 1
     assert "finetune.max_epoch: no such key; did you mean finetune.max_epochs?" in text
     assert "seed is set by seeds of the study" in str(run_study("seed=7")[0])
-    message = "metric: pa_epe: train.py computes no such number; did you mean pa_epe_mm?"
+    message = "metric: pa_epe: train.py has no such result; did you mean pa_epe_mm?"
     assert message in str(run_study(metric="pa_epe")[0])
     assert "better: Input should be 'lower' or 'higher'" in str(run_study(better="up")[0])
     assert not (tmp_path / "runs").exists()

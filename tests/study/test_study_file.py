@@ -66,7 +66,7 @@ def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("common", ["seed=5"], "common: seed=5: seed is set by seeds of the study"),
         ("common", ["dataset.num_train"], "common: dataset.num_train: not of the form KEY=VALUE"),
         ("common", ["optimizer.lr=1,2"], "several values; a study's own keys say what varies"),
-        ("common", ["hydra.sweep.dir=x"], "of Hydra's own keys a study takes hydra/launcher"),
+        ("common", ["hydra.sweep.dir=x"], "a study accepts only hydra/launcher"),
         ("common", ["objective=relative"], "objective is set by pretrain.arms"),
         (
             "pretrain.common",
