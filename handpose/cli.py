@@ -4,6 +4,7 @@ Nothing heavy is imported until an application has checked its command line.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -30,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the command line without the program's name; that of the process if None.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        return parser.print_help()
+    options = parser.parse_args(arguments)
     enter(options.application, options.arguments)
     package = _PACKAGES.get(options.application, options.application)
     import_module(f"handpose.{package}.command").main()

@@ -8,10 +8,9 @@ import argparse
 from pathlib import Path
 
 from handpose.config.documentation import with_tables
-from handpose.config.schema import CONF
 
-ROOT = CONF.parent
-DOCUMENTS = (ROOT / "docs" / "guide" / "configuration.md", CONF / "README.md")
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "docs" / "guide" / "configuration.md", ROOT / "conf" / "README.md")
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ from handpose.config.overrides import (
 from handpose.config.safety import yaml_problems
 from handpose.config.schema import CONF
 from handpose.config.unknown_keys import meant, unknown_keys
+from handpose.invocation import typed
 from handpose.messages import first_line
 
 _REFUSED_FLAGS = (
@@ -46,6 +47,7 @@ def check_command_line(arguments: Sequence[str]) -> None:
     if flags.help:
         for name, make in (("help_choices", help_choices), ("help_keys", help_keys)):
             OmegaConf.register_new_resolver(name, partial(make, Catalogue()), replace=True)
+        OmegaConf.register_new_resolver("program", lambda: " ".join(typed("train")), replace=True)
     asks = flags.help or flags.hydra_help or flags.info
     if flags.shell_completion or (asks and not flags.overrides):
         return

@@ -88,7 +88,11 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     """
     path = run_dir / CONFIG
     if not path.is_file():
-        what = "not a run directory: no config.json" if run_dir.is_dir() else "no such run"
+        what = "no such run"
+        if run_dir.is_dir():
+            what = "not a run directory: no config.json"
+        elif run_dir.is_file():
+            what = f"is a file; name its run directory, {run_dir.parent}"
         raise RunRefused(f"{run_dir}: {what}")
     if not (run_dir / RESULTS).is_file():
         raise RunRefused(

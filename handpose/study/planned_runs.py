@@ -30,8 +30,9 @@ def load_study(study: str, folder: Path) -> Any:
     """
     path = Path(study) if study.endswith((".yaml", ".yml")) else folder / f"{study}.yaml"
     if not path.is_file():
-        near = did_you_mean(nearest(study, [file.stem for file in folder.glob("*.yaml")]))
-        raise ValueError(f"{path}: no such file{near}")
+        names = sorted(file.stem for file in folder.glob("*.yaml"))
+        near = did_you_mean(nearest(study, names))
+        raise ValueError(f"{study}: no such study{near} (in {folder}: {', '.join(names)})")
     if problem := yaml_problem(path):
         raise ValueError(problem)
     try:

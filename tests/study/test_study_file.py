@@ -119,7 +119,7 @@ def test_a_file_is_found_by_name_or_path(tmp_path: Path) -> None:
     expected = {"name": "first", "value": 1e-3, "text": "${paths.runs}"}
     assert load_study("first", tmp_path) == expected
     assert load_study(str(tmp_path / "first.yaml"), Path("elsewhere")) == expected
-    with pytest.raises(ValueError, match=r"frist.yaml: no such file; did you mean first\?"):
+    with pytest.raises(ValueError, match=r"frist: no such study; did you mean first\?"):
         load_study("frist", tmp_path)
 
 
