@@ -70,7 +70,7 @@ def _of_model(e: Evaluation) -> Results:
         numbers = {metric.name: metric.reduce(values, valid)}
         if metric.unit:
             numbers[metric.median_name] = pose_errors.median(values, valid)
-        results |= finite_or_null(numbers, reason=f"no test sample has {needs}")
+        results |= finite_or_null(numbers, reason=f"no sample has {needs}")
         counts = (int(valid.any(1).sum()), int(valid.sum()))
         results |= {f"{metric.name}{end}": n for end, n in zip(COUNTS, counts, strict=True)}
     return results
@@ -84,7 +84,7 @@ def _of_baseline(prefix: str, e: Evaluation | None) -> Results:
     results = Results()
     for metric, (values, valid, needs) in _errors(own, e):
         number = {f"{prefix}{metric.name}": metric.reduce(values, valid)}
-        results |= finite_or_null(number, reason=f"no test sample has {needs}")
+        results |= finite_or_null(number, reason=f"no sample has {needs}")
     return results
 
 

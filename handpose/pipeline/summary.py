@@ -32,7 +32,7 @@ def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
     if splits.labelled:
         parts["finetune"] = _training(cfg, "finetune", splits.labelled, passes=0)
         scored = splits.labelled[cfg.evaluate.split]
-        line = f"{scored.source.name}, {len(scored):,} samples of the split {cfg.evaluate.split}"
+        line = f"{scored.source.name}, {len(scored):,} samples of the split {scored.source.split}"
         parts["evaluate"] = (float(len(scored)), line)
     tell(f"run directory: {run_dir}")
     tell(f"{essence(OmegaConf.to_container(cfg, resolve=True))}, on {_devices(cfg)}")  # type: ignore[arg-type]

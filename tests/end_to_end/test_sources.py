@@ -121,7 +121,9 @@ def test_debug_takes_what_there_is_and_says_so(
     assert results["n_test"] == 4
     assert results["split"] == results["finetune_val_split"] == results["pretrain_val_split"]
     assert results["split"] == "val"
-    assert "using its val split in place of test" in (run_dir / "train.log").read_text()
+    log = (run_dir / "train.log").read_text()
+    assert "using its val split in place of test" in log
+    assert "4 samples of the split val" in log
     assert "Results on the val split" in capsys.readouterr().out
     assert "<h2>Results on the val split</h2>" in (run_dir / "report.html").read_text()
 

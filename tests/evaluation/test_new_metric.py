@@ -73,7 +73,7 @@ def test_results_have_it_with_median_counts_and_baseline(results: Results) -> No
     assert 0 < results[f"mean_pose_{NAME}"] < 1
     without = evaluate(labelled=False)
     assert without[NAME] is None
-    assert without[f"{NAME}_reason"] == "no test sample has a wrist that wobbles"
+    assert without[f"{NAME}_reason"] == "no sample has a wrist that wobbles"
 
 
 def test_its_words_follow_every_form_of_its_name() -> None:

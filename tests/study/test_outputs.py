@@ -189,11 +189,11 @@ def test_a_number_that_does_not_apply_keeps_its_reason(
     full: Status, finish: Callable[..., None], tmp_path: Path, content: dict[str, Any]
 ) -> None:
     cell = Cell("runs", "none", 5, "regression", 1.0)
-    finish(cell, pa_epe_mm=None, pa_epe_mm_reason="no test sample has labels in 3D")
+    finish(cell, pa_epe_mm=None, pa_epe_mm_reason="no sample has labels in 3D")
     findings = collect(full, [])
     page, found = write(findings, tmp_path, content)
     assert findings.values["none", "regression", 1.0, 5].value is None
-    assert "none, regression, 100 %, seed 5: no test sample has labels in 3D" in page
+    assert "none, regression, 100 %, seed 5: no sample has labels in 3D" in page
     assert found["comparisons"][1]["difference"]["estimate"]["n"] == 2
 
 
