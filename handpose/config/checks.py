@@ -27,7 +27,7 @@ from handpose.config.overrides import LAUNCHER, as_argument, home_problem
 from handpose.config.safety import target_problems
 from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem
-from handpose.config.unknown_keys import unknown_keys
+from handpose.config.unknown_keys import no_such_choice, unknown_keys
 from handpose.messages import did_you_mean, nearest, written
 
 # Folders of a run and a sweep, and Hydra's search path.
@@ -57,6 +57,8 @@ def find_problems(
     content = as_written(cfg)
     if secrets := _secrets(cfg, content):
         return secrets  # the other problems might quote them
+    if named := _group_problems(content, catalogue):
+        return named  # the other problems only follow
     problems = target_problems(cfg, content) + _part_problems(content, catalogue)
     problems += unknown_keys(content, catalogue.tree(content), catalogue)
     values = value_problems(cfg, content, catalogue)
@@ -78,6 +80,22 @@ def _secrets(cfg: DictConfig, content: Content) -> list[str]:
     values = [*leaves(content), *((path, "") for path in PLACES)]
     found = [value_problem(path, str(raw), str(found_value(cfg, path))) for path, raw in values]
     return [problem for problem in found if problem]
+
+
+def _group_problems(content: Content, catalogue: Catalogue) -> list[str]:
+    """Return a problem for each choice that a file writes as a plain key: `objective: none`."""
+    problems = []
+    for slot, group in catalogue.slots.items():
+        value = lookup(content, slot, {})
+        if isinstance(value, dict) or REFERENCE.fullmatch(str(value)):
+            continue
+        name = group if slot == group else f"{group}@{slot}"
+        choice = "CHOICE" if value is None else written(value)
+        line = f"write `- override {name}: {choice}` in the defaults list"
+        if value is not None and catalogue.file(group, choice) is None:
+            line = no_such_choice(choice, catalogue.choices[group], group)
+        problems.append(f"{slot}={written(value)}: {slot} is a group; {line}")
+    return problems
 
 
 def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:

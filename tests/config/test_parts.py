@@ -4,8 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra import compose
 
 from handpose.config import check_command_line
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.checks import find_problems
+from handpose.config.composer import Composer
 from handpose.config.schema import register
 
 Refused = Callable[..., str]
@@ -84,3 +88,35 @@ def test_keys_of_a_part_can_be_given_together(refused: Refused) -> None:
     assert "did you mean augment.crop?" in refused("augment={crp:true}")
     assert "did you mean augment.crop?" in refused("-m", "augment={crp:true},{crop:true}")
     assert "os.mkdir" in refused("augment={angle:{_target_:os.mkdir}}")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("objective: contrastive", "objective=contrastive: objective is a group; write `- override "
+         "objective: contrastive` in the defaults list"),
+        ("head: regresion", "head=regresion: head is a group; no such choice; did you mean regr"),
+        ("dataset: null", "write `- override dataset: CHOICE` in"),
+        ("trainer: debug", "write `- override trainer: debug` in"),
+        ("pretrain:\n  dataset: synthetic", "write `- override dataset@pretrain.dataset: synth"),
+    ],
+)  # fmt: skip
+def test_a_choice_as_a_plain_key_is_refused(
+    written: str, said: str, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "mine.yaml").write_text(f"defaults:\n  - config\n  - _self_\n{written}\n")
+    printed = refused("--config-dir", str(tmp_path), "--config-name", "mine")
+    assert said in printed
+    assert "has 1 problem." in printed
+
+
+def test_the_file_of_the_guide_is_right(tmp_path: Path) -> None:
+    guide = (CONF.parent / "docs/guide/configuration.md").read_text()
+    (tmp_path / "mine.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0])
+    catalogue = Catalogue((CONF, tmp_path))
+    with Composer(catalogue, "mine").opened():
+        cfg = compose("mine", return_hydra_config=True)
+    assert (cfg.seed, cfg.pretrain.max_epochs) == (7, 100)
+    assert cfg.objective._target_.endswith(".Contrastive")
+    assert cfg.pretrain.optimizer._target_ != cfg.finetune.optimizer._target_
+    assert not find_problems(cfg, catalogue)
