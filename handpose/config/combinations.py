@@ -20,8 +20,8 @@ def stages(cfg: DictConfig) -> list[str]:
 
 
 def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
-    told = "objective=none head=none: nothing to do; choose an objective, a head, or both"
-    return [] if stages(cfg) else [told]
+    problem = "objective=none head=none: nothing to do; choose an objective, a head, or both"
+    return [] if stages(cfg) else [problem]
 
 
 def _name_of_backbone(cfg: DictConfig, catalogue: Catalogue) -> Found:

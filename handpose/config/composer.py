@@ -107,7 +107,7 @@ class Composer:
         return None
 
     def hydra_problems(self, override: Override, overrides: Sequence[Override]) -> list[str]:
-        """Return the problems of one of Hydra's own overrides, which Hydra hardly explains.
+        """Return the problems of an override of Hydra's own keys, in clearer words than Hydra's.
 
         Args:
             override: the one that is checked.

@@ -100,7 +100,7 @@ def _group_rows(catalogue: Catalogue, group: str) -> list[str]:
     owners: dict[str, list[str]] = {}
     for choice in catalogue.choices[group]:
         for path, value in leaves(catalogue.content(group, choice)):
-            if not path.startswith(("_", "parts.")):  # those of parts are in the tables of theirs
+            if not path.startswith(("_", "parts.")):  # parts have their own tables
                 values.setdefault(path, value)
                 owners.setdefault(path, []).append(choice)
     having = list(dict.fromkeys(choice for names in owners.values() for choice in names))

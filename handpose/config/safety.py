@@ -122,7 +122,7 @@ def _reason(events: Iterator[yaml.Event]) -> str | None:
         stack[-1] = (stack[-1][0], stack[-1][1] + size)
         line = f"line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent) and not size:
-            return f"{line}: *{anchor} stands within itself, or names nothing"
+            return f"{line}: *{anchor} is recursive or undefined"
         if reason := _excess(event, stack[-1][1], len(stack)):
             return f"{line}: {reason}"
     return None
@@ -182,7 +182,7 @@ def class_value(target: Any, attribute: str) -> Any:
 
     Args:
         target: the full name of the class.
-        attribute: the name; None is returned where no class of ours sets it.
+        attribute: its name. Returns None if no class of handpose sets it.
     """
     if (found := _class(target)) is None:
         return None

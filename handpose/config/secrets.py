@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 _NAME = r"(?:key|key_?id|token|secret|password|passwd|passphrase|credentials?|pat)"
-# A name by itself or at the end of a longer one: api_key, WANDB_API_KEY, apikey.
+# A whole name or the end of one: api_key, WANDB_API_KEY, apikey.
 _IS_NAME = re.compile(rf"(?:^|[_.-]|api|access|auth){_NAME}$", re.IGNORECASE)
 # KEY=VALUE, KEY: VALUE within braces, or the name of an environment variable.
 _NAMES = re.compile(r"(?:^|[+~{,\s])(?!oc\.env)([\w.@/-]+)\s*[=:]|oc\.env:\s*[\"']?(\w+)")

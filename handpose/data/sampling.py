@@ -29,7 +29,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         shuffle: whether this is training.
         mixed: outside training, use a random order, the same for every seed, so that a batch has
             no neighbouring frames; False: in order.
-        length: of a training epoch; None for as many samples as there are.
+        length: samples of a training epoch; None for the number of samples.
         rank: of this process.
         num_ranks: number of processes.
     """
@@ -126,7 +126,7 @@ def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np
 
     Args:
         identities: (N,) int64, of each sample.
-        fraction: of the identities, on average; for one seed a smaller one lies inside a larger.
+        fraction: of the identities, on average; a smaller one gives a subset for the same seed.
         seed: of the choice (see `subsets.share`).
     """
     chosen = share(identities, fraction=fraction, seed=seed, at_least=_LEAST)

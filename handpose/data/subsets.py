@@ -42,7 +42,7 @@ def share(numbers: np.ndarray, *, fraction: float, seed: int, at_least: int) -> 
 
     Args:
         numbers: (N,) int64.
-        fraction: 0 to 1; a smaller share lies inside a larger one of the same seed.
+        fraction: 0 to 1; a smaller share is a subset of a larger one of the same seed.
         at_least: lowest number of distinct numbers to select, those with the smallest lots.
     """
     if fraction >= 1:

@@ -18,7 +18,7 @@ from handpose.records import Sample
 _log = logging.getLogger(__name__)
 _PAUSES = (0.1, 0.5)  # seconds before a retry: a busy server answers then
 _COLUMNS = ("file", "reason")
-_MOST_TRIED = 100  # places for one sample: with so many bad ones in a row hardly any is good
+_MOST_TRIED = 100  # substitutes for one sample; after so many bad ones, few are good
 _SUBSTITUTE = 1  # sets these draws apart from those of the augmentation
 
 

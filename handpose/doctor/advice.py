@@ -68,7 +68,7 @@ def advise(datasets: Sequence[DatasetFacts], request: Request) -> list[Advice]:
 
     Args:
         datasets: facts of all datasets of the run.
-        request: what the run needs.
+        request: command line and needs of the run.
     """
     advice: list[Advice] = []
     for dataset in datasets:

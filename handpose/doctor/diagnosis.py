@@ -40,7 +40,7 @@ def diagnose(datasets: Mapping[str, Sequence[Source]], request: Request) -> Diag
 
     Args:
         datasets: key of each dataset -> its sources.
-        request: what the run needs.
+        request: command line and needs of the run.
     """
     drawn: dict[str, list[Drawn]] = {}
     facts = []
@@ -57,7 +57,7 @@ def list_bad_files(diagnosis: Diagnosis, path: Path) -> int:
     """Writes a quarantine of everything bad that can be left out.
 
     Args:
-        diagnosis: what was found.
+        diagnosis: facts and advice.
         path: the CSV file.
 
     Returns:

@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
     file: str
     reason: str
-    is_left_out: bool  # knowingly, by the configured quarantine
+    is_left_out: bool  # by the configured quarantine
 
 
 class SplitFacts(NamedTuple):

@@ -68,7 +68,7 @@ def render_page(diagnosis: Diagnosis, *, command: str) -> str:
     """Returns doctor.html.
 
     Args:
-        diagnosis: what was found.
+        diagnosis: facts and advice.
         command: the command line, shown at the top.
     """
     return render(
@@ -88,9 +88,9 @@ def print_diagnosis(diagnosis: Diagnosis, *, page: str, console: Console | None 
     """Prints the tables of each source, the advice and the verdict.
 
     Args:
-        diagnosis: what was found.
+        diagnosis: facts and advice.
         page: path of doctor.html.
-        console: where to; None for stdout.
+        console: output; None for stdout.
     """
     console = console or Console()
     for source in diagnosis.sources:

@@ -51,7 +51,7 @@ def dataset_name(cfg: DictConfig, key: str) -> str:
     """Returns the name of a dataset's file in conf/dataset/.
 
     Args:
-        cfg: composed with Hydra's own configuration.
+        cfg: configuration with Hydra's part.
         key: "dataset", "pretrain.dataset" or "finetune.dataset".
     """
     choices = cfg.hydra.runtime.choices

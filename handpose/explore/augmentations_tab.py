@@ -17,7 +17,7 @@ from handpose.explore.view_pairs import make_pair, pair_html, parameters_html
 from handpose.messages import written
 from handpose.report.html import fragment
 
-PLAIN = ""  # stands for the name of a part: the objective has no parts
+PLAIN = ""  # key of an objective without parts
 _DRAWS = 99
 
 
@@ -78,9 +78,9 @@ def changed(
     """Returns settings with the controls applied.
 
     Args:
-        settings: the configured ones.
-        switches: in the order of `CONTROLS`.
-        values: in the order of `SLIDERS`.
+        settings: the configured augmentation.
+        switches: states in the order of `CONTROLS`.
+        values: numbers in the order of `SLIDERS`.
 
     Raises:
         ValueError: a range ends below its start, or is out of bounds.
@@ -98,7 +98,7 @@ def overrides(settings: Augmentation, base: Augmentation, *, part: str = PLAIN) 
     """Returns the overrides of train.py that lead from `base` to `settings`.
 
     Args:
-        part: of the objective, whose views these are.
+        part: name of the objective's part, or PLAIN.
     """
     key = f"objective.parts.{part}.augment" if part else "augment"
     before = asdict(base)
@@ -122,7 +122,7 @@ def add_augmentations_tab(blocks: gr.Blocks, source: Source) -> None:
     """Builds the tab.
 
     Args:
-        blocks: the page, which is open.
+        blocks: the open page.
         source: the data.
     """
     with gr.Row(equal_height=False):

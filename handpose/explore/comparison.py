@@ -48,7 +48,7 @@ def metric_titles(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def key_table(chosen: Sequence[Shown]) -> str:
-    """Shows what the letters stand for."""
+    """Shows the run of each letter."""
     runs = [
         {
             "letter": letter,
@@ -79,8 +79,8 @@ def draw_pck_of(evaluations: Mapping[str, Evaluation], colours: Mapping[str, str
     """Draws a curve per run: aligned in 3D if all have the labels, else in 2D; None for neither.
 
     Args:
-        evaluations: by letter.
-        colours: by letter.
+        evaluations: {letter: evaluation}.
+        colours: {letter: colour}.
     """
     es = evaluations.values()
     in_3d = all(e.pa_valid.any() for e in es)
@@ -97,8 +97,8 @@ def draw_joints_of(
     """Draws a bar per run and joint; None without labels.
 
     Args:
-        evaluations: by letter.
-        colours: by letter.
+        evaluations: {letter: evaluation}.
+        colours: {letter: colour}.
     """
     es = evaluations.values()
     in_3d = all(e.pa_valid.any() for e in es)
@@ -119,7 +119,7 @@ def draw_training(chosen: Sequence[Shown], root: Path, stage: str) -> bytes | No
     """Draws a panel per logged quantity, with a line per run; None without any.
 
     Args:
-        root: the folder of all runs, which their curves must lie in.
+        root: the folder of all runs; curves outside of it are refused.
     """
     files = {one.letter: inside(root, one.run.folder / "metrics.csv") for one in chosen}
     lines = stage_lines({letter: read_curves(file) for letter, file in files.items()}, stage)
@@ -141,7 +141,7 @@ def stage_lines(curves: Mapping[str, Curves], stage: str) -> dict[str, dict[str,
     """Returns quantity -> letter -> (epoch from 1, value), on the validation split if logged.
 
     Args:
-        curves: by letter.
+        curves: {letter: curves}.
         stage: "pretrain" or "finetune".
     """
     lines: dict[str, dict[str, Points]] = {}

@@ -105,7 +105,7 @@ def inside(root: Path, path: Path) -> Path:
     """Resolves the links of a path.
 
     Args:
-        root: the folder that it must lie in.
+        root: the folder that must contain it.
 
     Raises:
         ValueError: it leads outside of `root`.
@@ -130,9 +130,9 @@ class Evaluator:
         """Creates an evaluator.
 
         Args:
-            runs: the folder of all runs, which models must lie in.
-            folders: where the datasets of runs must lie, whatever their configurations say.
-            overrides: KEY=VALUE that say where data is on this machine.
+            runs: the folder of all runs; models outside of it are refused.
+            folders: allowed folders for the datasets of runs.
+            overrides: KEY=VALUE with the data folders of this machine.
         """
         self.runs = runs
         self._folders = folders

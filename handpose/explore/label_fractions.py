@@ -46,8 +46,8 @@ def draw_fractions(runs: Sequence[Run], name: str) -> bytes | None:
     """Draws a line through the means over seeds, and a dot per run; None without any value.
 
     Args:
-        runs: of any kinds.
-        name: of the metric.
+        runs: runs of one or more kinds.
+        name: name of the metric.
     """
     lines = fraction_lines(runs, name)
     if not lines:
@@ -82,8 +82,8 @@ def fraction_lines(runs: Sequence[Run], name: str) -> list[Line]:
     """Returns the lines of the runs that have a metric and a fraction of labels.
 
     Args:
-        runs: of any kinds.
-        name: of the metric.
+        runs: runs of one or more kinds.
+        name: name of the metric.
     """
     usable = [run for run in runs if run.label_fraction and run.number(name) is not None]
     lines = []

@@ -169,7 +169,7 @@ def choices(found: Found, *, words: str, order: str) -> list[tuple[str, str]]:
     """Returns (label, value) of the sweeps and runs to choose from.
 
     Args:
-        words: those in the label, separated by spaces.
+        words: search words in the label, separated by spaces.
     """
     sweeps = found.sweeps().items()
     labelled = [(f"{_SWEEP}{name} ({len(runs)} runs)", f"{_SWEEP}{name}") for name, runs in sweeps]

@@ -53,7 +53,7 @@ def updated_controls(shown: Sequence[Shown], done: Mapping[str, Evaluation]) -> 
 
     Args:
         shown: the chosen runs.
-        done: the evaluations by letter.
+        done: {letter: evaluation}.
     """
     options = [(f"{o.letter}: {o.run.name}", o.run.name) for o in shown if o.letter in done]
     visible = bool(done)

@@ -111,8 +111,8 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serves until Ctrl-C.
 
     Args:
-        app: of `make_app`.
-        listener: of `bind`.
+        app: from `make_app`.
+        listener: socket from `bind`.
     """
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

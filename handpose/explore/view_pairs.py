@@ -1,4 +1,4 @@
-"""A pair of views of one sample, and what the page shows of it.
+"""A pair of views of one sample, and its HTML on the page.
 
 J = 21 joints, S side of a view in px.
 """
@@ -50,7 +50,7 @@ def make_pair(
     """Draws two views of a sample.
 
     Args:
-        size: S.
+        size: S, side of a view in px.
         time: how many times the sample was drawn before.
     """
     rng = sample_rng(seed, time, index)
@@ -83,9 +83,9 @@ def from_plain(params: ViewParams, view: int, size: int) -> RelativeMap:
     """Computes the map from the plain crop to a view, a batch of one.
 
     Args:
-        params: of both views, a batch of one.
+        params: parameters of both views, a batch of one.
         view: 0 or 1.
-        size: S.
+        size: S, side of a view in px.
     """
     nothing = torch.zeros_like(params.grey[:, view])
     neutral = params.colour.new_tensor(_NEUTRAL).expand_as(params.colour[:, view])
@@ -122,7 +122,7 @@ def parameters_html(pair: Pair, *, size: int) -> str:
 
     Args:
         pair: the views.
-        size: S.
+        size: S, side of a view in px.
     """
     params = pair.views.params
     maps_shown = [from_plain(params, 0, size), from_plain(params, 1, size), pair.target]

@@ -79,7 +79,7 @@ def run_study(status: Status, start: Start) -> list[Failure]:
 
     Args:
         status: the study.
-        start: runs one command.
+        start: function that runs one command.
 
     Returns:
         The cells that are not finished at the end.

@@ -27,8 +27,8 @@ def write_outputs(folder: Path, findings: Findings, *, plan: Any) -> Path:
     """Writes all files; returns the page.
 
     Args:
-        folder: of the study.
-        findings: what the finished runs say.
+        folder: folder of the study.
+        findings: results of the finished runs.
         plan: content of the study's file, in plain values.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def print_findings(findings: Findings, *, page: Path, console: Console | None = 
     """Prints the tables, the verdict, the unfinished runs, and the path of the page.
 
     Args:
-        findings: what the finished runs say.
+        findings: results of the finished runs.
         page: study.html.
         console: the terminal by default.
     """

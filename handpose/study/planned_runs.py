@@ -83,7 +83,7 @@ def planned_configs(
     """Returns the configuration that train.py would store for each cell.
 
     Args:
-        cells: (overrides, the values below `paths`, whatever the overrides say of them).
+        cells: (overrides, values below `paths`, which win over the overrides).
 
     Raises:
         ValueError: one does not compose.

@@ -35,7 +35,7 @@ def signed(value: float | None, write: Callable[[float], str]) -> str:
 
     Args:
         value: the number.
-        write: writes its absolute value.
+        write: formats the absolute value.
     """
     return NOTHING if value is None else f"{'−' if value < 0 else '+'}{write(abs(value))}"
 

@@ -241,7 +241,7 @@ BOMBS = {
         "a: &a {x: 1}\n" + laughs(9) + "\nseed:\n  <<: *a\n  y: *a8\n",
         "its aliases make more than",
     ),
-    "itself": ("seed: &a [*a, *a]", "stands within itself"),
+    "itself": ("seed: &a [*a, *a]", "is recursive or undefined"),
     "deep": ("seed: " + "[" * 500 + "]" * 500, "levels deep"),
     "deeper": ("seed: " + "[" * 50_000, "cannot be read"),
     "deep blocks": ("- " * 3000 + "x", "levels deep"),

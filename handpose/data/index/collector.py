@@ -45,7 +45,7 @@ class Hand(NamedTuple):
     # central square
     box: np.ndarray | None
     is_left: bool
-    identity: int  # equal for one and the same pose
+    identity: int  # equal for the same pose
     group: int  # capture group: all on one side of a cut into training and validation
     size: tuple[int, int] = (0, 0)  # width, height that the source states; 0: not stated
     place: int = 0  # number of the hand in its image

@@ -27,7 +27,7 @@ ADVICE_UNLABELLED = "mark an unlabelled joint as such (an empty cell, null, or f
 _LONGEST, _SHORTEST = 3.0, 0.02  # a bone, times what fits the hand's other bones
 _LEAST_BONES = 8  # labelled, to know what fits
 _MOST_BACKWARD = -0.8  # `palm_bend` of a hand of the other side; a hand's own is above -0.3
-_FURTHEST = 3.0  # image sides that a joint may lie outside the image
+_FURTHEST = 3.0  # image sides that a joint may be outside of the image
 _LEAST_SIDE = 2.0  # px: no hand can be seen in a smaller box
 _LARGEST_BOX = 10.0  # times the image
 # Part of the hand's extent by which a joint at the origin is away from all others: in 2D, in 3D

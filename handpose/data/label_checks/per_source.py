@@ -122,7 +122,7 @@ def _frame(hands: Hands) -> str | None:
     if np.median(np.nanmax(z, axis=1)) <= 0:
         return "z is negative: xyz is in OpenGL's frame, it seems. Negate y and z"
     return (
-        "joints lie on both sides of the camera: xyz is relative to a joint or to the world, it "
+        "joints are on both sides of the camera: xyz is relative to a joint or to the world, it "
         "seems. Give metres in the camera frame, x right, y down, z forward"
     )
 

@@ -1,4 +1,4 @@
-"""YouTube 3D Hands (Kulon et al., CVPR 2020), as far as its videos are still available.
+"""YouTube 3D Hands (Kulon et al., CVPR 2020), the videos that are still available.
 
     ROOT/youtube_{train,val,test}.json    {"images": [...], "annotations": [...]}
     ROOT/<images[i].name>                 the frames that were downloaded

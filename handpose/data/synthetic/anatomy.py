@@ -190,7 +190,7 @@ def _draw_angles(rng: np.random.Generator) -> np.ndarray:
     noise = rng.normal(0.0, np.radians([2.5, 6.0, 7.0, 4.0]), (5, 4))
     noise[:, 1:] += rng.normal(0.0, np.radians([5.0, 6.0, 4.0]))  # shared: fingers move together
     angles = mean + noise
-    # Opens or closes the fan of fingers; bent ones hardly spread.
+    # Opens or closes the fan of fingers; bent fingers spread little.
     spread = rng.uniform(-0.9, 0.8) * np.radians([7.0, 1.0, -5.5, -11.0])
     angles[1:, 0] += spread * np.clip(np.cos(angles[1:, 1]), 0.2, 1.0)
     return np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])

@@ -1,6 +1,6 @@
 """The look of skin and cloth: markings on the hand at rest, materials, and shading.
 
-The hand at rest lies flat, so that x and y alone index its palmar and its dorsal side. Shading is
+The hand at rest is flat, so x and y index its palmar and its dorsal side. Shading is
 in the camera frame: the viewer looks along +z. N visible points, each of which is a column, because
 NumPy is slow along an axis of three.
 """
@@ -35,7 +35,7 @@ _FLUSH = _rgb(0.05, 0.75, 0.7)  # what redness takes from each colour
 _FOLD = _rgb(0.8, 1.0, 1.0)  # and a crease
 _BLOTCH = _rgb(0.6, 1.0, 1.0)  # and mottling
 _EXPOSURE = 1.4  # of a film that saturates gently
-_CREVICE = 0.006  # metres behind the surroundings where hardly any light arrives
+_CREVICE = 0.006  # metres behind the surroundings that get almost no light
 
 
 class Surface(NamedTuple):
