@@ -32,7 +32,7 @@ from handpose.pipeline.third_party_messages import quieten, told_once
 from handpose.records import Views
 from handpose.report.page import ReportInput, make_figures, write_report
 from handpose.report.predictions import images_to_draw
-from handpose.report.terminal import print_results
+from handpose.report.terminal import NO_HEAD, print_results
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
 
 _log = logging.getLogger(__name__)
@@ -156,8 +156,7 @@ def _stages(
             evaluation, results["evaluate_seconds"] = evaluate(context, model)
             results = summarise(evaluation) | results | seconds
         else:
-            reason = "head=none: the run stops after pre-training"
-            results |= not_applicable(summary_names(), reason)
+            results |= not_applicable(summary_names(), NO_HEAD)
     results |= splits.read(cfg.evaluate.split)
     results["unreadable_pictures"] = len(splits.unreadable.names())
     figures: dict[str, bytes] = {}

@@ -9,6 +9,7 @@ from rich.table import Table
 from handpose.evaluation.evaluation import Results
 from handpose.report.rows import Cell, PretextRow, Row, metric_rows, pretext_rows, shown
 
+NO_HEAD = "head=none: the run stops after pre-training"  # reason of every pose metric then
 _MAIN = 3  # rows before the gap
 _WIDTH = 110  # columns, without a terminal
 
@@ -32,7 +33,9 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
     for row in rows[len(known) :]:
         missing.setdefault(row.mean.reason, []).append(row.words.label)
     for reason, labels in missing.items():
-        console.print(f"[dim]No {'; '.join(labels)}: {escape(reason)}[/dim]", soft_wrap=True)
+        line = f"Not measured: {'; '.join(labels)}: {reason}"
+        line = "No head: no pose metrics" if reason == NO_HEAD else line
+        console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
     report = run_dir / "report.html"
     written = f"Report: [bold]{escape(str(report))}[/bold]" if report.exists() else str(run_dir)
     console.print(written, soft_wrap=True)

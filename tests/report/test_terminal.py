@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from handpose.evaluation.evaluation import not_applicable
+from handpose.evaluation.summarise import summary_names
 from handpose.report.choices import essence, part_name
 from handpose.report.page import ReportInput, write_report
-from handpose.report.terminal import print_results
+from handpose.report.terminal import NO_HEAD, print_results
 
 
 def test_essence_names_the_parts(report):
@@ -45,6 +47,17 @@ def test_the_terminal_says_metrics_in_words_with_units_the_main_three_first(repo
     assert not lines[5].strip(), "a gap before the others"
     assert f"{report.results['pa_epe_mm']:.2f} mm" in lines[2]
     assert not any("_mm" in line or "_px" in line for line in lines), "words, not keys"
+
+
+def test_what_is_not_measured_is_named_with_the_reason(tmp_path: Path):
+    results = not_applicable(("root_depth_error_refined_mm",), "no sample has a [refined] depth")
+    line = printed({"pa_epe_mm": 9.0, **results}, tmp_path)[-2]
+    assert line == "Not measured: Root depth error, refined: no sample has a [refined] depth"
+
+
+def test_a_run_without_a_head_says_so_in_one_line(tmp_path: Path):
+    lines = printed(not_applicable(summary_names(), NO_HEAD), tmp_path)
+    assert lines[:-1] == ["No head: no pose metrics"]
 
 
 @pytest.mark.parametrize(("error", "auc", "marks"), [(20.0, 0.3, 2), (9.0, 0.8, 0), (20.0, 0.8, 1)])
