@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib.ticker import MaxNLocator
-
 from handpose.evaluation import joint_errors
 from handpose.evaluation.evaluation import Evaluation
 from handpose.evaluation.summarise import describe
@@ -13,7 +11,7 @@ from handpose.explore import FRAGMENTS
 from handpose.explore.finished_runs import Run, inside
 from handpose.report.accuracy import PckLine, draw_pck_lines, joint_axes, joint_places, per_joint
 from handpose.report.choices import essence, find
-from handpose.report.curves import Curves, Points, draw_line, from_1, stage_panels
+from handpose.report.curves import Curves, Points, draw_line, from_1, stage_panels, whole_numbers
 from handpose.report.html import fragment
 from handpose.report.rows import metric_rows
 from handpose.report.style import MODEL, legend, new_panels, tidy, to_png
@@ -131,7 +129,7 @@ def draw_training(chosen: Sequence[Shown], root: Path, stage: str) -> bytes | No
         tidy(axes, title=f"{describe(name).title}, {STAGES[stage]}", x="epoch")
         for letter, points in runs.items():
             draw_line(axes, points, letter, color=colours[letter])
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        whole_numbers(axes, 6)
         axes.ticklabel_format(axis="y", useOffset=False)
         legend(axes, loc="best", ncols=3)
     return to_png(figure)

@@ -28,6 +28,7 @@ from handpose.report.style import (
 _COLUMNS = 3
 _DASHED = (0, (4, 2))
 _PROBE = "probe_"  # logged without "val_", and in some epochs alone
+_LABEL_SHARE = 0.17  # of the axes' height: a value and the gap to its point
 _LETTERS = 36  # in a line of an explanation below a plot
 _HEIGHT, _EXPLANATION = 2.9, 0.72  # inches: of the figure, and of the explanations at its foot
 
@@ -95,10 +96,11 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     draw_line(axes, train, "training", color=TRUTH)
     draw_line(axes, val, "validation", color=MODEL)
     label_last(axes, val)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    whole_numbers(axes, 6)
     axes.margins(x=0.03, y=0.12)
     if panel.name != "loss":
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    _leave_room(axes, val)
     if axes.lines:
         legend(axes, loc="best")
 
@@ -121,7 +123,7 @@ def draw_steps(steps: Curves, stage: str) -> bytes | None:
     for axes, (name, points) in zip(plots, shown.items(), strict=True):
         tidy(axes, title=describe(name).title, x="step")
         draw_line(axes, points, "training", color=TRUTH)
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        whole_numbers(axes, 3)
         if name != "step_loss":
             axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     return to_png(figure)
@@ -156,7 +158,7 @@ def _draw_health_panel(axes: Axes, name: str, points: Points, untrained: object)
         draw_line(axes, start, "untrained", color=BASELINE, linestyle=_DASHED)
     draw_line(axes, points, "trained", color=MODEL)
     label_last(axes, points)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    whole_numbers(axes, 4)
     axes.margins(x=0.05, y=0.2)
     if not points:
         text = "not defined for\nthese views"
@@ -165,6 +167,7 @@ def _draw_health_panel(axes: Axes, name: str, points: Points, untrained: object)
         axes.set_yticks([])
     elif name != "uniformity":
         axes.set_ylim(bottom=0.0)
+    _leave_room(axes, points)
     _write_below(axes, words.explanation)
 
 
@@ -200,6 +203,19 @@ def draw_line(axes: Axes, points: Points, label: str, **style: Any) -> None:
     if points:
         marker = "o" if len(points) == 1 else ""
         axes.plot(*zip(*points, strict=True), label=label, marker=marker, linewidth=1.6, **style)
+
+
+def whole_numbers(axes: Axes, count: int) -> None:
+    """Puts up to `count` + 1 ticks on the x axis, at whole numbers only."""
+    axes.xaxis.set_major_locator(MaxNLocator(count, integer=True, min_n_ticks=1))
+
+
+def _leave_room(axes: Axes, points: Points) -> None:
+    """Raises the top of the axes so that the label of `label_last` stays below the title."""
+    bottom, top = axes.get_ylim()
+    if points and math.isfinite(points[-1][1]):
+        needed = bottom + (points[-1][1] - bottom) / (1 - _LABEL_SHARE)
+        axes.set_ylim(top=max(top, needed))
 
 
 def label_last(axes: Axes, points: Points) -> None:

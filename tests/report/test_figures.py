@@ -10,11 +10,11 @@ from handpose.evaluation.evaluation import Evaluation
 from handpose.evaluation.joint_errors import aligned
 from handpose.geometry import affine as maps
 from handpose.objectives.relative import relative_map
-from handpose.report.curves import stage_panels
+from handpose.report.curves import Panel, _draw_health_panel, _draw_panel, stage_panels
 from handpose.report.page import ReportInput, make_figures
 from handpose.report.predictions import samples_to_draw
 from handpose.report.skeletons import enlarge, overlay
-from handpose.report.style import joint_colour
+from handpose.report.style import joint_colour, new_panels
 from handpose.report.views import pair_images, target_affine
 
 N, J, SIZE = 15, 21, 32  # of the fixtures
@@ -30,6 +30,23 @@ def test_figures_are_pngs(figures):
         assert png.startswith(b"\x89PNG"), name
         image = cv2.imdecode(np.frombuffer(png, dtype=np.uint8), cv2.IMREAD_COLOR)
         assert image.std() > 5, f"{name} is blank"
+
+
+@pytest.mark.parametrize(("value", "others"), [(0.77, 0.62), (101.0, 100.0), (0.0, 0.0)])
+def test_a_single_epoch_has_whole_ticks_and_a_label_below_the_title(value: float, others: float):
+    points = [(0, value)]
+    panels = {"loss": stage_panels({"a/train_loss": points, "a/val_loss": points}, "a")[0]}
+    panels["top1"] = Panel("top1", points, points, [(0, others)])
+    figure, plots = new_panels(3, columns=3, height=2.7)
+    _draw_panel(plots[0], panels["loss"])
+    _draw_panel(plots[1], panels["top1"])
+    _draw_health_panel(plots[2], "alignment", [(1, value)], others)
+    figure.draw_without_rendering()
+    for axes in plots:
+        assert [tick for tick in axes.get_xticks() if tick % 1] == []
+        label, title = axes.texts[0], axes._left_title
+        assert label.get_window_extent().y1 < title.get_window_extent().y0 - 2
+        assert label.get_window_extent().y1 <= axes.get_window_extent().y1 + 1
 
 
 def test_the_same_figures_again_are_the_same_bytes(report, figures):
