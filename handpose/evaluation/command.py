@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         require_writable("--submission", arguments.submission.parent)
     from handpose.pipeline.evaluate_run import evaluate_finished, write_evaluation
     from handpose.pipeline.third_party_messages import quieten
+    from handpose.report.choices import is_capped
     from handpose.report.terminal import print_results
 
     quieten()
@@ -63,6 +64,6 @@ def main(argv: list[str] | None = None) -> None:
             any_length=arguments.any_length,
         )
     folder = write_evaluation(to, *evaluated, config=config, command=command_line("evaluate"))
-    print_results(evaluated[0], run_dir=folder)
+    print_results(evaluated[0], run_dir=folder, is_capped=is_capped(config))
     if arguments.submission:
         print(f"Submission: {arguments.submission} (its vertices are zeros: no mesh is predicted)")

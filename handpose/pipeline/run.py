@@ -30,6 +30,7 @@ from handpose.pipeline.stages.splits import Splits, build_splits
 from handpose.pipeline.summary import begin_log
 from handpose.pipeline.third_party_messages import quieten, told_once
 from handpose.records import Views
+from handpose.report.choices import is_capped
 from handpose.report.page import ReportInput, make_figures, write_report
 from handpose.report.predictions import images_to_draw
 from handpose.report.terminal import NO_HEAD, print_results
@@ -71,7 +72,7 @@ def run(cfg: DictConfig) -> Path:
         else:
             results = _complete(cfg, config, run_dir, interrupt)
         if collectives.is_first():
-            print_results(results, run_dir=run_dir)
+            print_results(results, run_dir=run_dir, is_capped=is_capped(config))
     return run_dir
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 Config = dict[str, Any]
+CAPPED = "trainer.caps cut this run short: its numbers do not measure the method."
 _STAGES = {"pretrain": "objective", "finetune": "head"}  # a stage runs if it has this part
 
 
@@ -50,6 +51,11 @@ def find(config: Config, path: str) -> Any:
     for key in path.split("."):
         node = node.get(key) if isinstance(node, dict) else None
     return node
+
+
+def is_capped(config: Config) -> bool:
+    """Returns whether `trainer.caps` limits the run."""
+    return any(cap is not None for cap in (find(config, "trainer.caps") or {}).values())
 
 
 def key_choices(config: Config) -> dict[str, str]:
@@ -148,7 +154,7 @@ def _augmentation(node: Any) -> str:
 
 def _trainer(config: Config) -> str:
     node = find(config, "trainer") or {}
-    caps = "capped (debug)" if node.get("caps") else ""
+    caps = "capped (debug)" if is_capped(config) else ""
     return _joined(node.get("accelerator"), node.get("precision"), caps)
 
 

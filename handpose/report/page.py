@@ -12,7 +12,7 @@ from handpose.evaluation.summarise import main_names
 from handpose.files import replacing
 from handpose.records import Views
 from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
-from handpose.report.choices import essence, key_choices, part_name
+from handpose.report.choices import CAPPED, essence, is_capped, key_choices, part_name
 from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
 from handpose.report.html import render
 from handpose.report.predictions import draw_predictions, samples_to_draw
@@ -78,6 +78,7 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
         command=report.command,
         choices=key_choices(config),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        warning=CAPPED if is_capped(config) else "",
         split=results.get("split"),
         rows=rows,
         tiles=[known[name] for name in main_names() if name in known][:_NUM_TILES],

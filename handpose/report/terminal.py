@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from handpose.evaluation.evaluation import Results
+from handpose.report.choices import CAPPED
 from handpose.report.rows import Cell, PretextRow, Row, metric_rows, pretext_rows, shown
 
 NO_HEAD = "head=none: the run stops after pre-training"  # reason of every pose metric then
@@ -14,12 +15,15 @@ _MAIN = 3  # rows before the gap
 _WIDTH = 110  # columns, without a terminal
 
 
-def print_results(results: Results, *, run_dir: Path, console: Console | None = None) -> None:
+def print_results(
+    results: Results, *, run_dir: Path, is_capped: bool = False, console: Console | None = None
+) -> None:
     """Prints every metric beside its median and the mean pose's, and the path of the report.
 
     Args:
         results: as in results.json.
         run_dir: folder of the report.
+        is_capped: whether `trainer.caps` limited the run.
         console: printed on.
     """
     console = console or _console()
@@ -36,6 +40,8 @@ def print_results(results: Results, *, run_dir: Path, console: Console | None = 
         line = f"Not measured: {'; '.join(labels)}: {reason}"
         line = "No head: no pose metrics" if reason == NO_HEAD else line
         console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+    if is_capped:
+        console.print(f"[bold]{CAPPED}[/bold]", soft_wrap=True)
     report = run_dir / "report.html"
     written = f"Report: [bold]{escape(str(report))}[/bold]" if report.exists() else str(run_dir)
     console.print(written, soft_wrap=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from handpose.evaluation.evaluation import not_applicable
 from handpose.evaluation.summarise import summary_names
-from handpose.report.choices import essence, part_name
+from handpose.report.choices import CAPPED, essence, part_name
 from handpose.report.page import ReportInput, write_report
 from handpose.report.terminal import NO_HEAD, print_results
 
@@ -58,6 +58,21 @@ def test_what_is_not_measured_is_named_with_the_reason(tmp_path: Path):
 def test_a_run_without_a_head_says_so_in_one_line(tmp_path: Path):
     lines = printed(not_applicable(summary_names(), NO_HEAD), tmp_path)
     assert lines[:-1] == ["No head: no pose metrics"]
+
+
+@pytest.mark.parametrize(
+    ("caps", "times"), [(None, 0), ({"batches": None}, 0), ({"batches": 2, "samples": None}, 1)]
+)
+def test_the_page_of_a_capped_run_says_so(report, tmp_path: Path, caps: dict | None, times: int):
+    capped = report._replace(config={**report.config, "trainer": {"caps": caps}})
+    write_report(tmp_path / "report.html", capped, {})
+    assert (tmp_path / "report.html").read_text().count(CAPPED) == times
+
+
+def test_the_terminal_says_that_a_run_was_capped(tmp_path: Path):
+    console = Console(record=True, file=(tmp_path / "out").open("w"))
+    print_results({"pa_epe_mm": 9.0}, run_dir=tmp_path, is_capped=True, console=console)
+    assert console.export_text().splitlines()[-2] == CAPPED
 
 
 @pytest.mark.parametrize(("error", "auc", "marks"), [(20.0, 0.3, 2), (9.0, 0.8, 0), (20.0, 0.8, 1)])
