@@ -135,11 +135,15 @@ def check_devices(cfg: DictConfig) -> None:
     """Raise ValueError if the configured GPUs are not available."""
     wanted, here = cfg.trainer.devices, torch.cuda.device_count()
     least = wanted if isinstance(wanted, int) else max(wanted) + 1
-    if cfg.trainer.accelerator == "gpu" and here < least:
-        raise ValueError(
-            f"trainer.accelerator=gpu with trainer.devices={wanted}: torch sees {here} GPUs here. "
-            "Choose trainer=cpu or fewer devices. Under srun, each task needs all GPUs of its node"
-        )
+    if cfg.trainer.accelerator != "gpu" or here >= least:
+        return
+    problem = (
+        f"trainer.devices={wanted}: torch sees {here} GPUs here; choose fewer devices"
+        if here
+        else "this machine has no GPU that torch can use; choose trainer=auto or trainer=cpu"
+    )
+    in_slurm = ". Under srun each task must see all GPUs of its node"
+    raise ValueError(problem + (in_slurm if "SLURM_JOB_ID" in os.environ else ""))
 
 
 @contextmanager

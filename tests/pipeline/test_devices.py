@@ -12,12 +12,24 @@ def _check(monkeypatch: pytest.MonkeyPatch, accelerator: str, devices: object, h
     check_devices(OmegaConf.create({"trainer": node}))
 
 
-@pytest.mark.parametrize(("devices", "here"), [(1, 0), (4, 2), ([0, 3], 3)])
+@pytest.mark.parametrize("is_slurm", [False, True])
+@pytest.mark.parametrize(
+    ("devices", "here", "said"),
+    [
+        (1, 0, "no GPU that torch can use; choose trainer=auto or trainer=cpu"),
+        (4, 2, "trainer.devices=4: torch sees 2 GPUs here"),
+        ([0, 3], 3, "torch sees 3 GPUs here"),
+    ],
+)
 def test_gpus_that_are_not_there_are_refused(
-    monkeypatch: pytest.MonkeyPatch, devices: object, here: int
+    monkeypatch: pytest.MonkeyPatch, devices: object, here: int, said: str, is_slurm: bool
 ) -> None:
-    with pytest.raises(ValueError, match=rf"torch sees {here} GPUs here"):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if is_slurm:
+        monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with pytest.raises(ValueError, match=said) as refused:
         _check(monkeypatch, "gpu", devices, here)
+    assert ("srun" in str(refused.value)) is is_slurm
 
 
 @pytest.mark.parametrize(
