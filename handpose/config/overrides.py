@@ -184,7 +184,7 @@ def launcher_problem(name: str) -> str | None:
     if module and (find_spec("hydra_plugins") is None or find_spec(module) is None):
         return (
             f"{LAUNCHER}={name}: needs {package}, which is not installed; "
-            'run pip install -e ".[sweep]"'
+            'run `pip install "handpose[sweep]"` (in a clone: `pip install -e ".[sweep]"`)'
         )
     if name in ("slurm", "submitit_slurm") and shutil.which("sbatch") is None:
         return (

@@ -68,7 +68,7 @@ def test_without_the_package_of_a_launcher_it_is_named_and_the_rest_is_judged(
         assert sweep(f"hydra/launcher={launcher}", f"hydra.launcher.{own}", "seed=-1")[0] == 1
         said = capsys.readouterr().err
         assert f"hydra/launcher={launcher}: needs hydra-{package}-launcher" in said
-        assert 'pip install -e ".[sweep]"' in said
+        assert '`pip install "handpose[sweep]"` (in a clone: `pip install -e ".[sweep]"`)' in said
         assert "seed" in said
         assert "2 problems" in said
 
