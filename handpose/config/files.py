@@ -69,8 +69,10 @@ def _data_problem(cfg: DictConfig, source: str, catalogue: Catalogue) -> str | N
     folder = Path(root)
     near = None if _has_any(folder, landmarks) else _nearby(folder, landmarks)
     if near is not None:
+        found = next(name for name in landmarks if name and (near / name).exists())
+        what = f"there is no {found}" if folder.is_dir() else "no such directory"
         write = shlex.quote(f"{source}.root={near}")
-        return f"{source}.root={root}: {target.split('.')[-2]} is not there; write {write}"
+        return f"{source}.root={root}: {what}; {found} is in {near}: write {write}"
     example = lookup(catalogue.part("dataset", target), "root")
     if _is_filled(folder) or "${paths.data}" not in str(example):
         return None  # the index finds missing files; other roots are created on first use

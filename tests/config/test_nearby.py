@@ -29,8 +29,22 @@ def test_it_is_found_one_level_off(
     with pytest.raises(SystemExit):
         check_command_line([*options, f"dataset.root={tmp_path / given}"])
     said = capsys.readouterr().err
-    assert f"{name} is not there; write {shlex.quote(f'dataset.root={right}')}" in said
+    write = shlex.quote(f"dataset.root={right}")
+    assert f"; {LANDMARKS[name].split('/')[0]}" in said
+    assert f" is in {right}: write {write}" in said
+    assert given != "sets/absent" or ": no such directory; " in said
     check_command_line([*options, f"dataset.root={right}"])
+
+
+def test_the_file_of_labels_is_found_beside_the_default_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "labels.jsonl").touch()
+    options = ["dataset=manifest", "objective=none", f"paths.data={tmp_path}"]
+    with pytest.raises(SystemExit):
+        check_command_line([*options, "dataset.file=labels.jsonl", f"paths.cache={tmp_path}"])
+    said = f"no such directory; labels.jsonl is in {tmp_path}: write dataset.root={tmp_path}"
+    assert f"dataset.root={tmp_path}/manifest: {said}" in capsys.readouterr().err
 
 
 def test_what_is_no_dataset_is_not_taken_for_one(
