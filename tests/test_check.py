@@ -273,6 +273,13 @@ def test_all_cells_of_a_sweep_are_checked(refused: Refused) -> None:
     assert "objective=contrstive: no such choice; did you mean contrastive?" in printed
 
 
+def test_an_experiment_for_others_to_build_on_is_not_suggested(refused: Refused) -> None:
+    printed = refused("experiment=base_contrastiv")
+    assert "no such choice" in printed
+    assert "contrastive" in printed
+    assert "base_" not in printed.replace("base_contrastiv:", "")
+
+
 def test_experiments_are_found_and_checked(
     refused: Refused, experiments: Callable[[str, str], list[str]]
 ) -> None:

@@ -16,6 +16,7 @@ from handpose.messages import first_line
 
 # A value that is only a reference to another key.
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+BASE = "base_"  # experiments that others build on
 _GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)
 _ABSENT = object()
 Content = dict[str, Any]

@@ -3,14 +3,13 @@
 import re
 from typing import Any
 
-from handpose.config.catalogue import REFERENCE, Catalogue, leaves, lookup
+from handpose.config.catalogue import BASE, REFERENCE, Catalogue, leaves, lookup
 from handpose.config.schema import Key
 from handpose.messages import written
 
 _TABLE = re.compile(
     r"(<!-- made by scripts/override_table\.py: (\w+) -->\n).*?(<!-- end -->)", re.S
 )
-_BASE = "base_"  # experiments that others build on
 _MANY = 12  # choices; more are counted, and listed elsewhere
 
 
@@ -26,7 +25,7 @@ def help_choices(catalogue: Catalogue) -> str:
 
 def _listed(group: str, choices: list[str]) -> str:
     """Return the number of choices if there are many."""
-    count = sum(not choice.startswith(_BASE) for choice in choices)
+    count = sum(not choice.startswith(BASE) for choice in choices)
     return f"{count} files, listed in docs/guide/{group}s.md" if len(choices) > _MANY else ""
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from handpose.config.catalogue import Catalogue, Content, has, lookup, paths
+from handpose.config.catalogue import BASE, Catalogue, Content, has, lookup, paths
 from handpose.messages import did_you_mean, nearest
 
 # Keys that Hydra itself reads in a part.
@@ -44,6 +44,7 @@ _KEYS = {
 
 def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
     """Return that a choice does not exist, with the existing ones."""
+    choices = [name for name in choices if not name.startswith(BASE)]
     plain = _plain(choice)
     same = next((other for other in choices if _plain(other) == plain), None)
     meant = same or _CHOICES.get(group, {}).get(plain)

@@ -5,7 +5,7 @@ import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from handpose.config.catalogue import Catalogue, leaves, paths
+from handpose.config.catalogue import BASE, Catalogue, leaves, paths
 
 PREFIXES = ("", "+", "++")
 # Hydra's own, as the documentation names them.
@@ -68,7 +68,7 @@ def all_typos(catalogue: Catalogue, *, seed: int) -> Iterator[Typo]:
         yield from _with_prefixes(
             (), [(w, choices[0]) for w in slips(name, rng) if w not in selectors], name
         )
-        for choice in choices:
+        for choice in (name for name in choices if not name.startswith(BASE)):
             yield from _with_prefixes(
                 (), [(name, w) for w in slips(choice, rng) if w not in choices], choice
             )
