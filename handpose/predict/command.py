@@ -67,6 +67,8 @@ def main(argv: list[str] | None = None) -> None:
     what = ("image" if found.kind == "images" else "frame") + "s" * (done.written != 1)
     others = f", {found.others} other files" if found.others else ""
     print(f"{arguments.to}: {done.written} {what}, {done.skipped} skipped{others}")
+    for sentence in done.assumed:
+        print(f"assumed: {sentence}")
     if done.written == 0:
         raise SystemExit(1)
 

@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 from handpose.predict.arguments import Input
 from handpose.predict.frames import Frame, open_video, read_images
-from handpose.predict.hand import Given
+from handpose.predict.hand import Given, Hand
 from handpose.predict.hand_pose import HandPose
 from handpose.predict.output_files import Writer, image_writer, video_writer
 from handpose.progress import track
 
 
 class Done(NamedTuple):
-    """Number of images or frames that were written, and that were skipped."""
+    """What a job did."""
 
-    written: int
-    skipped: int
+    written: int  # images or frames
+    skipped: int  # images or frames
+    assumed: tuple[str, ...] = ()  # `Hand.assumed` of the first hand
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,22 @@ class Job:
         batch_size: int,
     ) -> Done:
         written = skipped = 0
+        assumed: list[str] = []
+
+        def noted(frame: Frame, hand: Hand) -> None:
+            write(frame, hand)
+            assumed[:] = assumed or hand.assumed
+
         with closing(track(frames, what="predicting", total=total)) as tracked:
             try:
                 while batch := list(islice(tracked, batch_size)):
-                    reasons = self._predict(batch, write)
+                    reasons = self._predict(batch, noted)
                     for reason in reasons:
                         print(f"skipped: {reason}")
                     written, skipped = written + len(batch) - len(reasons), skipped + len(reasons)
             except KeyboardInterrupt:  # the way to end a camera; written files stay
                 print("stopped")
-        return Done(written, skipped)
+        return Done(written, skipped, tuple(assumed))
 
     def _predict(self, batch: list[Frame | ValueError], write: Writer) -> list[str]:
         """Writes the predictions of a batch; returns why the others were skipped."""

@@ -96,6 +96,8 @@ def test_a_folder_of_real_images_with_a_corrupt_and_a_tiny_one(
         record = json.loads(path.read_text())
         jsonschema.validate(record, json.loads(SCHEMA.read_text()))
         assert len(record["assumed"]) == 4
+    told = [line for line in said.splitlines() if line.startswith("assumed: ")]
+    assert told == [f"assumed: {sentence}" for sentence in record["assumed"]]
 
 
 def test_one_picture_with_all_that_is_known(trained: Path, script: Script, tmp_path: Path) -> None:
@@ -104,6 +106,7 @@ def test_one_picture_with_all_that_is_known(trained: Path, script: Script, tmp_p
     known = ["--box=40,30,50", "--camera-matrix", "90,90,40,30", "--side", "left"]
     said = script("predict", trained, "hand.png", *known, "--scale", 0.08, "--to", "there")
     assert "there: 1 image, 0 skipped" in said
+    assert "assumed" not in said
     record = json.loads((tmp_path / "there" / "hand.json").read_text())
     jsonschema.validate(record, json.loads(SCHEMA.read_text()))
     assert (record["assumed"], record["side"], record["scale_m"]) == ([], "left", 0.08)
