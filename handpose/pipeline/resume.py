@@ -160,6 +160,16 @@ def resumable() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def nothing_to_resume(run_dir: Path) -> Iterator[None]:
+    """Mark a user's mistake (ValueError) as not resumable, unless a stage has begun before."""
+    try:
+        yield
+    except ValueError as error:
+        error.resumable = (run_dir / "checkpoints").exists()  # type: ignore[attr-defined]
+        raise
+
+
 def remember(hydra: HydraConf) -> None:
     """Store the resume command of this process's run for `telling_how_to_resume`."""
     if not _is_sweep(hydra) and IN_SWEEP not in os.environ:

@@ -20,7 +20,7 @@ from handpose.evaluation.summarise import summarise, summary_names
 from handpose.invocation import command_line
 from handpose.pipeline import trainers
 from handpose.pipeline.disk_space import check_space
-from handpose.pipeline.resume import resumable, resumes_in_same_directory
+from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
@@ -141,7 +141,8 @@ def _stages(
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json is last and marks the end."""
     check_space(cfg, run_dir)
-    splits = build_splits(cfg, run_dir)
+    with nothing_to_resume(run_dir):
+        splits = build_splits(cfg, run_dir)
     interrupt.check()
     run_log = begin_log(cfg, splits, run_dir)
     context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from handpose.pipeline.resume import (
     begun_by,
     hydra_quoted,
+    nothing_to_resume,
     resumable,
     resume_command,
     resumes_in_same_directory,
@@ -149,6 +150,26 @@ def test_it_is_said_last_however_the_run_ends(
     with telling_how_to_resume():
         pass  # the run before is over
     assert caplog.text.count("\n\n  ") == times
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_mistake_before_the_first_stage_is_not_to_be_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    has_begun: bool,
+) -> None:
+    monkeypatch.setattr(HydraConfig, "get", hydra_of)
+    if has_begun:
+        (tmp_path / "checkpoints").mkdir()
+    with (
+        pytest.raises(ValueError, match="no hand"),
+        telling_how_to_resume(),
+        resumable(),
+        nothing_to_resume(tmp_path),
+    ):
+        raise ValueError("no hand in the test split")
+    assert ("To resume" in caplog.text) is has_begun
 
 
 @pytest.mark.parametrize("text", ["[", "hydra: 3", "hydra: {job: 1, overrides: {task: 1}}"])
