@@ -20,7 +20,7 @@ from rich.table import Table
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
-from handpose.config.overrides import path_argument
+from handpose.config.checks.overrides import path_argument
 from handpose.config.schema import register
 from handpose.pipeline import parts
 from handpose.records import Sample, Views

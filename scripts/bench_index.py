@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from handpose.config.overrides import path_argument
+from handpose.config.checks.overrides import path_argument
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.youtube import YouTube3D
 from handpose.data.synthetic.anatomy import pose_skeleton, sample_pose, sample_proportions

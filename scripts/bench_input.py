@@ -27,7 +27,7 @@ from torchvision.transforms import v2
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
-from handpose.config.overrides import path_argument
+from handpose.config.checks.overrides import path_argument
 from handpose.data.images import read_image
 from handpose.data.sampling import sample_rng
 from handpose.data.synthetic.backdrop import paint_backdrop

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.config import check, check_command_line
 from handpose.config.catalogue import CONF
-from handpose.config.safety import documented_layout
+from handpose.config.checks.safety import documented_layout
 from handpose.config.schema import register
 
 TRAIN = CONF.parent / "train.py"
@@ -253,8 +253,8 @@ def test_a_read_only_cache_with_content_is_taken(
     def read_only(**_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("handpose.config.files.TemporaryDirectory", read_only)
-    monkeypatch.setattr("handpose.config.command_line.unwritable", lambda *_: None)
+    monkeypatch.setattr("handpose.config.checks.folders.TemporaryDirectory", read_only)
+    monkeypatch.setattr("handpose.config.checks.command_line.unwritable", lambda *_: None)
     assert "Read-only file system" in refused(f"paths.cache={tmp_path}")
     (tmp_path / "index").mkdir()
     check_command_line([f"paths.cache={tmp_path}"])

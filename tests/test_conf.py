@@ -11,8 +11,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from handpose.config.catalogue import CONF, Catalogue, paths
-from handpose.config.checks import find_problems
-from handpose.config.safety import documented_layout
+from handpose.config.checks.composed import find_problems
+from handpose.config.checks.safety import documented_layout
 from handpose.config.schema import register
 
 # What the run itself hands to each part, beside the file's keys.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from layouts import write_folder, write_freihand, write_interhand, write_manifest, write_mpii
 
-from handpose.config.safety import yaml_problem
+from handpose.config.checks.safety import yaml_problem
 from handpose.data.images import read_image
 from handpose.data.index.problems import BrokenDataError, read_quarantine
 from handpose.data.positives.joint_files import read_predictions

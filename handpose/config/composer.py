@@ -21,15 +21,15 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from handpose.config.catalogue import Catalogue, as_written, of_hydra
-from handpose.config.overrides import (
+from handpose.config.checks.overrides import (
     LAUNCHER,
     is_choice,
     is_hydra,
     launcher_problem,
     named_choices,
 )
+from handpose.config.checks.unknown_keys import no_such_choice, override_key_problem, spelled_like
 from handpose.config.schema import CONF, register
-from handpose.config.unknown_keys import no_such_choice, override_key_problem, spelled_like
 from handpose.messages import did_you_mean, first_line, nearest
 
 _BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"

@@ -11,10 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from handpose.config.catalogue import Catalogue, Content, leaves, lookup, overlay, place
-from handpose.config.checks import find_problems
-from handpose.config.composer import Composer
-from handpose.config.errors import refuse
-from handpose.config.overrides import (
+from handpose.config.checks.composed import find_problems
+from handpose.config.checks.overrides import (
     choice_problems,
     is_choice,
     is_hydra,
@@ -23,6 +21,8 @@ from handpose.config.overrides import (
     parse,
     slot_of,
 )
+from handpose.config.composer import Composer
+from handpose.config.errors import refuse
 from handpose.config.renamed import with_current_names
 from handpose.config.schema import num_processes
 from handpose.config.secrets import hidden

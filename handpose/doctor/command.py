@@ -13,9 +13,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from handpose.config import check_command_line
+from handpose.config.checks.folders import require_writable
+from handpose.config.checks.overrides import path_argument
 from handpose.config.composer import compose_config
-from handpose.config.files import require_writable
-from handpose.config.overrides import path_argument
 from handpose.config.schema import register
 from handpose.invocation import command_line
 from handpose.pipeline.third_party_messages import told_once

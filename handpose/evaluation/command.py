@@ -9,9 +9,9 @@ they are.
 import argparse
 import logging
 
+from handpose.config.checks.folders import require_writable
+from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
-from handpose.config.files import require_writable
-from handpose.config.overrides import path_argument
 from handpose.config.schema import register
 from handpose.config.stored import check_evaluation
 from handpose.invocation import command_line

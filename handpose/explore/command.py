@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from handpose.config import check_command_line
+from handpose.config.checks.overrides import path_argument
 from handpose.config.composer import compose_config
 from handpose.config.errors import ends_with_message
-from handpose.config.overrides import path_argument
 from handpose.config.schema import register
 
 if TYPE_CHECKING:

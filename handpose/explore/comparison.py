@@ -15,7 +15,7 @@ from handpose.report.curves import Curves, Points, draw_line, from_1, stage_pane
 from handpose.report.html import fragment
 from handpose.report.rows import metric_rows
 from handpose.report.style import MODEL, legend, new_panels, tidy, to_png
-from handpose.study.tables import percent
+from handpose.study.result_tables import percent
 from handpose.training.loggers import read_curves
 
 # Without the baseline's colour, which figures draw dashed.

@@ -19,7 +19,7 @@ from handpose.explore.comparison import COLOURS
 from handpose.explore.finished_runs import Run
 from handpose.report.choices import Config, essence, find
 from handpose.report.style import legend, new_figure, tidy, to_png
-from handpose.study.tables import percent
+from handpose.study.result_tables import percent
 
 _MARKERS = "osD^vPX"
 _WIDTH = 64  # letters in a line of the legend

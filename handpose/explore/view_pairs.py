@@ -19,7 +19,7 @@ from handpose.objectives.relative import RelativeMap, relative_map
 from handpose.records import Sample, ViewParams, Views
 from handpose.report.html import fragment, image_uri
 from handpose.report.skeletons import draw_skeleton, joint_colours
-from handpose.report.views import in_words, look, pair_images, target_affine
+from handpose.report.view_figures import in_words, look, pair_images, target_affine
 
 _NEUTRAL = (0.0, 1.0, 1.0, 0.0)  # hue, saturation, gain, bias
 _SIZE = 384  # px of an image on the page

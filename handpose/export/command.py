@@ -10,9 +10,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from handpose.config.checks.folders import require_writable
+from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
-from handpose.config.files import require_writable
-from handpose.config.overrides import path_argument
 from handpose.pipeline.run_directory import finished_config
 
 _REQUIRED = ("onnx", "onnxruntime", "onnxscript")

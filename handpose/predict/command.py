@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from handpose.config.checks.folders import require_writable
+from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
-from handpose.config.files import require_writable
-from handpose.config.overrides import path_argument
 from handpose.pipeline.run_directory import finished_config
 from handpose.predict.arguments import (
     Input,

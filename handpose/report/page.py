@@ -17,7 +17,7 @@ from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
 from handpose.report.html import render
 from handpose.report.predictions import draw_predictions, samples_to_draw
 from handpose.report.rows import facts, metric_rows, pretext_rows
-from handpose.report.views import draw_view_pairs
+from handpose.report.view_figures import draw_view_pairs
 
 _STAGES = ("pretrain", "finetune")
 _NUM_TILES = 4

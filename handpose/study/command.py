@@ -14,7 +14,7 @@ from typing import Any
 
 from handpose.config import check_command_line
 from handpose.config.schema import register
-from handpose.study.findings import collect
+from handpose.study.comparisons import collect
 from handpose.study.multiruns import (
     Failure,
     changed_lines,

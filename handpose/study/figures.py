@@ -21,9 +21,9 @@ from handpose.report.style import (
     tidy,
     to_png,
 )
-from handpose.study.findings import Findings
+from handpose.study.comparisons import Findings
+from handpose.study.result_tables import constant_name, percent
 from handpose.study.study_file import Study
-from handpose.study.tables import constant_name, percent
 
 _COLUMNS = 3
 _MARKERS = "osD^vPX"

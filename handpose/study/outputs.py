@@ -13,10 +13,10 @@ from handpose.evaluation.summarise import describe
 from handpose.files import replacing
 from handpose.pipeline.run_directory import write_json
 from handpose.report.html import render
+from handpose.study.comparisons import Findings
 from handpose.study.figures import make_figures
-from handpose.study.findings import Findings
 from handpose.study.multiruns import command_line
-from handpose.study.tables import StudyTables, Table, costs, percent, percent_change
+from handpose.study.result_tables import StudyTables, Table, costs, percent, percent_change
 
 PAGE = "study.html"
 _STAGES = {"pretrain": "pre-trainings", "tune": "tuning runs", "runs": "final runs"}

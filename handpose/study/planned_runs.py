@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from handpose.config.catalogue import Catalogue
+from handpose.config.checks.overrides import is_choice, is_hydra, parse
+from handpose.config.checks.safety import yaml_problem
 from handpose.config.composer import Composer
-from handpose.config.overrides import is_choice, is_hydra, parse
-from handpose.config.safety import yaml_problem
 from handpose.messages import did_you_mean, nearest
 
 Key = TypeVar("Key", bound=Hashable)

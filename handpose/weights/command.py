@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handpose.config.catalogue import CONF
+from handpose.config.checks.folders import require_writable
+from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
-from handpose.config.files import require_writable
-from handpose.config.overrides import path_argument
 from handpose.invocation import typed
 from handpose.pipeline.run_directory import MODEL
 

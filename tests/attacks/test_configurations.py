@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
-from handpose.config.safety import yaml_problem
+from handpose.config.checks.safety import yaml_problem
 from handpose.config.schema import register
 from handpose.study.planned_runs import load_study
 
@@ -35,7 +35,7 @@ ACTING: dict[str, dict[str, Any]] = {
     # Ours, or reached through an allowed module.
     "handpose.data.cache.Path.touch": {"self": {"_target_": "pathlib.Path", "_args_": ["CANARY"]}},
     "torch.optim.adam.torch.save": {"obj": 1, "f": "CANARY"},
-    "handpose.data.index.tables.json.codecs.open": {"filename": "CANARY", "mode": "w"},
+    "handpose.data.index.label_tables.json.codecs.open": {"filename": "CANARY", "mode": "w"},
 }
 # What would run, read, delete, load or fetch.
 OTHERS = (

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.augment.settings import BOUNDS, SINGLE, WORDS, Augmentation
 from handpose.config.catalogue import CONF, Catalogue, as_written, leaves
-from handpose.config.checks import find_problems, rules_of
+from handpose.config.checks.composed import find_problems, rules_of
 from handpose.config.schema import Rule, parse_rule
 
 CATALOGUE = Catalogue()

@@ -12,8 +12,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from handpose.config import check_command_line, checks, command_line, schema, stored
+from handpose.config import check_command_line, schema, stored
 from handpose.config.catalogue import Catalogue
+from handpose.config.checks import command_line
+from handpose.config.checks import composed as checks
 from handpose.config.documentation import help_keys, key_tables
 from handpose.config.schema import CONF, parse_rule, read_keys, register
 from handpose.pipeline.stages import encoder_key

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from handpose.config.catalogue import Catalogue
-from handpose.config.combinations import _weight_decay
+from handpose.config.checks.combinations import _weight_decay
 
 
 def problems(target: str, lr: float, decay: float) -> list[str]:

@@ -8,7 +8,7 @@ from hydra import compose
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF, Catalogue
-from handpose.config.checks import find_problems
+from handpose.config.checks.composed import find_problems
 from handpose.config.composer import Composer
 from handpose.config.schema import register
 

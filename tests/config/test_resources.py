@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from handpose.config import check_command_line, machine
+from handpose.config import check_command_line
+from handpose.config.checks import machine
 from handpose.data.workers import default_num_workers
 
 Refused = Callable[..., str]
@@ -103,7 +104,8 @@ def test_a_low_limit_of_open_files_is_named(
 
 def test_the_driver_of_a_slurm_sweep_is_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, 40, 40)
-    monkeypatch.setattr("handpose.config.overrides.shutil.which", lambda _: "/usr/bin/sbatch")
+    which = "handpose.config.checks.overrides.shutil.which"
+    monkeypatch.setattr(which, lambda _: "/usr/bin/sbatch")
     check_command_line(["-m", "hydra/launcher=slurm", "seed=1,2"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.config.files import start_problems
+from handpose.config.checks.folders import start_problems
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_without_suggestions_it_would_be_seen(
     data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typos = list(all_typos(Catalogue(), seed=0))[::400]
-    for module in ("unknown_keys", "overrides", "composer"):
+    for module in ("checks.unknown_keys", "checks.overrides", "composer"):
         monkeypatch.setattr(f"handpose.config.{module}.did_you_mean", lambda names: "")
     assert len(missed(typos, data, capsys)) == len(typos)
 

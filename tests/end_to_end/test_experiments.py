@@ -14,7 +14,7 @@ from layouts import write_freihand, write_interhand, write_youtube
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.config.catalogue import Catalogue
-from handpose.config.checks import find_problems
+from handpose.config.checks.composed import find_problems
 from handpose.config.composer import Composer
 from handpose.config.schema import register
 from handpose.distributed.interrupt import Interrupt

@@ -44,7 +44,7 @@ def test_a_wrong_map_does_not_agree(
     sin, cos = pair.target.rotation[:, 0], pair.target.rotation[:, 1]
     turned_back = pair.target._replace(rotation=pair.target.rotation * sin.new_tensor([-1.0, 1.0]))
     assert abs(math.degrees(math.atan2(float(sin), float(cos)))) > 5, "else nothing is turned back"
-    from handpose.report.views import pair_images, target_affine
+    from handpose.report.view_figures import pair_images, target_affine
 
     wrong = pair._replace(
         target=turned_back,

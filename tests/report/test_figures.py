@@ -15,7 +15,7 @@ from handpose.report.page import ReportInput, make_figures
 from handpose.report.predictions import samples_to_draw
 from handpose.report.skeletons import enlarge, overlay
 from handpose.report.style import joint_colour, new_panels
-from handpose.report.views import pair_images, target_affine
+from handpose.report.view_figures import pair_images, target_affine
 
 N, J, SIZE = 15, 21, 32  # of the fixtures
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from kills import RunFailedError, Soaked, kill_until_finished, run_undisturbed
 
 from handpose.config import check_command_line
-from handpose.config.overrides import path_argument
+from handpose.config.checks.overrides import path_argument
 from handpose.config.schema import register
 
 ROOT = Path(__file__).resolve().parents[2]

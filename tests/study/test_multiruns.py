@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from handpose.study.findings import collect
+from handpose.study.comparisons import collect
 from handpose.study.multiruns import describe_plan, hold, run_study, start_process
 from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status

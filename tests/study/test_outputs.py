@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from handpose.study.findings import Findings, collect
+from handpose.study.comparisons import Findings, collect
 from handpose.study.multiruns import unfinished
 from handpose.study.outputs import _page, as_markdown, print_findings, verdict, write_outputs
+from handpose.study.result_tables import StudyTables
 from handpose.study.run_grid import Cell, RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import parse_study
-from handpose.study.tables import StudyTables
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
 from handpose.backbones.resnet_half import HalfResNet
 from handpose.config import check_command_line
-from handpose.config.safety import class_value
+from handpose.config.checks.safety import class_value
 from handpose.config.schema import register
 
 NAMED = [(kind, name) for kind in (ResNet, HRNet, HalfResNet) for name in kind.names]

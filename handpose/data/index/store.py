@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from handpose.data.cache import ArrayFolder, ensure_built, find_corruption, writing
-from handpose.data.index.checks import faulty_hands, is_plausible, unreadable_images
 from handpose.data.index.collector import Collector
 from handpose.data.index.columns import open_columns
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
+from handpose.data.index.screening import faulty_hands, is_plausible, unreadable_images
 
 _log = logging.getLogger(__name__)
 _SUMMARY = "summary.json"

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handpose.data.images import read_image
-from handpose.data.index import tables
+from handpose.data.index import label_tables as tables
 from handpose.data.index.collector import Annotation, Collector, Hand, as_array
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
 from handpose.data.indexed import IndexedDataset

@@ -29,7 +29,7 @@ import numpy as np
 from handpose.data.base import SPLITS, joint_box
 from handpose.data.images import read_image
 from handpose.data.index.collector import Annotation, Collector, Hand, as_array
-from handpose.data.index.tables import SUFFIXES, RowFormat, table_rows
+from handpose.data.index.label_tables import SUFFIXES, RowFormat, table_rows
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
 from handpose.skeleton import NUM_JOINTS

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
-from handpose.config.files import model_file
+from handpose.config.checks.folders import model_file
 from handpose.data.base import Split
 from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.distributed import collectives

@@ -13,13 +13,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.config.catalogue import Catalogue, found_value, parsed
-from handpose.config.checks import find_problems
-from handpose.config.composer import Composer, cells, parameters
-from handpose.config.documentation import help_choices, help_keys
-from handpose.config.errors import refuse
-from handpose.config.files import unwritable
-from handpose.config.machine import launch_problems, shared_folder_problems
-from handpose.config.overrides import (
+from handpose.config.checks.composed import find_problems
+from handpose.config.checks.folders import unwritable
+from handpose.config.checks.machine import launch_problems, shared_folder_problems
+from handpose.config.checks.overrides import (
     as_argument,
     choice_problems,
     is_hydra,
@@ -27,9 +24,12 @@ from handpose.config.overrides import (
     of_overrides,
     parse,
 )
-from handpose.config.safety import yaml_problems
+from handpose.config.checks.safety import yaml_problems
+from handpose.config.checks.unknown_keys import meant, unknown_keys
+from handpose.config.composer import Composer, cells, parameters
+from handpose.config.documentation import help_choices, help_keys
+from handpose.config.errors import refuse
 from handpose.config.schema import CONF
-from handpose.config.unknown_keys import meant, unknown_keys
 from handpose.invocation import typed
 from handpose.messages import first_line
 

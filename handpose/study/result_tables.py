@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from handpose.evaluation.summarise import describe
 from handpose.report.rows import duration, shown
-from handpose.study.findings import Comparison, Estimate, Findings
+from handpose.study.comparisons import Comparison, Estimate, Findings
 
 NOTHING = "–"
 

@@ -14,8 +14,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from handpose.config.catalogue import Catalogue
+from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
 from handpose.config.secrets import argument_problem
-from handpose.config.unknown_keys import no_such_choice, unknown_keys
 from handpose.messages import did_you_mean, nearest
 from handpose.pipeline.resume import hydra_quoted
 

@@ -19,15 +19,15 @@ from handpose.config.catalogue import (
     of_hydra,
     resolve,
 )
-from handpose.config.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
+from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
+from handpose.config.checks.folders import file_problems
+from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
+from handpose.config.checks.overrides import LAUNCHER, as_argument, home_problem
+from handpose.config.checks.safety import target_problems
+from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
 from handpose.config.errors import refuse
-from handpose.config.files import file_problems
-from handpose.config.machine import launch_problems, resource_problems, wandb_problems
-from handpose.config.overrides import LAUNCHER, as_argument, home_problem
-from handpose.config.safety import target_problems
 from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem
-from handpose.config.unknown_keys import no_such_choice, unknown_keys
 from handpose.messages import did_you_mean, nearest, written
 
 # Folders of a run and a sweep, and Hydra's search path.

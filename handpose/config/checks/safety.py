@@ -14,7 +14,7 @@ from handpose.config.catalogue import REFERENCE, Content, found_value, leaves, o
 from handpose.files import regular
 from handpose.messages import did_you_mean, nearest
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 
 # A named function would be called, so only classes are allowed, and not through a module that
 # imports them.

@@ -1,0 +1,1 @@
+"""Checks before a run: all problems at once, without heavy imports."""
