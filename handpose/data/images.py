@@ -124,4 +124,4 @@ def _check_stated_size(content: bytes) -> None:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > _MOST_PIXELS:
-        raise ValueError(f"its header claims {width} x {height} px, over {_MOST_PIXELS:,} in all")
+        raise ValueError(f"the header states {width} x {height} px, over {_MOST_PIXELS:,} in all")

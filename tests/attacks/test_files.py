@@ -209,7 +209,7 @@ def test_a_bomb_among_the_pictures(name: str, kind: str, tmp_path: Path, canary:
         opened(name, tmp_path, spoil)
     assert names[0] in str(told.value)
     bomb = next(path for path in (tmp_path / name).rglob(names[0]))
-    with harmless(canary), pytest.raises(ValueError, match=r"too many pixels|not an image"):
+    with harmless(canary), pytest.raises(ValueError, match=r"states|not an image"):
         read_image(bomb)
 
 
@@ -218,5 +218,5 @@ def test_the_picture_is_real(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png(12_000, 12_000))
     assert (tmp_path / "x.png").stat().st_size < 500_000
     assert cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_GRAYSCALE).size == 144_000_000
-    with pytest.raises(ValueError, match="claims 12000 x 12000 px"):
+    with pytest.raises(ValueError, match="states 12000 x 12000 px"):
         read_image(tmp_path / "x.png")
