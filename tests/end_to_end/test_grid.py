@@ -84,7 +84,7 @@ def test_a_new_objective_is_one_file_of_code_and_one_of_configuration(
     for folder in ("handpose", "conf"):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignore)
     shutil.copy(ROOT / "train.py", root)
-    for path, content in documents.files(ROOT / "CONTRIBUTING.md").items():
+    for path, content in documents.files(ROOT / "docs" / "guide" / "adding_a_part.md").items():
         (root / path).write_text(content)
     new = sorted(set(choices("objective", root)) - set(choices("objective")))
     assert new == ["shrink"]
