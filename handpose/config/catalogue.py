@@ -28,7 +28,13 @@ _AUGMENT = {
 
 
 def lookup(content: Any, path: str, default: Any = None) -> Any:
-    """Return the value at a dotted path of nested dicts, or the default."""
+    """Return the value at a dotted path of nested dicts, or the default.
+
+    Args:
+        content: nested dicts; any other value has no paths.
+        path: dotted path, such as `optimizer.lr`.
+        default: returned if the path does not exist.
+    """
     for name in path.split("."):
         if not isinstance(content, dict) or name not in content:
             return default
@@ -37,19 +43,34 @@ def lookup(content: Any, path: str, default: Any = None) -> Any:
 
 
 def has(content: Any, path: str) -> bool:
-    """Return whether nested dicts have a dotted path."""
+    """Return whether nested dicts have a dotted path.
+
+    Args:
+        content: nested dicts; any other value has no paths.
+        path: dotted path, such as `optimizer.lr`.
+    """
     return lookup(content, path, _ABSENT) is not _ABSENT
 
 
 def place(value: Any, path: str) -> Any:
-    """Return `value` inside nested dicts, at a dotted path."""
+    """Return `value` inside nested dicts, at a dotted path.
+
+    Args:
+        value: the innermost value.
+        path: dotted path; if empty, `value` is returned as it is.
+    """
     for name in reversed([name for name in path.split(".") if name]):
         value = {name: value}
     return value
 
 
 def overlay(below: Content, above: Content) -> Content:
-    """Merge nested dicts; `above` wins."""
+    """Merge nested dicts; `above` wins.
+
+    Args:
+        below: nested dicts with the defaults; not changed.
+        above: nested dicts whose values replace those of `below`; not changed.
+    """
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -58,7 +79,12 @@ def overlay(below: Content, above: Content) -> Content:
 
 
 def union(one: Any, other: Any) -> Any:
-    """Merge nested dicts; keys of both stay, and the first value of each wins."""
+    """Merge nested dicts; keys of both stay, and the first value of each wins.
+
+    Args:
+        one: nested dicts, or a value; not changed.
+        other: nested dicts, or a value; adds the keys that `one` lacks.
+    """
     if not isinstance(one, dict) or not isinstance(other, dict):
         return one if isinstance(one, dict) or not isinstance(other, dict) else other
     new = {key: value for key, value in other.items() if key not in one}
@@ -66,7 +92,12 @@ def union(one: Any, other: Any) -> Any:
 
 
 def leaves(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and the value of every leaf, empty dicts included."""
+    """Yield the dotted path and the value of every leaf, empty dicts included.
+
+    Args:
+        content: nested dicts.
+        prefix: put before each path; ends with a dot unless empty.
+    """
     for key, value in content.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
@@ -75,7 +106,12 @@ def leaves(content: Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def paths(content: Any, prefix: str = "") -> Iterator[str]:
-    """Yield every dotted path of nested dicts."""
+    """Yield every dotted path of nested dicts.
+
+    Args:
+        content: nested dicts; any other value has no paths.
+        prefix: put before each path; ends with a dot unless empty.
+    """
     for key, value in content.items() if isinstance(content, dict) else ():
         yield f"{prefix}{key}"
         yield from paths(value, f"{prefix}{key}.")
@@ -100,6 +136,10 @@ class UnresolvedError(Exception):
 def resolve(cfg: DictConfig, path: str) -> Any:
     """Return the plain value at a dotted path, with references resolved.
 
+    Args:
+        cfg: the composed configuration.
+        path: dotted path, such as `optimizer.lr`.
+
     Raises:
         UnresolvedError: a reference leads to no value.
     """
@@ -112,7 +152,12 @@ def resolve(cfg: DictConfig, path: str) -> Any:
 
 
 def found_value(cfg: DictConfig, path: str) -> Any:
-    """Return the plain value at a dotted path, or None if it is missing."""
+    """Return the plain value at a dotted path, or None if it is missing.
+
+    Args:
+        cfg: the composed configuration.
+        path: dotted path, such as `optimizer.lr`.
+    """
     try:
         return resolve(cfg, path)
     except UnresolvedError:
@@ -167,17 +212,32 @@ class Catalogue:
         return any(self.is_global(group, choice) for choice in self.choices[group])
 
     def is_global(self, group: str, choice: str) -> bool:
-        """Return whether a file sets keys of the whole run."""
+        """Return whether a file sets keys of the whole run.
+
+        Args:
+            group: folder of the file below a root, such as `experiment`.
+            choice: name of the file, with or without `.yaml`.
+        """
         file = self.file(group, choice)
         return file is not None and bool(_GLOBAL.search(file.read_text(encoding="utf-8")))
 
     def file(self, group: str, choice: str) -> Path | None:
-        """Return the file of a choice, or None."""
+        """Return the file of a choice, or None.
+
+        Args:
+            group: folder of the file below a root, such as `backbone`.
+            choice: name of the file, with or without `.yaml`.
+        """
         files = [root / group / f"{choice.removesuffix('.yaml')}.yaml" for root in self.roots]
         return next((file for file in files if file.is_file()), None)
 
     def content(self, group: str, choice: str) -> Content:
-        """Return what a file holds, with its own defaults followed."""
+        """Return what a file holds, with its own defaults followed.
+
+        Args:
+            group: folder of the file below a root, such as `backbone`.
+            choice: name of the file, with or without `.yaml`; a missing file counts as empty.
+        """
         file = self.file(group, choice)
         own = dict(parsed(file)) if file else {}
         below: Content = {}
@@ -206,7 +266,12 @@ class Catalogue:
         return _keys(self, group)
 
     def part(self, group: str, target: str | None) -> Content:
-        """Return the keys of a choice, from all files of the group with the same `_target_`."""
+        """Return the keys of a choice, from all files of the group with the same `_target_`.
+
+        Args:
+            group: name of the group, such as `backbone`.
+            target: the `_target_` to match; None matches files without one.
+        """
         contents = [self.content(group, choice) for choice in self.choices.get(group, [])]
         return _united(c for c in contents if c.get("_target_") == target)
 
@@ -215,7 +280,12 @@ class Catalogue:
         return any("_target_" in self.content(group, c) for c in self.choices.get(group, []))
 
     def owners(self, group: str, path: str) -> list[str]:
-        """Return the choices of a group that have a key."""
+        """Return the choices of a group that have a key.
+
+        Args:
+            group: name of the group, such as `backbone`.
+            path: dotted path of the key inside the choice.
+        """
         return [c for c in self.choices.get(group, []) if has(self.content(group, c), path)]
 
     def tree(self, content: Content) -> Content:

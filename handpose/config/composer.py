@@ -49,7 +49,12 @@ def compose_config(*overrides: str) -> DictConfig:
 
 
 class Composer:
-    """Composes the runs of a command line; runs that differ only in values are composed once."""
+    """Composes the runs of a command line; runs that differ only in values are composed once.
+
+    Args:
+        catalogue: the existing groups, choices and keys.
+        config_name: name of the main configuration file, without `.yaml`.
+    """
 
     def __init__(self, catalogue: Catalogue, config_name: str = "config") -> None:
         self.catalogue = catalogue
@@ -185,7 +190,12 @@ def cells(
 
 
 def parameters(driver: DictConfig, parser: OverridesParser) -> list[Override]:
-    """Return the parameters of a sweep that a file sets."""
+    """Return the parameters of a sweep that a file sets.
+
+    Args:
+        driver: the configuration of the process that starts the sweep.
+        parser: Hydra's parser of overrides.
+    """
     params = OmegaConf.select(driver, _PARAMS) or {}
     return parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
 

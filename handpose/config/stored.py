@@ -54,6 +54,10 @@ def compare(before: Content, now: Content) -> list[str]:
     """Return "key: before -> now" for each difference that changes the result.
 
     Both are resolved. Files are compared relative to `paths`.
+
+    Args:
+        before: the old configuration, as nested dicts.
+        now: the new configuration, as nested dicts.
     """
     old, new = _flat(before), _flat(now)
     return [
@@ -80,6 +84,10 @@ def changes(before: Content, now: Content) -> list[str]:
     """Return how `now` differs from the stored configuration of a run.
 
     Newer keys count as their default. Removed keys do not count.
+
+    Args:
+        before: the stored configuration, resolved; may have old names of keys.
+        now: the new configuration, resolved.
     """
     before = with_current_names(before)
     lines = compare(before, now)
@@ -93,6 +101,10 @@ def up_to_date(config: Content, catalogue: Catalogue) -> Content:
 
     New keys of a part are as in the most similar choice. Keys marked `new` are as in the default
     choice, which has the behaviour of the older code.
+
+    Args:
+        config: the stored configuration, with the current names of keys.
+        catalogue: the existing groups, choices and keys.
     """
     filled = config
     for slot, group in catalogue.slots.items():
@@ -119,7 +131,12 @@ def _most_like(part: Content, group: str, catalogue: Catalogue) -> Content:
 
 
 def check_evaluation(config: Content, arguments: Sequence[str]) -> DictConfig:
-    """Return the configuration of an evaluation, or print its problems and exit with 1."""
+    """Return the configuration of an evaluation, or print its problems and exit with 1.
+
+    Args:
+        config: the run's stored configuration.
+        arguments: overrides, as typed.
+    """
     cfg, problems = evaluation_problems(config, arguments)
     if problems or cfg is None:
         refuse(problems)
@@ -152,7 +169,12 @@ def evaluation_problems(
 
 
 def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
-    """Return a problem for each path of `cfg.dataset` outside of `folders`."""
+    """Return a problem for each path of `cfg.dataset` outside of `folders`.
+
+    Args:
+        cfg: the configuration; only its `dataset` is read.
+        folders: the allowed folders; paths below them are allowed too.
+    """
     content: Any = OmegaConf.to_container(cfg.dataset, resolve=True)
     allowed = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100
     problems = []

@@ -110,7 +110,12 @@ def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:
 
 
 def rules_of(content: Content, catalogue: Catalogue) -> dict[str, Rule]:
-    """Return the rule of each key of a configuration, in all parts."""
+    """Return the rule of each key of a configuration, in all parts.
+
+    Args:
+        content: the configuration, with references unresolved.
+        catalogue: the existing groups, choices and keys.
+    """
     places = [("", ""), *catalogue.slots.items(), (LAUNCHER.replace("/", "."), LAUNCHER)]
     for slot, group in catalogue.slots.items():  # the sources of a mix, the objectives of a hybrid
         parts = lookup(content, f"{slot}.parts")

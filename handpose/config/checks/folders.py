@@ -206,7 +206,12 @@ def first_existing(path: Path) -> Path:
 
 
 def unwritable(key: str, folder: str) -> str | None:
-    """Return why a folder cannot be created or written, or None."""
+    """Return why a folder cannot be created or written, or None.
+
+    Args:
+        key: the key or option that sets the folder, for the message.
+        folder: path of the folder; need not exist.
+    """
     existing = path = Path(folder).absolute()
     try:
         existing = first_existing(path)

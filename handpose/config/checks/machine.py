@@ -142,7 +142,12 @@ def launch_problems(cfg: DictConfig) -> list[str]:
 
 
 def shared_folder_problems(overrides: Sequence[Override], *, multirun: bool) -> list[str]:
-    """Return what processes on several nodes cannot do without a shared folder."""
+    """Return what processes on several nodes cannot do without a shared folder.
+
+    Args:
+        overrides: the overrides of the command line.
+        multirun: whether the command starts a sweep (`--multirun`).
+    """
     starter = launched()
     if starter is None or starter.num_processes == 1:
         return []

@@ -28,7 +28,12 @@ _NEEDS["joblib"] = ("hydra_plugins.hydra_joblib_launcher", "hydra-joblib-launche
 
 
 def as_argument(key: str, value: str) -> str | None:
-    """Return KEY=VALUE quoted for the shell, or None if that is not possible."""
+    """Return KEY=VALUE quoted for the shell, or None if that is not possible.
+
+    Args:
+        key: the key to set.
+        value: the text to set it to, unquoted.
+    """
     text = hydra_quoted(value).replace(r"\${", "${")  # a reference stays one
     argument = f"{key}={text}" if text.startswith('"') else f'{key}="{text}"'
     try:
@@ -39,7 +44,12 @@ def as_argument(key: str, value: str) -> str | None:
 
 
 def home_problem(key: str, value: str) -> str | None:
-    """Return what to write instead of a path with ~, which only a shell expands."""
+    """Return what to write instead of a path with ~, which only a shell expands.
+
+    Args:
+        key: the key or option that sets the path, for the message.
+        value: the path as typed; may start with `file://`.
+    """
     path = value.removeprefix("file://")
     if not _HOME.match(path):
         return None
@@ -54,7 +64,12 @@ def path_argument(text: str) -> Path:
 
 
 def parse(arguments: Iterable[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
-    """Return the readable overrides, and a problem for each other one."""
+    """Return the readable overrides, and a problem for each other one.
+
+    Args:
+        arguments: overrides, as typed.
+        parser: Hydra's parser of overrides.
+    """
     parsed, problems = [], []
     for argument in arguments:
         problem = argument_problem(argument)
@@ -85,6 +100,10 @@ def of_overrides(problems: Sequence[str], overrides: Sequence[Override]) -> list
     """Return the problems of keys that the command line sets.
 
     Other problems may only follow from an unreadable part.
+
+    Args:
+        problems: messages; kept if they start with `KEY=` for a key of `overrides`.
+        overrides: the overrides of the command line.
     """
     keys = tuple(f"{override.get_key_element().lstrip('+')}=" for override in overrides)
     return [problem for problem in problems if problem.startswith(keys)]
@@ -96,7 +115,12 @@ def is_hydra(override: Override) -> bool:
 
 
 def is_choice(override: Override, catalogue: Catalogue) -> bool:
-    """Return whether an override chooses a file of a group."""
+    """Return whether an override chooses a file of a group.
+
+    Args:
+        override: the override to check.
+        catalogue: the existing groups, choices and keys.
+    """
     if override.key_or_group not in catalogue.choices:
         return False
     if override.is_discrete_sweep():
@@ -115,6 +139,10 @@ def judge(
     """Return the overrides that can be composed, and the problems of the others.
 
     A key below a wrong choice is left out, as its valid keys are unknown.
+
+    Args:
+        overrides: the overrides of the command line.
+        problems_of: returns the problems of one override; an empty list if it is right.
     """
     found = [(override, problems_of(override)) for override in overrides]
     wrong = tuple(f"{slot_of(override)}." for override, problems in found if problems)
@@ -124,7 +152,12 @@ def judge(
 
 
 def choice_problems(override: Override, catalogue: Catalogue) -> list[str]:
-    """Return the problems of `GROUP=CHOICE` or `GROUP@KEY=CHOICE`; none for a key."""
+    """Return the problems of `GROUP=CHOICE` or `GROUP@KEY=CHOICE`; none for a key.
+
+    Args:
+        override: the override to check.
+        catalogue: the existing groups, choices and keys.
+    """
     group, package = override.key_or_group, override.package
     shown, line = override.get_key_element(), override.input_line
     if not is_choice(override, catalogue) and package is None and "/" not in group:

@@ -43,7 +43,13 @@ _KEYS = {
 
 
 def no_such_choice(choice: str, choices: Sequence[str], group: str = "") -> str:
-    """Return that a choice does not exist, with the existing ones."""
+    """Return that a choice does not exist, with the existing ones.
+
+    Args:
+        choice: the unknown name, as typed.
+        choices: the existing choices of the group.
+        group: name of the group; adds hints on names from other projects.
+    """
     choices = [name for name in choices if not name.startswith(BASE)]
     plain = _plain(choice)
     same = next((other for other in choices if _plain(other) == plain), None)
@@ -60,7 +66,13 @@ def _plain(name: str) -> str:
 
 
 def unknown_keys(content: Content, tree: Content, catalogue: Catalogue) -> list[str]:
-    """Return a problem for each unknown key of a configuration."""
+    """Return a problem for each unknown key of a configuration.
+
+    Args:
+        content: the configuration, as nested dicts.
+        tree: the keys that it may have, as nested dicts.
+        catalogue: the existing groups, choices and keys.
+    """
     return [key_problem(path, tree, catalogue) for path in _missing(content, tree)]
 
 
@@ -78,7 +90,13 @@ def _missing(content: Content, tree: Any, prefix: str = "") -> list[str]:
 
 
 def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
-    """Return that a key is unknown, with the nearest right one."""
+    """Return that a key is unknown, with the nearest right one.
+
+    Args:
+        path: dotted path of the unknown key.
+        tree: the existing keys, as nested dicts.
+        catalogue: the existing groups, choices and keys.
+    """
     known = _KEYS.get(path)
     if near := [known] if known else spelled_like(path.split("."), tree):
         return f"{path}: no such key{did_you_mean(near)}"
@@ -98,7 +116,12 @@ def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
 
 
 def spelled_like(names: list[str], tree: Any) -> list[str]:
-    """Return the paths whose every name is spelled like the one in `names`."""
+    """Return the paths whose every name is spelled like the one in `names`.
+
+    Args:
+        names: the parts of a dotted path, as typed.
+        tree: the existing keys, as nested dicts.
+    """
     if not names:
         return [""]
     if not isinstance(tree, dict):
@@ -112,7 +135,12 @@ def spelled_like(names: list[str], tree: Any) -> list[str]:
 
 
 def first_missing(path: str, tree: Content) -> str:
-    """Return a path up to its first unknown name."""
+    """Return a path up to its first unknown name.
+
+    Args:
+        path: dotted path.
+        tree: the existing keys, as nested dicts.
+    """
     names = path.split(".")
     starts = [".".join(names[:depth]) for depth in range(1, len(names) + 1)]
     return next((start for start in starts if not has(tree, start)), path)
@@ -128,7 +156,12 @@ def _owners(path: str, catalogue: Catalogue) -> list[str]:
 
 
 def meant(name: str, catalogue: Catalogue) -> list[str]:
-    """Return the keys and groups with a last name like `name`, in both stages."""
+    """Return the keys and groups with a last name like `name`, in both stages.
+
+    Args:
+        name: name of a key or group, as typed.
+        catalogue: the existing groups, choices and keys.
+    """
     if known := _KEYS.get(name):
         return [known]
     copies = tuple(f"{slot}." for slot, group in catalogue.slots.items() if slot != group)
@@ -151,7 +184,13 @@ def _groups_like(name: str, rest: str, catalogue: Catalogue) -> list[str]:
 
 
 def override_key_problem(path: str, content: Content, catalogue: Catalogue) -> str | None:
-    """Return what is wrong with a key of the command line."""
+    """Return what is wrong with a key of the command line.
+
+    Args:
+        path: dotted path of the key, as typed.
+        content: the composed configuration, with references unresolved.
+        catalogue: the existing groups, choices and keys.
+    """
     for slot, group in catalogue.slots.items():
         if path.startswith(f"{slot}.") and isinstance(lookup(content, slot), str):
             return _follows(path, slot, group, catalogue)
