@@ -77,8 +77,9 @@ def _smaller(words: list[str]) -> list[str]:
     if "--submission" in words:
         words = [*words, "--any-length"]  # FreiHAND's own has 3,960 pictures
     if "train.py" in text or "handpose train" in text:
-        kept = ("trainer=", "hydra.launcher.gpus_per_node=", "hydra.launcher.partition=")
-        return [*(word for word in words if not word.startswith(kept)), *_DEBUG]
+        gone = ("trainer=", "trainer.devices=[", "hydra.launcher.gpus_per_node=")
+        gone += ("hydra.launcher.partition=",)
+        return [*(word for word in words if not word.startswith(gone)), *_DEBUG]
     return words
 
 
