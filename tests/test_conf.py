@@ -10,9 +10,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from handpose.config.catalogue import CONF, Catalogue, paths
+from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.checks.composed import find_problems
 from handpose.config.checks.safety import documented_layout
+from handpose.config.content import paths
 from handpose.config.schema import register
 
 # What the run itself hands to each part, beside the file's keys.

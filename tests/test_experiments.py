@@ -14,7 +14,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import CONF, Catalogue, lookup
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.content import lookup
 from handpose.config.schema import register
 
 CATALOGUE = Catalogue()

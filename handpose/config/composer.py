@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from handpose.config.catalogue import Catalogue, as_written, of_hydra
+from handpose.config.catalogue import Catalogue
 from handpose.config.checks.overrides import (
     LAUNCHER,
     is_choice,
@@ -29,6 +29,7 @@ from handpose.config.checks.overrides import (
     named_choices,
 )
 from handpose.config.checks.unknown_keys import no_such_choice, override_key_problem, spelled_like
+from handpose.config.content import as_written, of_hydra
 from handpose.config.schema import CONF, register
 from handpose.messages import did_you_mean, first_line, nearest
 

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from handpose.config.catalogue import BASE, REFERENCE, Catalogue, leaves, lookup
+from handpose.config.catalogue import BASE, REFERENCE, Catalogue
+from handpose.config.content import leaves, lookup
 from handpose.config.schema import Key
 from handpose.messages import written
 

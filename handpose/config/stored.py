@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from handpose.config.catalogue import Catalogue, Content, leaves, lookup, overlay, place
+from handpose.config.catalogue import Catalogue
 from handpose.config.checks.composed import find_problems
 from handpose.config.checks.overrides import (
     choice_problems,
@@ -22,6 +22,7 @@ from handpose.config.checks.overrides import (
     slot_of,
 )
 from handpose.config.composer import Composer
+from handpose.config.content import Content, leaves, lookup, overlay, place
 from handpose.config.errors import refuse
 from handpose.config.renamed import with_current_names
 from handpose.config.schema import num_processes

@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.augment.settings import BOUNDS, SINGLE, WORDS, Augmentation
-from handpose.config.catalogue import CONF, Catalogue, as_written, leaves
+from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.checks.composed import find_problems, rules_of
+from handpose.config.content import as_written, leaves
 from handpose.config.schema import Rule, parse_rule
 
 CATALOGUE = Catalogue()

@@ -13,9 +13,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from handpose.config import check_command_line
-from handpose.config.catalogue import CONF, Catalogue, paths
+from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.checks.overrides import as_argument, home_problem, path_argument
 from handpose.config.checks.unknown_keys import _CHOICES, _KEYS
+from handpose.config.content import paths
 from handpose.config.stored import evaluation_problems
 
 Refused = Callable[..., str]

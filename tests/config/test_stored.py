@@ -7,7 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from handpose.config.catalogue import CONF, Catalogue, has, leaves, lookup
+from handpose.config.catalogue import CONF, Catalogue
+from handpose.config.content import has, leaves, lookup
 from handpose.config.schema import register
 from handpose.config.stored import _free_keys, changes, compare, up_to_date
 

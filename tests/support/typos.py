@@ -5,7 +5,8 @@ import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from handpose.config.catalogue import BASE, Catalogue, leaves, paths
+from handpose.config.catalogue import BASE, Catalogue
+from handpose.config.content import leaves, paths
 
 PREFIXES = ("", "+", "++")
 # Hydra's own, as the documentation names them.

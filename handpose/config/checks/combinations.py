@@ -5,8 +5,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import Catalogue, found_value
+from handpose.config.catalogue import Catalogue
 from handpose.config.checks.safety import class_value
+from handpose.config.content import found_value
 from handpose.config.schema import num_processes
 from handpose.messages import did_you_mean, nearest
 

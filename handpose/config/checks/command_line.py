@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from handpose.config.catalogue import Catalogue, found_value, parsed
+from handpose.config.catalogue import Catalogue, parsed
 from handpose.config.checks.composed import find_problems
 from handpose.config.checks.folders import unwritable
 from handpose.config.checks.machine import launch_problems, shared_folder_problems
@@ -27,6 +27,7 @@ from handpose.config.checks.overrides import (
 from handpose.config.checks.safety import yaml_problems
 from handpose.config.checks.unknown_keys import meant, unknown_keys
 from handpose.config.composer import Composer, cells, parameters
+from handpose.config.content import found_value
 from handpose.config.documentation import help_choices, help_keys
 from handpose.config.errors import refuse
 from handpose.config.schema import CONF

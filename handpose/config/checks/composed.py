@@ -6,9 +6,14 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import (
-    REFERENCE,
-    Catalogue,
+from handpose.config.catalogue import REFERENCE, Catalogue
+from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
+from handpose.config.checks.folders import file_problems
+from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
+from handpose.config.checks.overrides import LAUNCHER, as_argument, home_problem
+from handpose.config.checks.safety import target_problems
+from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
+from handpose.config.content import (
     Content,
     UnresolvedError,
     as_written,
@@ -19,12 +24,6 @@ from handpose.config.catalogue import (
     of_hydra,
     resolve,
 )
-from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
-from handpose.config.checks.folders import file_problems
-from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
-from handpose.config.checks.overrides import LAUNCHER, as_argument, home_problem
-from handpose.config.checks.safety import target_problems
-from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
 from handpose.config.errors import refuse
 from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem

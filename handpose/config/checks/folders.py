@@ -11,9 +11,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import REFERENCE, Catalogue, Content, found_value, lookup
+from handpose.config.catalogue import REFERENCE, Catalogue
 from handpose.config.checks.combinations import stages
 from handpose.config.checks.safety import class_value, documented_layout
+from handpose.config.content import Content, found_value, lookup
 from handpose.files import LARGEST_TEXT, regular
 from handpose.messages import did_you_mean, nearest
 

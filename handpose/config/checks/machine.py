@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import found_value
 from handpose.config.checks.combinations import stages
 from handpose.config.checks.folders import first_existing
+from handpose.config.content import found_value
 from handpose.config.schema import num_processes
 from handpose.data.workers import default_num_workers
 from handpose.distributed.processes import launched

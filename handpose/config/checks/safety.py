@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig
 
-from handpose.config.catalogue import REFERENCE, Content, found_value, leaves, of_hydra
+from handpose.config.catalogue import REFERENCE
+from handpose.config.content import Content, found_value, leaves, of_hydra
 from handpose.files import regular
 from handpose.messages import did_you_mean, nearest
 

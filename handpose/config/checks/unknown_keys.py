@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from handpose.config.catalogue import BASE, Catalogue, Content, has, lookup, paths
+from handpose.config.catalogue import BASE, Catalogue
+from handpose.config.content import Content, has, lookup, paths
 from handpose.messages import did_you_mean, nearest
 
 # Keys that Hydra itself reads in a part.
