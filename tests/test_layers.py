@@ -19,6 +19,8 @@ FLOORS = (
     ("evaluation.embedding_health",),
     ("augment",),
     ("data", "weights"),
+    ("media",),
+    ("detect",),
     ("backbones",),
     ("objectives", "heads"),
     ("model",),
@@ -31,7 +33,7 @@ FLOORS = (
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("doctor", "predict", "export", "explore"),
+    ("doctor", "predict", "export", "explore", "collect"),
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )
