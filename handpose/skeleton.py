@@ -44,5 +44,33 @@ MANO_ORDER: tuple[int, ...] = (
         for joint in (*(1 + 3 * finger + k for k in range(3)), 16 + tip)
     ),
 )
+
+
+def by_finger(*fingers: int, from_tip: bool = False) -> tuple[int, ...]:
+    """Return an order of the wrist and four joints for each finger.
+
+    Args:
+        fingers: in their order (0 thumb, 4 little finger).
+        from_tip: each finger runs from the tip to the palm.
+    """
+    places = [1 + 4 * fingers.index(finger) for finger in range(5)]
+    joints = range(3, -1, -1) if from_tip else range(4)
+    return (0, *(place + joint for place in places for joint in joints))
+
+
+# All orders with a name, as `dataset.joint_order` takes them.
+JOINT_ORDERS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(
+        ("ours", "freihand", "openpose", "mediapipe", "mmpose", "onehand10k", "panoptic"),
+        tuple(range(NUM_JOINTS)),
+    ),
+    "interhand": INTERHAND_ORDER,
+    "mano": MANO_ORDER,
+    "ho3d": MANO_ORDER,
+    # The wrist, each finger from the tip to the palm.
+    "rhd": by_finger(*range(5), from_tip=True),
+    # The wrist, five knuckles, then three joints for each finger.
+    "bighand": (0, *(j for f in range(5) for j in (1 + f, *(6 + 3 * f + k for k in range(3))))),
+}
 # The vertices of MANO's mesh that are the fingertips, thumb to little finger.
 MANO_TIP_VERTICES = (744, 320, 443, 555, 672)

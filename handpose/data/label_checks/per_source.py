@@ -21,7 +21,7 @@ from handpose.data.label_checks.per_hand import (
     placeholders,
 )
 from handpose.geometry.camera import project
-from handpose.skeleton import INTERHAND_ORDER, MANO_ORDER, NUM_JOINTS
+from handpose.skeleton import JOINT_ORDERS, NUM_JOINTS, by_finger
 
 USUAL_SIZE = (0.5, 1.4)  # times an adult's hand, the median of a source
 _NORMALISED = 2.0  # px: no image is so small
@@ -39,30 +39,22 @@ _MARGIN = 0.1  # mean |log ratio| by which another order must fit better
 _CERTAIN_3D, _CERTAIN_2D = 0.5, 0.35
 
 
-def _by_finger(*fingers: int, from_tip: bool = False) -> tuple[int, ...]:
-    """Return `order` with ours[j] = theirs[order[j]], finger by finger (0 thumb, 4 little)."""
-    places = [1 + 4 * fingers.index(finger) for finger in range(5)]
-    joints = range(3, -1, -1) if from_tip else range(4)
-    return (0, *(place + joint for place in places for joint in joints))
-
-
 _ORDERS = {
-    "InterHand2.6M's (each finger from the tip to the palm, wrist last)": INTERHAND_ORDER,
-    "MANO's and HO-3D's (three joints a finger from the index finger on, tips last)": MANO_ORDER,
-    "RHD's (wrist, each finger from the tip to the palm)": _by_finger(*range(5), from_tip=True),
-    "wrist, fingers from little to thumb": _by_finger(*range(4, -1, -1)),
-    "wrist, fingers from little to thumb, each from the tip to the palm": _by_finger(
+    "InterHand2.6M's (each finger from the tip to the palm, wrist last)": JOINT_ORDERS["interhand"],
+    "MANO's and HO-3D's (three joints a finger from the index finger on, tips last)": (
+        JOINT_ORDERS["mano"]
+    ),
+    "RHD's (wrist, each finger from the tip to the palm)": JOINT_ORDERS["rhd"],
+    "wrist, fingers from little to thumb": by_finger(*range(4, -1, -1)),
+    "wrist, fingers from little to thumb, each from the tip to the palm": by_finger(
         *range(4, -1, -1), from_tip=True
     ),
-    "wrist, index finger to little finger, thumb last": _by_finger(1, 2, 3, 4, 0),
+    "wrist, index finger to little finger, thumb last": by_finger(1, 2, 3, 4, 0),
     "wrist, all knuckles, then all joints of each further level": (
         0,
         *(1 + 5 * joint + finger for finger in range(5) for joint in range(4)),
     ),
-    "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": (
-        0,
-        *(j for f in range(5) for j in (1 + f, 6 + 3 * f, 7 + 3 * f, 8 + 3 * f)),
-    ),
+    "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": JOINT_ORDERS["bighand"],
 }
 
 
