@@ -24,8 +24,8 @@ from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
 from handpose.data.sources.youtube import load_regressor
 from handpose.files import regular
-from handpose.predict.arguments import find_input
-from handpose.predict.frames import read_images
+from handpose.media.images import read_images
+from handpose.media.inputs import find_input
 from handpose.study.status import read_json
 from handpose.weights import torch_file
 from handpose.weights.read import read_state_dict
@@ -153,7 +153,7 @@ def test_a_prediction_is_refused_or_leaves_them_out(kind: str, tmp_path: Path) -
     write_folder(tmp_path / "d/good")
     reason = _replace(tmp_path / "d/x.jpg", kind)
     found = find_input(str(tmp_path / "d"), recursive=True)
-    assert (tmp_path / "d/x.jpg" in found.paths) == (kind != "directory")  # told when it is read
+    assert (tmp_path / "d/x.jpg" in found.images) == (kind != "directory")  # told when it is read
     if kind not in ("directory", "large"):  # a video may be as large
         with pytest.raises(ValueError, match=reason):
             find_input(str(tmp_path / "d/x.jpg"))

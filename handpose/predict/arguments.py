@@ -2,72 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 
-from handpose.files import LARGEST_STREAM, regular
-
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-_CAMERA = "camera:"
 # Metres from a wrist to a knuckle: from a small child's to beyond the largest adult's.
 _SCALES = (0.03, 0.15)
-
-
-class Input(NamedTuple):
-    """What to predict on."""
-
-    kind: Literal["images", "video", "camera"]
-    paths: tuple[Path, ...] = ()  # of the images, or of the one video
-    camera: int = 0
-    others: int = 0  # files of a folder that are no images by their names
-    root: Path | None = None  # the folder that holds `paths`, at any depth
-
-
-def find_input(text: str, *, recursive: bool = False) -> Input:
-    """Finds an image, a folder of images, a video, or `camera:0`.
-
-    Args:
-        text: as typed.
-        recursive: include the images of subfolders.
-
-    Raises:
-        ValueError: it does not exist, or holds no image.
-    """
-    if text.startswith(_CAMERA):
-        number = text.removeprefix(_CAMERA)
-        if not number.isdecimal():
-            raise ValueError(f"{text}: write a camera as camera:0, with its number")
-        return Input("camera", camera=int(number))
-    path = Path(text)
-    if path.is_dir():
-        return _folder(path, recursive=recursive)
-    if not path.exists():
-        raise ValueError(f"{path}: no such image, folder or video")
-    try:
-        regular(path, most=LARGEST_STREAM)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
-    suffix = path.suffix.lower()
-    if suffix not in IMAGES + VIDEOS:
-        raise ValueError(
-            f"{path}: not the name of an image ({', '.join(IMAGES)}) or video ({', '.join(VIDEOS)})"
-        )
-    return Input("images" if suffix in IMAGES else "video", (path,))
-
-
-def _folder(path: Path, *, recursive: bool) -> Input:
-    """Finds the images of a folder, in the order of their names."""
-    files = sorted(file for file in path.glob("**/*" if recursive else "*") if not file.is_dir())
-    # macOS writes hidden files beside images. A special file is skipped with its name later.
-    images = tuple(f for f in files if f.suffix.lower() in IMAGES and not f.name.startswith("."))
-    if not images:
-        has_folders = not recursive and any(entry.is_dir() for entry in path.iterdir())
-        hint = ". It has subfolders: add --recursive to search them" if has_folders else ""
-        raise ValueError(f"{path}: no image in this folder ({', '.join(IMAGES)}){hint}")
-    return Input("images", images, others=len(files) - len(images), root=path)
 
 
 def numbers(text: str, counts: Sequence[int]) -> list[float]:

@@ -16,14 +16,9 @@ from typing import Any
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
+from handpose.media.inputs import FORMS, Input, find_input
 from handpose.pipeline.run_directory import finished_config
-from handpose.predict.arguments import (
-    Input,
-    camera_matrix,
-    find_input,
-    given_problems,
-    numbers,
-)
+from handpose.predict.arguments import camera_matrix, given_problems, numbers
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:
@@ -32,7 +27,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("run", type=path_argument, metavar="RUN", help="directory of a finished run")
-    add("input", metavar="INPUT", help="image, folder of images, video, or camera:0")
+    add("input", metavar="INPUT", help=FORMS)
     add("--recursive", action="store_true", help="include the images of subfolders")
     add("--to", type=path_argument, default=Path("predictions"), metavar="DIR",
         help="output folder (default: ./predictions)")  # fmt: skip
@@ -64,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         given = Given(**known, side=arguments.side, scale=arguments.scale)
         job = Job(hand_pose, given, arguments.to, arguments.batch_size)
         done = job.run(found, limit=arguments.frames)
-    what = ("image" if found.kind == "images" else "frame") + "s" * (done.written != 1)
+    what = ("image" if found.images else "frame") + "s" * (done.written != 1)
     others = f", {found.others} other files" if found.others else ""
     print(f"{arguments.to}: {done.written} {what}, {done.skipped} skipped{others}")
     for sentence in done.assumed:
@@ -93,7 +88,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[Input, dict[str, Any]]:
         if value is not None and value < 1:
             problems.append(f"--{name} {value}: must be at least 1")
     found = read.get("input")
-    if found and arguments.to.resolve() in {path.parent.resolve() for path in found.paths}:
+    if found and arguments.to.resolve() in {path.parent.resolve() for path in found.files}:
         problems.append(f"--to {arguments.to}: this is the input's folder; choose another one")
     if problems:
         name = Path(sys.argv[0]).name

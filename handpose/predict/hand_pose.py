@@ -19,10 +19,10 @@ from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
+from handpose.media.images import as_rgb_images
 from handpose.model import PoseModel
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.parts import build_augmentation
-from handpose.predict.frames import as_rgb_images
 from handpose.predict.hand import (
     NOTHING,
     Given,

@@ -7,8 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose.predict.arguments import Input
-from handpose.predict.frames import Frame, open_video, read_images
+from handpose.media.camera import open_camera
+from handpose.media.images import Frame, read_images
+from handpose.media.inputs import Input
+from handpose.media.video import open_video
 from handpose.predict.hand import Given, Hand
 from handpose.predict.hand_pose import HandPose
 from handpose.predict.output_files import Writer, image_writer, video_writer
@@ -50,20 +52,25 @@ class Job:
             OSError: a prediction cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        if found.kind == "images":
-            names = [
-                p.relative_to(found.root).as_posix() if found.root else p.name for p in found.paths
-            ]
-            write, frames = image_writer(self.folder, names), read_images(found.paths, names)
-            return self._predict_all(frames, write, len(names), self.batch_size)
-        is_camera = found.kind == "camera"
-        name = f"camera-{found.camera}" if is_camera else found.paths[0].stem
-        with (
-            open_video(found.camera if is_camera else found.paths[0], limit=limit) as video,
-            video_writer(self.folder, name, video.rate) as write,
-        ):
-            batch_size = 1 if is_camera else self.batch_size
-            return self._predict_all(video.frames, write, video.total, batch_size)
+        if found.camera is not None:
+            with (
+                open_camera(found.camera, limit=limit) as video,
+                video_writer(self.folder, f"camera-{found.camera}", video.rate) as write,
+            ):
+                return self._predict_all(video.frames, write, video.total, 1)
+        done = Done(0, 0)
+        if found.images:
+            names = [found.name(path) for path in found.images]
+            write, frames = image_writer(self.folder, names), read_images(found.images, names)
+            done = self._predict_all(frames, write, len(names), self.batch_size)
+        for path in found.videos:
+            with (
+                open_video(path, name=found.name(path), limit=limit) as video,
+                video_writer(self.folder, path.stem, video.rate) as write,
+            ):
+                last = self._predict_all(video.frames, write, video.total, self.batch_size)
+            done = Done(done.written + last.written, done.skipped + last.skipped, last.assumed)
+        return done
 
     def _predict_all(
         self,

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from handpose.geometry import affine as maps
-from handpose.predict.frames import Frame
+from handpose.media.images import Frame
+from handpose.media.video_writer import VideoWriter
 from handpose.predict.hand import Hand, to_json
 from handpose.report.skeletons import box_corners, draw_box, draw_skeleton, joint_colours
 from handpose.skeleton import NUM_JOINTS
@@ -64,7 +66,7 @@ def image_writer(folder: Path, names: Iterable[str]) -> Writer:
 
 
 @contextmanager
-def video_writer(folder: Path, name: str, rate: float) -> Iterator[Writer]:
+def video_writer(folder: Path, name: str, rate: Fraction) -> Iterator[Writer]:
     """Writes NAME.mp4 and NAME.jsonl, with one line for each frame.
 
     Args:
@@ -72,34 +74,17 @@ def video_writer(folder: Path, name: str, rate: float) -> Iterator[Writer]:
         name: NAME.
         rate: frames per second.
     """
-    video: cv2.VideoWriter | None = None
-    with (folder / f"{name}.jsonl").open("w") as lines:
+    with (
+        (folder / f"{name}.jsonl").open("w") as lines,
+        VideoWriter(folder / f"{name}.mp4", rate) as video,
+    ):
 
         def write(frame: Frame, hand: Hand) -> None:
-            nonlocal video
-            record, drawing = _record(frame, hand), _even(draw_hand(frame.image, hand))
-            video = video or _open_video(folder / f"{name}.mp4", rate, drawing)
+            record = _record(frame, hand)
             lines.write(f"{record}\n")
-            video.write(np.ascontiguousarray(drawing[..., ::-1]))
+            video.write(draw_hand(frame.image, hand), frame.time)
 
-        try:
-            yield write
-        finally:
-            if video is not None:
-                video.release()
-
-
-def _open_video(path: Path, rate: float, first: np.ndarray) -> cv2.VideoWriter:
-    size = (first.shape[1], first.shape[0])
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-    if not video.isOpened():
-        raise OSError(f"{path}: this OpenCV cannot write MP4 videos; install a build with FFmpeg")
-    return video
-
-
-def _even(drawing: np.ndarray) -> np.ndarray:
-    """Drops a last odd row or column, which videos do not support."""
-    return drawing[: drawing.shape[0] // 2 * 2, : drawing.shape[1] // 2 * 2]
+        yield write
 
 
 def _record(frame: Frame, hand: Hand) -> str:

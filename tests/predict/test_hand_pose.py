@@ -1,8 +1,11 @@
 """Predictions on whole pictures: crops, mirrors, scales, and what was assumed."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from hands import CROP, hands, xyz_to_uvz
@@ -142,3 +145,13 @@ def test_wrong_values_are_refused_with_a_reason(
             hand_pose.predict(images, given)
     with pytest.raises(ValueError, match="device gpu: "):
         find_device("gpu")
+
+
+def test_all_kinds_of_one_image_give_one_hand(
+    picture: np.ndarray, make_hand_pose: Callable, tmp_path: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "hand.png"), picture[..., ::-1])
+    hands = make_hand_pose().predict([picture, tmp_path / "hand.png", PIL.Image.fromarray(picture)])
+    assert all(np.array_equal(hand.uv, hands[0].uv) for hand in hands)
+    with pytest.raises(ValueError, match="1 images and 2 given"):
+        make_hand_pose().predict([picture], [hands, hands])

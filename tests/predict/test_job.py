@@ -11,9 +11,9 @@ import jsonschema
 import numpy as np
 import pytest
 
+from handpose.media.images import Frame
+from handpose.media.inputs import find_input
 from handpose.predict import Given
-from handpose.predict.arguments import find_input
-from handpose.predict.frames import Frame
 from handpose.predict.hand import SCHEMA, to_json
 from handpose.predict.job import Job
 from handpose.predict.output_files import image_writer

@@ -22,8 +22,8 @@ from handpose.data.sources.folder import Folder
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
-from handpose.predict.arguments import find_input
-from handpose.predict.frames import read_images
+from handpose.media.images import read_images
+from handpose.media.inputs import find_input
 
 OPTIONS: dict[type, dict[str, Any]] = {
     FreiHand: {"box_side": 0.7},
@@ -119,8 +119,8 @@ def test_a_prediction_leaves_such_a_file_and_strays_out(tmp_path: Path) -> None:
     for name in (NOT_UTF_8, "._a.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(b"")
     found = find_input(str(tmp_path))
-    assert {path.name for path in found.paths} == {NOT_UTF_8, "a.jpg"}
-    told = map(str, read_images(found.paths, [path.name for path in found.paths]))
+    assert {path.name for path in found.files} == {NOT_UTF_8, "a.jpg"}
+    told = map(str, read_images(found.images, [path.name for path in found.images]))
     assert r"h\udce4nde.jpg: its name is not UTF-8; rename it" in list(told)
 
 

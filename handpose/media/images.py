@@ -1,21 +1,16 @@
-"""Images to predict on: from arrays and PIL images, files, videos and cameras."""
+"""Images from files, arrays and PIL images."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-import torch
 
 from handpose.data.images import read_image
 from handpose.files import shown
 
-_DEFAULT_RATE = 25.0  # frames per second, where a video or camera does not say
 _ACCEPTED = (
     "a list of images, each a (H, W, 3) uint8 RGB array, a (H, W) uint8 grey array, a PIL image of "
     "8 bits a channel, or the path of an image file"
@@ -24,19 +19,12 @@ _PIL_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bi
 
 
 class Frame(NamedTuple):
-    """An image to predict on."""
+    """An image of a file, video or camera."""
 
     source: str  # the file's name or path below the given folder, or the camera's name
     number: int | None  # from 0, of a video or camera
     image: np.ndarray  # (H, W, 3) uint8 RGB
-
-
-class Video(NamedTuple):
-    """An open video or camera."""
-
-    rate: float  # frames per second
-    total: int | None  # number of frames; None if unknown
-    frames: Iterator[Frame]
+    time: float | None = None  # seconds from the start of a video or camera
 
 
 def read_images(paths: Sequence[Path], names: Sequence[str]) -> Iterator[Frame | ValueError]:
@@ -53,42 +41,6 @@ def read_images(paths: Sequence[Path], names: Sequence[str]) -> Iterator[Frame |
             yield Frame(name, None, read_image(path, upright=True))
         except ValueError as error:
             yield error
-
-
-@contextmanager
-def open_video(place: Path | int, *, limit: int | None = None) -> Iterator[Video]:
-    """Opens a video or camera.
-
-    Args:
-        place: video file, or number of the camera.
-        limit: maximum number of frames; None for all.
-
-    Raises:
-        ValueError: it cannot be opened or has no frame.
-    """
-    name = f"camera:{place}" if isinstance(place, int) else place.name
-    capture = cv2.VideoCapture(place if isinstance(place, int) else str(place))
-    try:
-        has_frame, first = capture.read() if capture.isOpened() else (False, None)
-        if not has_frame:
-            shown_name = name if isinstance(place, int) else str(place)
-            raise ValueError(f"{shown_name}: cannot be opened, or has no frame")
-        rate, count = (capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
-        known = int(count) if isinstance(place, Path) and count > 0 else None
-        total = min((n for n in (known, limit) if n is not None), default=None)
-        frames = islice(_frames(capture, first, name), limit)
-        yield Video(rate if 1 <= rate <= 1000 else _DEFAULT_RATE, total, frames)
-    finally:
-        capture.release()
-
-
-def _frames(capture: cv2.VideoCapture, first: Any, name: str) -> Iterator[Frame]:
-    """Yields the first frame, which was read already, and all others."""
-    number, bgr = 0, first
-    while bgr is not None:
-        yield Frame(name, number, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-        has_frame, bgr = capture.read()
-        number, bgr = number + 1, bgr if has_frame else None
 
 
 def as_rgb_images(images: Any) -> list[np.ndarray]:
@@ -129,19 +81,26 @@ def _as_rgb(image: Any, index: int) -> np.ndarray:
 
 
 def _is_one(images: Any) -> bool:
-    return isinstance(images, str | Path | PIL.Image.Image | np.ndarray | torch.Tensor)
+    return isinstance(images, str | Path | PIL.Image.Image | np.ndarray) or _is_tensor(images)
+
+
+def _is_tensor(image: Any) -> bool:
+    """Returns whether it is a torch tensor; torch need not be imported for that."""
+    return type(image).__module__.partition(".")[0] == "torch" and hasattr(image, "dtype")
 
 
 def _described(image: Any) -> str:
     if isinstance(image, PIL.Image.Image):
         return f"PIL image of mode {image.mode}"
-    kind = {np.ndarray: "array", torch.Tensor: "torch tensor"}.get(type(image))
-    return f"{image.dtype} {kind} of shape {tuple(image.shape)}" if kind else type(image).__name__
+    if not isinstance(image, np.ndarray) and not _is_tensor(image):
+        return type(image).__name__
+    kind = "array" if isinstance(image, np.ndarray) else "torch tensor"
+    return f"{image.dtype} {kind} of shape {tuple(image.shape)}"
 
 
 def _advice(image: Any) -> str:
     """Returns how to convert an image that is refused."""
-    if isinstance(image, torch.Tensor):
+    if _is_tensor(image):
         return "Convert a (3, H, W) uint8 tensor with image.permute(1, 2, 0).cpu().numpy()."
     if isinstance(image, np.ndarray):
         shape: tuple[int, ...] = image.shape

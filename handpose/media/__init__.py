@@ -1,0 +1,1 @@
+"""Images, videos and cameras in, videos out. Used by every command that takes a user's media."""

@@ -1,0 +1,163 @@
+"""Reads videos frame by frame, in constant memory, through PyAV (FFmpeg's libraries)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from handpose.files import LARGEST_STREAM, regular
+from handpose.media.images import Frame
+
+DEFAULT_RATE = Fraction(25)  # frames per second, where a video or camera does not say
+_EPSILON = 1e-6  # seconds
+
+
+@dataclass
+class Video:
+    """An open video or camera."""
+
+    rate: Fraction  # frames per second, the average of a variable rate
+    total: int | None  # number of frames that `frames` gives; estimated, None if unknown
+    frames: Iterator[Frame]
+    num_corrupt: int = 0  # packets and frames that could not be decoded so far, and were left out
+
+
+@contextmanager
+def open_video(
+    path: Path,
+    *,
+    name: str | None = None,
+    limit: int | None = None,
+    start: float = 0.0,
+    every: float = 0.0,
+) -> Iterator[Video]:
+    """Opens a video; its frames are turned as its metadata says.
+
+    Where others are left out, a frame keeps its number in the video; behind `start` it follows from
+    the time and the rate.
+
+    Args:
+        path: video file.
+        name: source of its frames; the file's name if None.
+        limit: maximum number of frames; None for all.
+        start: seconds from the start of the video; earlier frames are left out.
+        every: seconds between two frames, to half a frame; 0 for all frames.
+
+    Raises:
+        ValueError: it cannot be opened or has no frame; names the file.
+    """
+    try:
+        container = av.open(str(regular(path, most=LARGEST_STREAM)))
+    except (OSError, av.FFmpegError) as error:
+        raise ValueError(f"{path}: cannot be opened ({reason(error)})") from None
+    with container:
+        if not container.streams.video:
+            raise ValueError(f"{path}: has no video stream")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        rate = _rate(stream)
+        video = Video(rate, _total(container, stream, rate, limit, start, every), iter(()))
+        frames = _frames(container, stream, video, name or path.name, start, every)
+        first = next(frames, None)
+        if first is None and start == 0:
+            raise ValueError(f"{path}: has no frame that can be decoded")
+        video.frames = islice(_chained(first, frames), limit)
+        yield video
+
+
+def _chained(first: Frame | None, frames: Iterator[Frame]) -> Iterator[Frame]:
+    if first is not None:
+        yield first
+        yield from frames
+
+
+def _frames(
+    container: av.container.InputContainer,
+    stream: VideoStream,
+    video: Video,
+    name: str,
+    start: float,
+    every: float,
+) -> Iterator[Frame]:
+    """Yields the frames from `start` on that are `every` seconds apart; see `open_video`."""
+    origin = float((stream.start_time or 0) * (stream.time_base or 0))
+    if start > 0:
+        container.seek(int((start + origin) * av.time_base))  # to the key frame before
+    due, counted = start, 0
+    slack = 0.5 / float(video.rate) if every > 0 else _EPSILON
+    for decoded in _decoded(container, stream, video):
+        time = counted / float(video.rate) if decoded.time is None else decoded.time - origin
+        number = counted if start <= 0 else round(time * float(video.rate))
+        counted += 1
+        if time < due - slack:
+            continue
+        if every > 0:
+            due = max(due + every, time + every - slack)
+        yield Frame(name, number, _upright(decoded), time)
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: VideoStream, video: Video
+) -> Iterator[VideoFrame]:
+    """Yields decoded frames; what is corrupt is counted and left out."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # the file is cut or overwritten here; no packet can follow
+            video.num_corrupt += 1
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            video.num_corrupt += 1
+            continue
+        for frame in frames:
+            if frame.is_corrupt:
+                video.num_corrupt += 1
+            else:
+                yield frame
+
+
+def _upright(frame: VideoFrame) -> np.ndarray:
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in rates if rate and 1 <= rate <= 1000), DEFAULT_RATE)
+
+
+def _total(
+    container: av.container.InputContainer,
+    stream: VideoStream,
+    rate: Fraction,
+    limit: int | None,
+    start: float,
+    every: float,
+) -> int | None:
+    """Returns the number of frames that will come, by the file's own statements."""
+    seconds = None if container.duration is None else container.duration / av.time_base
+    if stream.frames and not start and not every:
+        known: int | None = stream.frames
+    elif seconds is None:
+        known = None
+    else:
+        known = max(1, round((seconds - start) / max(every, float(1 / rate))))
+    return min((n for n in (known, limit) if n is not None), default=None)
+
+
+def reason(error: Exception) -> str:
+    """Returns what an error of FFmpeg or of the system says, without its number."""
+    return str(getattr(error, "strerror", None) or error)
