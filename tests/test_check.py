@@ -216,6 +216,15 @@ def test_mined_positives_ask_for_the_files_of_predictions(tmp_path: Path, refuse
     assert "(N, 21, 2) u, v in px of the source image" in printed
     (tmp_path / "val.npy").touch()
     check_command_line(asked)
+    for name in ("train.npy", "val.npy"):
+        (tmp_path / name).unlink()
+    assert "no train.npy and no val.npy" in refused(*asked)
+    (tmp_path / "labels.jsonl").touch()
+    check_command_line(asked)
+    asked[1] += "/labels.jsonl"
+    check_command_line(asked)
+    asked[1] = asked[1].replace("labels", "lables")
+    assert "there is no lables.jsonl" in refused(*asked)
 
 
 def test_nothing_to_do_is_refused(refused: Refused) -> None:

@@ -82,6 +82,10 @@ class HandDataset(ABC):
         """{source: its capture groups (G,) int64 in this split} if the split is our own cut."""
         return {}
 
+    def sample_keys(self) -> list[str]:
+        """Return the `Sample.key` of all hands; override to know them without pixels."""
+        return [self[index].key for index in range(len(self))]
+
     def joints(self) -> Joints:
         """Return the 2D labels of all hands; override to read them without pixels."""
         samples = [self[index] for index in range(len(self))]

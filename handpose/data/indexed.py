@@ -143,7 +143,7 @@ class IndexedDataset(HandDataset):
             image=self._read(name),
             box=self.choose_box(self._box(row), labels["uv"], labels["uv_valid"]),
             side="left" if self._arrays["is_left"][row] else "right",
-            key=f"{self.name}/{name}#{self._arrays['place'][row]}",
+            key=self._key(index),
             **labels,
         )
 
@@ -181,6 +181,13 @@ class IndexedDataset(HandDataset):
     @property
     def cut_groups(self) -> dict[str, np.ndarray]:
         return {self.name: np.unique(self.capture_groups)} if self.is_cut else {}
+
+    def _key(self, index: int) -> str:
+        place = int(self._arrays["place"][self.rows[index]])
+        return f"{self.name}/{self.image_name(index)}#{place}"
+
+    def sample_keys(self) -> list[str]:
+        return [self._key(index) for index in range(len(self))]
 
     def joints(self) -> Joints:
         numbers = self._arrays["annotation"][self.rows]

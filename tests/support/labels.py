@@ -32,6 +32,9 @@ class Labels(HandDataset):
     def capture_groups(self) -> np.ndarray:
         return self._identities // 10
 
+    def sample_keys(self) -> list[str]:
+        return [f"labels/{place:03d}.jpg#0" for place in range(len(self))]
+
     def joints(self) -> Joints:
         return self._joints
 

@@ -15,6 +15,7 @@ from handpose.config.catalogue import REFERENCE, Catalogue
 from handpose.config.checks.combinations import stages
 from handpose.config.checks.safety import class_value, documented_layout
 from handpose.config.content import Content, found_value, lookup
+from handpose.data.positives.joint_places import joint_files
 from handpose.files import LARGEST_TEXT, regular
 from handpose.messages import did_you_mean, nearest
 
@@ -23,7 +24,7 @@ _FILES = ("quarantine", "joint_regressor")
 _MODEL = "model.pt"
 # Keys that must be equal to reuse a model in another run.
 _COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")
-_JOINTS_READER = "handpose.data.positives.joint_files.read_predictions"
+_JOINTS_READER = "handpose.data.positives.joint_places.find_table"
 
 
 def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> list[str]:
@@ -175,12 +176,12 @@ def _mined_joints_problem(cfg: DictConfig) -> str | None:
     is_mined = found_value(cfg, "pretrain.positives") == "mined" and "pretrain" in stages(cfg)
     if not is_mined or not isinstance(joints, str) or joints == "given":
         return None
-    names = ("train.npy", "val.npy")
-    missing = [name for name in names if not (Path(joints) / name).is_file()]
+    missing = [file.name for file in joint_files(joints) if not file.is_file()]
     layout = documented_layout(_JOINTS_READER).replace("\n", "\n    ")
     return (
         f"pretrain.mining.joints={joints}: there is no {' and no '.join(missing)} "
-        f"({Path(joints).absolute()}). Set `given` for the labels, or a folder:\n    {layout}"
+        f"({Path(joints).absolute()}). Set `given` for the labels, or a folder:\n"
+        f"    {layout}"
         if missing
         else None
     )

@@ -6,7 +6,6 @@ J = 21 joints in our order. `handpose.data.label_checks` checks the values.
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 from handpose.data.base import SPLITS, Split
 from handpose.data.index.columns import Columns
 from handpose.data.index.json_stream import members
-from handpose.data.index.problems import Problem
+from handpose.data.index.problems import ProblemList
 from handpose.files import shown
 from handpose.geometry.camera import project
 from handpose.skeleton import NUM_JOINTS
@@ -51,41 +50,21 @@ class Hand(NamedTuple):
     place: int = 0  # number of the hand in its image
 
 
-class Collector:
+class Collector(ProblemList):
     """Collects the annotations of a source; a bad record becomes a problem without hands."""
 
     def __init__(self, columns: Columns) -> None:
+        super().__init__()
         self.columns = columns
         self.layout = ""  # which of the source's layouts was found
         # Whether images are turned as their EXIF says; None: not known, and refused if one is.
         self.upright: bool | None = False
-        self.problems: list[Problem] = []
         self.warnings: list[str] = []
-        self.fatal: list[Problem] = []
         self.counts: Counter[str] = Counter()
         self.images: dict[str, int] = {}  # path: number
         self.stated_sizes = array("i")  # width, height of each, as `Hand.size`
         self.bad_annotations: set[int] = set()
         self.records: list[str] = []  # the name of each annotation
-
-    def problem(self, file: str, reason: str, *, fatal: bool = False) -> None:
-        """Note a bad file or record.
-
-        Args:
-            file: its name, as in `Problem`.
-            fatal: the dataset cannot be read without it.
-        """
-        (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
-
-    @contextmanager
-    def record(self, name: str) -> Iterator[None]:
-        """Turn an error in reading the record `name` into a problem."""
-        try:
-            yield
-        except KeyError as error:
-            self.problem(name, f"the key {error} is missing")
-        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            self.problem(name, str(error))
 
     def members(self, path: Path, name: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Read the records of a list in a JSON file; a repeated or missing id becomes a problem.

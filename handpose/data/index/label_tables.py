@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from handpose.data.index.collector import Collector
+from handpose.data.index.problems import ProblemList
 from handpose.files import LARGEST_TABLE, regular
 from handpose.messages import nearest
 
@@ -31,38 +31,40 @@ class RowFormat(NamedTuple):
 
 
 def table_rows(
-    collector: Collector, path: Path, name: str, row_format: RowFormat
+    problems: ProblemList, path: Path, name: str, row_format: RowFormat
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read the rows of a user's table as ("name#line", row); bad rows become problems.
 
     Unknown names are refused, as a misspelt one would count as absent.
 
     Args:
+        problems: takes the bad rows.
         path: of the file, with one of `SUFFIXES`.
         name: of the file in the problems.
+        row_format: the names that a row may have.
     """
     read = _csv_rows if path.suffix == ".csv" else _json_rows
     try:
         regular(path, most=LARGEST_TABLE)
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write the mark
             number = None
-            for number, row in read(collector, file, name, row_format):
+            for number, row in read(problems, file, name, row_format):
                 yield f"{name}#{number}", row
-        if number is None and not collector.problems + collector.fatal:
-            collector.problem(name, "it has no row of data", fatal=True)
+        if number is None and not problems.problems + problems.fatal:
+            problems.problem(name, "it has no row of data", fatal=True)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        collector.problem(name, f"cannot be read as text ({error})", fatal=True)
+        problems.problem(name, f"cannot be read as text ({error})", fatal=True)
 
 
 def _csv_rows(
-    collector: Collector, file: TextIO, name: str, row_format: RowFormat
+    problems: ProblemList, file: TextIO, name: str, row_format: RowFormat
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(file, restval="")
     if reason := _unknown(list(reader.fieldnames or ()), row_format.columns):
-        collector.problem(name, reason, fatal=True)
+        problems.problem(name, reason, fatal=True)
         return
     for cells in reader:
-        with collector.record(f"{name}#{reader.line_num}"):
+        with problems.record(f"{name}#{reader.line_num}"):
             if None in cells:
                 raise ValueError("it has more cells than there are names")
             row: dict[str, Any] = {key: cells[key] for key in row_format.texts if cells.get(key)}
@@ -79,11 +81,11 @@ def _array(cells: dict[str, str], names: list[list[str]]) -> list[Any] | None:
 
 
 def _json_rows(
-    collector: Collector, file: TextIO, name: str, row_format: RowFormat
+    problems: ProblemList, file: TextIO, name: str, row_format: RowFormat
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(file, start=1):
         if line.strip():
-            with collector.record(f"{name}#{number}"):
+            with problems.record(f"{name}#{number}"):
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("it is not a JSON object")

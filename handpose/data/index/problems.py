@@ -1,11 +1,12 @@
 """Bad files and records of a dataset, and the quarantine: a list of those to leave out."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose.files import LARGEST_TEXT, regular
+from handpose.files import LARGEST_TEXT, regular, shown
 
 _SHOWN = 12
 _COLUMNS = ("file", "reason")
@@ -30,6 +31,38 @@ class BrokenDataError(ValueError):
         super().__init__(message)
         self.problems = problems
         self.is_fatal = is_fatal
+
+
+class ProblemList:
+    """Notes the bad files and records of a reader.
+
+    Attributes:
+        problems: bad files and records, without which the rest can be read.
+        fatal: those without which nothing can be read.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.fatal: list[Problem] = []
+
+    def problem(self, file: str, reason: str, *, fatal: bool = False) -> None:
+        """Note a bad file or record.
+
+        Args:
+            file: its name, as in `Problem`.
+            fatal: the dataset cannot be read without it.
+        """
+        (self.fatal if fatal else self.problems).append(Problem(shown(file), shown(reason)))
+
+    @contextmanager
+    def record(self, name: str) -> Iterator[None]:
+        """Turn an error in reading the record `name` into a problem."""
+        try:
+            yield
+        except KeyError as error:
+            self.problem(name, f"the key {error} is missing")
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            self.problem(name, str(error))
 
 
 def as_lines(problems: list[Problem]) -> str:

@@ -1,35 +1,100 @@
 """Reads 2D joints found by a detector. N samples, J = 21 joints.
 
-    FOLDER/train.npy, FOLDER/val.npy    a row for each sample of the split, in the dataset's order:
-                                        (N, 21, 2) u, v in px of the source image, or
-                                        (N, 21, 3) with a confidence, 0 if not found
-
-Joints are in the order of `handpose.skeleton`, left hands as left hands.
+`joint_places` describes the files. Joints are in the order of `handpose.skeleton`, left hands as
+left hands.
 """
 
+import logging
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from handpose.data.base import HandDataset
+from handpose.data.index.label_tables import table_rows
+from handpose.data.index.problems import ProblemList, as_lines
+from handpose.data.positives.joint_places import find_table
+from handpose.data.sources.manifest import ROW_FORMAT, read_points
 from handpose.files import LARGEST_STREAM, regular
 from handpose.skeleton import NUM_JOINTS
 
+_log = logging.getLogger(__name__)
 
-def read_predictions(folder: str, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
+
+def read_predictions(place: str, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
     """Read a detector's joints of a split.
 
     Args:
-        folder: of the files.
-        source: the split; if its samples are capped, the first rows are used.
+        place: folder or table of the joints, see `joint_places`.
+        source: the split; if its samples are capped, the first rows of an array are used.
 
     Returns:
         uv (N, J, 2) float32 px, and which joints were found (N, J) bool.
 
     Raises:
-        ValueError: the file cannot be read, has another shape, or holds joints that are not
-            numbers; names it and the row.
+        ValueError: a file cannot be read, has another shape, holds joints that are not numbers, or
+            has no row for a sample; names it and the row.
     """
+    table = find_table(place)
+    return _read_array(place, source) if table is None else _read_table(place, table, source)
+
+
+def _read_table(place: str, table: Path, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
+    where, rows = f"pretrain.mining.joints={place}: {table.name}", _rows_by_name(source)
+    uv = np.zeros((len(source), NUM_JOINTS, 2), dtype=np.float32)
+    found = np.zeros(uv.shape[:2], dtype=bool)
+    has_row = np.zeros(len(uv), dtype=bool)
+    bad, hands = ProblemList(), Counter[str]()
+    for record, row in table_rows(bad, table, table.name, ROW_FORMAT):
+        with bad.record(record):
+            image = row["image"]
+            name, hands[image] = f"{image}#{hands[image]}", hands[image] + 1
+            if (sample := rows.get(name)) is not None:
+                has_row[sample] = True
+                uv[sample], found[sample] = _joints(row.get("uv"))
+    if problems := bad.fatal + bad.problems:
+        raise ValueError(f"{where} cannot be used:\n{as_lines(problems)}")
+    _refuse_missing_rows(has_row, source, where)
+    _log.info(
+        "%s: %d rows, %d of them of %s, %s",
+        table,
+        hands.total(),
+        len(uv),
+        source.name,
+        source.split,
+    )
+    return uv, found
+
+
+def _rows_by_name(source: HandDataset) -> dict[str, int]:
+    """Return {"image#hand": sample}; in a mix, images begin with their source's name."""
+    prefix = f"{source.name}/" if len(source.strata) == 1 else ""
+    return {key.removeprefix(prefix): sample for sample, key in enumerate(source.sample_keys())}
+
+
+def _joints(value: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return joints (J, 2) px, 0 where not found, and which were found (J,)."""
+    points, labelled = read_points(value, 2)
+    if points is None or labelled is None:
+        return np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
+    if not np.isfinite(points[labelled]).all():
+        raise ValueError("uv is NaN or infinite; use null for a joint that was not found")
+    return np.where(labelled[:, None], points, 0.0), labelled
+
+
+def _refuse_missing_rows(has_row: np.ndarray, source: HandDataset, where: str) -> None:
+    missing = np.flatnonzero(~has_row)
+    if len(missing):
+        first = source.sample_keys()[missing[0]]
+        raise ValueError(
+            f"{where} has no row for {len(missing)} of the {len(has_row)} samples of "
+            f"{source.name}, {source.split}; the first is {first}. Give each "
+            "hand a row, with uv null if it was not found. The image of a row is its path below "
+            "the dataset's root, in a mix after the source's name"
+        )
+
+
+def _read_array(folder: str, source: HandDataset) -> tuple[np.ndarray, np.ndarray]:
     file = Path(folder) / f"{source.split}.npy"
     where = f"pretrain.mining.joints={folder}: {file.name}"
     try:

@@ -50,7 +50,7 @@ def mine(
 
     Args:
         source: the split; its images are not read if it knows its labels without them.
-        joints: "given" for the source's labels, or a folder of predictions (see `joint_files`).
+        joints: "given" for the source's labels, or the place of predictions (see `joint_places`).
         num_dims: P of the PCA.
         neighbours: k; if there are fewer, they are repeated.
         exclude: partners to exclude: "recording" (same video or session; see
@@ -98,7 +98,7 @@ def _report(source: HandDataset, mined: Mined, joints: str, count: int, seconds:
             f"pretrain.positives=mined: no hand of {where} has a partner: "
             f"{int(mined.pose_valid.sum())} of {len(mined.pose)} have all 21 joints, which "
             f"pretrain.mining.joints={joints} names, and none of those may be another's. Give the "
-            "folder of a detector's joints, or exclude less with pretrain.mining.exclude"
+            "place of a detector's joints, or exclude less with pretrain.mining.exclude"
         )
     rows = np.flatnonzero(mined.partners[:, 0] != np.arange(len(mined.partners)))
     others = np.roll(rows, len(rows) // 2)

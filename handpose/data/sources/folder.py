@@ -56,6 +56,7 @@ class _Row(NamedTuple):
     box: np.ndarray | None = None  # (3,) centre u, centre v, side in px; None: the central square
     side: str = "right"
     group: str = ""  # empty: by the name
+    place: int = 0  # number of the hand in its image, counted in the file
 
 
 class Folder(IndexedDataset):
@@ -130,7 +131,6 @@ class Folder(IndexedDataset):
         group_of = dict(zip(names, groups, strict=True))
         collector.layout = f"cut into training and validation by {kind}, where no group is listed"
         unlabelled = collector.add_annotation("", Annotation())
-        places: Counter[str] = Counter()
         for row in rows:
             collector.add_hand(
                 Hand(
@@ -139,12 +139,11 @@ class Folder(IndexedDataset):
                     split="train",
                     box=row.box,
                     is_left=row.side == "left",
-                    identity=number_of(f"{row.image}#{places[row.image]}"),
+                    identity=number_of(f"{row.image}#{row.place}"),
                     group=number_of(row.group or group_of[row.image]),
-                    place=places[row.image],
+                    place=row.place,
                 )
             )
-            places[row.image] += 1
 
     def may_ignore(self, problem: Problem) -> bool:
         return self.boxes is None or problem.file.partition("#")[0] != self.boxes
@@ -184,9 +183,11 @@ def _read_rows(
     collector: Collector, root: Path, file: str, names: Collection[str]
 ) -> Iterator[_Row]:
     """Return the valid rows of the boxes file; the others become problems."""
+    places: Counter[str] = Counter()
     for record, row in tables.table_rows(collector, root / file, file, _FORMAT):
         with collector.record(record):
             image, side, box = row["image"], row.get("side") or "right", row.get("box")
+            place, places[image] = places[image], places[image] + 1
             if image not in names:
                 raise ValueError(f"there is no image {image}")
             if side not in ("left", "right"):
@@ -194,4 +195,4 @@ def _read_rows(
             numbers = None if box is None else as_array(box, 3)
             if numbers is not None and not (np.isfinite(numbers).all() and numbers[2] > 0):
                 raise ValueError(f"the box {box} is not centre u, centre v, side in px")
-            yield _Row(image, numbers, side, str(row.get("group") or ""))
+            yield _Row(image, numbers, side, str(row.get("group") or ""), place)

@@ -35,7 +35,7 @@ from handpose.data.subsets import number_of
 from handpose.skeleton import NUM_JOINTS
 
 _TEXTS = ("image", "side", "split", "group")
-_FORMAT = RowFormat(
+ROW_FORMAT = RowFormat(
     texts=_TEXTS,
     numbers={
         "camera": [["fx", "fy", "cx", "cy"]],
@@ -92,13 +92,15 @@ class Manifest(IndexedDataset):
             return
         collector.upright = self.upright
         places: Counter[str] = Counter()
-        for name, row in table_rows(collector, self.root / self.file, self.file, _FORMAT):
+        for name, row in table_rows(collector, self.root / self.file, self.file, ROW_FORMAT):
             with collector.record(name):
                 _add(collector, name, row, places)
 
 
 def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[str]) -> None:
-    image, side, split = row["image"], row["side"], row.get("split", "train")
+    image = row["image"]
+    place, places[image] = places[image], places[image] + 1
+    side, split = row["side"], row.get("split", "train")
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}, not left or right")
     if split not in SPLITS:
@@ -116,17 +118,16 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
             split=split,
             box=_box(row, labels),
             is_left=side == "left",
-            identity=number_of(f"{image}#{places[image]}"),
+            identity=number_of(f"{image}#{place}"),
             group=number_of(str(row.get("group", image))),
-            place=places[image],
+            place=place,
         )
     )
-    places[image] += 1
 
 
 def _labels(row: dict[str, Any]) -> Annotation:
-    uv, uv_valid = _points(row.get("uv"), 2)
-    xyz, xyz_valid = _points(row.get("xyz"), 3)
+    uv, uv_valid = read_points(row.get("uv"), 2)
+    xyz, xyz_valid = read_points(row.get("xyz"), 3)
     K = None if row.get("K") is None else as_array(row["K"], 3, 3)
     if "camera" in row:
         fx, fy, cx, cy = as_array(row["camera"], 4)
@@ -136,8 +137,16 @@ def _labels(row: dict[str, Any]) -> Annotation:
     return Annotation(uv, uv_valid, xyz, xyz_valid, K)
 
 
-def _points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return points (21, width) and which are labelled (21,); any null unlabels a joint."""
+def read_points(value: Any, width: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return points (21, width) and which are labelled (21,), or None for both.
+
+    Args:
+        value: 21 points as in a row; any null unlabels a joint.
+        width: numbers of a point.
+
+    Raises:
+        ValueError: it is not 21 points of numbers.
+    """
     if value is None:
         return None, None
     missing = [None] * width

@@ -119,6 +119,9 @@ class Mix(HandDataset):
     def cut_groups(self) -> dict[str, np.ndarray]:
         return {name: own for part, _ in self.parts for name, own in part.cut_groups.items()}
 
+    def sample_keys(self) -> list[str]:
+        return [key for part, _ in self.parts for key in part.sample_keys()]
+
     def joints(self) -> Joints:
         parts = [part.joints() for part, _ in self.parts]
         return Joints(*map(np.concatenate, zip(*parts, strict=True)))

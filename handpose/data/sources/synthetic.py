@@ -85,7 +85,7 @@ class Synthetic(HandDataset):
             xyz_valid=valid,
             box=self.choose_box(box, hand["uv"], valid),
             side="left" if is_left else "right",
-            key=f"synthetic/{self.split}/{index:08d}#0",
+            key=self._key(index),
         )
 
     @property
@@ -95,6 +95,12 @@ class Synthetic(HandDataset):
     @property
     def fingerprint(self) -> str:
         return self._hands.folder.name
+
+    def _key(self, index: int) -> str:
+        return f"synthetic/{self.split}/{index:08d}#0"
+
+    def sample_keys(self) -> list[str]:
+        return [self._key(index) for index in range(len(self))]
 
     def joints(self) -> Joints:
         uv = np.array(self._hands["uv"])

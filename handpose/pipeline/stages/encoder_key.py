@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handpose.config.stored import is_free
+from handpose.data.positives.joint_places import joint_files
 
 # Paths do not affect weights: `data` and `files` describe the content.
 _PLACES = ("root", "cache", "quarantine")
@@ -38,7 +39,9 @@ def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, A
         "trainer": _that_counts(config, "trainer"),
         "held_out_batch": config["evaluate"]["batch_size"],
         "data": data,
-        "files": _files([config["backbone"].get("weights"), stage["mining"]["joints"]]),
+        "files": _files(
+            [config["backbone"].get("weights"), *joint_files(stage["mining"]["joints"])]
+        ),
         "code": _code(),
         "torch": version("torch"),
     }
@@ -105,7 +108,7 @@ def _without_places(node: Any) -> Any:
 def _files(values: list[Any]) -> dict[str, str]:
     """Return the checksum of each file among `values`, including files in folders."""
     found = {}
-    for path in [Path(value) for value in values if isinstance(value, str)]:
+    for path in [Path(value) for value in values if value is not None]:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in filter(Path.is_file, files):
             with file.open("rb") as content:
