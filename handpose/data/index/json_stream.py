@@ -27,13 +27,15 @@ class JsonError(ValueError):
         self.path = path
 
 
-def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
+def records(path: Path, *, depth: int, below: str | None = None) -> Iterator[tuple[Keys, Any]]:
     """Read every value of a JSON file that is `depth` objects or lists deep, in order.
 
     Memory is that of one value, not of the file.
 
     Args:
         depth: with 2, `{"images": [a, b]}` gives (("images", 0), a) and (("images", 1), b).
+        below: the only key of the top level to read; the values of the others, which may be less
+            deep, are skipped. None: all.
 
     Raises:
         JsonError: the file is missing, cut short or not JSON.
@@ -41,7 +43,7 @@ def records(path: Path, *, depth: int) -> Iterator[tuple[Keys, Any]]:
     try:
         with regular(path, most=LARGEST_STREAM).open(encoding="utf-8") as file:
             text = _Text(path, file)
-            yield from text.walk((), depth)
+            yield from text.walk((), depth, below)
             if rest := text.peek():
                 raise text.error(f"{rest!r} after the end")
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +89,7 @@ class _Text:
     def error(self, what: str) -> JsonError:
         return JsonError(self._path, f"at character {self._before + self._at}: {what}")
 
-    def walk(self, keys: Keys, depth: int) -> Iterator[tuple[Keys, Any]]:
+    def walk(self, keys: Keys, depth: int, only: str | None = None) -> Iterator[tuple[Keys, Any]]:
         if depth == 0:
             yield keys, self._take_value()
             return
@@ -98,9 +100,14 @@ class _Text:
         at_end = self.peek() == end and bool(self._take(end))
         while not at_end:
             key = self._take_key(seen) if is_object else place
-            yield from self.walk((*keys, key), depth - 1)
+            if only is None or key == only:
+                yield from self.walk((*keys, key), depth - 1)
+            else:
+                self._take_value()
             place += 1
             at_end = self._take("," + end) == end
+        if only is not None and only not in seen:
+            raise JsonError(self._path, f"there is no {only!r} in it")
 
     def _take_key(self, seen: set[str]) -> str:
         key = self._take_value()

@@ -17,24 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handpose.data.base import SPLITS, Split
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.collector import Collector, Hand, as_array
 from handpose.data.index.json_stream import JsonError, known, members, records
 from handpose.data.indexed import IndexedDataset
+from handpose.data.sources.world_joints import WorldCamera, hand_labels, valid_joints, world_joints
 from handpose.files import LARGEST_TEXT, regular
-from handpose.skeleton import INTERHAND_ORDER, NUM_JOINTS
 
 _FILES = ("camera", "joint_3d", "data")
 _FOLDERS_V0 = {"all": "all", "human": "human_annot", "machine": "machine_annot"}
 _ANNOTATIONS_V0 = "InterHand2.6M.annotations.5.fps"
 _FRAMES = 1_000_000  # more than a capture has
-
-
-class _Camera(NamedTuple):
-    """One camera of one capture."""
-
-    position: np.ndarray  # (3,) mm, world
-    rotation: np.ndarray  # (3, 3) world -> camera
-    K: np.ndarray  # (3, 3)
 
 
 class _Image(NamedTuple):
@@ -117,22 +109,25 @@ class InterHand(IndexedDataset):
                 image = known(images, record["image_id"], "image")
                 camera = known(cameras, (image.capture, image.camera), "camera")
                 world = known(joints, (image.capture, image.frame), "joint_3d")
-                annotation = collector.add_annotation(name, _labels(record, camera, world))
+                valid, is_left = valid_joints(record["joint_valid"]), record["hand_type"] == "left"
+                labels = hand_labels(world, valid, camera, is_left=is_left)
+                annotation = collector.add_annotation(name, labels)
                 path = self._image_path(split, image.file_name)
                 collector.add_hand(_hand(record, image, path, split, annotation))
 
-    def _read_cameras(self, collector: Collector, path: Path) -> dict[tuple[str, str], _Camera]:
-        """Return {(capture, camera): _Camera}."""
+    def _read_cameras(self, collector: Collector, path: Path) -> dict[tuple[str, str], WorldCamera]:
+        """Return {(capture, camera): WorldCamera}."""
         cameras = {}
         for (capture,), record in records(path, depth=1):
             for camera in record.get("campos", {}):
                 with collector.record(f"{self.relative(path)}#{capture}/{camera}"):
                     fx, fy = as_array(record["focal"][camera], 2)
                     cx, cy = as_array(record["princpt"][camera], 2)
-                    cameras[str(capture), camera] = _Camera(
-                        as_array(record["campos"][camera], 3),
-                        as_array(record["camrot"][camera], 3, 3),
+                    rotation = as_array(record["camrot"][camera], 3, 3)
+                    cameras[str(capture), camera] = WorldCamera(
                         np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
+                        rotation,
+                        -rotation @ as_array(record["campos"][camera], 3),
                     )
         return cameras
 
@@ -141,8 +136,7 @@ class InterHand(IndexedDataset):
         joints = {}
         for (capture, frame), record in records(path, depth=2):
             with collector.record(f"{self.relative(path)}#{capture}/{frame}"):
-                world = as_array(record["world_coord"], 2 * NUM_JOINTS, 3)
-                joints[str(capture), str(frame)] = world.astype(np.float32)
+                joints[str(capture), str(frame)] = world_joints(record["world_coord"])
         return joints
 
     def _read_images(self, collector: Collector, path: Path) -> dict[int, _Image]:
@@ -193,16 +187,6 @@ def _is_single(collector: Collector, record: dict[str, Any]) -> bool:
     if record["hand_type"] not in ("left", "right"):
         raise ValueError(f"hand_type {record['hand_type']!r} is not left, right or interacting")
     return True
-
-
-def _labels(record: dict[str, Any], camera: _Camera, world: np.ndarray) -> Annotation:
-    valid = np.asarray(record["joint_valid"], dtype=float).reshape(-1) > 0
-    if valid.shape != (2 * NUM_JOINTS,):
-        raise ValueError(f"joint_valid has {len(valid)} entries, not {2 * NUM_JOINTS}")
-    first = NUM_JOINTS if record["hand_type"] == "left" else 0
-    own = first + np.array(INTERHAND_ORDER)
-    xyz = (world[own] - camera.position) @ camera.rotation.T / 1000
-    return Annotation(xyz=xyz, xyz_valid=valid[own], K=camera.K)
 
 
 def _hand(record: dict[str, Any], image: _Image, path: str, split: Split, annotation: int) -> Hand:
