@@ -8,12 +8,16 @@ from typing import Any
 import cv2
 import numpy as np
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
+from layouts_assemblyhands import write_assemblyhands
+from layouts_rhd import write_rhd
 
 from handpose.data.indexed import IndexedDataset
+from handpose.data.sources.assemblyhands import AssemblyHands
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
+from handpose.data.sources.rhd import RenderedHands
 from handpose.data.sources.youtube import YouTube3D
 
 SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
@@ -21,6 +25,8 @@ SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
     "interhand": (write_interhand, InterHand, {"annotations": "all"}),
     "mpii": (write_mpii, MpiiHands, {"val_fraction": 0.2}),
     "youtube": (write_youtube, YouTube3D, {"joint_regressor": None}),
+    "assemblyhands": (write_assemblyhands, AssemblyHands, {"val_fraction": 0.3}),
+    "rhd": (write_rhd, RenderedHands, {"val_fraction": 0.3}),
     "manifest": (write_manifest, Manifest, {"file": "labels.jsonl", "val_fraction": 0.2}),
 }
 NAN, INFINITY = float("nan"), float("inf")

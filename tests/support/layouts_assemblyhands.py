@@ -20,7 +20,7 @@ def write_assemblyhands(
 ) -> None:
     """Each split: `frames` frames of two sequences, seen by two cameras.
 
-    The left hand of each third frame has no box, and the fourth image no labels.
+    The left hand of each third frame has no box.
     """
     for number, split in enumerate(splits):
         data: dict[str, Any] = {"info": {"version": "1.1"}, "images": [], "annotations": []}
@@ -55,9 +55,7 @@ def _add_frame(cameras: Any, points: Any, frame: int, hands: TwoHands) -> np.nda
     return np.column_stack((turn, shift))
 
 
-def _add_camera(
-    cameras: Any, camera: str, frame: int, hands: TwoHands, pose: np.ndarray
-) -> None:
+def _add_camera(cameras: Any, camera: str, frame: int, hands: TwoHands, pose: np.ndarray) -> None:
     """Both cameras see the same picture."""
     cameras["intrinsics"][f"{camera}_mono10bit"] = hands.K.tolist()
     cameras["extrinsics"][f"{frame:06d}"][f"{camera}_mono10bit"] = pose.tolist()

@@ -36,7 +36,9 @@ def two_hands(seed: int, width: int, height: int) -> TwoHands:
         aim[0] = width - 1 - aim[0] if hand.is_left else aim[0]
         turn = _turn(hand.xyz.mean(axis=0), np.linalg.inv(K) @ [*aim, 1])
         homography = K @ turn @ np.linalg.inv(hand.K)
-        image[:, half] = cv2.warpPerspective(hand.image, homography, (width, height), borderMode=cv2.BORDER_REPLICATE)[:, half]
+        image[:, half] = cv2.warpPerspective(
+            hand.image, homography, (width, height), borderMode=cv2.BORDER_REPLICATE
+        )[:, half]
         xyz[hand.is_left] = hand.xyz @ turn.T
         uv[hand.is_left] = project(K, xyz[hand.is_left])
     return TwoHands(image, K, xyz, uv)

@@ -6,10 +6,10 @@
     ROOT/images/ego_images_rectified/{train,val,test}/...
 
 The images are grey and rectified: they have no fisheye distortion left, and K alone projects. 42
-joints in mm in the world frame, in InterHand2.6M's order. A sequence has one K for each camera; the
+joints in mm in the world frame, in InterHand2.6M's order. A sequence has one K for each camera. The
 camera moves with the head, so each frame has its own rotation and translation. Both hands of an
-image are samples. Hands without a box or with fewer than ten labelled joints are left out, as in the
-dataset's toolkit, and counted.
+image are samples. Hands without a box or with fewer than ten labelled joints are left out, as in
+the dataset's toolkit, and counted.
 
 The official val is our test split, since published errors are of it and the labels of the official
 test were kept back for challenges. The validation cut is ours and grouped by sequence.

@@ -5,10 +5,10 @@
     ROOT/RHD_published_v2/evaluation/anno_evaluation.pickle
     ROOT/RHD_published_v2/evaluation/{color,mask}/%05d.png     2,728 images
 
-Each image has `xyz` (42, 3) metres in the camera frame, `uv_vis` (42, 3) px and visibility, and `K`.
-The left hand's joints come first; after the wrist, each finger from the tip in. The third column of
-`uv_vis` says what is seen; joints that are hidden have exact labels too. The boxes are those of the
-hand's pixels in the mask, without labels of joints.
+Each image has `xyz` (42, 3) metres in the camera frame, `uv_vis` (42, 3) px and visibility, and
+`K`. The left hand's joints come first; after the wrist, each finger from the tip in. The third
+column of `uv_vis` says what is seen; joints that are hidden have exact labels too. The boxes are
+those of the hand's pixels in the mask, without labels of joints.
 
 `hands=all` takes both hands of an image, those with at least ten visible joints. `hands=dominant`
 takes one hand an image, the one with more pixels, as the authors' evaluation does. The official
