@@ -27,6 +27,7 @@ from layouts import (
     write_manifest,
     write_youtube,
 )
+from layouts_rhd import write_rhd
 
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
 _COPIED = ("handpose", "conf", "docs", "scripts", "tests", "train.py", "Makefile")
@@ -112,6 +113,7 @@ def place(checkout: Path) -> Place:
     write_interhand(place.data / "interhand")
     write_manifest(place.data / "manifest", train=20)
     write_youtube(place.data / "youtube")
+    write_rhd(place.data / "rhd")
     (place.data / "own").mkdir()
     (place.data / "own" / "mine.yaml").write_text("defaults: [config, _self_]\n")
     (place.data / "none.csv").write_text("file,reason\n")

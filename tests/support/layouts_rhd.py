@@ -19,13 +19,14 @@ def write_rhd(root: Path, *, train: int = 4, test: int = 2) -> None:
     """Each image has both hands; the left hand of each third has hidden joints."""
     folder = root / "RHD_published_v2"
     for first, official, count in ((1200, "training", train), (1300, "evaluation", test)):
-        labels = {}
+        labels: dict[int, Any] = {}
         for number in range(count):
             hands = two_hands(first + 2 * number, SIDE, SIDE)
             save_picture(folder / official / "color" / f"{number:05d}.png", hands.image)
             save_picture(folder / official / "mask" / f"{number:05d}.png", _mask(hands))
             labels[number] = _labels(hands, is_left_hidden=number % 3 == 2)
-        write_pickle(folder / official / f"anno_{official}.pickle", labels)
+        if labels:
+            write_pickle(folder / official / f"anno_{official}.pickle", labels)
 
 
 def write_pickle(path: Path, content: Any) -> None:

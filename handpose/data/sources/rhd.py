@@ -49,7 +49,11 @@ class RenderedHands(IndexedDataset):
     """
 
     name = "rhd"
-    landmarks = (_FOLDER, *(f"{name}/anno_{name}.pickle" for name in _OFFICIAL.values()))
+    landmarks = (
+        "RHD_published_v2",
+        "training/anno_training.pickle",
+        "evaluation/anno_evaluation.pickle",
+    )
     terms = "research only, any commercial use is prohibited, to be cited (its web page)"
 
     def __init__(self, *, hands: str = "all", **contract: Any) -> None:
@@ -124,7 +128,7 @@ class RenderedHands(IndexedDataset):
             return
         for is_left in self._chosen(mask):
             own = (0 if is_left else NUM_JOINTS) + np.array(JOINT_ORDERS["rhd"])
-            box = self._box(collector, mask, uv_vis[own], is_left)
+            box = self._visible_box(collector, mask, uv_vis[own], is_left)
             if box is not None:
                 side = "left" if is_left else "right"
                 labels = Annotation(uv=uv_vis[own, :2], xyz=xyz[own], K=K)
@@ -161,7 +165,7 @@ class RenderedHands(IndexedDataset):
         left, right = (_of_hand(mask, is_left).sum() for is_left in (True, False))
         return (bool(left > right),)
 
-    def _box(
+    def _visible_box(
         self, collector: Collector, mask: np.ndarray, uv_vis: np.ndarray, is_left: bool
     ) -> np.ndarray | None:
         """Return centre u, centre v and side (3,) of the seen part of a hand; None: left out."""

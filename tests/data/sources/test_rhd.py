@@ -53,7 +53,7 @@ class Trap:
 KINDS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "missing image": (delete(IMAGE), IMAGE, "cannot be read"),
     "empty image": (write(IMAGE, b""), IMAGE, "0 bytes"),
-    "cut image": (cut(IMAGE, 2000), IMAGE, "cut|truncated|[Pp]remature|corrupt|decoded"),
+    "cut image": (cut(IMAGE, 2000), IMAGE, "not an image that OpenCV can read"),
     "a page for an image": (write(IMAGE, b"<html>404</html>"), IMAGE, "not an image"),
     "image of another size": (picture(IMAGE, 200, 320), IMAGE, "200 x 320 px, where .* 320 x 320"),
     "missing mask": (delete(MASK), MASK, "cannot be read"),
@@ -62,7 +62,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "image without labels": (change(lambda c: c.pop(0)), IMAGE, "no annotation in anno_training"),
     "cut labels": (cut(LABELS, 3000), LABELS, "cut short"),
     "empty labels": (write(LABELS, b""), LABELS, "cut short"),
-    "code in the labels": (replaced({0: Trap()}), LABELS, "it names pathlib"),
+    "code in the labels": (replaced({0: Trap()}), LABELS, "nothing is executed"),
     "a list for the labels": (replaced([1, 2]), LABELS, "not a dict of images by their numbers"),
     "images by name": (replaced({"00000": {}}), LABELS, "not a dict of images by their numbers"),
     "an image without a dict": (change(lambda c: c.update({0: 5})), f"{LABELS}#0", "subscript"),
@@ -100,7 +100,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "behind the camera",
     ),
     "millimetres": (
-        first("xyz", slice(None), 0) and change(lambda c: c[0].update(xyz=1000 * c[0]["xyz"])),
+        change(lambda c: c[0].update(xyz=1000 * c[0]["xyz"])),
         f"{LABELS}#0/left",
         "give xyz in metres",
     ),
