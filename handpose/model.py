@@ -1,5 +1,7 @@
 """The pose model: a backbone and a head. B batch, S side of the crop in px."""
 
+from collections.abc import Iterable, Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,16 @@ class PoseModel(nn.Module):
             self.backbone.eval()
         return self
 
+    def take(self, state: Mapping[str, Tensor]) -> None:
+        """Loads the state of a trained model; one from before confidences gives none.
+
+        Args:
+            state: names and tensors of `state_dict`.
+        """
+        if not has_scale(state):
+            self.head.scale = None
+        self.load_state_dict(state)
+
     def forward(self, image: Tensor, K: Tensor) -> Prediction:
         """Predicts the pose.
 
@@ -42,3 +54,8 @@ class PoseModel(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             features, embedding = self.backbone.encode(image)
         return self.head(features, embedding, K)
+
+
+def has_scale(state: Iterable[str]) -> bool:
+    """Returns whether a state dict has the layer for the scale of the error (see `Head.scale`)."""
+    return any("head.scale." in name for name in state)

@@ -95,6 +95,9 @@ class Prediction(NamedTuple):
     solved_root_depth: Tensor  # (B,) from the reference bone's unit length alone
     is_refined: Tensor  # (B,) bool: `root_depth` is a correction of the solved one
     own_uvz: Tensor  # (B, J, 3) the head's own output: with root=palm joint 0 is the palm
+    log_scale: Tensor  # (B, J) log of the Laplace scale of u and v, crop sides; (B, 0) without one
+    confidence: Tensor  # (B, J) in 0..1; (B, 0) if the head tells nothing of its error
+    hand_confidence: Tensor  # (B,) in 0..1; 0 where `confidence` is empty
 
 
 Features = tuple[Tensor, ...]  # fine -> coarse: (B, channels[i], S / strides[i], S / strides[i])

@@ -63,6 +63,8 @@ class Evaluation(NamedTuple):
     is_left: Tensor  # (N,) bool
     index: Tensor  # type: ignore[assignment]  # (N,) place in the dataset
     affine: Tensor  # (N, 2, 3) px of the source image -> px of the crop, the mirror included
+    confidence: Tensor  # (N, J) in 0..1; (N, 0) if the head tells nothing of its error
+    hand_confidence: Tensor  # (N,) in 0..1; 0 where `confidence` is empty
     mean_pose: Tensor  # (J, 3) mm, `MeanPoses.of_run`
     mean_pose_of_all: Tensor  # (J, 3) mm, `MeanPoses.of_all`
 
@@ -119,6 +121,8 @@ def collect(
         is_left=target.is_left,
         index=target.index,
         affine=target.affine,
+        confidence=prediction.confidence.double(),
+        hand_confidence=prediction.hand_confidence.double(),
         mean_pose=1000 * mean_poses.of_run.double(),
         mean_pose_of_all=1000 * mean_poses.of_all.double(),
     )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from handpose.distributed.collectives import masked_mean
 from handpose.geometry.palm import PALM_END, palm_to_wrist, solve_wrist_depth, wrist_to_palm
 from handpose.geometry.pose25d import solve_root_depth, uvz_to_xyz
+from handpose.heads.confidence import likely_near, mass_near, scale_loss
 from handpose.heads.refine import RootDepthRefiner
 from handpose.records import Features, Prediction, Target
 from handpose.skeleton import REFERENCE_BONES, ROOT
@@ -33,6 +34,10 @@ class Head(nn.Module, ABC):
 
     Raises:
         ValueError: `root` or `root_depth` is neither of its words.
+
+    Attributes:
+        scale: Layer that predicts the scale of the error, if the head has one. Models from before
+            it have None.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Head(nn.Module, ABC):
         with torch.random.fork_rng(devices=[]):  # the rest starts the same with and without it
             self.refiner = RootDepthRefiner() if is_refined else None
         self.refine_weight = refine_weight
+        self.scale: nn.Module | None = None
 
     def take_decoder(self, state: Mapping[str, Tensor]) -> None:
         """Starts from the state of a pre-trained `TopDown`; no-op without a decoder.
@@ -74,7 +80,8 @@ class Head(nn.Module, ABC):
             embedding: (B, E).
 
         Returns:
-            uvz (B, J, 3) px, px, reference bones, and heatmaps (B, J, h, w) or (B, 0).
+            uvz (B, J, 3) px, px, reference bones, and what the confidence is made of: heatmaps
+            (B, J, h, w), the log of Laplace scales (B, J) in crop sides, or nothing (B, 0).
         """
 
     def forward(self, features: Features, embedding: Tensor, K: Tensor) -> Prediction:
@@ -85,7 +92,7 @@ class Head(nn.Module, ABC):
             embedding: (B, E).
             K: (B, 3, 3) of the crop.
         """
-        own, heatmap = self.predict_uvz(features, embedding)
+        own, evidence = self.predict_uvz(features, embedding)
         with torch.autocast(own.device.type, enabled=False):
             own, K = _from_joint_0(own.float()), K.float()
             solve = solve_wrist_depth if self.about_palm else solve_root_depth
@@ -93,8 +100,27 @@ class Head(nn.Module, ABC):
             depth = solved if self.refiner is None else self._refine(own, K, solved)
             uvz = self._about_wrist(own, K, depth)
             xyz = uvz_to_xyz(uvz, K, depth)
+            confidence = self._confidence(uvz[..., :2], evidence)
         is_refined = torch.full_like(depth, self.refiner is not None, dtype=torch.bool)
-        return Prediction(uvz, xyz, depth, heatmap, solved, is_refined, own)
+        nothing = own.new_empty(len(own), 0)
+        return Prediction(
+            uvz=uvz,
+            xyz=xyz,
+            root_depth=depth,
+            heatmap=evidence if evidence.ndim == 4 else nothing,
+            solved_root_depth=solved,
+            is_refined=is_refined,
+            own_uvz=own,
+            log_scale=evidence if evidence.ndim == 2 else nothing,
+            confidence=confidence,
+            hand_confidence=confidence.sum(1) / max(1, confidence.shape[1]),
+        )
+
+    def _confidence(self, uv: Tensor, evidence: Tensor) -> Tensor:
+        """(B, J) in 0..1, or (B, 0) without evidence; `uv` (B, J, 2) px."""
+        if evidence.ndim == 4:
+            return mass_near(evidence, uv, self.image_size)
+        return likely_near(evidence)
 
     def _refine(self, own: Tensor, K: Tensor, solved: Tensor) -> Tensor:
         """The refined root depth (B,); the pose gets no gradient of it."""
@@ -121,14 +147,18 @@ class Head(nn.Module, ABC):
             target: The labels of the same crops.
 
         Returns:
-            "loss", "loss_uv" (crop sides), "loss_z" (reference bones), and with a refined root
-            depth "loss_root_depth" (reference bones).
+            "loss", "loss_uv" (crop sides), "loss_z" (reference bones), with a refined root depth
+            "loss_root_depth" (reference bones), and with a scale "loss_scale", which is no part of
+            "loss" and has no gradient in the pose.
         """
         own = self.own_target(target)
         uv, z = pose_25d_loss(
             prediction.own_uvz, own.uvz, own.uv_valid, own.z_valid, image_size=self.image_size
         )
         terms = {"loss": uv + self.depth_weight * z, "loss_uv": uv, "loss_z": z}
+        if prediction.log_scale.shape[1]:
+            error = (prediction.uvz - target.uvz)[..., :2].abs().mean(-1) / self.image_size
+            terms["loss_scale"] = scale_loss(prediction.log_scale, error, target.uv_valid)
         if self.refiner is None:
             return terms
         depth = root_depth_loss(prediction, target)

@@ -39,6 +39,8 @@ class Hand(NamedTuple):
     reference_bone: str  # "index" or "middle" (see `handpose.skeleton`)
     scale: float  # metres: its length, given or assumed; refined depths change that of `xyz`
     assumed: list[str]  # one sentence for each thing that was not given
+    joint_confidence: np.ndarray | None = None  # (J,) in 0..1; None if the model has none
+    confidence: float | None = None  # of the whole hand, in 0..1; None if the model has none
 
 
 NOTHING = Given()

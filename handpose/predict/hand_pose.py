@@ -158,6 +158,8 @@ class HandPose:
             reference_bone=bone,
             scale=given.scale or mean_bone(bone),
             assumed=assumptions(given, reference_bone=bone, box=box),
+            joint_confidence=found.confidence[row].numpy() if found.confidence.numel() else None,
+            confidence=float(found.hand_confidence[row]) if found.confidence.numel() else None,
         )
 
     def _about_box(self, first: Sample, cropped: Sample) -> str:

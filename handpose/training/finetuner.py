@@ -63,7 +63,7 @@ class Finetuner(Stage):
     def training_step(self, batch: Target, batch_idx: int) -> Tensor:
         terms = self.model.head.loss(self(batch), batch)
         self.log_terms(terms, kind="train", batch_size=len(batch.index))
-        return terms["loss"]
+        return terms["loss"] + terms.get("loss_scale", 0.0)
 
     def validation_step(self, batch: Target, batch_idx: int) -> None:
         prediction = self(batch)

@@ -21,6 +21,7 @@ HEADS = ("heatmap", "regression")
 OBJECTIVES = ("none", "contrastive", "relative", "equivariant", "hybrid")
 CELLS = [f"objective={objective} head={head}" for objective in OBJECTIVES for head in HEADS]
 FILES = ("backbone.pt", "model.pt")
+SCALE = "head.scale."  # has a record of its own, since no other weight depends on it
 # Small, and with more than one step in either stage.
 SETTINGS = ("trainer=debug", "trainer.accelerator=cpu", "dataset.image_size=64", "report=false")
 
@@ -39,12 +40,19 @@ def measured(run_dir: Path) -> dict[str, dict[str, str | float]]:
     found: dict[str, dict[str, str | float]] = {}
     for name in FILES:
         state = torch.load(run_dir / name, weights_only=True)["state_dict"]
-        digest = hashlib.sha256()
-        for key, value in state.items():
-            digest.update(key.encode() + value.contiguous().numpy().tobytes())
-        floats = torch.cat([v.flatten().double() for v in state.values() if v.is_floating_point()])
-        found[name] = {"sha256": digest.hexdigest(), "norm": float(floats.norm())}
+        scale = {key: state.pop(key) for key in list(state) if key.startswith(SCALE)}
+        found[name] = _digest(state)
+        if scale:
+            found[f"{name}: {SCALE[:-1]}"] = _digest(scale)
     return found
+
+
+def _digest(state: dict[str, torch.Tensor]) -> dict[str, str | float]:
+    digest = hashlib.sha256()
+    for key, value in state.items():
+        digest.update(key.encode() + value.contiguous().numpy().tobytes())
+    floats = torch.cat([v.flatten().double() for v in state.values() if v.is_floating_point()])
+    return {"sha256": digest.hexdigest(), "norm": float(floats.norm())}
 
 
 @pytest.mark.parametrize("cell", CELLS)

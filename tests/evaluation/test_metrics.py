@@ -110,7 +110,8 @@ def prediction(samples: list[Sample], target: Target) -> Prediction:
     depth = solve_root_depth(uvz, K, REFERENCE_BONES["index"])
     no = torch.zeros(COUNT, dtype=torch.bool)
     xyz = uvz_to_xyz(uvz, K, depth)
-    return Prediction(uvz, xyz, depth, torch.empty(COUNT, 0), depth, no, uvz)
+    nothing, sure = torch.empty(COUNT, 0), (torch.ones(COUNT, 21), torch.ones(COUNT))
+    return Prediction(uvz, xyz, depth, nothing, depth, no, uvz, nothing, *sure)
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ def perfect(target: Target) -> Prediction:
         solved_root_depth=depth,
         is_refined=torch.zeros(count, dtype=torch.bool),
         own_uvz=target.uvz,
+        log_scale=torch.empty(count, 0),
+        confidence=torch.ones(count, 21),
+        hand_confidence=torch.ones(count),
     )
 
 

@@ -41,7 +41,7 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
         ValueError: `model.pt` is corrupt.
     """
     stage = build_stage(cfg, parts.build_backbone(cfg))
-    stage.model.load_state_dict(torch_file.load(run_dir / MODEL)["state_dict"])
+    stage.model.take(torch_file.load(run_dir / MODEL)["state_dict"])
     return stage
 
 

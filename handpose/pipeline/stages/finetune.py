@@ -1,6 +1,7 @@
 """Fine-tuning: train backbone and head on labelled crops and write `model.pt`."""
 
 import logging
+from pathlib import Path
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -9,9 +10,11 @@ from handpose.backbones.base import Backbone
 from handpose.config.errors import during
 from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
+from handpose.model import has_scale
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.fit import StageContext, fit, save_weights, start_from_model
+from handpose.training.checkpoint import newest_valid
 from handpose.training.finetuner import Finetuner
 from handpose.weights import torch_file
 
@@ -33,10 +36,11 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     if collectives.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
         content = torch_file.load(path)
-        stage.model.load_state_dict(content["state_dict"])
+        stage.model.take(content["state_dict"])
         return stage, content["meta"]["results"]
     folder = context.run_dir / "checkpoints" / "finetune"
     monitor = Finetuner.monitor(in_3d=labelled["val"].source.has_aligned_error)
+    _match_checkpoint(stage, folder)
     fitted = fit(context, stage, labelled, folder=folder, monitor=monitor)
     stage.load_state_dict(torch_file.load(folder / "best.ckpt")["state_dict"])
     results: Results = {
@@ -46,6 +50,16 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     }
     save_weights(cfg, path, {"state_dict": stage.model.state_dict()}, results, checkpoints=folder)
     return stage, results
+
+
+def _match_checkpoint(stage: Finetuner, folder: Path) -> None:
+    """Drop the layer for the scale of the error if the run began before there was one."""
+    path = collectives.decided(lambda: newest_valid(folder))
+    if stage.model.head.scale is None or path is None:
+        return
+    if not has_scale(torch_file.load(path)["state_dict"]):
+        stage.model.head.scale = None
+        _log.warning("this run began before confidences were predicted; its model has none")
 
 
 def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:

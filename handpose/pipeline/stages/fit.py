@@ -15,6 +15,7 @@ from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
+from handpose.model import has_scale
 from handpose.pipeline import trainers
 from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
 from handpose.training import checkpoint
@@ -173,6 +174,8 @@ def start_from_model(cfg: DictConfig, module: nn.Module, *, part: str = "") -> N
         return
     state = torch_file.load(model_file(cfg.init_from))["state_dict"]
     state = {name.removeprefix(part): v for name, v in state.items() if name.startswith(part)}
-    if misfit := describe_misfit(module.state_dict(), state, naming="a model of this program"):
+    own = module.state_dict()
+    state = {name: own[name] for name in own if has_scale([name])} | state  # older ones lack it
+    if misfit := describe_misfit(own, state, naming="a model of this program"):
         raise ValueError(f"init_from={cfg.init_from} does not fit{misfit}")
     module.load_state_dict(state)

@@ -1,0 +1,71 @@
+"""Confidence of joints before calibration, from what a head knows of its own error.
+
+B batch, J = 21, S side of the crop in px. Neither way has parameters of its own, and no gradient
+reaches the pose.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from handpose.distributed.collectives import masked_mean
+
+NEAR_CELLS = 2.0  # radius about the predicted joint, in cells of the heatmap
+NEAR_SIDES = 0.05  # error of u and of v that counts as near, in crop sides
+# Log of the scale before training, and its largest change. Keeps the likelihood finite.
+_START, _REACH = math.log(0.05), 6.0
+# Adaptive optimizers divide by the gradient's size, so this only keeps the scale's gradient small
+# in norms over all parameters.
+_WEIGHT = 1e-3
+
+
+def mass_near(heatmap: Tensor, uv: Tensor, image_size: int) -> Tensor:
+    """Returns the probability mass within `NEAR_CELLS` of the predicted joints, (B, J) in 0..1.
+
+    Args:
+        heatmap: (B, J, h, w), each summing to 1.
+        uv: (B, J, 2) px of the crop.
+        image_size: S.
+    """
+    heatmap, uv = heatmap.detach(), uv.detach()
+    height, width = heatmap.shape[-2:]
+    u = (uv[..., 0] + 0.5) * (width / image_size) - 0.5
+    v = (uv[..., 1] + 0.5) * (height / image_size) - 0.5
+    across = (torch.arange(width, device=uv.device) - u[..., None]).square()
+    down = (torch.arange(height, device=uv.device) - v[..., None]).square()
+    is_near = down[..., :, None] + across[..., None, :] <= NEAR_CELLS**2
+    return (heatmap * is_near).sum((2, 3)).clamp(0, 1)
+
+
+def bounded_log_scale(output: Tensor) -> Tensor:
+    """Returns the log of a Laplace scale in crop sides, in a range about that of a fair error.
+
+    Args:
+        output: (B, J) of a linear layer; 0 before training.
+    """
+    return _START + _REACH * torch.tanh(output / _REACH)
+
+
+def likely_near(log_scale: Tensor) -> Tensor:
+    """Returns the probability of an error below `NEAR_SIDES` under a Laplace density, (B, J).
+
+    Args:
+        log_scale: (B, J), scale in crop sides.
+    """
+    return -torch.expm1(-NEAR_SIDES * torch.exp(-log_scale.detach()))
+
+
+def scale_loss(log_scale: Tensor, error: Tensor, valid: Tensor) -> Tensor:
+    """Negative log-likelihood of the errors under the Laplace densities, up to a constant.
+
+    -log p(e) = log b + |e| / b, the mean over u and v (Kendall and Gal, NeurIPS 2017, arXiv
+    1703.04977, with L1). The errors get no gradient.
+
+    Args:
+        log_scale: (B, J) log b, crop sides.
+        error: (B, J) mean of the absolute errors of u and v, crop sides.
+        valid: (B, J) bool, the labelled joints.
+    """
+    surprise = log_scale + error.detach() * torch.exp(-log_scale)
+    return _WEIGHT * masked_mean(surprise, valid)
