@@ -102,7 +102,7 @@ class Head(nn.Module, ABC):
             xyz = uvz_to_xyz(uvz, K, depth)
             confidence = self._confidence(uvz[..., :2], evidence)
         is_refined = torch.full_like(depth, self.refiner is not None, dtype=torch.bool)
-        nothing = own.new_empty(len(own), 0)
+        nothing = own.new_empty(own.shape[0], 0)
         return Prediction(
             uvz=uvz,
             xyz=xyz,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handpose.distributed.collectives import masked_mean
 
+NO_CONFIDENCE = "the head gives none: it has no scale, as models from before confidences"
 NEAR_CELLS = 2.0  # radius about the predicted joint, in cells of the heatmap
 NEAR_SIDES = 0.05  # error of u and of v that counts as near, in crop sides
 # Log of the scale before training, and its largest change. Keeps the likelihood finite.
@@ -67,5 +68,6 @@ def scale_loss(log_scale: Tensor, error: Tensor, valid: Tensor) -> Tensor:
         error: (B, J) mean of the absolute errors of u and v, crop sides.
         valid: (B, J) bool, the labelled joints.
     """
-    surprise = log_scale + error.detach() * torch.exp(-log_scale)
+    error = torch.where(valid, error.detach(), 0.0)  # an unlabelled joint's may be NaN
+    surprise = log_scale + error * torch.exp(-log_scale)
     return _WEIGHT * masked_mean(surprise, valid)

@@ -48,7 +48,7 @@ class RegressionHead(Head):
         with torch.autocast(embedding.device.type, enabled=False):  # 16 bits would round the pose
             read = embedding.to(last.weight.dtype)
             pose = last(read).float().unflatten(1, (NUM_JOINTS, 3))
-            evidence = pose.new_empty(len(pose), 0)
+            evidence = pose.new_empty(pose.shape[0], 0)
             if self.scale is not None:
                 evidence = bounded_log_scale(self.scale(read.detach()).float())
         scale = pose.new_tensor([self.image_size, self.image_size, 1.0])

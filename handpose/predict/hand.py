@@ -41,6 +41,7 @@ class Hand(NamedTuple):
     assumed: list[str]  # one sentence for each thing that was not given
     joint_confidence: np.ndarray | None = None  # (J,) in 0..1; None if the model has none
     confidence: float | None = None  # of the whole hand, in 0..1; None if the model has none
+    confidence_note: str = ""  # why there is none, or why it is not calibrated; empty if it is
 
 
 NOTHING = Given()

@@ -19,6 +19,7 @@ from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
+from handpose.heads.confidence import NO_CONFIDENCE
 from handpose.media.images import as_rgb_images
 from handpose.model import PoseModel
 from handpose.pipeline.evaluate_run import open_finished
@@ -145,6 +146,7 @@ class HandPose:
     ) -> Hand:
         """The hand of one row; `xyz` (J, 3) metres from the wrist, `box` where its box is from."""
         bone, uv = self.crop.reference_bone, found.uv[row]
+        has_confidence = found.confidence.numel() > 0
         is_metric = given.K is not None and given.scale is not None
         wrist = back_project(
             torch.from_numpy(cropped.K).double(), uv[[ROOT]], found.root_depth[row, None] / 1000
@@ -158,8 +160,9 @@ class HandPose:
             reference_bone=bone,
             scale=given.scale or mean_bone(bone),
             assumed=assumptions(given, reference_bone=bone, box=box),
-            joint_confidence=found.confidence[row].numpy() if found.confidence.numel() else None,
-            confidence=float(found.hand_confidence[row]) if found.confidence.numel() else None,
+            joint_confidence=found.confidence[row].numpy() if has_confidence else None,
+            confidence=float(found.hand_confidence[row]) if has_confidence else None,
+            confidence_note="" if has_confidence else NO_CONFIDENCE,
         )
 
     def _about_box(self, first: Sample, cropped: Sample) -> str:

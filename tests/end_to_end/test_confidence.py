@@ -1,0 +1,69 @@
+"""Models and runs from before confidences: they load, resume, and have none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from handpose.heads.regression import RegressionHead
+from handpose.predict.hand_pose import HandPose
+from handpose.training.module import Stage
+
+Train = Callable[..., Path]
+SETTINGS = ("head=regression", "objective=none", "trainer.checkpoint_every_n_steps=1")
+
+
+class PowerCutError(RuntimeError):
+    """The end of a process that nothing of ours gets to see."""
+
+
+def _as_it_was(patch: pytest.MonkeyPatch) -> None:
+    """The regression head before it had a scale."""
+    begin = RegressionHead.__init__
+
+    def old(head: RegressionHead, **settings: Any) -> None:
+        begin(head, **settings)
+        head.scale = None
+
+    patch.setattr(RegressionHead, "__init__", old)
+
+
+def _state(run_dir: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run_dir / "model.pt", weights_only=True)["state_dict"]
+
+
+def test_a_run_begun_before_confidences_is_resumed_without(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _state(train(*SETTINGS, name="whole"))
+    steps = 0
+
+    def cut(stage: Stage, batch: Any, batch_idx: int) -> None:
+        nonlocal steps
+        if steps == 1:
+            raise PowerCutError
+        steps += 1
+
+    with monkeypatch.context() as patch:
+        _as_it_was(patch)
+        patch.setattr(Stage, "on_train_batch_start", cut)
+        with pytest.raises(PowerCutError):
+            train(*SETTINGS, name="old")
+    run_dir = train(*SETTINGS, name="old")
+    assert "its model has none" in (run_dir / "train.log").read_text()
+    state = _state(run_dir)
+    assert whole.keys() - state.keys() == {"head.scale.weight", "head.scale.bias"}
+    assert all(torch.equal(value, whole[name]) for name, value in state.items())
+    image = np.zeros((40, 40, 3), np.uint8)
+    (hand,) = HandPose.from_run(run_dir, device="cpu").predict([image])
+    assert (hand.joint_confidence, hand.confidence) == (None, None)
+    assert "before confidences" in hand.confidence_note
+
+    further = train(*SETTINGS, f"init_from={run_dir}", name="further")
+    assert _state(further).keys() == whole.keys(), "a new run from it learns the scale"
+    (hand,) = HandPose.from_run(further, device="cpu").predict([image])
+    assert hand.joint_confidence.shape == (21,)
+    assert 0 <= hand.confidence <= 1
