@@ -129,7 +129,7 @@ def _decoded(
 
 
 def _upright(frame: VideoFrame) -> np.ndarray:
-    image = frame.to_ndarray(format="rgb24")
+    image = frame.to_ndarray(format="rgb24", threads=1)  # more than one are slower
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 

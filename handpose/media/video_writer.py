@@ -52,7 +52,7 @@ class VideoWriter:
         if image.shape[1::-1] != (stream.width, stream.height):
             image = self._fitted(image, (stream.width, stream.height))
         frame = VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", threads=1)
         step = round(self._ticks / self.rate)
         wanted = self._last + step if time is None else round(time * self._ticks)
         self._last = max(wanted, self._last + 1, 0)
