@@ -1,9 +1,15 @@
 """Arguments of a prediction, checked before torch is imported."""
 
 import math
+from argparse import Namespace
 from collections.abc import Sequence
 
 import numpy as np
+
+from handpose.data.index.label_tables import SUFFIXES
+from handpose.media.inputs import Input
+
+FORMATS = ("json", "jsonl", "csv", "coco")
 
 # Metres from a wrist to a knuckle: from a small child's to beyond the largest adult's.
 _SCALES = (0.03, 0.15)
@@ -35,6 +41,59 @@ def camera_matrix(text: str) -> np.ndarray:
         fx, fy, cx, cy = values
         values = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
     return np.array(values).reshape(3, 3)
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Reads some of `FORMATS` with commas between them.
+
+    Raises:
+        ValueError: one of them is unknown.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise ValueError(f"--format {unknown[0]}: choose some of {','.join(FORMATS)}")
+    return names
+
+
+def smoothing(text: str) -> tuple[float, float]:
+    """Reads `min_cutoff` and `beta` of a One Euro filter.
+
+    Raises:
+        ValueError: they are not two numbers, or out of range.
+    """
+    cutoff, beta = numbers(text, (2,))
+    if not (cutoff > 0 and beta >= 0 and math.isfinite(cutoff + beta)):
+        raise ValueError(f"--smooth {text}: the cutoff must be above 0 Hz, beta at least 0")
+    return cutoff, beta
+
+
+def option_problems(
+    options: Namespace, found: Input | None, names: tuple[str, ...] | None
+) -> list[str]:
+    """Returns what is wrong with the command's options, each or together.
+
+    Args:
+        options: of the command line.
+        found: the input, if it is right.
+        names: formats, if they are given and right.
+    """
+    problems = [
+        f"--{name} {value}: must be at least 1"
+        for name in ("batch-size", "frames", "detect-every")
+        if (value := getattr(options, name.replace("-", "_"))) is not None and value < 1
+    ]
+    ways = [name for name in ("detector", "boxes", "box") if getattr(options, name)]
+    if len(ways) > 1:
+        problems.append(f"--{ways[0]} and --{ways[1]}: give one of them")
+    if options.boxes and options.boxes.suffix not in SUFFIXES:
+        problems.append(f"--boxes {options.boxes}: give a .csv or a .jsonl file")
+    if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
+        problems.append(f"--min-confidence {options.min_confidence:g}: must be 0 to 1")
+    if found and options.to.resolve() in {path.parent.resolve() for path in found.files}:
+        problems.append(f"--to {options.to}: this is the input's folder; choose another one")
+    if found and "coco" in (names or ()) and not found.images:
+        problems.append("--format coco: it is for images; choose jsonl or csv for a video")
+    return problems
 
 
 def given_problems(

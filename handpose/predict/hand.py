@@ -3,20 +3,18 @@
 J = 21 joints in the order of `handpose.skeleton`.
 """
 
-import json
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from handpose.data.synthetic.anatomy import mean_reach
+from handpose.detect.base import Detection
 from handpose.predict.arguments import given_problems
 from handpose.records import Sample, Side
 from handpose.skeleton import JOINT_NAMES, NUM_JOINTS, REFERENCE_BONES
 
-SCHEMA = Path(__file__).with_name("schema.json")
 _MIN_IMAGE_SIDE = 16  # px
-_DECIMALS = {"px": 3, "m": 6}
 
 
 class Given(NamedTuple):
@@ -26,6 +24,8 @@ class Given(NamedTuple):
     K: np.ndarray | None = None  # (3, 3) of the image
     side: Side | None = None
     scale: float | None = None  # metres: length of the reference bone
+    score: float | None = None  # 0..1, of the detector that found the hand
+    box_note: str | None = None  # where the box is from if the caller did not give it
 
 
 class Hand(NamedTuple):
@@ -42,6 +42,8 @@ class Hand(NamedTuple):
     joint_confidence: np.ndarray | None = None  # (J,) in 0..1; None if the model has none
     confidence: float | None = None  # of the whole hand, in 0..1; None if the model has none
     confidence_note: str = ""  # why there is none, or why it is not calibrated; empty if it is
+    score: float | None = None  # in 0..1, of the detector; None without one
+    track: int | None = None  # the same number for the same hand of a video; None in an image
 
 
 NOTHING = Given()
@@ -54,6 +56,22 @@ def check_given(given: Given) -> None:
         problems.append(f"side {given.side}: choose left or right")
     if problems:
         raise ValueError("; ".join(problems))
+
+
+def detected(found: Sequence[Detection], given: Given, shape: tuple[int, ...]) -> list[Given]:
+    """Returns what is known of detected hands; one whose centre is off the image is left out.
+
+    Args:
+        found: by a detector.
+        given: what is known of all hands; its box is not used.
+        shape: of the image: (H, W, 3).
+    """
+    return [
+        given._replace(box=(u, v, side), side=given.side or hand.side, score=hand.score)
+        for hand in found
+        for u, v, side in [map(float, hand.box)]
+        if -0.5 <= u <= shape[1] - 0.5 and -0.5 <= v <= shape[0] - 0.5 and side >= 1
+    ]
 
 
 def as_sample(image: np.ndarray, given: Given) -> Sample:
@@ -93,52 +111,20 @@ def mean_bone(reference_bone: str) -> float:
     return mean_reach(REFERENCE_BONES[reference_bone][1])
 
 
-def assumptions(given: Given, *, reference_bone: str, box: str) -> list[str]:
+def assumptions(given: Given, *, reference_bone: str) -> list[str]:
     """Returns one sentence for each thing that was not given.
 
     Args:
         reference_bone: "index" or "middle".
-        box: where the box came from.
     """
     start, end = (JOINT_NAMES[joint] for joint in REFERENCE_BONES[reference_bone])
     sentences = {
         "side": "side: right hand, no side was given",
-        "box": f"box: {box}",
+        "box": f"box: {given.box_note}",
         "K": "camera: weak perspective, no camera matrix was given; the hand's position is unknown "
         "and its depth less certain",
         "scale": f"scale: {1000 * mean_bone(reference_bone):.1f} mm from the {start} to the {end}, "
         "as of a mean adult; all lengths in metres are proportional to it",
     }
-    return [text for name, text in sentences.items() if getattr(given, name) is None]
-
-
-def to_json(hand: Hand, source: str, *, size: tuple[int, int], frame: int | None) -> str:
-    """Returns one line of JSON, as `schema.json` describes it.
-
-    Args:
-        source: name of the image, video or camera.
-        size: (width, height) of the image, px.
-        frame: number of a video's or camera's frame, from 0; None for an image.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    record: dict[str, Any] = {
-        "source": source,
-        "frame": frame,
-        "width": size[0],
-        "height": size[1],
-        "side": hand.side,
-        "box_px": _rounded(hand.box, "px"),
-        "uv_px": _rounded(hand.uv, "px"),
-        "xyz_m": _rounded(hand.xyz, "m"),
-        "camera_xyz_m": None if hand.camera_xyz is None else _rounded(hand.camera_xyz, "m"),
-        "reference_bone": hand.reference_bone,
-        "scale_m": round(hand.scale, _DECIMALS["m"]),
-        "assumed": hand.assumed,
-    }
-    return json.dumps(record, allow_nan=False)
-
-
-def _rounded(values: np.ndarray, unit: str) -> Any:
-    return np.asarray(values, dtype=np.float64).round(_DECIMALS[unit]).tolist()
+    own = given._replace(box=None) if given.box_note else given
+    return [text for name, text in sentences.items() if getattr(own, name) is None]

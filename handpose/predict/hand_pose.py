@@ -4,6 +4,7 @@ B images, J = 21 joints, S side of the crop in px.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target
 from handpose.data.base import joint_box
 from handpose.data.recropped import recrop
+from handpose.detect.base import Detector
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
 from handpose.heads.confidence import NO_CONFIDENCE
@@ -24,6 +26,7 @@ from handpose.media.images import as_rgb_images
 from handpose.model import PoseModel
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.parts import build_augmentation
+from handpose.predict.fast_network import fast_copy
 from handpose.predict.hand import (
     NOTHING,
     Given,
@@ -31,6 +34,7 @@ from handpose.predict.hand import (
     as_sample,
     assumptions,
     check_given,
+    detected,
     mean_bone,
 )
 from handpose.records import Prediction, Sample, Target
@@ -50,7 +54,7 @@ class Crop(NamedTuple):
 
 
 class HandPose:
-    """Predicts one hand in each image.
+    """Predicts hands in images.
 
     Args:
         model: model of a fine-tuned run; is put into evaluation mode.
@@ -62,6 +66,7 @@ class HandPose:
         self.model = model.eval().to(device)
         self.crop = crop
         self.device = device
+        self._network = fast_copy(self.model, crop.image_size)
 
     @classmethod
     def from_run(cls, run_dir: Path | str, *, device: str = "auto") -> "HandPose":
@@ -109,20 +114,66 @@ class HandPose:
             check_given(one)
         if not pixels:
             return []
+        each = self.find_boxes(pixels, each)
         samples = [as_sample(image, one) for image, one in zip(pixels, each, strict=True)]
-        scales = torch.tensor([one.scale or mean_bone(self.crop.reference_bone) for one in each])
-        found, cropped = self._evaluate(samples, scales), samples
-        if any(one.box is None for one in each):
-            cropped = _recropped(samples, each, found)
-            found = self._evaluate(cropped, scales)
+        found = self._evaluate(samples, scales := self._scales(each))
         xyz = _root_relative(found, scales, REFERENCE_BONES[self.crop.reference_bone])
-        boxes = [self._about_box(*pair) for pair in zip(samples, cropped, strict=True)]
-        return [
-            self._hand(row, found, xyz[row], one, cropped[row], boxes[row])
-            for row, one in enumerate(each)
-        ]
+        return [self._hand(row, found, xyz[row], one, samples[row]) for row, one in enumerate(each)]
 
-    @torch.no_grad()
+    def predict_hands(
+        self,
+        images: Sequence[Image],
+        hands: Detector | Sequence[Sequence[Given]],
+        given: Given = NOTHING,
+    ) -> list[list[Hand]]:
+        """Predicts any number of hands in each image, all of them in one batch.
+
+        Args:
+            images: as for `predict`.
+            hands: what is known of each hand of each image, or a detector that finds box and side
+                (`handpose.detect.loading.load_detector`).
+            given: what is known of all hands that a detector finds.
+
+        Returns:
+            The hands of each image, in the order given; an empty list for an image without any.
+        """
+        pixels = as_rgb_images(images)
+        if callable(hands):
+            hands = [detected(hands(image), given, image.shape) for image in pixels]
+        if len(hands) != len(pixels):
+            raise ValueError(f"{len(pixels)} images and hands of {len(hands)}; give both for each")
+        repeated = [image for image, own in zip(pixels, hands, strict=True) for _ in own]
+        flat = iter(self.predict(repeated, [one for own in hands for one in own]))
+        return [list(islice(flat, len(own))) for own in hands]
+
+    def find_boxes(self, images: Sequence[np.ndarray], given: Sequence[Given]) -> list[Given]:
+        """Fills in missing boxes by a first pass over the centre square of their images.
+
+        Args:
+            images: each (H, W, 3) uint8 RGB.
+            given: what is known of each hand.
+
+        Returns:
+            The same with a box each; `box_note` says how it was found.
+        """
+        each = list(given)
+        rows = [row for row, one in enumerate(each) if one.box is None]
+        samples = [as_sample(images[row], each[row]) for row in rows]
+        if not samples:
+            return each
+        uv = self._evaluate(samples, self._scales([each[row] for row in rows])).uv.numpy()
+        for row, sample, joints in zip(rows, samples, uv, strict=True):
+            box = recrop(sample, joint_box(joints)).box
+            u, v, side = map(float, box)
+            note = self._box_note(has_hand=not (box == sample.box).all())
+            each[row] = each[row]._replace(box=(u, v, side), box_note=note)
+        return each
+
+    def _scales(self, given: list[Given]) -> Tensor:
+        """Lengths (B,) of the reference bone, metres."""
+        return torch.tensor([one.scale or mean_bone(self.crop.reference_bone) for one in given])
+
+    @torch.inference_mode()
     def _evaluate(self, samples: list[Sample], scales: Tensor) -> Evaluation:
         """One pass over the samples' boxes, as in an evaluation; `scales` (B,) metres."""
         targets = [
@@ -137,14 +188,15 @@ class HandPose:
             for index, sample in enumerate(samples)
         ]
         batch: Target = default_collate(targets)._replace(bone=scales)
-        on_device = self.model(batch.image.to(self.device), batch.K.to(self.device))
+        images = batch.image.to(self.device, memory_format=torch.channels_last)
+        on_device = self._network(images, batch.K.to(self.device))
         prediction = Prediction(*(part.cpu() for part in on_device))
         return collect(prediction, batch, NO_MEAN_POSES, reference_bone=self.crop.reference_bone)
 
     def _hand(
-        self, row: int, found: Evaluation, xyz: Tensor, given: Given, cropped: Sample, box: str
+        self, row: int, found: Evaluation, xyz: Tensor, given: Given, cropped: Sample
     ) -> Hand:
-        """The hand of one row; `xyz` (J, 3) metres from the wrist, `box` where its box is from."""
+        """The hand of one row; `xyz` (J, 3) metres from the wrist."""
         bone, uv = self.crop.reference_bone, found.uv[row]
         has_confidence = found.confidence.numel() > 0
         is_metric = given.K is not None and given.scale is not None
@@ -159,26 +211,19 @@ class HandPose:
             side=cropped.side,
             reference_bone=bone,
             scale=given.scale or mean_bone(bone),
-            assumed=assumptions(given, reference_bone=bone, box=box),
             joint_confidence=found.confidence[row].numpy() if has_confidence else None,
             confidence=float(found.hand_confidence[row]) if has_confidence else None,
             confidence_note="" if has_confidence else NO_CONFIDENCE,
+            assumed=assumptions(given, reference_bone=bone),
+            score=given.score,
         )
 
-    def _about_box(self, first: Sample, cropped: Sample) -> str:
+    def _box_note(self, *, has_hand: bool) -> str:
         """Where a box came from that was not given."""
-        if (first.box == cropped.box).all():
+        if not has_hand:
             return "the image's centre square, a first pass over it found no hand"
         warning = "" if self.crop.by_joints else "; the model was trained on boxes of another kind"
         return f"around the joints that a first pass over the centre square found{warning}"
-
-
-def _recropped(samples: list[Sample], given: list[Given], found: Evaluation) -> list[Sample]:
-    """Samples without a given box, with the box of the joints that were found in them."""
-    return [
-        recrop(sample, joint_box(uv)) if one.box is None else sample
-        for sample, one, uv in zip(samples, given, found.uv.numpy(), strict=True)
-    ]
 
 
 def find_device(name: str) -> torch.device:

@@ -1,9 +1,9 @@
-"""Predicts on a whole input: read, predict in batches, write, report what was skipped."""
+"""Predicts on a whole input: read, locate, predict, draw and write, each in a thread of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +11,23 @@ from handpose.media.camera import open_camera
 from handpose.media.images import Frame, read_images
 from handpose.media.inputs import Input
 from handpose.media.video import open_video
-from handpose.predict.hand import Given, Hand
+from handpose.predict.background import in_background
+from handpose.predict.hand import Hand
 from handpose.predict.hand_pose import HandPose
-from handpose.predict.output_files import Writer, image_writer, video_writer
+from handpose.predict.locating import Finder, Located, located
+from handpose.predict.output_files import (
+    Outputs,
+    Style,
+    image_outputs,
+    video_outputs,
+    video_paths,
+)
+from handpose.predict.tracking import Tracker
 from handpose.progress import track
+
+# A frame with its hands, or the reason why it has none.
+Result = tuple[Frame, list[Hand]] | ValueError
+Results = Generator[Result, None, None]
 
 
 class Done(NamedTuple):
@@ -22,7 +35,21 @@ class Done(NamedTuple):
 
     written: int  # images or frames
     skipped: int  # images or frames
+    hands: int = 0
     assumed: tuple[str, ...] = ()  # `Hand.assumed` of the first hand
+    is_stopped: bool = False  # by Ctrl-C, or in the window
+
+
+class Work(NamedTuple):
+    """How hands are found, followed and written."""
+
+    find: Finder
+    folder: Path  # where the predictions go; is made if missing
+    style: Style = Style()
+    batch_size: int = 16  # frames at once; 1 for a camera
+    every: int = 1  # of a video, see `located`
+    smoothing: tuple[float, float] | None = None  # see `Tracker`
+    show: Callable[..., bool] | None = None  # shows a drawing; returns whether to stop
 
 
 @dataclass(frozen=True)
@@ -31,88 +58,140 @@ class Job:
 
     Args:
         hand_pose: the model.
-        given: what is known of every hand.
-        folder: where the predictions go; is made if missing.
-        batch_size: number of images predicted at once; 1 for a camera.
+        work: how it is done.
     """
 
     hand_pose: HandPose
-    given: Given
-    folder: Path
-    batch_size: int
+    work: Work
 
     def run(self, found: Input, *, limit: int | None = None) -> Done:
         """Predicts and writes; an image that cannot be read is skipped with one line.
 
         Args:
+            found: the input.
             limit: maximum number of frames of a video or camera.
 
         Raises:
             ValueError: a video or camera cannot be opened.
             OSError: a prediction cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.work.folder.mkdir(parents=True, exist_ok=True)
         if found.camera is not None:
-            with (
-                open_camera(found.camera, limit=limit) as video,
-                video_writer(self.folder, f"camera-{found.camera}", video.rate) as write,
-            ):
-                return self._predict_all(video.frames, write, video.total, 1)
-        done = Done(0, 0)
-        if found.images:
-            names = [found.name(path) for path in found.images]
-            write, frames = image_writer(self.folder, names), read_images(found.images, names)
-            done = self._predict_all(frames, write, len(names), self.batch_size)
+            path = self.work.folder / f"camera-{found.camera}"
+            with open_camera(found.camera, limit=limit) as camera:
+                return self._video(camera.frames, camera.total, camera.rate, path, is_live=True)
+        done = self._images(found) if found.images else Done(0, 0)
+        paths = video_paths(self.work.folder, [found.name(path) for path in found.videos])
         for path in found.videos:
-            with (
-                open_video(path, name=found.name(path), limit=limit) as video,
-                video_writer(self.folder, path.stem, video.rate) as write,
-            ):
-                last = self._predict_all(video.frames, write, video.total, self.batch_size)
-            done = Done(done.written + last.written, done.skipped + last.skipped, last.assumed)
+            if done.is_stopped:
+                break
+            name = found.name(path)
+            with open_video(path, name=name, limit=limit) as video:
+                last = self._video(video.frames, video.total, video.rate, paths[name])
+            if video.num_corrupt:
+                print(f"{name}: {video.num_corrupt} corrupt frames, left out")
+            done = _sum(done, last._replace(skipped=last.skipped + video.num_corrupt))
         return done
 
-    def _predict_all(
+    def _images(self, found: Input) -> Done:
+        names = [found.name(path) for path in found.images]
+        frames = read_images(found.images, names)
+        with image_outputs(self.work.folder, names, self.work.style) as outputs:
+            return self._write(self._predicted(frames, every=1), outputs, len(names))
+
+    def _video(
         self,
-        frames: Iterator[Frame | ValueError],
-        write: Writer,
+        frames: Iterator[Frame],
         total: int | None,
-        batch_size: int,
+        rate: Fraction,
+        path: Path,
+        *,
+        is_live: bool = False,
     ) -> Done:
-        written = skipped = 0
-        assumed: list[str] = []
+        tracker = Tracker(smoothing=self.work.smoothing)
+        results = self._predicted(frames, every=self.work.every, is_live=is_live)
+        with video_outputs(path, rate, self.work.style) as outputs:
+            return self._write(_followed(results, tracker), outputs, total)
 
-        def noted(frame: Frame, hand: Hand) -> None:
-            write(frame, hand)
-            assumed[:] = assumed or hand.assumed
+    def _predicted(
+        self,
+        frames: Iterator[Frame] | Iterator[Frame | ValueError],
+        *,
+        every: int,
+        is_live: bool = False,
+    ) -> Results:
+        """Yields the results of all frames, with two stages ahead of the one that takes them."""
+        size = 1 if is_live else self.work.batch_size
+        read = in_background(frames, ahead=size)
+        batches = located(read, self.work.find, batch_size=size, every=every)
+        ready = in_background(batches, ahead=1)
+        results = in_background(self._hands(ready), ahead=2 * size)
+        with closing(read), closing(ready), closing(results):
+            yield from results
 
-        with closing(track(frames, what="predicting", total=total)) as tracked:
-            try:
-                while batch := list(islice(tracked, batch_size)):
-                    reasons = self._predict(batch, noted)
-                    for reason in reasons:
-                        print(f"skipped: {reason}")
-                    written, skipped = written + len(batch) - len(reasons), skipped + len(reasons)
-            except KeyboardInterrupt:  # the way to end a camera; written files stay
-                print("stopped")
-        return Done(written, skipped, tuple(assumed))
+    def _hands(self, batches: Iterator[list[Located | ValueError]]) -> Results:
+        for batch in batches:
+            frames = [item for item in batch if isinstance(item, Located)]
+            results = iter(self._predict(frames))
+            yield from (item if isinstance(item, ValueError) else next(results) for item in batch)
 
-    def _predict(self, batch: list[Frame | ValueError], write: Writer) -> list[str]:
-        """Writes the predictions of a batch; returns why the others were skipped."""
-        frames = [frame for frame in batch if isinstance(frame, Frame)]
-        reasons = [str(frame) for frame in batch if isinstance(frame, ValueError)]
+    def _predict(self, located: list[Located]) -> list[Result]:
+        images, given = [one.frame.image for one in located], [one.given for one in located]
         try:
-            hands = self.hand_pose.predict([frame.image for frame in frames], self.given)
-        except ValueError as error:
-            if len(frames) == 1:
-                return [*reasons, f"{_name(frames[0])}: {error}"]
-            return reasons + [line for frame in frames for line in self._predict([frame], write)]
-        for frame, hand in zip(frames, hands, strict=True):
+            hands = self.hand_pose.predict_hands(images, given)
+        except ValueError as error:  # such as a prediction that is not finite
+            if len(located) == 1:
+                return [ValueError(f"{_name(located[0].frame)}: {error}")]
+            return [result for one in located for result in self._predict([one])]
+        return [(one.frame, own) for one, own in zip(located, hands, strict=True)]
+
+    def _write(self, results: Results, outputs: Outputs, total: int | None) -> Done:
+        done = Done(0, 0)
+        with closing(results), closing(track(results, what="predicting", total=total)) as tracked:
             try:
-                write(frame, hand)
-            except ValueError as error:
-                reasons.append(f"{_name(frame)}: {error}")
-        return reasons
+                for result in tracked:
+                    done = _sum(done, self._written(result, outputs))
+                    if done.is_stopped:
+                        break
+            except KeyboardInterrupt:  # the way to end a camera; written files stay
+                done = done._replace(is_stopped=True)
+        if done.is_stopped:
+            print("stopped")
+        return done
+
+    def _written(self, result: Result, outputs: Outputs) -> Done:
+        try:
+            if isinstance(result, ValueError):
+                raise result
+            frame, hands = result
+            predicted = outputs.write(frame, hands)
+        except ValueError as error:
+            text = str(error) if isinstance(result, ValueError) else f"{_name(frame)}: {error}"
+            print(f"skipped: {text}")
+            return Done(0, 1)
+        is_stopped = self.work.show is not None and self.work.show(predicted.drawing)
+        return Done(1, 0, len(hands), tuple(hands[0].assumed) if hands else (), is_stopped)
+
+
+def _followed(results: Results, tracker: Tracker) -> Results:
+    for result in results:
+        if isinstance(result, ValueError):
+            yield result
+            continue
+        frame, hands = result
+        assert frame.number is not None
+        assert frame.time is not None
+        yield frame, tracker.update(hands, frame=frame.number, time=frame.time)
+
+
+def _sum(first: Done, second: Done) -> Done:
+    return Done(
+        first.written + second.written,
+        first.skipped + second.skipped,
+        first.hands + second.hands,
+        first.assumed or second.assumed,
+        first.is_stopped or second.is_stopped,
+    )
 
 
 def _name(frame: Frame) -> str:

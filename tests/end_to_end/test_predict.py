@@ -20,7 +20,7 @@ from handpose.export.export_run import export_run
 from handpose.pipeline.evaluate_run import evaluate_finished
 from handpose.pipeline.run_directory import finished_config
 from handpose.predict import Given, HandPose
-from handpose.predict.hand import SCHEMA
+from handpose.predict.output_records import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 Script = Callable[..., str]

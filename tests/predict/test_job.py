@@ -14,9 +14,11 @@ import pytest
 from handpose.media.images import Frame
 from handpose.media.inputs import find_input
 from handpose.predict import Given
-from handpose.predict.hand import SCHEMA, to_json
-from handpose.predict.job import Job
-from handpose.predict.output_files import image_writer
+from handpose.predict.job import Job, Work
+from handpose.predict.locating import by_first_pass
+from handpose.predict.output_files import Style, image_outputs
+from handpose.predict.output_records import SCHEMA
+from handpose.predict.output_records import record as hand_record
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 GIVEN = Given(box=(60.0, 45.0, 60.0), K=np.array([[150, 0, 60], [0, 150, 45], [0, 0, 1]]))
@@ -25,9 +27,13 @@ GIVEN = Given(box=(60.0, 45.0, 60.0), K=np.array([[150, 0, 60], [0, 150, 45], [0
 @pytest.fixture
 def make_job(make_hand_pose: Callable, tmp_path: Path) -> Callable[..., Job]:
     """make_job(given, batch_size)"""
-    return lambda given=GIVEN, batch_size=2: Job(
-        make_hand_pose(), given, tmp_path / "out", batch_size
-    )
+
+    def make(given: Given = GIVEN, batch_size: int = 2, **work: Any) -> Job:
+        hand_pose = make_hand_pose()
+        work = {"find": by_first_pass(hand_pose, given), **work}
+        return Job(hand_pose, Work(folder=tmp_path / "out", batch_size=batch_size, **work))
+
+    return make
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -41,7 +47,8 @@ def test_the_schema_is_one_and_refuses_what_is_none(
 ) -> None:
     VALIDATOR.check_schema(VALIDATOR.schema)
     (hand,) = make_hand_pose().predict([picture], GIVEN)
-    record = json.loads(to_json(hand, "a.png", size=(120, 90), frame=None))
+    frame = Frame("a.png", None, picture)
+    record = hand_record(frame, hand, 0)
     assert VALIDATOR.is_valid(record)
     for change in (
         {"uv_px": record["uv_px"][1:]},
@@ -54,7 +61,7 @@ def test_the_schema_is_one_and_refuses_what_is_none(
         assert not VALIDATOR.is_valid({**record, **change}), change
     assert not VALIDATOR.is_valid({k: v for k, v in record.items() if k != "assumed"})
     with pytest.raises(ValueError, match="JSON"):
-        to_json(hand._replace(xyz=hand.xyz * np.nan), "a.png", size=(1, 1), frame=None)
+        hand_record(frame, hand._replace(xyz=hand.xyz * np.nan), 0)
 
 
 def test_a_corrupt_and_a_tiny_image_of_a_folder_are_skipped(
@@ -83,10 +90,10 @@ def test_a_corrupt_and_a_tiny_image_of_a_folder_are_skipped(
     assert "d_tiny.png: too small, 3 x 3 px" in told[1]
     assert "predicting: 7" in caplog.text
     stems = ("a", "c", "e", "same.png", "same.jpg")
-    assert {path.name for path in job.folder.iterdir()} == {
+    assert {path.name for path in job.work.folder.iterdir()} == {
         f"{stem}.{kind}" for stem in stems for kind in ("jpg", "json")
     }
-    record = read(job.folder / "a.json")
+    record = read(job.work.folder / "a.json")
     (hand,) = job.hand_pose.predict([picture], GIVEN)
     assert list(done.assumed) == hand.assumed == record["assumed"] != []
     assert record["source"] == "a.png"
@@ -99,7 +106,8 @@ def test_the_drawn_picture_shows_the_joints_where_they_are(
     make_hand_pose: Callable, picture: np.ndarray, tmp_path: Path
 ) -> None:
     (hand,) = make_hand_pose().predict([picture], GIVEN)
-    image_writer(tmp_path, ["a.png"])(Frame("a.png", None, picture), hand)
+    with image_outputs(tmp_path, ["a.png"], Style()) as outputs:
+        outputs.write(Frame("a.png", None, picture), [hand])
     drawn = cv2.imread(str(tmp_path / "a.jpg")).astype(int)
     assert drawn.shape == (5 * 90, 5 * 120, 3), "enlarged to 512 px and more"
     plain = cv2.resize(picture, (600, 450), interpolation=cv2.INTER_CUBIC)[..., ::-1].astype(int)
@@ -119,12 +127,12 @@ def test_a_video_becomes_a_video_and_a_line_a_frame(
     movie.release()
     job = make_job()
     assert job.run(find_input(str(path)))[:2] == (5, 0)
-    lines = (job.folder / "clip.jsonl").read_text().splitlines()
+    lines = (job.work.folder / "clip.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     for number, record in enumerate(records):
         VALIDATOR.validate(record)
         assert (record["frame"], record["source"]) == (number, "clip.avi")
-    drawn = cv2.VideoCapture(str(job.folder / "clip.mp4"))
+    drawn = cv2.VideoCapture(str(job.work.folder / "clip.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 5
     assert drawn.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
 
@@ -158,7 +166,7 @@ def test_a_camera_ends_by_ctrl_c_and_keeps_what_was_seen(
     job = make_job(batch_size=16)
     done = job.run(find_input("camera:0"))
     assert done.skipped == 0
-    assert len((job.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
+    assert len((job.work.folder / "camera-0.jsonl").read_text().splitlines()) == done.written >= 3
     assert "stopped" in capsys.readouterr().out
 
 
