@@ -19,10 +19,11 @@ APPLICATIONS = {
     "doctor": "check the data that a run would use",
     "explore": "open a page on augmentations and results",
     "export": "write the model of a run as ONNX",
+    "export-coco": "write predictions as COCO keypoints, to correct them in a tool",
     "study": "compare methods with seeds and intervals",
     "weights": "export the encoder of a run, or import another project's",
 }
-_PACKAGES = {"train": "pipeline", "evaluate": "evaluation"}
+_PACKAGES = {"train": "pipeline", "evaluate": "evaluation", "export-coco": "export_coco"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,7 +33,7 @@ FLOORS = (
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("doctor", "predict", "export", "explore", "collect"),
+    ("doctor", "predict", "export", "export_coco", "explore", "collect"),
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )

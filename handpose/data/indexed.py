@@ -10,7 +10,7 @@ import numpy as np
 
 from handpose.data.base import SPLITS, HandDataset, Joints, MissingSplitError
 from handpose.data.images import read_image
-from handpose.data.index.collector import Collector
+from handpose.data.index.collector import BOXED_BY_JOINTS, Collector
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
 from handpose.data.index.store import open_index
 from handpose.data.subsets import cut
@@ -177,6 +177,10 @@ class IndexedDataset(HandDataset):
     @property
     def capture_groups(self) -> np.ndarray:
         return self._arrays["group"][self.rows]
+
+    @property
+    def crops_by_labels(self) -> bool:
+        return super().crops_by_labels or self.index.counts.get(BOXED_BY_JOINTS, 0) > 0
 
     @property
     def cut_groups(self) -> dict[str, np.ndarray]:

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 from layouts_assemblyhands import write_assemblyhands
+from layouts_coco import write_coco
 from layouts_rhd import write_rhd
 
 from handpose.data.indexed import IndexedDataset
 from handpose.data.sources.assemblyhands import AssemblyHands
+from handpose.data.sources.coco import Coco
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.manifest import Manifest
@@ -28,6 +30,7 @@ SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
     "assemblyhands": (write_assemblyhands, AssemblyHands, {"val_fraction": 0.3}),
     "rhd": (write_rhd, RenderedHands, {"val_fraction": 0.3}),
     "manifest": (write_manifest, Manifest, {"file": "labels.jsonl", "val_fraction": 0.2}),
+    "coco": (write_coco, Coco, {"test_file": "test.json", "val_fraction": 0.2}),
 }
 NAN, INFINITY = float("nan"), float("inf")
 IMAGE = "training/rgb/00000005.jpg"

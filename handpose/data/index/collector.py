@@ -19,6 +19,8 @@ from handpose.files import shown
 from handpose.geometry.camera import project
 from handpose.skeleton import NUM_JOINTS
 
+# A count, by which `IndexedDataset.crops_by_labels` knows that labels decide crops.
+BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
 _LARGEST = 1e6  # largest plausible number of a label, in any unit
 _CENTRAL_BOX = np.full(3, np.nan)  # of an image whose size is not known yet
 
@@ -57,6 +59,7 @@ class Collector(ProblemList):
         super().__init__()
         self.columns = columns
         self.layout = ""  # which of the source's layouts was found
+        self.order_key = ""  # key that takes the name of a joint order; "" if there is none
         # Whether images are turned as their EXIF says; None: not known, and refused if one is.
         self.upright: bool | None = False
         self.warnings: list[str] = []
@@ -81,6 +84,8 @@ class Collector(ProblemList):
         for place, record in members(path, key):
             record_name = f"{name}#{key}/{place}"
             with self.record(record_name):
+                if not isinstance(record, dict):
+                    raise ValueError("it is not a JSON object")
                 if record["id"] in seen:
                     raise ValueError(f"the id {record['id']} occurs twice")
                 seen.add(record["id"])

@@ -27,7 +27,9 @@ class JsonError(ValueError):
         self.path = path
 
 
-def records(path: Path, *, depth: int, below: str | None = None) -> Iterator[tuple[Keys, Any]]:
+def records(
+    path: Path, *, depth: int, below: str | None = None, skip_shallower: bool = False
+) -> Iterator[tuple[Keys, Any]]:
     """Read every value of a JSON file that is `depth` objects or lists deep, in order.
 
     Memory is that of one value, not of the file.
@@ -36,13 +38,15 @@ def records(path: Path, *, depth: int, below: str | None = None) -> Iterator[tup
         depth: with 2, `{"images": [a, b]}` gives (("images", 0), a) and (("images", 1), b).
         below: the only key of the top level to read; the values of the others, which may be less
             deep, are skipped. None: all.
+        skip_shallower: skip a text or number that is less deep; else it is an error.
 
     Raises:
         JsonError: the file is missing, cut short or not JSON.
     """
     try:
-        with regular(path, most=LARGEST_STREAM).open(encoding="utf-8") as file:
-            text = _Text(path, file)
+        # Some tools write a byte order mark.
+        with regular(path, most=LARGEST_STREAM).open(encoding="utf-8-sig") as file:
+            text = _Text(path, file, skip_shallower)
             yield from text.walk((), depth, below)
             if rest := text.peek():
                 raise text.error(f"{rest!r} after the end")
@@ -60,21 +64,21 @@ def members(path: Path, key: str) -> Iterator[tuple[int, Any]]:
         JsonError: as `records`, or there is no such list.
     """
     is_found = False
-    for (found, place), value in records(path, depth=2):
+    for (found, place), value in records(path, depth=2, skip_shallower=True):
         if found == key:
             is_found = True
             yield int(place), value
         elif is_found:
             return
     if not is_found:
-        raise JsonError(path, f"there is no list {key!r} in it")
+        raise JsonError(path, f"there is no list {key!r} in it, or it is empty")
 
 
 class _Text:
     """The part of a JSON file that is being read; the standard decoder reads each value."""
 
-    def __init__(self, path: Path, file: TextIO) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path, file: TextIO, skips_shallower: bool) -> None:
+        self._path, self._file, self._skips_shallower = path, file, skips_shallower
         self._text, self._at, self._before = "", 0, 0
         self._decoder = json.JSONDecoder(object_pairs_hook=self._unique)
 
@@ -92,6 +96,9 @@ class _Text:
     def walk(self, keys: Keys, depth: int, only: str | None = None) -> Iterator[tuple[Keys, Any]]:
         if depth == 0:
             yield keys, self._take_value()
+            return
+        if keys and self._skips_shallower and self.peek() not in "{[":
+            self._take_value()
             return
         is_object = self._take("{[") == "{"
         end = "}" if is_object else "]"

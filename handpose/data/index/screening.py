@@ -90,7 +90,10 @@ def is_plausible(collector: Collector, good: np.ndarray) -> bool:
     if verdict.fault is not None:
         record = collector.records[collector.columns.read("annotation")[rows[0]]]
         file, _, place = record.partition("#")
-        collector.problem(file if place else str(Path(file).parent), verdict.fault, fatal=True)
+        has_key = collector.order_key and verdict.order
+        advice = f"; or set {collector.order_key}={verdict.order}" if has_key else ""
+        name = file if place else str(Path(file).parent)
+        collector.problem(name, verdict.fault + advice, fatal=True)
     collector.warnings += [verdict.warning] if verdict.warning else []
     return verdict.fault is None
 

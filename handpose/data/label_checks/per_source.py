@@ -56,6 +56,7 @@ _ORDERS = {
     ),
     "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": JOINT_ORDERS["bighand"],
 }
+_NAMES = {order: name for name, order in JOINT_ORDERS.items()}
 
 
 class Verdict(NamedTuple):
@@ -63,6 +64,7 @@ class Verdict(NamedTuple):
 
     fault: str | None  # why it cannot be right
     warning: str | None  # what is unusual about it
+    order: str | None = None  # name in `JOINT_ORDERS` of an order that fits better
 
 
 class Misfit(NamedTuple):
@@ -83,7 +85,8 @@ def judge(hands: Hands) -> Verdict:
     if misfit := find_order(hands.uv, hands.xyz):
         text = f"the bones fit another order of the joints better: {misfit.order}"
         if misfit.is_certain:
-            return Verdict(f"{text}. Reorder them to ours: {_OURS}", None)
+            order = _NAMES.get(_ORDERS[misfit.order])
+            return Verdict(f"{text}. Reorder them to ours: {_OURS}", None, order)
         return Verdict(None, f"{text}. Ours is {_OURS}; look at the crops that the doctor draws")
     return Verdict(_side(hands), _unusual_size(hands))
 

@@ -28,7 +28,13 @@ import numpy as np
 
 from handpose.data.base import SPLITS, joint_box
 from handpose.data.images import read_image
-from handpose.data.index.collector import Annotation, Collector, Hand, as_array
+from handpose.data.index.collector import (
+    BOXED_BY_JOINTS,
+    Annotation,
+    Collector,
+    Hand,
+    as_array,
+)
 from handpose.data.index.label_tables import SUFFIXES, RowFormat, table_rows
 from handpose.data.indexed import IndexedDataset
 from handpose.data.subsets import number_of
@@ -46,7 +52,6 @@ ROW_FORMAT = RowFormat(
     keys=(*_TEXTS, "uv", "xyz", "K", "box"),
 )
 _OWN_VAL = "hands in a validation split of their own"
-_BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
 
 
 class Manifest(IndexedDataset):
@@ -82,10 +87,6 @@ class Manifest(IndexedDataset):
         has_own = self.index.counts.get(_OWN_VAL, 0) > 0
         return super()._choose(None if has_own else val_fraction)
 
-    @property
-    def crops_by_labels(self) -> bool:
-        return super().crops_by_labels or self.index.counts.get(_BOXED_BY_JOINTS, 0) > 0
-
     def read(self, collector: Collector) -> None:
         if not (self.root / self.file).exists():
             collector.problem(self.file, "missing: the list of hands", fatal=True)
@@ -110,7 +111,7 @@ def _add(collector: Collector, name: str, row: dict[str, Any], places: Counter[s
     if split == "val":
         collector.counts[_OWN_VAL] += 1
     if row.get("box") is None:
-        collector.counts[_BOXED_BY_JOINTS] += 1
+        collector.counts[BOXED_BY_JOINTS] += 1
     collector.add_hand(
         Hand(
             image=image,

@@ -1,0 +1,1 @@
+"""Export predictions as COCO keypoints, for correction in an annotation tool."""
