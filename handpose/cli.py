@@ -14,6 +14,7 @@ from handpose.invocation import enter
 # {application: what it does}; handpose.<package>.command has its main(arguments).
 APPLICATIONS = {
     "train": "pre-train, fine-tune, evaluate and report",
+    "detect": "find the hands in images, videos or of a camera",
     "predict": "predict the hand in images, a video or a camera",
     "evaluate": "evaluate a finished run, on its dataset or another",
     "doctor": "check the data that a run would use",

@@ -40,14 +40,13 @@ class HandLandmarker:
         num_hands: most hands found in an image.
 
     Raises:
-        ValueError: the file is not such a model.
-        ImportError: mediapipe is not installed.
+        ValueError: the file is not such a model, or mediapipe is not installed.
     """
 
     def __init__(self, path: Path, *, min_score: float, num_hands: int) -> None:
         check_model_file(path)
         if importlib.util.find_spec("mediapipe") is None:
-            raise ImportError(MISSING)
+            raise ValueError(MISSING)
         with harmless_lines_dropped():
             self._landmarker = _open(path, min_score, num_hands)
         self._is_quiet = threading.Event()  # the lines of the first hand are through

@@ -150,5 +150,5 @@ def test_without_mediapipe_the_extra_is_named(
 ) -> None:
     path = _bundle(tmp_path / "x.task", {PALM: TFLITE, LANDMARKS: TFLITE})
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "handpose\[detect\]"'):
+    with pytest.raises(ValueError, match=r'pip install "handpose\[detect\]"'):
         load_detector(str(path))
