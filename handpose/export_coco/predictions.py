@@ -31,39 +31,44 @@ def find_predictions(path: Path, *, apart_from: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES]
-    found = [file for file in found if file.resolve() != apart_from.resolve()]
-    if not found:
+    outputs = {file for file in found if file.name.endswith(".coco.json")}  # of predict
+    outputs |= {file for file in found if file.resolve() == apart_from.resolve()}
+    if not set(found) - outputs:
         raise ValueError(f"{path}: no predictions in this folder ({', '.join(SUFFIXES)})")
-    return found
+    return [file for file in found if file not in outputs]
 
 
 def read_predictions(files: list[Path]) -> list[ImageHands]:
     """Read the hands of each image or frame, in the order of the files.
 
     Args:
-        files: .json with one record, or .jsonl with one for each line.
+        files: .json with one hand or a list of hands, or .jsonl with one for each line. Several may
+            have the same hands.
 
     Raises:
         ValueError: names every file, or line, that is no prediction, with the reason.
     """
-    images: dict[str, ImageHands] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    hands: dict[str, dict[int, CocoHand]] = {}
     problems: list[str] = []
-    for file in files:
-        for name, text in _texts(file, problems):
-            try:
-                image = _image(json.loads(text))
-                before = images.get(image.name, image._replace(hands=()))
-                if (before.width, before.height) != (image.width, image.height):
-                    raise ValueError(f"{image.name} has another size than before")
-                images[image.name] = before._replace(hands=(*before.hands, *image.hands))
-            except KeyError as error:
-                problems.append(f"{name}: no prediction of a hand: the key {error} is missing")
-            except (TypeError, ValueError, RecursionError) as error:
-                problems.append(f"{name}: no prediction of a hand: {error}")
+    for name, record in (pair for file in files for pair in _records(file, problems)):
+        try:
+            image = frame_name(str(record["source"]), record.get("frame"))
+            size, hand = (int(record["width"]), int(record["height"])), _hand(record)
+            if sizes.setdefault(image, size) != size:
+                raise ValueError(f"{image} has another size than before")
+            hands.setdefault(image, {}).setdefault(int(record.get("hand", 0)), hand)
+        except KeyError as error:
+            problems.append(f"{name}: no prediction of a hand: the key {error} is missing")
+        except (TypeError, ValueError) as error:
+            problems.append(f"{name}: no prediction of a hand: {error}")
     if problems:
         more = len(problems) - _SHOWN
         raise ValueError("\n".join(problems[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])))
-    return list(images.values())
+    return [
+        ImageHands(image, *sizes[image], [own for _, own in sorted(numbered.items())])
+        for image, numbered in hands.items()
+    ]
 
 
 def frame_name(source: str, frame: int | None) -> str:
@@ -78,35 +83,35 @@ def frame_name(source: str, frame: int | None) -> str:
     return f"{Path(source.replace(':', '-')).stem}_{frame:06d}.jpg"
 
 
-def _texts(file: Path, problems: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each record's text and its name in a problem."""
+def _records(file: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each record and its name in a problem."""
     try:
         text = regular(file, most=LARGEST_TABLE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{file}: cannot be read as text ({error})")
         return
-    if file.suffix != ".jsonl":
-        yield str(file), text
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield f"{file}#{number}", line
-
-
-def _image(record: Any) -> ImageHands:
-    """Return the hands of a record: its own, or the list that it has."""
-    if not isinstance(record, dict):
-        raise ValueError("it is not a JSON object")
-    hands = record.get("hands", [record])
-    name = frame_name(str(record["source"]), record.get("frame"))
-    size = int(record["width"]), int(record["height"])
-    return ImageHands(name, *size, tuple(map(_hand, hands)))
+    texts = {str(file): text}
+    if file.suffix == ".jsonl":
+        lines = enumerate(text.splitlines(), start=1)
+        texts = {f"{file}#{number}": line for number, line in lines if line.strip()}
+    for name, one in texts.items():
+        try:
+            content = json.loads(one)
+        except (ValueError, RecursionError) as error:
+            problems.append(f"{name}: no prediction of a hand: {error}")
+            continue
+        for record in content if isinstance(content, list) else [content]:
+            if isinstance(record, dict):
+                yield name, record
+            else:
+                problems.append(f"{name}: no prediction of a hand: it is not a JSON object")
 
 
 def _hand(record: dict[str, Any]) -> CocoHand:
     if record["side"] not in ("left", "right"):
         raise ValueError(f"side is {record['side']!r}, not left or right")
-    score, joint_scores = record.get("confidence"), record.get("joint_confidence")
+    sure, joint_scores = record.get("confidence"), record.get("joint_confidence")
+    score = record.get("score") if sure is None else sure  # of the model, else of the detector
     uv, box = as_array(record["uv_px"], NUM_JOINTS, 2), as_array(record["box_px"], 3)
     if not (np.isfinite(uv).all() and np.isfinite(box).all()):
         raise ValueError("a number is not finite")

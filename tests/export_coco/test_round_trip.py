@@ -15,7 +15,9 @@ from layouts_coco import SIDE, pair
 from handpose.data.sources.coco import Coco
 from handpose.export_coco.command import main
 from handpose.export_coco.predictions import frame_name
-from handpose.predict.hand import Hand, to_json
+from handpose.media.images import Frame
+from handpose.predict.hand import Hand
+from handpose.predict.output_records import record
 
 
 def predicted(number: int) -> Hand:
@@ -33,14 +35,19 @@ def predicted(number: int) -> Hand:
     )
 
 
+def as_record(number: int, source: str, *, frame: int | None = None, hand: int = 0) -> dict:
+    """The JSON of that prediction."""
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    return record(Frame(source, frame, image), predicted(number), hand)
+
+
 def write_predictions(folder: Path, images: Path, count: int = 12) -> None:
     """As `handpose predict RUN IMAGES --to FOLDER` writes them."""
     (folder / "day1").mkdir(parents=True)
     for number in range(count):
         name = f"day1/{number}.png"
         save_picture(images / name, pair(1400, number).image)
-        record = to_json(predicted(number), name, size=(SIDE, SIDE), frame=None)
-        (folder / name).with_suffix(".json").write_text(record)
+        (folder / name).with_suffix(".json").write_text(json.dumps(as_record(number, name)))
         (folder / name).with_suffix(".jpg").write_bytes(b"a drawing")
 
 
@@ -117,27 +124,27 @@ def test_labels_are_in_px_of_the_image_as_shown(
 
 def test_frames_of_a_video_and_several_hands_of_an_image(tmp_path: Path, export: Callable) -> None:
     (tmp_path / "p").mkdir()
-    lines = [to_json(predicted(k), "clip.mp4", size=(SIDE, SIDE), frame=k // 2) for k in range(6)]
-    (tmp_path / "p/clip.jsonl").write_text("\n".join(lines))
-    with_hands = {"source": "a.jpg", "frame": None, "width": SIDE, "height": SIDE}
-    scores = {"confidence": 0.5, "joint_confidence": [0.25] * 21}
-    own = [json.loads(line) | scores for line in lines[:2]]
-    (tmp_path / "p/a.json").write_text(json.dumps(with_hands | {"hands": own}))
-    (tmp_path / "p/b.json").write_text(json.dumps(with_hands | {"source": "b.jpg", "hands": []}))
+    lines = [as_record(k, "clip.mp4", frame=k // 2, hand=k % 2) for k in range(6)]
+    (tmp_path / "p/clip.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    scores = {"score": 0.75, "confidence": 0.5, "joint_confidence": [0.25] * 21}
+    own = [as_record(0, "a.jpg") | scores, as_record(1, "a.jpg", hand=1) | {"score": 0.75}]
+    (tmp_path / "p/a.json").write_text(json.dumps(own))
+    (tmp_path / "p/a.coco.json").write_text("{}")  # of predict --format coco
+    (tmp_path / "p/predictions.jsonl").write_text("\n".join(map(json.dumps, own)))
     export(tmp_path / "p", "--to", tmp_path / "p/labels.json")
     export(tmp_path / "p", "--to", tmp_path / "p/labels.json")  # its own output is no input
     content = json.loads((tmp_path / "p/labels.json").read_text())
     names = [image["file_name"] for image in content["images"]]
-    assert names == ["a.jpg", "b.jpg", *(f"clip_{n:06d}.jpg" for n in range(3))]
-    assert [a["image_id"] for a in content["annotations"]] == [1, 1, 3, 3, 4, 4, 5, 5]
-    assert content["annotations"][0]["score"] == 0.5
+    assert names == ["a.jpg", *(f"clip_{n:06d}.jpg" for n in range(3))]
+    assert [a["image_id"] for a in content["annotations"]] == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert [a.get("score") for a in content["annotations"][:3]] == [0.5, 0.75, None]
     assert content["annotations"][0]["keypoint_scores"] == [0.25] * 21
     assert frame_name("camera:0", 3) == "camera-0_000003.jpg"
 
 
 BROKEN = {
     "a.json": ("{", "Expecting property name"),
-    "b.json": ("[]", "it is not a JSON object"),
+    "b.json": ("[3]", "it is not a JSON object"),
     "c.json": ('{"categories": []}', "the key 'source' is missing"),
     "d.jsonl": ('\n{"source": "x"}', "the key 'width' is missing"),
 }
