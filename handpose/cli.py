@@ -15,6 +15,7 @@ from handpose.invocation import enter
 APPLICATIONS = {
     "train": "pre-train, fine-tune, evaluate and report",
     "detect": "find the hands in images, videos or of a camera",
+    "collect": "collect hands from images and videos as training data",
     "predict": "predict the hand in images, a video or a camera",
     "evaluate": "evaluate a finished run, on its dataset or another",
     "doctor": "check the data that a run would use",

@@ -48,12 +48,13 @@ def track(items: Iterable[T], *, what: str, total: int | None) -> Generator[T, N
         for done, item in enumerate(items, 1):
             yield item
             now = time.monotonic()
+            left = None if total is None else max(0.0, (now - start) * (total / done - 1))
+            eta = "" if left is None else f", ETA {clock(left)}"
             if shown is not None and task is not None:
                 rate = f", {done / (now - start):.1f}/s" if now > start else ""
-                shown.update(task, completed=done, text=f"{done:,}{of_total}{rate}")
+                shown.update(task, completed=done, text=f"{done:,}{of_total}{rate}{eta}")
             if now - last >= SECONDS:
                 last, line = now, f"{what}: {done:,}{of_total}, elapsed {clock(now - start)}"
-                eta = "" if total is None else f", ETA {clock((now - start) * (total / done - 1))}"
                 tell(line + eta, is_in_bars=True)
 
 

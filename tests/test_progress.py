@@ -60,7 +60,7 @@ def test_on_a_terminal_a_bar_takes_the_place_of_the_lines(
     assert "rendering hands: 3 of 3, " in caplog.text  # in the file
     assert "rendering hands: 3" not in shown
     assert "3 of 3, " in shown
-    assert "/s" in shown
+    assert "/s, ETA 0:00:" in shown
     assert shown.count("an epoch is done") == 3
     assert "afterwards" in terminal.getvalue()
 

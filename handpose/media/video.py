@@ -100,7 +100,7 @@ def _frames(
             continue
         if every > 0:
             due = max(due + every, time + every - slack)
-        yield Frame(name, number, _upright(decoded), time)
+        yield Frame(name, number, upright(decoded), time)
 
 
 def _decoded(
@@ -128,7 +128,8 @@ def _decoded(
                 yield frame
 
 
-def _upright(frame: VideoFrame) -> np.ndarray:
+def upright(frame: VideoFrame) -> np.ndarray:
+    """Returns a decoded frame as (H, W, 3) uint8 RGB, turned as its metadata says."""
     image = frame.to_ndarray(format="rgb24", threads=1)  # more than one are slower
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

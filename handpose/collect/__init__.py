@@ -1,0 +1,1 @@
+"""Collects hands from images and videos as training data, by a detector."""
