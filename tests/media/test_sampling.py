@@ -114,7 +114,7 @@ def test_a_cut_and_an_overwritten_video_give_what_is_left(tmp_path: Path) -> Non
     middle = len(content) // 2
     (tmp_path / "cut.mkv").write_bytes(content[:middle])
     cut = [frame.time for frame in read(tmp_path / "cut.mkv", "0.5")[0]]
-    assert cut == whole[: len(cut)]
+    assert cut[:-1] == whole[: len(cut) - 1], "the last interval may have lost its key frame"
     assert 0.3 * len(whole) < len(cut) < 0.7 * len(whole)
     content[middle : middle + 2000] = np.random.default_rng(0).bytes(2000)
     (tmp_path / "bad.mkv").write_bytes(content)
