@@ -122,6 +122,8 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
                 f"{found.root or 'the folder of INPUT'}"
             )
     hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
+    if arguments.min_confidence is not None and (reason := hand_pose.no_confidence()):
+        raise ValueError(f"--min-confidence: {reason}")
     if not is_many:
         find = by_first_pass(hand_pose, given)
     style = Style(read["format"], not arguments.no_images, is_many, arguments.min_confidence)

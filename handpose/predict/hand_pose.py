@@ -146,6 +146,12 @@ class HandPose:
         flat = iter(self.predict(repeated, [one for own in hands for one in own]))
         return [list(islice(flat, len(own))) for own in hands]
 
+    def no_confidence(self) -> str | None:
+        """Returns why the model gives no confidence, or None if it does."""
+        blank = np.zeros((self.crop.image_size, self.crop.image_size, 3), np.uint8)
+        (hand,) = self.predict([blank])
+        return hand.confidence_note if hand.confidence is None else None
+
     def find_boxes(self, images: Sequence[np.ndarray], given: Sequence[Given]) -> list[Given]:
         """Fills in missing boxes by a first pass over the centre square of their images.
 

@@ -51,7 +51,7 @@ class _Track:
     def __init__(self, number: int, smoothing: tuple[float, float] | None) -> None:
         self.number = number
         self.smoothing = smoothing
-        self.last_frame = -1
+        self.last_frame = -2  # not the one before frame 0
         self.place: Place = (np.zeros(3), None)
         self._filters: dict[str, OneEuroFilter] = {}
         self._unit = 1.0  # px
