@@ -15,7 +15,7 @@ import pytest
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii
 from reading import Reader, rows
 
-from handpose.skeleton import INTERHAND_ORDER
+from handpose.skeleton import INTERHAND_ORDER, by_finger
 
 WRITERS: dict[str, Callable[..., Any]] = {
     "manifest": write_manifest,
@@ -24,6 +24,7 @@ WRITERS: dict[str, Callable[..., Any]] = {
     "mpii": lambda root: write_mpii(root, train=12),
 }
 INTERHAND = "annotations/{}/InterHand2.6M_{}_{}.json"
+RING_FIRST = by_finger(0, 1, 3, 2, 4)  # the middle and the ring finger swapped
 TIP_FIRST = np.argsort(INTERHAND_ORDER)  # ours -> theirs
 
 
@@ -127,6 +128,10 @@ def flip(*signs: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda points: points * signs[: points.shape[-1]]
 
 
+def flipped_depth(points: np.ndarray) -> np.ndarray:
+    return np.concatenate((points[:, :2], 2 * points[0, 2] - points[:, 2:]), axis=1)
+
+
 def swap_row(_: int, row: dict[str, Any]) -> None:
     row["side"] = "left" if row["side"] == "right" else "right"
 
@@ -134,6 +139,7 @@ def swap_row(_: int, row: dict[str, Any]) -> None:
 ORDER = r"InterHand2\.6M's \(each finger from the tip to the palm, wrist last\)\. Reorder them"
 MILLIMETRES = r"xyz is in millimetres, it seems: the bones are \d{3,4} times .* Divide xyz by 1000"
 CENTIMETRES = "xyz is in centimetres, it seems: .* Divide xyz by 100"
+SWAPPED = "the middle and the ring finger swapped"
 SIDES = "left and right are swapped, it seems"
 # source, the mistake, the file and the reason that are named.
 WHOLE: dict[str, tuple[str, Callable[[Path], None], str]] = {
@@ -163,7 +169,23 @@ WHOLE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "order, InterHand": (
         "interhand",
         interhand(as_ours, "joint_3d"),
-        r"data\.json: the bones fit another order of the joints better",
+        r"data\.json: .* in \d+% of the hands: another order of the joints fits better",
+    ),
+    "fingers": (
+        "manifest",
+        each_pose(lambda p: p[list(RING_FIRST)]),
+        rf"labels\.jsonl: .* in 100% of the hands: .*{SWAPPED}",
+    ),
+    "fingers, MPII": (
+        "mpii",
+        mpii(lambda p: p[list(RING_FIRST)]),
+        rf"manual_train: .* in \d+% of the hands: .*{SWAPPED}",
+    ),
+    "depth": ("manifest", each_row("xyz", flipped_depth), r"labels\.jsonl: .*z is flipped about"),
+    "larger image, MPII": (
+        "mpii",
+        mpii(lambda p: p * [3, 3, 1]),
+        "manual_train: .* of the hands have most joints outside of their image",
     ),
     "side": ("manifest", lambda root: rows(root, swap_row), rf"labels\.jsonl: .*{SIDES}"),
     "side, InterHand": (

@@ -77,7 +77,7 @@ def _add_image(
         for is_left, uv in hands.uv.items()
     }
     if frame % 3 == 2:
-        boxes["left"] = None  # type: ignore[assignment]
+        boxes["left" if hands.second else "right"] = None  # type: ignore[assignment]
     data["images"].append(image)
     data["annotations"].append(
         {

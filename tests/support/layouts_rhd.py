@@ -24,7 +24,7 @@ def write_rhd(root: Path, *, train: int = 4, test: int = 2) -> None:
             hands = two_hands(first + 2 * number, SIDE, SIDE)
             save_picture(folder / official / "color" / f"{number:05d}.png", hands.image)
             save_picture(folder / official / "mask" / f"{number:05d}.png", _mask(hands))
-            labels[number] = _labels(hands, is_left_hidden=number % 3 == 2)
+            labels[number] = _labels(hands, is_hidden=number % 3 == 2)
         if labels:
             write_pickle(folder / official / f"anno_{official}.pickle", labels)
 
@@ -34,13 +34,13 @@ def write_pickle(path: Path, content: Any) -> None:
     path.write_bytes(pickle.dumps(content, protocol=2))
 
 
-def _labels(hands: TwoHands, *, is_left_hidden: bool) -> dict[str, np.ndarray]:
+def _labels(hands: TwoHands, *, is_hidden: bool) -> dict[str, np.ndarray]:
     xyz, uv_vis = np.empty((42, 3)), np.ones((42, 3))
     for is_left in (True, False):
         own = (0 if is_left else 21) + np.array(JOINT_ORDERS["rhd"])
         xyz[own], uv_vis[own, :2] = hands.xyz[is_left], hands.uv[is_left]
-    if is_left_hidden:
-        uv_vis[:15, 2] = 0
+    if is_hidden:
+        uv_vis[(0 if hands.second else 21) + np.arange(15), 2] = 0
     return {"xyz": xyz, "uv_vis": uv_vis, "K": hands.K}
 
 

@@ -17,6 +17,7 @@ class TwoHands(NamedTuple):
     K: np.ndarray  # (3, 3), the same for each image of a size
     xyz: dict[bool, np.ndarray]  # (21, 3) metres
     uv: dict[bool, np.ndarray]  # (21, 2) px
+    second: bool  # `is_left` of the second seed's hand: True, but for a mirrored world
 
 
 def two_hands(seed: int, width: int, height: int) -> TwoHands:
@@ -41,7 +42,7 @@ def two_hands(seed: int, width: int, height: int) -> TwoHands:
         )[:, half]
         xyz[hand.is_left] = hand.xyz @ turn.T
         uv[hand.is_left] = project(K, xyz[hand.is_left])
-    return TwoHands(image, K, xyz, uv)
+    return TwoHands(image, K, xyz, uv, hands[1].is_left)
 
 
 @cache

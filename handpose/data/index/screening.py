@@ -10,9 +10,9 @@ import numpy as np
 
 from handpose.data.images import is_turned
 from handpose.data.index.collector import Collector
-from handpose.data.label_checks.hands import blocks, read_hands
+from handpose.data.label_checks.hands import Hands, blocks, read_hands
 from handpose.data.label_checks.per_hand import find_faults
-from handpose.data.label_checks.per_source import judge
+from handpose.data.label_checks.per_source import Verdict, judge, judge_in_images
 from handpose.distributed.processes import num_cores
 from handpose.progress import track
 
@@ -84,6 +84,19 @@ def is_plausible(collector: Collector, good: np.ndarray) -> bool:
     Args:
         good: (N,) bool, hands without a problem so far.
     """
+    return _holds(judge, collector, good)
+
+
+def is_in_images(collector: Collector, good: np.ndarray) -> bool:
+    """Check that a source's hands are in their images, which were read; a fault is fatal.
+
+    Args:
+        good: (N,) bool, hands without a problem so far.
+    """
+    return _holds(judge_in_images, collector, good)
+
+
+def _holds(judge: Callable[[Hands], Verdict], collector: Collector, good: np.ndarray) -> bool:
     rows = np.flatnonzero(good)
     places = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLED)).astype(int)
     verdict = judge(read_hands(collector.columns, rows[places]))

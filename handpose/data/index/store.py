@@ -16,7 +16,12 @@ from handpose.data.cache import ArrayFolder, ensure_built, find_corruption, writ
 from handpose.data.index.collector import Collector
 from handpose.data.index.columns import open_columns
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines
-from handpose.data.index.screening import faulty_hands, is_plausible, unreadable_images
+from handpose.data.index.screening import (
+    faulty_hands,
+    is_in_images,
+    is_plausible,
+    unreadable_images,
+)
 
 _log = logging.getLogger(__name__)
 _SUMMARY = "summary.json"
@@ -129,6 +134,8 @@ def _build(source: Source, folder: Path, fingerprint: str) -> None:
             raise _nothing_usable(source.root, collector)
         bad_images = unreadable_images(source.root, collector, source.read_image)
         bad |= np.isin(columns.read("image"), bad_images)
+        if not is_in_images(collector, ~bad):
+            raise _nothing_usable(source.root, collector)
         bad |= faulty_hands(collector, ~bad)
         if collector.fatal or bad.all():
             raise _nothing_usable(source.root, collector)

@@ -18,6 +18,9 @@ _BLOCK = 1 << 12  # hands at a time
 ADULT = 1e-3 * np.array(
     [33, 44, 33, 27, 91, 40, 24, 21, 90, 44, 28, 22, 85, 40, 26, 22, 80, 31, 19, 19]
 )
+KNUCKLES = (1, 5, 9, 13, 17)  # the first joints of thumb, index, middle, ring and little finger
+# An adult's distances in metres between any two of them, in the order of `combinations`.
+ADULT_PALM = 1e-3 * np.array([66, 71, 73, 75, 21, 40, 58, 20, 39, 20])
 _PARENTS, _CHILDREN = np.array(BONES).T
 
 
@@ -96,12 +99,15 @@ def plain(number: float) -> str:
     return np.format_float_positional(number, precision=3, fractional=False, trim="-")
 
 
-def palm_bend(hands: Hands) -> np.ndarray:
+def palm_bend(hands: Hands, *, is_metric: bool = True) -> np.ndarray:
     """Return (B,) how far thumb and fingers bend towards the palm of the stated side.
 
     The mean sine of the four fingers' middle joints, which bend one way only, plus the thumb's
     distance from the plane of the palm over the palm's length. It is 0.1 to 1.8 for synthetic
-    hands, and negative for the other side. NaN without a camera or one of these joints.
+    hands, and negative for the other side. NaN without one of these joints.
+
+    Args:
+        is_metric: NaN without a camera; else px with a relative depth in the same unit count too.
     """
     xyz = hands.xyz
     wrist, index, little = (xyz[:, joint] for joint in (0, 5, 17))
@@ -112,7 +118,8 @@ def palm_bend(hands: Hands) -> np.ndarray:
     palm = np.maximum(np.linalg.norm(xyz[:, 9] - wrist, axis=-1), 1e-9)
     thumb = ((xyz[:, 3] - wrist) * normal).sum(axis=-1) / palm
     bend = np.nansum(sines, axis=1) / 4 + thumb
-    return np.where(hands.is_left, -bend, bend) + 0 * hands.K[:, 0, 0]
+    bend = np.where(hands.is_left, -bend, bend)
+    return bend + 0 * hands.K[:, 0, 0] if is_metric else bend
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -4,59 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handpose.data.label_checks.hands import (
-    Hands,
-    has_camera,
-    median,
-    palm_bend,
-    plain,
-    projection_errors,
-    relative_bones,
-    sizes,
-)
-from handpose.data.label_checks.per_hand import (
-    ADVICE_UNLABELLED,
-    MAX_PROJECTION_ERROR,
-    PLAUSIBLE_SIZE,
-    placeholders,
-)
-from handpose.geometry.camera import project
-from handpose.skeleton import JOINT_ORDERS, NUM_JOINTS, by_finger
+from handpose.data.label_checks.cameras import find_camera_fault
+from handpose.data.label_checks.hands import Hands, has_camera, median, plain, sizes
+from handpose.data.label_checks.image_fit import find_image_fault, find_image_warning
+from handpose.data.label_checks.joint_order import OURS, find_order
+from handpose.data.label_checks.per_hand import ADVICE_UNLABELLED, PLAUSIBLE_SIZE, placeholders
+from handpose.data.label_checks.sides import find_relative_depth_warning, find_side_fault
 
 USUAL_SIZE = (0.5, 1.4)  # times an adult's hand, the median of a source
 _NORMALISED = 2.0  # px: no image is so small
-_EXPLAINED = 0.1  # of the px between uv and the projection that a cause leaves
-_MIRRORED = -0.3  # median `palm_bend`: it is higher for flat hands with noise
-_UNITS = {"millimetres": 1000, "centimetres": 100}
+_UNITS = {"millimetres": 1000, "centimetres": 100, "inches": 39.37}
 _LIKE_A_UNIT = (0.5, 1.6)  # times an adult's hand, once the unit is undone
-
-_OURS = "wrist, then thumb, index, middle, ring, little finger, each from the palm to the tip"
-_LEAST_2D = 10  # hands: a few may be foreshortened alike
-_LEAST_JOINTS = 15  # labelled
-_MARGIN = 0.1  # mean |log ratio| by which another order must fit better
-# Another order's misfit over ours, below which ours cannot be right. Real hands of the right order
-# are at 2 and above, single ones seen in 2D at 0.5.
-_CERTAIN_3D, _CERTAIN_2D = 0.5, 0.35
-
-
-_ORDERS = {
-    "InterHand2.6M's (each finger from the tip to the palm, wrist last)": JOINT_ORDERS["interhand"],
-    "MANO's and HO-3D's (three joints a finger from the index finger on, tips last)": (
-        JOINT_ORDERS["mano"]
-    ),
-    "RHD's (wrist, each finger from the tip to the palm)": JOINT_ORDERS["rhd"],
-    "wrist, fingers from little to thumb": by_finger(*range(4, -1, -1)),
-    "wrist, fingers from little to thumb, each from the tip to the palm": by_finger(
-        *range(4, -1, -1), from_tip=True
-    ),
-    "wrist, index finger to little finger, thumb last": by_finger(1, 2, 3, 4, 0),
-    "wrist, all knuckles, then all joints of each further level": (
-        0,
-        *(1 + 5 * joint + finger for finger in range(5) for joint in range(4)),
-    ),
-    "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": JOINT_ORDERS["bighand"],
-}
-_NAMES = {order: name for name, order in JOINT_ORDERS.items()}
 
 
 class Verdict(NamedTuple):
@@ -67,28 +25,31 @@ class Verdict(NamedTuple):
     order: str | None = None  # name in `JOINT_ORDERS` of an order that fits better
 
 
-class Misfit(NamedTuple):
-    """A joint order that fits better than ours."""
-
-    order: str
-    is_certain: bool  # ours cannot be right; else it is unusual
-
-
 def judge(hands: Hands) -> Verdict:
     """Judge a source by a sample of its hands, without images."""
     if len(hands.row) == 0:
         return Verdict(None, None)
-    faults = (check(hands) for check in (_unit_2d, _unlabelled, _frame, _unit_3d, _camera))
+    checks = (_unit_2d, _unlabelled, _frame, _unit_3d, find_camera_fault)
+    faults = (check(hands) for check in checks)
     fault = next((fault for fault in faults if fault), None)
     if fault is not None:
         return Verdict(fault, None)
     if misfit := find_order(hands.uv, hands.xyz):
-        text = f"the bones fit another order of the joints better: {misfit.order}"
+        text = f"{misfit.sign}: another order of the joints fits better: {misfit.order}"
         if misfit.is_certain:
-            order = _NAMES.get(_ORDERS[misfit.order])
-            return Verdict(f"{text}. Reorder them to ours: {_OURS}", None, order)
-        return Verdict(None, f"{text}. Ours is {_OURS}; look at the crops that the doctor draws")
-    return Verdict(_side(hands), _unusual_size(hands))
+            return Verdict(f"{text}. Reorder them to ours: {OURS}", None, misfit.name)
+        return Verdict(None, f"{text}. Ours is {OURS}; look at the crops that the doctor draws")
+    return Verdict(
+        find_side_fault(hands), _unusual_size(hands) or find_relative_depth_warning(hands)
+    )
+
+
+def judge_in_images(hands: Hands) -> Verdict:
+    """Judge a source by a sample of its hands and the sizes of their images."""
+    if len(hands.row) == 0:
+        return Verdict(None, None)
+    fault = find_image_fault(hands)
+    return Verdict(fault, None if fault else find_image_warning(hands))
 
 
 def _unit_2d(hands: Hands) -> str | None:
@@ -127,42 +88,10 @@ def _unit_3d(hands: Hands) -> str | None:
     if np.isnan(size) or low <= size <= high:
         return None
     text = f"the bones are {plain(size)} times as long as an adult's in metres"
-    for unit, factor in _UNITS.items():
-        if _LIKE_A_UNIT[0] <= size / factor <= _LIKE_A_UNIT[1]:
-            return f"xyz is in {unit}, it seems: {text}. Divide xyz by {factor}"
+    unit, factor = min(_UNITS.items(), key=lambda item: abs(np.log(size / item[1])))
+    if _LIKE_A_UNIT[0] <= size / factor <= _LIKE_A_UNIT[1]:
+        return f"xyz is in {unit}, it seems: {text}. Divide xyz by {factor}"
     return f"xyz is not in metres: {text}. Give metres in the camera frame"
-
-
-def _camera(hands: Hands) -> str | None:
-    error = projection_errors(hands)
-    known = np.isfinite(error).any(axis=1)
-    errors = np.nan_to_num(error).max(axis=1)[known]
-    if len(errors) == 0 or (errors > MAX_PROJECTION_ERROR).mean() <= 0.5:
-        return None
-    text = f"K and xyz project {np.median(errors):.0f} px away from uv, most hands"
-    uv, seen = hands.uv[known], project(hands.K[known], hands.xyz[known])
-    scale = float(np.nansum(seen * uv) / np.nansum(uv * uv))
-    flipped = project(hands.K[known], hands.xyz[known] * [1, -1, 1])
-    causes = {
-        "u and v are swapped, it seems. Write u, to the right, first": (seen, uv[..., ::-1]),
-        "y points up, it seems. Negate y": (flipped, uv),
-        f"K is of an image {plain(scale)} times as large as that of uv, it seems. "
-        f"Multiply K's first two rows by {plain(1 / scale)}": (seen, scale * uv),
-    }
-    for cause, (one, other) in causes.items():
-        left = np.linalg.norm(one - other, axis=2)
-        if np.nanquantile(left, 0.9) < _EXPLAINED * np.median(errors):
-            return f"{text}: {cause}"
-    return f"{text}. Are the units metres and px, and the frame the camera's?"
-
-
-def _side(hands: Hands) -> str | None:
-    if not median(palm_bend(hands)) < _MIRRORED:
-        return None
-    return (
-        "most hands bend their fingers backwards: left and right are swapped, it seems, or an axis "
-        "of xyz is flipped. Swap the sides, or give x right, y down, z forward"
-    )
 
 
 def _unusual_size(hands: Hands) -> str | None:
@@ -170,33 +99,3 @@ def _unusual_size(hands: Hands) -> str | None:
     if np.isnan(size) or low <= size <= high:
         return None
     return f"the bones are {size:.2g} times as long as an adult's; make sure that xyz is in metres"
-
-
-def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
-    """Find a joint order that fits the labels better than ours, or None.
-
-    Compares bone lengths in 3D if available, else in 2D, where the median evens out
-    foreshortening.
-
-    Args:
-        uv: (B, J, 2) px.
-        xyz: (B, J, 3) metres.
-    """
-    in_3d, in_2d = (
-        points[np.isfinite(points[..., 0]).sum(axis=1) >= _LEAST_JOINTS] for points in (xyz, uv)
-    )
-    points = in_3d if len(in_3d) else in_2d
-    if len(points) < (1 if len(in_3d) else _LEAST_2D):
-        return None
-    own = _misfit(points, range(NUM_JOINTS))
-    misfits = {name: _misfit(points, order) for name, order in _ORDERS.items()}
-    best = min(misfits, key=lambda name: misfits[name])
-    if own - misfits[best] < _MARGIN:
-        return None
-    return Misfit(best, misfits[best] < own * (_CERTAIN_3D if len(in_3d) else _CERTAIN_2D))
-
-
-def _misfit(points: np.ndarray, order: tuple[int, ...] | range) -> float:
-    """Return the mean over bones of |log(length / an adult's)|, at equal hand size."""
-    bones = relative_bones(points[:, list(order)])
-    return float(np.nanmean(np.abs(median(bones - median(bones)[:, None], axis=0))))

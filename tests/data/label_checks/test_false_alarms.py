@@ -6,7 +6,7 @@ from natural_hands import flat, natural_hands
 
 from handpose.data.label_checks.hands import Hands
 from handpose.data.label_checks.per_hand import find_faults
-from handpose.data.label_checks.per_source import Verdict, judge
+from handpose.data.label_checks.per_source import Verdict, judge, judge_in_images
 
 NOTHING = Verdict(None, None)
 MANY = 1500
@@ -45,6 +45,7 @@ def test_no_hand_is_refused(kind: str) -> None:
     hands = KINDS[kind]()
     assert find_faults(hands) == []
     assert judge(hands) == NOTHING
+    assert judge_in_images(hands) == NOTHING
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9, 10, 20])
@@ -54,4 +55,13 @@ def test_no_small_source_is_refused(count: int, make: object) -> None:
     rng = np.random.default_rng(count)
     for _ in range(100):
         some = rng.choice(MANY, count, replace=False)
-        assert judge(Hands(*(column[some] for column in everything))) == NOTHING
+        hands = Hands(*(column[some] for column in everything))
+        assert judge(hands) == judge_in_images(hands) == NOTHING
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_annotator_s_habits_are_not_refused(seed: int) -> None:
+    """Each joint of all hands is 6 px off in its own direction, of hands of about 80 px."""
+    hands = flat(natural_hands(MANY))
+    odd = np.random.default_rng(seed).normal(0, 6, (1, 21, 2))
+    assert judge(hands._replace(uv=hands.uv + odd)).fault is None

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pytest
 from natural_hands import flat, natural_hands, reordered
 
-from handpose.data.label_checks.hands import ADULT, Hands
+from handpose.data.label_checks.hands import ADULT, ADULT_PALM, Hands
+from handpose.data.label_checks.joint_order import find_order
 from handpose.data.label_checks.per_hand import find_faults
-from handpose.data.label_checks.per_source import find_order, judge
+from handpose.data.label_checks.per_source import judge
 from handpose.data.synthetic.anatomy import MEAN_BASES, MEAN_LENGTHS
 from handpose.skeleton import BONES, INTERHAND_ORDER, MANO_ORDER
 
@@ -75,7 +77,11 @@ SOURCES: dict[str, tuple[Callable[[Hands], Hands], str]] = {
     "y up": (mapped([1, -1, 1]), "y points up, it seems. Negate y"),
     "v, u": (with_uv(lambda uv: uv[..., ::-1]), "u and v are swapped, it seems"),
     "another image": (with_uv(lambda uv: uv / 2), "an image 2 times .* first two rows by 0.5"),
-    "another camera": (with_uv(lambda uv: uv + 40), "57 px away from uv, most hands. Are the unit"),
+    "another camera": (with_uv(lambda uv: uv + 40), "57 px away from uv.* before it was cropped"),
+    "noise": (
+        with_uv(lambda uv: uv + np.random.default_rng(0).normal(0, 30, uv.shape)),
+        "px away from uv, most hands. Are the units metres",
+    ),
     "InterHand2.6M": (lambda hands: reordered(hands, INTERHAND_ORDER), "InterHand2.6M's"),
     "MANO": (lambda hands: reordered(hands, MANO_ORDER), "MANO's and HO-3D's"),
     "RHD": (lambda hands: reordered(hands, RHD), "RHD's"),
@@ -96,11 +102,13 @@ def test_a_source_is_refused_with_the_likely_cause(mistake: str, count: int, han
 
 
 def test_the_adult_is_that_of_the_renders() -> None:
-    """Two lists of one length for each bone: they may not drift apart."""
+    """Two lists of the same lengths: they may not drift apart."""
     reach = np.linalg.norm(MEAN_BASES, axis=1)
     made = np.concatenate((reach[:, None], MEAN_LENGTHS), axis=1).ravel()
     assert len(made) == len(BONES)
     assert pytest.approx(made, abs=1e-3) == ADULT
+    apart = [np.linalg.norm(one - other) for one, other in combinations(MEAN_BASES, 2)]
+    assert pytest.approx(apart, abs=1e-3) == ADULT_PALM
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])
@@ -121,13 +129,14 @@ def test_an_order_is_named_from_a_few_hands(count: int) -> None:
 
 
 def test_a_warning_where_2d_bones_fit_another_order_somewhat_better(hands: Hands) -> None:
-    """Hardly any other order is as near to ours as the fingers' from little to thumb."""
     order = (0, *(17 - 4 * finger + joint for finger in range(5) for joint in range(4)))
-    odd = np.random.default_rng(0).normal(0, 4, (1, 21, 2))  # px: an annotator's own habits
+    odd = np.random.default_rng(0).normal(0, 6, (1, 21, 2))  # px: an annotator's own habits
     shaky = flat(hands)._replace(uv=hands.uv + odd)
     verdict = judge(reordered(shaky, order))
     assert verdict.fault is None
-    assert "another order of the joints better: wrist, fingers from little" in str(verdict.warning)
+    assert "of the hands: another order of the joints fits better: " in str(verdict.warning)
+    right = judge(shaky)
+    assert (right.fault, right.warning) == (None, None)
 
 
 def test_unusual_sizes_are_a_warning() -> None:
