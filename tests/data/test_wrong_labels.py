@@ -185,7 +185,7 @@ WHOLE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "larger image, MPII": (
         "mpii",
         mpii(lambda p: p * [3, 3, 1]),
-        "manual_train: .* of the hands have most joints outside of their image",
+        r"of the hands have most joints outside of their image: .* about [23]\.?\d? times as large",
     ),
     "side": ("manifest", lambda root: rows(root, swap_row), rf"labels\.jsonl: .*{SIDES}"),
     "side, InterHand": (

@@ -70,7 +70,8 @@ def _causes(uv: np.ndarray, xyz: np.ndarray, K: np.ndarray) -> Iterator[tuple[np
     )
     yield (
         _px(project(K, _with_flipped_depth(xyz)), uv),
-        "z is flipped about the wrist, it seems: it must grow away from the camera. Negate it",
+        "z is flipped about the wrist, it seems: it must grow away from the camera. Negate "
+        "z - z_wrist",
     )
     yield from _shifted_causes(uv, xyz, K)
 

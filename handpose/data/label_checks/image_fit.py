@@ -62,11 +62,14 @@ def _share_inside(hands: Hands, uv: np.ndarray, is_boxed: bool) -> float:
     else:
         inside = ((uv >= -0.5) & (uv <= hands.size[:, None] - 0.5)).all(axis=2)
         known = np.isfinite(hands.size).all(axis=1)
-    share = inside.sum(axis=1) / np.isfinite(uv[..., 0]).sum(axis=1)
+    share = inside.sum(axis=1) / np.maximum(np.isfinite(uv[..., 0]).sum(axis=1), 1)
     return float((share >= _INSIDE)[known].mean()) if known.any() else 1.0
 
 
 def _find_cause(hands: Hands) -> str:
+    # Boxes that hold the wrong joints are wrong alike, and say nothing.
+    if _share_inside(hands, hands.uv, True) >= _MOST:
+        hands = hands._replace(box=np.full_like(hands.box, np.nan))
     for uv, cause in _causes(hands):
         if all(_share_inside(hands, uv, is_boxed) >= _EXPLAINED for is_boxed in (False, True)):
             return cause
@@ -88,7 +91,7 @@ def _causes(hands: Hands) -> Iterator[tuple[np.ndarray, str]]:
     scale = _relative_size(hands)
     yield (
         hands.uv / scale,
-        f"uv is in px of an image about {scale:.2g} times as large, it seems. Divide it by that",
+        f"uv is in px of an image about {scale:.2g} times as large, it seems. Scale it to them",
     )
 
 

@@ -25,7 +25,8 @@ def find_side_fault(hands: Hands) -> str | None:
         if has_flipped_depth(hands):
             return (
                 "most hands bend their fingers backwards, and uv fits depths of the other sign: z "
-                "is flipped about the wrist, it seems. It must grow away from the camera"
+                "is flipped about the wrist, it seems. It must grow away from the camera. Negate "
+                "z - z_wrist"
             )
         return (
             "most hands bend their fingers backwards: left and right are swapped, it seems, or an "
