@@ -91,7 +91,8 @@ def _causes(hands: Hands) -> Iterator[tuple[np.ndarray, str]]:
     scale = _relative_size(hands)
     yield (
         hands.uv / scale,
-        f"uv is in px of an image about {scale:.2g} times as large, it seems. Scale it to them",
+        f"uv is in px of an image about {scale:.2g} times as large, it seems. "
+        "Scale it to the image",
     )
 
 
