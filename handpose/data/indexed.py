@@ -112,9 +112,13 @@ class IndexedDataset(HandDataset):
                 is_fatal=False,
             )
 
+    def official_splits(self) -> np.ndarray:
+        """Return (N,) the place in `SPLITS` of each hand of the index."""
+        return np.asarray(self._arrays["split"])
+
     def _choose(self, val_fraction: float | None) -> np.ndarray:
         """Return the rows (N,) of this split."""
-        split = np.asarray(self._arrays["split"])
+        split = self.official_splits()
         if val_fraction is None or self.split == "test":
             return np.flatnonzero(split == SPLITS.index(self.split))
         self.is_cut = True

@@ -12,6 +12,8 @@ LANDMARKS = {
     "mpii": "hand_labels/x",
     "interhand": "annotations/val/InterHand2.6M_val_data.json",
     "youtube": "youtube_train.json",
+    "dexycb": "calibration/intrinsics/x",
+    "ho3d": "evaluation.txt",
     "manifest": "labels.csv",
 }
 

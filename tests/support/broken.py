@@ -10,12 +10,16 @@ import numpy as np
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
 from layouts_assemblyhands import write_assemblyhands
 from layouts_coco import write_coco
+from layouts_dexycb import write_dexycb
+from layouts_ho3d import write_ho3d
 from layouts_rhd import write_rhd
 
 from handpose.data.indexed import IndexedDataset
 from handpose.data.sources.assemblyhands import AssemblyHands
 from handpose.data.sources.coco import Coco
+from handpose.data.sources.dexycb import DexYcb
 from handpose.data.sources.freihand import FreiHand
+from handpose.data.sources.ho3d import Ho3d
 from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
@@ -29,6 +33,8 @@ SOURCES: dict[str, tuple[Callable, type[IndexedDataset], dict[str, Any]]] = {
     "youtube": (write_youtube, YouTube3D, {"joint_regressor": None}),
     "assemblyhands": (write_assemblyhands, AssemblyHands, {"val_fraction": 0.3}),
     "rhd": (write_rhd, RenderedHands, {"val_fraction": 0.3}),
+    "dexycb": (write_dexycb, DexYcb, {"setup": "s1"}),
+    "ho3d": (write_ho3d, Ho3d, {"val_fraction": 0.3}),
     "manifest": (write_manifest, Manifest, {"file": "labels.jsonl", "val_fraction": 0.2}),
     "coco": (write_coco, Coco, {"test_file": "test.json", "val_fraction": 0.2}),
 }

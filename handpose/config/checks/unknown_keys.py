@@ -22,7 +22,7 @@ _CHOICES: dict[str, dict[str, str]] = {
     "dataset": dict.fromkeys(("interhand2.6m", "interhand26m"), "interhand")
     | dict.fromkeys(("panoptic", "cmu"), "mpii")
     | dict.fromkeys(("images", "imagefolder", "unlabelled"), "folder")
-    | dict.fromkeys(("dexycb", "ho3d", "h2o", "arctic"), _NO_READER)
+    | dict.fromkeys(("h2o", "arctic"), _NO_READER)
     | dict.fromkeys(("cvat", "roboflow", "onehand10k", "wholebody", "cocowholebody"), "coco"),
     "head": dict.fromkeys(("linear", "mlp"), "regression"),
     "optimizer": dict.fromkeys(("sgd", "lamb", "rmsprop"), _OF_TORCH),

@@ -1,8 +1,7 @@
 """Checks of images, labels and boxes of a source."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,15 +9,12 @@ import numpy as np
 
 from handpose.data.images import is_turned
 from handpose.data.index.collector import Collector
+from handpose.data.index.threads import read_in_order
 from handpose.data.label_checks.hands import Hands, blocks, read_hands
 from handpose.data.label_checks.per_hand import find_faults
 from handpose.data.label_checks.per_source import Verdict, judge, judge_in_images
-from handpose.distributed.processes import num_cores
-from handpose.progress import track
 
 _SAMPLED = 4096  # hands to judge a source by, evenly over all
-_CHUNK = 512  # images handed to the threads at a time
-_LEAST_FOR_PROGRESS = 2000  # images
 
 ReadImage = Callable[[Path], np.ndarray]
 _Stated = tuple[str, tuple[int, int]]  # path, (width, height) that the source states
@@ -59,12 +55,12 @@ def _read_all(root: Path, collector: Collector, read: ReadImage) -> Iterator[_Lo
     """Read every image, on all cores, in order."""
     stated = zip(collector.stated_sizes[::2], collector.stated_sizes[1::2], strict=True)
     images: Iterator[_Stated] = zip(collector.images, stated, strict=True)
-    if (total := len(collector.images)) >= _LEAST_FOR_PROGRESS:
-        images = iter(track(images, what=f"checking the images of {root}", total=total))
-    with ThreadPoolExecutor(num_cores()) as threads:
-        # A pool's map would take all images at once.
-        while chunk := list(islice(images, _CHUNK)):
-            yield from threads.map(lambda image: _look(read, root, *image), chunk)
+    return read_in_order(
+        lambda image: _look(read, root, *image),
+        images,
+        what=f"checking the images of {root}",
+        total=len(collector.images),
+    )
 
 
 def _look(read: ReadImage, root: Path, name: str, stated: tuple[int, int]) -> _Look:
