@@ -109,7 +109,7 @@ MISTAKES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "x flipped": (lambda joints: joints * [-1, 1, 1], "fingers backwards"),
     "our order": (
         lambda joints: to_ours(joints) * [1, -1, -1],
-        "the joints|order of the joints|order",
+        "MANO's conversion, applied to joints that were in our order already",
     ),
     "millimetres": (lambda joints: 1000 * joints, "xyz is in millimetres"),
 }
