@@ -14,10 +14,12 @@ import pytest
 import torch
 from attacks import evil_array, evil_checkpoint, evil_old_checkpoint, evil_pickle, harmless
 from layouts import write_freihand, write_interhand, write_manifest, write_mpii, write_youtube
+from layouts_assemblyhands import write_assemblyhands
 
 from handpose.data.cache import ArrayFolder
 from handpose.data.images import read_image
 from handpose.data.positives.joint_files import read_predictions
+from handpose.data.sources.assemblyhands import AssemblyHands
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.manifest import Manifest
@@ -111,6 +113,7 @@ SOURCES: dict[str, tuple[Callable[..., Any], type, dict[str, Any], str]] = {
     "freihand": (write_freihand, FreiHand, {"val_fraction": 0.25, "box_side": 0.7}, "*_xyz.json"),
     "interhand": (write_interhand, InterHand, {"annotations": "all"}, "*/train/*data.json"),
     "mpii": (write_mpii, MpiiHands, {"val_fraction": 0.2}, "*_train/*.json"),
+    "assemblyhands": (write_assemblyhands, AssemblyHands, {}, "train/*_data_v1-1.json"),
     "youtube": (write_youtube, YouTube3D, {"joint_regressor": None}, "youtube_train.json"),
     "manifest": (write_manifest, Manifest, {"file": "labels.jsonl"}, "labels.jsonl"),
 }

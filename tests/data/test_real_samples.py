@@ -39,6 +39,7 @@ def test_it_loads_from_its_own_layout(name: str, opened: Callable) -> None:
     dataset = opened(name)
     assert len(dataset) == SOURCES[name][2]
     assert dataset.index.problems == []
+    assert dataset.index.warnings == []
     sides = {dataset[i].side for i in range(len(dataset))}
     assert sides == ({"right"} if name == "freihand" else {"left", "right"})
 

@@ -216,5 +216,25 @@ def test_a_source_is_refused_with_the_likely_cause(
     assert refusal.count("\n") == 1, "counts of what is no fault would look like more faults"
 
 
+@pytest.mark.parametrize(
+    ("split", "change", "words"),
+    [
+        ("test", swap_halves, SIDES),
+        ("val", as_ours, "another order of the joints fits better"),
+    ],
+)
+def test_one_split_of_three_is_refused_by_its_own_file(
+    split: str, change: Callable[[Any], Any], words: str, reader: Reader, tmp_path: Path
+) -> None:
+    """A split is a file of its own, so its labels may have been made otherwise."""
+    write_interhand(tmp_path / "interhand", frames=6)
+    for what in ("joint_3d", "data") if change is swap_halves else ("joint_3d",):
+        path = tmp_path / "interhand" / INTERHAND.format(split, split, what)
+        content = json.loads(path.read_text())
+        (swap_sides if what == "data" else change)(content)
+        path.write_text(json.dumps(content))
+    assert re.search(rf"{split}_data\.json: .*{words}", reader.refusal("interhand"))
+
+
 def _cut(name: str) -> list[str]:
     return [] if name == "interhand" else ["dataset.val_fraction=0.2"]

@@ -93,18 +93,28 @@ def is_in_images(collector: Collector, good: np.ndarray) -> bool:
 
 
 def _holds(judge: Callable[[Hands], Verdict], collector: Collector, good: np.ndarray) -> bool:
+    """Judge the hands of each split, whose files may have been made otherwise, then all hands."""
     rows = np.flatnonzero(good)
-    places = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLED)).astype(int)
-    verdict = judge(read_hands(collector.columns, rows[places]))
-    if verdict.fault is not None:
-        record = collector.records[collector.columns.read("annotation")[rows[0]]]
-        file, _, place = record.partition("#")
-        has_key = collector.order_key and verdict.order
-        advice = f"; or set {collector.order_key}={verdict.order}" if has_key else ""
-        name = file if place else str(Path(file).parent)
-        collector.problem(name, verdict.fault + advice, fatal=True)
-    collector.warnings += [verdict.warning] if verdict.warning else []
-    return verdict.fault is None
+    splits = collector.columns.read("split")[rows]
+    parts = [rows[splits == split] for split in np.unique(splits)]
+    for part in (*(parts if len(parts) > 1 else ()), rows):
+        places = np.linspace(0, len(part) - 1, min(len(part), _SAMPLED)).astype(int)
+        verdict = judge(read_hands(collector.columns, part[places]))
+        if verdict.fault is not None:
+            _refuse(collector, verdict, int(part[0]))
+            return False
+        collector.warnings += [verdict.warning] if verdict.warning and part is rows else []
+    return True
+
+
+def _refuse(collector: Collector, verdict: Verdict, row: int) -> None:
+    """Note a fatal problem of the file that has a hand."""
+    record = collector.records[collector.columns.read("annotation")[row]]
+    file, _, place = record.partition("#")
+    has_key = collector.order_key and verdict.order
+    advice = f"; or set {collector.order_key}={verdict.order}" if has_key else ""
+    name = file if place else str(Path(file).parent)
+    collector.problem(name, f"{verdict.fault}{advice}", fatal=True)
 
 
 def faulty_hands(collector: Collector, good: np.ndarray) -> np.ndarray:

@@ -36,6 +36,22 @@ def test_equal_to_the_standard_reader(
     assert list(records(path, depth=0)) == [((), content)]
 
 
+@pytest.mark.parametrize("block", [1, 5, 1 << 20])
+def test_below_one_key_of_the_top_level(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others may be less deep."""
+    monkeypatch.setattr(json_stream, "_BLOCK", block)
+    content = {"info": "1.1", "a": {"x": {"y": [1, 2]}}, "date": 2023, "n": None, "l": [1]}
+    path = _file(tmp_path, json.dumps(content))
+    assert list(records(path, depth=3, below="a")) == [(("a", "x", "y"), [1, 2])]
+    assert list(records(path, depth=4, below="a")) == [(("a", "x", "y", i), i + 1) for i in (0, 1)]
+    with pytest.raises(JsonError, match="there is no 'b' in it"):
+        list(records(path, depth=3, below="b"))
+    with pytest.raises(JsonError, match="there is no 'b' in it"):
+        list(records(_file(tmp_path, "[]"), depth=3, below="b"))
+
+
 def test_not_a_number_is_left_to_the_reader_of_the_record(tmp_path: Path) -> None:
     (first, second) = (value for _, value in records(_file(tmp_path, "[NaN, -Infinity]"), depth=1))
     assert math.isnan(first)
