@@ -15,8 +15,9 @@ from handpose.detect.base import Detection, Detector
 from handpose.geometry import affine as maps
 from handpose.records import Side
 
-# Side of a part over the image's longer side. Neighbours overlap by at least half.
-_PART = 2 / 3
+# Side of a part: at most this share of the image's longer side, and no more than the shorter side
+# unless that is very short. Neighbours overlap by at least half.
+_PART, _LEAST_PART = 2 / 3, 1 / 4
 # Side of a second look's crop over that of the box. MediaPipe's palm detector knows a hand best at
 # a third of the image: closer, it misses more; and what it takes for a hand by mistake, it does not
 # find again.
@@ -106,7 +107,8 @@ def first_views(image: np.ndarray) -> Iterator[View]:
     """
     height, width = image.shape[:2]
     yield View(image, np.eye(2, 3))
-    side = round(_PART * max(height, width))
+    shorter, longer = sorted((height, width))
+    side = round(min(_PART * longer, max(shorter, _LEAST_PART * longer)))
     for top, left in product(_starts(height, side), _starts(width, side)):
         part = np.ascontiguousarray(image[top : top + side, left : left + side])
         yield View(part, np.array([[1.0, 0, -left], [0, 1, -top]]))

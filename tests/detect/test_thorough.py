@@ -68,7 +68,8 @@ def test_first_views_are_parts_that_cover_the_image(shape: tuple[int, int]) -> N
 def test_a_hand_half_a_part_wide_lies_whole_in_some_part() -> None:
     image = np.zeros((720, 1280, 3), np.uint8)
     views = list(first_views(image))[1:]
-    half = round(2 / 3 * 1280) // 4
+    half = 720 // 4
+    assert {view.image.shape[:2] for view in views} == {(720, 720)}
     for u, v in [(half, half), (640, 360), (1280 - half, 720 - half), (430, 230), (900, 500)]:
         corners = np.array([[u - half, v - half], [u + half - 1, v + half - 1]])
         inside = [maps.apply(view.affine, corners) for view in views]
