@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --d
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup train test test-slow lint docs clean
+.PHONY: setup train test test-slow test-detector lint docs clean
 
 setup: $(SETUP)
 
@@ -28,6 +28,10 @@ test: setup
 test-slow: setup
 	$(PYTEST) -m "slow and not serial" $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m serial $(ARGS)
+
+# The tests that need the extra detect and a model in HANDPOSE_HAND_LANDMARKER.
+test-detector: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $$(grep -rl hand_landmarker tests --include='test_*.py') $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

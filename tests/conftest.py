@@ -1,5 +1,6 @@
 """Shared fixtures: a random sample, settings of augmentation, and a quiet environment."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,17 @@ def real_samples() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real samples in {folder} (set HANDPOSE_REAL_SAMPLES)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def hand_landmarker() -> Path:
+    """The model file of MediaPipe's HandLandmarker, with mediapipe installed."""
+    if importlib.util.find_spec("mediapipe") is None:
+        pytest.skip('mediapipe is not installed (pip install "handpose[detect]")')
+    name = os.environ.get("HANDPOSE_HAND_LANDMARKER")
+    if not name:
+        pytest.skip("HANDPOSE_HAND_LANDMARKER does not name a hand_landmarker.task")
+    return Path(name)
 
 
 @pytest.fixture(autouse=True)

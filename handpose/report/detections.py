@@ -53,8 +53,9 @@ def _write(drawing: np.ndarray, text: str, corner: np.ndarray) -> None:
     """Writes above the upper left corner of a box, or within it at the image's border."""
     scale = cv2.getFontScaleFromHeight(_FONT, _TEXT_HEIGHT, 1)
     above = corner[1] - 6
-    v = above if above >= _TEXT_HEIGHT else corner[1] + _TEXT_HEIGHT + 6
-    place = round(max(float(corner[0]), 2.0)), round(float(v))
+    v = above if above >= _TEXT_HEIGHT else max(corner[1], 0) + _TEXT_HEIGHT + 6
+    u = corner[0] if above >= _TEXT_HEIGHT else corner[0] + 6
+    place = round(max(float(u), 6.0)), round(float(v))
     cv2.putText(drawing, text, place, _FONT, scale, _DARK, 4, cv2.LINE_AA)
     cv2.putText(drawing, text, place, _FONT, scale, _WHITE, 1, cv2.LINE_AA)
 

@@ -12,6 +12,7 @@ import pytest
 from handpose.data.base import joint_box
 from handpose.data.images import read_image
 from handpose.data.sources.freihand import FreiHand
+from handpose.data.synthetic.render import render_hand
 from handpose.detect.loading import load_detector
 from handpose.detect.mediapipe import HandLandmarker
 from handpose.detect.model_file import LANDMARKS, PALM
@@ -44,6 +45,17 @@ def test_landmarks_are_ours_in_order_side_and_frame(
     assert found >= 6
 
 
+def test_rendered_hands_are_found(landmarker: HandLandmarker) -> None:
+    found = sides = 0
+    for seed in range(12):
+        hand = render_hand(np.random.default_rng(seed), size=128, orientation="frontal")
+        for one in landmarker(hand.image)[:1]:
+            error = np.linalg.norm(one.uv - hand.uv, axis=1).mean() / joint_box(hand.uv)[2]
+            found, sides = found + (error < 0.1), sides + (one.side == hand.side)
+    assert found >= 10
+    assert sides >= 10
+
+
 def test_a_mirrored_hand_has_the_other_side(
     frames: list[np.ndarray], landmarker: HandLandmarker
 ) -> None:
@@ -73,13 +85,13 @@ def test_threads_get_what_one_thread_gets(
         assert all(np.array_equal(a.uv, b.uv) for a, b in zip(one, other, strict=True))
 
 
-def test_its_own_messages_do_not_reach_the_user(model: Path, real_samples: Path) -> None:
+def test_its_own_messages_do_not_reach_the_user(hand_landmarker: Path, real_samples: Path) -> None:
     image = next((real_samples / "freihand").rglob("*.jpg"))
     code = (
         "import os, sys; from pathlib import Path\n"
         "from handpose.data.images import read_image\n"
         "from handpose.detect.loading import load_detector\n"
-        f"detect, closed = load_detector({str(model)!r}), load_detector({str(model)!r})\n"
+        f"detect, closed = (load_detector({str(hand_landmarker)!r}) for _ in range(2))\n"
         "os.write(2, b'one\\n'); closed.close(); closed.close()\n"
         f"print(len(detect(read_image(Path({str(image)!r})))))\n"
         "print('two', file=sys.stderr)\n"
@@ -139,7 +151,9 @@ def test_a_compressed_corrupt_or_special_file_is_refused(tmp_path: Path) -> None
         load_detector(str(tmp_path / "d.task"))
 
 
-def test_networks_that_mediapipe_cannot_read_are_an_error(model: Path, tmp_path: Path) -> None:
+def test_networks_that_mediapipe_cannot_read_are_an_error(
+    hand_landmarker: Path, tmp_path: Path
+) -> None:
     path = _bundle(tmp_path / "x.task", {PALM: TFLITE * 99, LANDMARKS: TFLITE * 99})
     with pytest.raises(ValueError, match=r"x\.task: MediaPipe cannot read it"):
         load_detector(str(path))

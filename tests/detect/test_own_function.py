@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
 
+from handpose.data.synthetic.render import render_hand
 from handpose.detect.base import Detection
 from handpose.detect.loading import load_detector
 
@@ -104,3 +106,22 @@ def test_a_tuple_of_the_four_is_a_hand(own: str, monkeypatch: pytest.MonkeyPatch
 def test_a_number_out_of_range_is_refused(own: str, wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         load_detector(f"{own}:middle", **wrong)
+
+
+def test_the_guide_s_detector_finds_a_rendered_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = documents.files(documents.ROOT / "docs" / "guide" / "wild_video.md")
+    (tmp_path / "own_hands.py").write_text(shown["own_hands.py"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "own_hands", raising=False)
+    detect = load_detector("own_hands:find")
+    near = 0
+    for seed in range(12):
+        hand = render_hand(np.random.default_rng(seed), size=128, orientation="frontal")
+        distances = [np.linalg.norm(one.box[:2] - hand.box[:2]) for one in detect(hand.image)]
+        near += min(distances, default=np.inf) < 0.3 * hand.box[2]
+    monkeypatch.delitem(sys.modules, "own_hands")
+    assert near >= 4
+    assert detect(IMAGE) == []

@@ -1,12 +1,16 @@
 """Several looks: every hand is covered, mapped back exactly, and kept if it is found again."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from many_hands import many_hands
 
 from handpose.data.base import joint_box
 from handpose.data.images import read_image
 from handpose.detect.base import Detection
 from handpose.detect.loading import load_detector
+from handpose.detect.mediapipe import HandLandmarker
 from handpose.detect.thorough import (
     ThoroughDetector,
     View,
@@ -144,12 +148,29 @@ def test_views_keep_the_type_that_detectors_take() -> None:
 
 
 def test_it_finds_both_hands_of_an_image_where_one_look_misses_one(
-    model, real_samples, landmarker
+    hand_landmarker: Path, real_samples: Path, landmarker: HandLandmarker
 ) -> None:
     image = read_image(next(real_samples.rglob("005880453_01_l.jpg")))
     assert len(landmarker(image)) == 1
-    with_care = load_detector(str(model), thorough=True)
+    with_care = load_detector(str(hand_landmarker), thorough=True)
     found = with_care(image)
     assert {one.side for one in found} == {"left", "right"}
     assert min(one.score for one in found) > 0.5
     with_care.close()
+
+
+def test_it_finds_more_of_several_rendered_hands(
+    hand_landmarker: Path, landmarker: HandLandmarker
+) -> None:
+    looks_again = load_detector(str(hand_landmarker), thorough=True)
+    found = {"once": 0, "thorough": 0}
+    for seed in range(4):
+        scene = many_hands(3, seed=seed)
+        for name, detect in (("once", landmarker), ("thorough", looks_again)):
+            for one in detect(scene.image):
+                errors = [np.linalg.norm(one.uv - uv, axis=1).mean() for uv in scene.uv]
+                nearest = int(np.argmin(errors))
+                if errors[nearest] < 0.15 * joint_box(scene.uv[nearest])[2]:
+                    found[name] += one.side == scene.sides[nearest]
+    assert found["thorough"] > found["once"]
+    assert found["thorough"] >= 8
