@@ -12,6 +12,7 @@ from handpose.invocation import typed
 
 _MAX_CUT = 0.5  # largest share of the training groups for validation
 _MAX_SHOWN = 5  # bad files with a line each
+_WITH_SERVER = ("freihand", "ho3d")  # whose evaluation server takes a submission
 
 
 class Advice(NamedTuple):
@@ -148,7 +149,7 @@ def _on_joints(source: SourceFacts) -> Iterator[Advice]:
     if source.settings.get("joint_regressor", "") is None:
         text = f"no joints without {source.key}.joint_regressor, so it only serves pre-training"
         yield Advice(False, f"{source.name}: {text}; set it to MANO's, 16 x 778, as .npy.")
-    elif test and test.labelled_2d + test.labelled_3d == 0:
+    elif test and test.labelled_2d == 0:
         yield _on_unlabelled_test(source)
     labelled = any(facts.labelled_2d for facts in source.splits)
     if labelled and not any(facts.cameras for facts in source.splits):
@@ -157,7 +158,7 @@ def _on_joints(source: SourceFacts) -> Iterator[Advice]:
 
 
 def _on_unlabelled_test(source: SourceFacts) -> Advice:
-    if source.name != "freihand":
+    if source.name not in _WITH_SERVER:
         return Advice(False, f"{source.name}: the test hands have no joints, so no test errors.")
     text = "no evaluation_xyz.json, so no test errors. Make a submission of a finished run instead:"
     command = shlex.join([*typed("evaluate"), "RUN", "--submission", "pred.zip"])

@@ -31,10 +31,11 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
         "joints of the first pass; both results are reported (default: 1)")  # fmt: skip
     add("--to", type=path_argument, metavar="DIR", 
         help="output folder (default: RUN/evaluations)")  # fmt: skip
-    add("--submission", type=path_argument, metavar="ZIP", help="write the submission file "
-        "of FreiHAND from the last pass; its vertices are zeros: no mesh is predicted")  # fmt: skip
+    add("--submission", type=path_argument, metavar="ZIP", help="write the submission file of "
+        "FreiHAND or HO-3D from the last pass; its vertices are zeros: no mesh is "
+        "predicted")  # fmt: skip
     add("--any-length", action="store_true", help="allow a submission with another number of "
-        "images than FreiHAND's 3,960")  # fmt: skip
+        "images than the official one")  # fmt: skip
     return parser.parse_intermixed_args(argv)
 
 

@@ -13,10 +13,14 @@ from torch import Tensor
 from handpose.data.base import joint_box
 from handpose.evaluation import pose_errors
 from handpose.evaluation.evaluation import Evaluation
-from handpose.skeleton import ROOT
+from handpose.skeleton import BONES, ROOT
 
 _IN_3D = "labelled in 3D, and a camera"
 _BONE_IN_3D = f"its root and reference bone {_IN_3D}"
+_ROOT_IN_3D = f"its root and another joint {_IN_3D}"
+_STARTS, _ENDS = (list(ends) for ends in zip(*BONES, strict=True))
+_MIDDLE_MCP = 9
+_LEAST = 1e-9  # mm, of a hand collapsed to a point
 
 
 class JointErrors(NamedTuple):
@@ -73,8 +77,13 @@ def root_depth_granted(e: Evaluation) -> JointErrors:
     """
     at_true_depth = e.xyz * (e.true_root_depth / e.root_depth.clamp(min=1.0))[:, None, None]
     errors = pose_errors.joint_errors(at_true_depth, e.true_xyz)
+    return _both_sides(JointErrors(errors, _beside_root(e), _ROOT_IN_3D), e.is_left)
+
+
+def _beside_root(e: Evaluation) -> Tensor:
+    """(N, J) joints of hands with a root and another joint: a root alone, aligned, is no error."""
     valid = e.xyz_valid & e.xyz_valid[:, [ROOT]]
-    return _both_sides(JointErrors(errors, valid, f"its root {_IN_3D}"), e.is_left)
+    return valid & (valid.sum(1, keepdim=True) > 1)
 
 
 def _both_sides(errors: JointErrors, is_left: Tensor) -> JointErrors:
@@ -88,6 +97,61 @@ def in_camera(e: Evaluation) -> JointErrors:
     errors = pose_errors.joint_errors(e.camera_xyz, e.true_camera_xyz)
     needs = f"joints {_IN_3D}, and a known length of its scale bone"
     return JointErrors(errors, e.xyz_valid & e.scale_valid[:, None], needs)
+
+
+def at_root_depth(e: Evaluation) -> Tensor:
+    """Returns the hands (N, J, 3) mm in the camera frame, sized to have the true root depth."""
+    own = e.camera_xyz[:, ROOT, 2].clamp(min=1.0)
+    return e.camera_xyz * (e.true_root_depth / own)[:, None, None]
+
+
+def in_camera_at_root_depth(e: Evaluation) -> JointErrors:
+    """In the camera frame. Granted: the true root depth, which fixes the size."""
+    errors = pose_errors.joint_errors(at_root_depth(e), e.true_camera_xyz)
+    return JointErrors(errors, _beside_root(e), _ROOT_IN_3D)
+
+
+def middle_bone_granted(e: Evaluation) -> JointErrors:
+    """Root-relative, as HO-3D's `align_sc_tr`. Granted: the length of wrist to middle MCP."""
+    predicted, true = (xyz - xyz[:, [ROOT]] for xyz in (e.camera_xyz, e.true_camera_xyz))
+    own, granted = (xyz[:, _MIDDLE_MCP].norm(dim=-1) for xyz in (predicted, true))
+    scaled = predicted * (granted / torch.where(own > 0, own, 1.0))[:, None, None]
+    valid = e.xyz_valid & e.xyz_valid[:, [ROOT]] & e.xyz_valid[:, [_MIDDLE_MCP]]
+    needs = f"its wrist and middle MCP {_IN_3D}"
+    return JointErrors(pose_errors.joint_errors(scaled, true), valid, needs)
+
+
+def in_camera_of_training_size(e: Evaluation) -> JointErrors:
+    """In the camera frame, nothing granted: sized as the mean training hand."""
+    errors = pose_errors.joint_errors(_of_training_size(e), e.true_camera_xyz)
+    return _if_there_is_a_size(e, JointErrors(errors, e.xyz_valid, f"joints {_IN_3D}"))
+
+
+def root_relative_of_training_size(e: Evaluation) -> JointErrors:
+    """Root-relative, nothing granted: sized as the mean training hand."""
+    xyz = _of_training_size(e)
+    errors = pose_errors.joint_errors(xyz - xyz[:, [ROOT]], e.true_xyz)
+    return _if_there_is_a_size(e, JointErrors(errors, _beside_root(e), _ROOT_IN_3D))
+
+
+def _of_training_size(e: Evaluation) -> Tensor:
+    """(N, J, 3) mm in the camera frame, the bones as long in all as the mean training hand's."""
+    if not len(e.mean_pose):
+        return e.camera_xyz
+    wanted = _length(e.mean_pose) / _length(e.camera_xyz).clamp(min=_LEAST)
+    return e.camera_xyz * wanted[:, None, None]
+
+
+def _length(xyz: Tensor) -> Tensor:
+    """(...,) the length of all bones of hands (..., J, 3)."""
+    return (xyz[..., _ENDS, :] - xyz[..., _STARTS, :]).norm(dim=-1).sum(-1)
+
+
+def _if_there_is_a_size(e: Evaluation, errors: JointErrors) -> JointErrors:
+    if len(e.mean_pose):
+        return errors
+    needs = "a size: no labelled training hand is complete in 3D"
+    return JointErrors(errors.values, torch.zeros_like(errors.valid), needs)
 
 
 def root_depth(e: Evaluation) -> JointErrors:

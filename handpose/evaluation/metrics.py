@@ -12,6 +12,12 @@ explorer and W&B read it from there.
   the mean over the 42 joints of both hands. It grants the true depth of the root, at which the
   predicted 2.5D pose is back-projected (`root_depth_granted`). Our variant grants the true length
   of the reference bone (`bone_granted`).
+- DexYCB (Chao et al., CVPR 2021, and its `hpe_eval.py`): absolute, root-relative and aligned, with
+  FreiHAND's EPE, AUC and alignment, so the aligned number is `pa_with_reflection`. Nothing is
+  granted: a hand gets the mean size of the training hands (`training_size`).
+- HO-3D (Hampali et al., CVPR 2020, and its `eval.py`): the same absolute and aligned numbers, where
+  the wrist is given (`root_depth_granted`), and one with the wrists aligned and the length from
+  wrist to middle MCP granted (`middle_bone_granted`).
 - MPII/CMU hands: PCK in 2D, relative to the side of the box around the labelled joints, since
   these labels have no head size.
 - YouTube 3D Hands: labelled in px with a relative depth, without a camera. Compared in px after
@@ -125,6 +131,66 @@ METRICS = (
         "Area under the share of joints within 0 to 50 mm, nothing aligned; 1 is best.",
         better="higher",
         errors=joint_errors.in_camera,
+        reduce=pose_errors.auc,
+    ),
+    Metric(
+        "epe3d_camera_training_size_mm",
+        "3D error in the camera frame, nothing granted",
+        "Absolute. Each hand has the size (length of all bones) of the mean training hand, at the "
+        "depth where it is seen so large. DexYCB’s absolute number.",
+        errors=joint_errors.in_camera_of_training_size,
+    ),
+    Metric(
+        "auc_camera_training_size_50mm",
+        "AUC of PCK in the camera frame, nothing granted",
+        "Area under the share of joints within 0 to 50 mm of the same hands; 1 is best.",
+        better="higher",
+        errors=joint_errors.in_camera_of_training_size,
+        reduce=pose_errors.auc,
+    ),
+    Metric(
+        "epe3d_root_relative_training_size_mm",
+        "Root-relative 3D error, nothing granted",
+        "The wrists are aligned; the size is again that of the mean training hand. DexYCB’s "
+        "root-relative number.",
+        errors=joint_errors.root_relative_of_training_size,
+    ),
+    Metric(
+        "auc_root_relative_training_size_50mm",
+        "AUC of PCK, root-relative, nothing granted",
+        "Area under the share of joints within 0 to 50 mm of the same hands; 1 is best.",
+        better="higher",
+        errors=joint_errors.root_relative_of_training_size,
+        reduce=pose_errors.auc,
+    ),
+    Metric(
+        "epe3d_camera_root_depth_granted_mm",
+        "3D error in the camera frame at the true root depth",
+        "Granted: the depth of the wrist, which fixes the size. HO-3D’s mean joint error, of the "
+        "submission file.",
+        errors=joint_errors.in_camera_at_root_depth,
+    ),
+    Metric(
+        "auc_camera_root_depth_granted_50mm",
+        "AUC of PCK in the camera frame at the true root depth",
+        "Area under the share of joints within 0 to 50 mm of the same hands; 1 is best.",
+        better="higher",
+        errors=joint_errors.in_camera_at_root_depth,
+        reduce=pose_errors.auc,
+    ),
+    Metric(
+        "epe3d_root_relative_middle_bone_granted_mm",
+        "3D error, HO-3D’s scale-translation alignment",
+        "The wrists are aligned. Granted: the true length from wrist to middle MCP, whatever the "
+        "reference bone.",
+        errors=joint_errors.middle_bone_granted,
+    ),
+    Metric(
+        "auc_root_relative_middle_bone_granted_50mm",
+        "AUC of PCK, HO-3D’s scale-translation alignment",
+        "Area under the share of joints within 0 to 50 mm after the same alignment; 1 is best.",
+        better="higher",
+        errors=joint_errors.middle_bone_granted,
         reduce=pose_errors.auc,
     ),
     Metric(

@@ -59,7 +59,7 @@ def evaluate_finished(
         cfg: configuration of the evaluation (see `handpose.config.stored`).
         run_dir: run directory, only read.
         passes: 1, or 2 to evaluate again on crops about the joints that the first pass predicted.
-        submission: FreiHAND submission file to write from the last pass; None for no file.
+        submission: file for a dataset's server to write from the last pass; None for no file.
         any_length: whether that file may differ in length from the official one.
 
     Returns:
@@ -81,7 +81,7 @@ def evaluate_finished(
             again = second_pass(dataset, evaluations[0])
             evaluations.append(evaluate_on(cfg, again, stage, mean, watch))
     if submission is not None:
-        write_submission(submission, evaluations[-1])
+        write_submission(submission, evaluations[-1], dataset=dataset.source.name)
     results = summarise_passes(evaluations) | {
         "evaluate_seconds": time.monotonic() - start,
         "dataset": dataset.source.name,

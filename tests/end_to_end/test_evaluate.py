@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts import write_freihand
+from layouts_ho3d import write_ho3d
+from official_numbers import of_ho3d
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT, TRAIN = ROOT / "scripts" / "evaluate.py", ROOT / "train.py"
@@ -122,6 +124,33 @@ def test_freihand_without_its_evaluation_labels(
         assert found[name] is None
         assert "no sample" in found[f"{name}_reason"]
     assert (tmp_path / "out.zip").exists()
+
+
+def test_ho3d_s_own_numbers_are_those_of_the_submission(
+    run_dir: Path, evaluate: Evaluate, tmp_path: Path
+) -> None:
+    write_ho3d(tmp_path / "ho3d", version="v3", frames=2)
+    out = tmp_path / "out.zip"
+    options = [f"paths.data={tmp_path}", "--any-length", "--submission", str(out)]
+    found = evaluate(run_dir, "dataset=ho3d", *options, on="ho3d")
+    with zipfile.ZipFile(out) as file:
+        predicted, verts = json.loads(file.read("pred.json"))
+    true = json.loads((tmp_path / "ho3d/evaluation_xyz.json").read_text())
+    assert np.array(verts).shape == (4, 778, 3)
+    assert (np.array(predicted)[:, 0, 2] < 0).all(), "along negative z"
+    official = of_ho3d((np.array(t), np.array(p)) for t, p in zip(true, predicted, strict=True))
+    for number, name in (
+        ("absolute", "epe3d_camera_root_depth_granted_mm"),
+        ("scale-translation", "epe3d_root_relative_middle_bone_granted_mm"),
+        ("procrustes", "pa_with_reflection_epe_mm"),
+    ):
+        assert found[name] == pytest.approx(1000 * official[number][0], rel=1e-3)
+    (tmp_path / "ho3d/evaluation_xyz.json").unlink()
+    without = evaluate(run_dir, "dataset=ho3d", *options, on="ho3d")
+    assert without["pa_epe_mm"] is None
+    assert without["epe3d_camera_root_depth_granted_mm"] is None
+    with zipfile.ZipFile(out) as file:
+        assert np.allclose(json.loads(file.read("pred.json"))[0], predicted, atol=1e-5)
 
 
 def test_labels_in_2d_alone(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
