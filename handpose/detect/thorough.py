@@ -3,6 +3,7 @@
 `scripts/bench_detector.py` compares it with a single look. J = 21 joints.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def first_views(image: np.ndarray) -> Iterator[View]:
     height, width = image.shape[:2]
     yield View(image, np.eye(2, 3))
     shorter, longer = sorted((height, width))
-    side = round(min(_PART * longer, max(shorter, _LEAST_PART * longer)))
+    side = math.ceil(min(_PART * longer, max(shorter, _LEAST_PART * longer)))
     for top, left in product(_starts(height, side), _starts(width, side)):
         part = np.ascontiguousarray(image[top : top + side, left : left + side])
         yield View(part, np.array([[1.0, 0, -left], [0, 1, -top]]))

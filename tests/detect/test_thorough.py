@@ -83,6 +83,13 @@ def test_a_hand_half_a_part_wide_lies_whole_in_some_part() -> None:
         )
 
 
+def test_an_image_has_few_parts() -> None:
+    counts = {(224, 224): 4, (334, 512): 3, (720, 1280): 3, (1080, 1920): 3, (100, 1000): 7}
+    for shape, count in counts.items():
+        for size in (shape, shape[::-1]):
+            assert len(list(first_views(np.zeros((*size, 3), np.uint8)))) == 1 + count, size
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("turn", [0, 90, 180, 270, 30])
 @pytest.mark.parametrize("size", [20.0, 60.0, 300.0])

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from layouts import write_freihand
 
 FORMATS = ("index", "JSON lists")
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -59,3 +60,29 @@ def test_gradient_caching_is_compared_with_the_whole_batch(
     assert list(results) == ["all 48 pairs at once", "4 pairs at a time"]
     assert all(set(values) == {"MB", "seconds", "loss"} for values in results.values())
     assert all(way in printed for way in results)
+
+
+def test_ways_to_look_for_hands_are_compared(
+    bench: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_freihand(tmp_path / "data" / "freihand", annotations=3, versions=1)
+    (tmp_path / "whole_image.py").write_text(
+        "from handpose.detect.base import Detection\n"
+        "def find(image):\n"
+        "    height, width = image.shape[:2]\n"
+        "    return [Detection((width / 2, height / 2, 0.7 * width), 'right', 0.9, None)]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    options = ("data", "--model", "whole_image:find", "--empty", "3")
+    results = bench("bench_detector.py", *options)
+    printed = capsys.readouterr().out
+    once, parts, thorough = (results[name] for name in ("once", "image and parts", "--thorough"))
+    assert once["hands"] == once["found"] == once["right_side"] == 3
+    assert once["false"] == once["without_hand"] >= 3
+    assert (once["looks_per_image"], parts["looks_per_image"]) == (1, 5)
+    assert thorough["looks_per_image"] > 5
+    assert all(name in printed for name in results)
