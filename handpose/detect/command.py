@@ -55,7 +55,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     add("--num-hands", type=int, default=DEFAULT_NUM_HANDS, metavar="N",
         help=f"most hands in an image (default: {DEFAULT_NUM_HANDS})")  # fmt: skip
     add("--thorough", action="store_true", help="look at parts of the image too, and again at each "
-        "hand: more hands, fewer false ones, 10 to 15 looks an image")  # fmt: skip
+        "hand: more hands, fewer false ones, about 10 looks an image")  # fmt: skip
     add("--recursive", action="store_true", help="include subfolders")
     add("--every", type=float, default=0.0, metavar="SECONDS",
         help="time between two frames of a video (default: 0, all frames)")  # fmt: skip

@@ -40,7 +40,7 @@ class View(NamedTuple):
 
 
 class ThoroughDetector:
-    """Finds more hands with fewer false ones than a single look, in 10 to 15 looks an image.
+    """Finds more hands with fewer false ones than a single look, in about 10 looks an image.
 
     The score of a hand is its mean score in four second looks; one that does not find it, or takes
     it for the other side, counts 0. The landmarks are their median. Works with any detector.
