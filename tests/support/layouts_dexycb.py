@@ -67,12 +67,14 @@ def _write_sequence(
     folder: Path, subject: int, place: int, serials: tuple[int, ...], frames: int
 ) -> None:
     is_left = place % 4 == 2
+    # Of the hand itself: in a mirrored world it is the other one.
+    side = "left" if hand_of(subject, place, 0, is_left).is_left else "right"
     meta = {
         "serials": list(SERIALS),
         "num_frames": frames + 1,
         "ycb_ids": [2, 5],
         "ycb_grasp_ind": 0,
-        "mano_sides": ["left" if is_left else "right"],
+        "mano_sides": [side],
         "mano_calib": ["20200709-subject-01_right"],
     }
     _write_yaml(folder / "meta.yml", meta)

@@ -46,9 +46,11 @@ _NAMED = {
         *(1 + 5 * joint + finger for finger in range(5) for joint in range(4)),
     ),
     "BigHand2.2M's (wrist, five knuckles, then three joints a finger)": JOINT_ORDERS["bighand"],
-    "that of MANO's conversion, applied to joints that were in our order already": (
-        tuple(int(joint) for joint in np.argsort(JOINT_ORDERS["mano"]))
-    ),
+} | {
+    f"that of {whose} conversion, applied to joints that were in our order already": (
+        tuple(int(joint) for joint in np.argsort(JOINT_ORDERS[name]))
+    )
+    for whose, name in (("MANO's", "mano"), ("InterHand2.6M's", "interhand"))
 }
 _NAMES = {order: name for name, order in JOINT_ORDERS.items()}
 

@@ -141,6 +141,14 @@ ORDERS = [
     ("MANO", lambda hands: reordered(hands, JOINT_ORDERS["mano"]), "MANO's and HO-3D's"),
     ("InterHand2.6M", lambda h: reordered(h, JOINT_ORDERS["interhand"]), "InterHand2.6M's"),
     ("BigHand2.2M", lambda hands: reordered(hands, JOINT_ORDERS["bighand"]), "BigHand2.2M's"),
+    *(
+        (
+            f"{name} twice",
+            lambda hands, name=name: reordered(hands, np.argsort(JOINT_ORDERS[name])),
+            f"{words} conversion, applied to joints that were in our order already",
+        )
+        for name, words in (("mano", "MANO's"), ("interhand", "InterHand2.6M's"))
+    ),
     (
         "wrist last",
         lambda hands: reordered(hands, (20, *range(20))),
