@@ -1,11 +1,12 @@
 """`python scripts/bench_predict.py RUN [VIDEO] [--other CHECKOUT] [--options="--no-images"]`
 
-Measures `handpose predict` on a video: frames per second without the start. With the folder of
-another version of this repository, runs both in turn and prints the ratio.
+Measures `handpose predict` on a video: frames per second and CPU time per frame, without the start.
+With the folder of another version of this repository, runs both in turn and prints the ratios.
 """
 
 import argparse
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -39,15 +40,22 @@ def make_video(path: Path, count: int) -> None:
             video.write(frame)
 
 
-def seconds(checkout: Path, run: Path, video: Path, frames: int, options: list[str]) -> float:
-    """Returns how long the command of a checkout takes for the first frames of a video."""
+def seconds(
+    checkout: Path, run: Path, video: Path, frames: int, options: list[str]
+) -> tuple[float, float]:
+    """Returns the wall time and the CPU time of a checkout's command for the first frames."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "handpose", "predict", str(run), str(video)]
         command += ["--frames", str(frames), "--to", folder, "--device", "cpu", *options]
-        start = time.perf_counter()
+        start, used = time.perf_counter(), _cpu_time()
         subprocess.run(command, check=True, env=environment, cwd=checkout, capture_output=True)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, _cpu_time() - used
+
+
+def _cpu_time() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -63,24 +71,28 @@ def main() -> None:
     checkouts = {"this": (_ROOT, shlex.split(arguments.options))}
     if arguments.other:
         checkouts["other"] = (arguments.other.resolve(), [])
-    rates: dict[str, list[float]] = {name: [] for name in checkouts}
+    wall: dict[str, list[float]] = {name: [] for name in checkouts}  # frames per second
+    cpu: dict[str, list[float]] = {name: [] for name in checkouts}  # ms per frame
     with TemporaryDirectory() as folder:
         video = arguments.video or Path(folder, "hand.mp4")
         if not arguments.video:
             make_video(video, few + arguments.frames)
         for _ in range(arguments.repeats):
             for name, (checkout, options) in checkouts.items():
-                short, long = (
-                    seconds(checkout, arguments.run.resolve(), video.resolve(), frames, options)
-                    for frames in (few, few + arguments.frames)
-                )
-                rates[name].append(arguments.frames / (long - short))
-    for name, values in rates.items():
-        listed = ", ".join(f"{value:.1f}" for value in values)
-        print(f"{name}: {np.median(values):.1f} frames per second (median of {listed})")
+                own = (checkout, arguments.run.resolve(), video.resolve())
+                short, long = (seconds(*own, n, options) for n in (few, few + arguments.frames))
+                wall[name].append(arguments.frames / (long[0] - short[0]))
+                cpu[name].append(1000 * (long[1] - short[1]) / arguments.frames)
+                print(f"{name}: {wall[name][-1]:.1f}/s, {cpu[name][-1]:.1f} ms", flush=True)
+    for name in checkouts:
+        rate, used = np.median(wall[name]), np.median(cpu[name])
+        print(
+            f"{name}: {rate:.1f} frames per second, {used:.1f} ms of CPU time per frame (medians)"
+        )
     if arguments.other:
-        ratios = np.divide(rates["this"], rates["other"])
-        print(f"ratio: {np.median(ratios):.2f} (median of {', '.join(f'{r:.2f}' for r in ratios)})")
+        faster = np.median(np.divide(wall["this"], wall["other"]))
+        less = np.median(np.divide(cpu["other"], cpu["this"]))
+        print(f"ratio: {faster:.2f} of frames per second, {less:.2f} of CPU time")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import torch
 from hands import CROP, hands, xyz_to_uvz
 
 from handpose.data.base import joint_box
+from handpose.detect.base import Detection
 from handpose.geometry.camera import mirror_intrinsics, project
 from handpose.predict import Given
 from handpose.predict.hand_pose import find_device
@@ -155,3 +156,36 @@ def test_all_kinds_of_one_image_give_one_hand(
     assert all(np.array_equal(hand.uv, hands[0].uv) for hand in hands)
     with pytest.raises(ValueError, match="1 images and 2 given"):
         make_hand_pose().predict([picture], [hands, hands])
+
+
+def test_many_hands_of_an_image_are_each_as_alone(
+    make_hand_pose: Callable, picture: np.ndarray
+) -> None:
+    hand_pose = make_hand_pose()
+    boxes = [Given(box=(40.0, 40.0, 50.0), side="left"), Given(box=(80.0, 50.0, 60.0))]
+    both, none, one = hand_pose.predict_hands([picture] * 3, [boxes, [], boxes[1:]])
+    assert (len(both), none, len(one)) == (2, [], 1)
+    for given, hand in zip(boxes, both, strict=True):
+        (alone,) = hand_pose.predict([picture], given)
+        assert hand.side == alone.side
+        assert np.allclose(hand.uv, alone.uv, atol=1e-3)
+    assert hand_pose.predict_hands([picture], [[]]) == [[]]
+    with pytest.raises(ValueError, match="2 images and hands of 1"):
+        hand_pose.predict_hands([picture] * 2, [boxes])
+
+    def detect(image: np.ndarray) -> list[Detection]:
+        no_uv = np.full((21, 2), np.nan)
+        return [Detection(np.array(g.box), g.side or "right", 0.5, no_uv) for g in boxes]
+
+    (found,) = hand_pose.predict_hands([picture], detect)
+    assert all(np.allclose(a.uv, b.uv, atol=1e-3) for a, b in zip(found, both, strict=True))
+    assert {hand.score for hand in found} == {0.5}
+    assert not any(text.startswith(("side", "box")) for hand in found for text in hand.assumed)
+
+
+def test_a_head_without_confidence_says_so(make_hand_pose: Callable, picture: np.ndarray) -> None:
+    assert make_hand_pose().no_confidence() is None
+    silent = make_hand_pose(torch.full((1, 21, 3), 30.0))
+    assert "the head gives none" in silent.no_confidence()
+    (hand,) = silent.predict([picture])
+    assert (hand.confidence, hand.joint_confidence) == (None, None)
