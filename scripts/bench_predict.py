@@ -86,9 +86,7 @@ def main() -> None:
                 print(f"{name}: {wall[name][-1]:.1f}/s, {cpu[name][-1]:.1f} ms", flush=True)
     for name in checkouts:
         rate, used = np.median(wall[name]), np.median(cpu[name])
-        print(
-            f"{name}: {rate:.1f} frames per second, {used:.1f} ms of CPU time per frame (medians)"
-        )
+        print(f"{name}: {rate:.1f} frames per second, {used:.1f} ms of CPU time each (medians)")
     if arguments.other:
         faster = np.median(np.divide(wall["this"], wall["other"]))
         less = np.median(np.divide(cpu["other"], cpu["this"]))

@@ -122,6 +122,7 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
                 f"{found.root or 'the folder of INPUT'}"
             )
     hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
+    hand_pose.use_all_cores()
     if arguments.min_confidence is not None and (reason := hand_pose.no_confidence()):
         raise ValueError(f"--min-confidence: {reason}")
     if not is_many:

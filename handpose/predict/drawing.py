@@ -94,5 +94,5 @@ def _label(part: np.ndarray, text: str, corner: np.ndarray, colour: Colour, heig
     scale = cv2.getFontScaleFromHeight(_FONT, height, 1)
     v = corner[1] - 6 if corner[1] - 6 >= height else corner[1] + height + 6
     place = (round(max(float(corner[0]), 2.0)), round(float(v)))
-    cv2.putText(part, text, place, _FONT, scale, _RIM, 4, cv2.LINE_AA)
+    cv2.putText(part, text, place, _FONT, scale, _RIM, 3, cv2.LINE_AA)
     cv2.putText(part, text, place, _FONT, scale, colour, 1, cv2.LINE_AA)

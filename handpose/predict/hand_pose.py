@@ -26,7 +26,7 @@ from handpose.media.images import as_rgb_images
 from handpose.model import PoseModel
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.parts import build_augmentation
-from handpose.predict.fast_network import fast_copy
+from handpose.predict.fast_network import FastNetwork
 from handpose.predict.hand import (
     NOTHING,
     Given,
@@ -37,7 +37,7 @@ from handpose.predict.hand import (
     detected,
     mean_bone,
 )
-from handpose.records import Prediction, Sample, Target
+from handpose.records import Sample, Target
 from handpose.skeleton import REFERENCE_BONES, ROOT
 
 Image = np.ndarray | PIL.Image.Image | Path | str
@@ -66,7 +66,7 @@ class HandPose:
         self.model = model.eval().to(device)
         self.crop = crop
         self.device = device
-        self._network = fast_copy(self.model, crop.image_size)
+        self._network = FastNetwork(self.model, crop.image_size)
 
     @classmethod
     def from_run(cls, run_dir: Path | str, *, device: str = "auto") -> "HandPose":
@@ -146,6 +146,11 @@ class HandPose:
         flat = iter(self.predict(repeated, [one for own in hands for one in own]))
         return [list(islice(flat, len(own))) for own in hands]
 
+    def use_all_cores(self) -> None:
+        """Divides batches among threads on a CPU; sets torch's number of threads."""
+        if self.device.type == "cpu":
+            self._network.use_all_cores()
+
     def no_confidence(self) -> str | None:
         """Returns why the model gives no confidence, or None if it does."""
         blank = np.zeros((self.crop.image_size, self.crop.image_size, 3), np.uint8)
@@ -194,9 +199,7 @@ class HandPose:
             for index, sample in enumerate(samples)
         ]
         batch: Target = default_collate(targets)._replace(bone=scales)
-        images = batch.image.to(self.device, memory_format=torch.channels_last)
-        on_device = self._network(images, batch.K.to(self.device))
-        prediction = Prediction(*(part.cpu() for part in on_device))
+        prediction = self._network(batch.image.to(self.device), batch.K.to(self.device))
         return collect(prediction, batch, NO_MEAN_POSES, reference_bone=self.crop.reference_bone)
 
     def _hand(

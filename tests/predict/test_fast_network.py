@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from handpose.backbones.resnet import ResNet
 from handpose.heads.heatmap import HeatmapHead
 from handpose.model import PoseModel
-from handpose.predict.fast_network import fast_copy
+from handpose.predict.fast_network import FastNetwork, fast_copy
 
 
 def resnet(change: Callable[[ResNet], None] = lambda backbone: None) -> PoseModel:
@@ -69,3 +69,21 @@ def test_a_model_without_norms_is_copied() -> None:
     head = HeatmapHead(width=8, **{**CONTRACT, **backbone.widths})
     model = PoseModel(backbone=backbone, head=head).eval()
     assert torch.allclose(predicted(fast_copy(model, CROP)), predicted(model), atol=1e-3)
+
+
+def test_a_batch_in_parts_gives_the_same_hands() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        network = FastNetwork(resnet(), CROP)
+        noise = torch.Generator().manual_seed(2)
+        image = torch.randint(0, 256, (13, 3, CROP, CROP), dtype=torch.uint8, generator=noise)
+        K = torch.eye(3).expand(13, 3, 3)
+        whole = network(image, K)
+        network.use_all_cores()
+        assert torch.get_num_threads() == 1
+        for one, other in zip(whole, network(image, K), strict=True):
+            assert torch.allclose(one.float(), other.float(), rtol=1e-4, atol=1e-3)
+        assert len(network(image[:1], K[:1]).uvz) == 1
+    finally:
+        torch.set_num_threads(threads)
