@@ -51,7 +51,8 @@ class VideoWriter:
         stream = self._stream or self._open(image)
         if image.shape[1::-1] != (stream.width, stream.height):
             image = self._fitted(image, (stream.width, stream.height))
-        yuv = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)  # BT.601; FFmpeg takes six times as long
+        # BT.601; FFmpeg takes six times as long.
+        yuv = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False)
         frame = VideoFrame.from_ndarray(yuv, format="yuv420p")
         step = round(self._ticks / self.rate)
         wanted = self._last + step if time is None else round(time * self._ticks)

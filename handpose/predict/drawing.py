@@ -90,9 +90,11 @@ def _text(hand: Hand) -> str:
 
 
 def _label(part: np.ndarray, text: str, corner: np.ndarray, colour: Colour, height: int) -> None:
-    """Writes a text above a box's upper left corner, or within it at the image's border."""
+    """Writes on a dark strip above a box's upper left corner, or in the box at the border."""
     scale = cv2.getFontScaleFromHeight(_FONT, height, 1)
-    v = corner[1] - 6 if corner[1] - 6 >= height else corner[1] + height + 6
-    place = (round(max(float(corner[0]), 2.0)), round(float(v)))
-    cv2.putText(part, text, place, _FONT, scale, _RIM, 3, cv2.LINE_AA)
-    cv2.putText(part, text, place, _FONT, scale, colour, 1, cv2.LINE_AA)
+    (width, _), base = cv2.getTextSize(text, _FONT, scale, 1)
+    tall = height + base
+    u = round(float(np.clip(corner[0], 0, max(part.shape[1] - width, 0))))
+    v = round(float(corner[1])) - 3 if corner[1] - 3 >= tall else round(float(corner[1])) + tall + 3
+    cv2.rectangle(part, (u, v - tall), (u + width, v), _RIM, cv2.FILLED)
+    cv2.putText(part, text, (u, v - base), _FONT, scale, colour, 1, cv2.LINE_AA)

@@ -29,6 +29,9 @@ from layouts import (
 )
 from layouts_rhd import write_rhd
 
+from handpose.data.images import read_image
+from handpose.media.video_writer import VideoWriter
+
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
 _COPIED = ("handpose", "conf", "docs", "scripts", "tests", "train.py", "Makefile")
 _COPIED = (*_COPIED, "pyproject.toml", "mkdocs.yml", "README.md", "LICENSE")
@@ -60,6 +63,7 @@ _OWN = {
     r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
     r"\bFILE\b": "{place.data}/foreign.pth",
     r"\bRUN\b": "{place.run}",
+    r"\bVIDEO\b": "{place.data}/clip.mp4",
     r"\bNEW\b": "{place.root}/new",
 }
 
@@ -124,6 +128,9 @@ def place(checkout: Path) -> Place:
     (place.data / "own").mkdir()
     (place.data / "own" / "mine.yaml").write_text("defaults: [config, _self_]\n")
     (place.data / "none.csv").write_text("file,reason\n")
+    with VideoWriter(place.data / "clip.mp4", 25) as video:
+        for path in sorted((place.data / "freihand/training/rgb").glob("*.jpg"))[:8]:
+            video.write(read_image(path))
     torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
     names = write_folder(place.pictures)
     (table,) = (b for _, kind, b in documents.blocks(ROOT / "docs/guide/data.md") if kind == "csv")

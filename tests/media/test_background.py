@@ -59,3 +59,23 @@ def test_waiting_at_once_is_shorter_than_in_turn() -> None:
     for _ in in_background(make(), ahead=2):
         time.sleep(0.04)
     assert time.monotonic() - start < 0.7
+
+
+def test_closing_stops_the_thread_and_closes_what_it_reads() -> None:
+    closed: list[str] = []
+
+    def items(name: str) -> Iterator[int]:
+        try:
+            yield from range(10**9)
+        finally:
+            closed.append(name)
+
+    before = threading.active_count()
+    inner = in_background(items("inner"), ahead=2)
+    outer = in_background((n for n in inner), ahead=2)
+    assert next(outer) == 0
+    assert threading.active_count() == before + 2
+    outer.close()
+    inner.close()
+    assert closed == ["inner"]
+    assert threading.active_count() == before
