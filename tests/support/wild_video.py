@@ -167,9 +167,9 @@ def main() -> None:
     parser.add_argument("--samples", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(3)
-    images = [render_hand(rng, size=224, orientation="frontal").image for _ in range(24)]
+    images = [render_hand(rng, size=224, orientation="frontal").image for _ in range(8)]
     images += real_hands(arguments.samples) if arguments.samples else []
-    settings = dict(seconds=60 * arguments.minutes, images=images, size=(1280, 720), blue=False)
+    settings = dict(seconds=60 * arguments.minutes, images=images, size=(640, 360), blue=False)
     write_wild_video(arguments.out, **settings)
 
 
