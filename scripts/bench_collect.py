@@ -1,7 +1,8 @@
 """`python scripts/bench_collect.py --model MODEL [--samples DIR] [--minutes 10] [--json OUT.json]`
 
 Measures `handpose collect` on a video of rendered and, from DIR, real hands, and on one four times
-as long: time and peak memory. Kills it half-way, resumes it, and compares all files.
+as long: time and peak memory. Kills it half-way, resumes it, and compares all files. Also measures
+reading alone: one frame a second by key frames and references, and by decoding all frames.
 """
 
 import argparse
@@ -14,12 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 
 from handpose.config.checks.overrides import path_argument
+from handpose.media.sampling import open_part
 
 ROOT = Path(__file__).resolve().parents[1]
 _TIMES = 4
@@ -93,7 +96,27 @@ def measure(folder: Path, model: str, minutes: float, samples: Path | None) -> d
     results["killed half-way"], results["resumed"] = killed, resumed
     results["resumed"]["same files"] = digest(folder / "killed") == digest(folder / "whole")
     results[f"{_TIMES * minutes:g} min"] = collect(longer, folder / "long", model)
-    return results
+    return results | {"reading alone": reading(video)}
+
+
+def reading(video: Path) -> dict[str, Any]:
+    """Return seconds and decoded frames for one frame a second, and seconds with all decoded."""
+    start = time.monotonic()
+    with open_part(video, name="", every=Fraction(1), first=0, last=10**9) as part:
+        number = sum(1 for _ in part.frames)
+    sampled = time.monotonic() - start
+    with av.open(str(video)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        start = time.monotonic()
+        decoded = sum(1 for _ in container.decode(video=0))
+        every = time.monotonic() - start
+    return {
+        "seconds": sampled,
+        "frames": number,
+        "decoded": part.num_decoded,
+        "all decoded": decoded,
+        "seconds to decode all": every,
+    }
 
 
 def main() -> None:

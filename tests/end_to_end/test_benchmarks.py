@@ -51,6 +51,20 @@ def test_an_index_is_compared_with_lists(bench: object, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
+def test_a_collection_is_measured_killed_and_resumed(
+    bench: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--model", "wild_video:detect", "--minutes", "0.2", "--folder", str(tmp_path / "b"))
+    results = bench("bench_collect.py", *options)
+    printed = capsys.readouterr().out
+    assert set(results) == {"0.2 min", "killed half-way", "resumed", "0.8 min", "reading alone"}
+    assert results["0.2 min"]["frames read"] == 12
+    assert results["0.8 min"]["peak_MB"] < 1.2 * results["0.2 min"]["peak_MB"]
+    assert results["reading alone"]["decoded"] <= results["reading alone"]["all decoded"]
+    assert all(name in printed for name in results)
+
+
+@pytest.mark.slow
 def test_gradient_caching_is_compared_with_the_whole_batch(
     bench: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
