@@ -1,4 +1,4 @@
-"""SiMHand's pipeline in three commands: video -> hands and joints -> mined pre-training -> poses."""
+"""SiMHand's pipeline in three commands: video -> joints -> mined pre-training -> poses."""
 
 import importlib.util
 import json
