@@ -18,6 +18,7 @@ import documents
 import pytest
 import torch
 import torchvision
+import wild_video
 import yaml
 from documents import DOCUMENTS, ROOT, Shown, commands
 from layouts import (
@@ -29,6 +30,7 @@ from layouts import (
 )
 from layouts_rhd import write_rhd
 
+from handpose.collect.command import main as collect
 from handpose.data.images import read_image
 from handpose.media.video_writer import VideoWriter
 
@@ -48,6 +50,8 @@ class Place(NamedTuple):
     data: Path  # of all datasets
     pictures: Path  # a plain folder
     run: Path  # a finished run
+    videos: Path  # a folder
+    collected: Path  # from them
 
 
 # What stands for the reader's own, by the words around it.
@@ -61,6 +65,8 @@ _OWN = {
     r"(?<=--model )hand_landmarker\.task": "own_hands:find",
     r"(?<=--detector )hand_landmarker\.task": "own_hands:find",
     r"dataset\.quarantine=FILE": "dataset.quarantine={place.data}/none.csv",
+    r"(?<=collect )VIDEOS (OUT|FRAMES)": r"{place.videos} {place.root}/\1",
+    r"(?<==)OUT\b": "{place.collected}",
     r"\bFILE\b": "{place.data}/foreign.pth",
     r"\bRUN\b": "{place.run}",
     r"\bVIDEO\b": "{place.data}/clip.mp4",
@@ -119,7 +125,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(checkout: Path) -> Place:
     """Small datasets, a folder of pictures with the boxes that are documented, weights, a run."""
     folder = checkout.parent
-    place = Place(checkout, folder / "data", folder / "pictures", folder / "run")
+    names = ("data", "pictures", "run", "videos", "collected")
+    place = Place(checkout, *(folder / name for name in names))
     write_freihand(place.data / "freihand", annotations=40, versions=1)
     write_interhand(place.data / "interhand")
     write_manifest(place.data / "manifest", train=20)
@@ -132,9 +139,12 @@ def place(checkout: Path) -> Place:
         for path in sorted((place.data / "freihand/training/rgb").glob("*.jpg"))[:8]:
             video.write(read_image(path))
     torch.save(torchvision.models.resnet18().state_dict(), place.data / "foreign.pth")
-    names = write_folder(place.pictures)
+    place.videos.mkdir()
+    wild_video.write_wild_video(place.videos / "clip.mp4", seconds=60)
+    collect([str(place.videos), str(place.collected), "--model", "wild_video:detect"])
+    images = write_folder(place.pictures)
     (table,) = (b for _, kind, b in documents.blocks(ROOT / "docs/guide/data.md") if kind == "csv")
-    rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in names]
+    rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in images]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
     run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))
     return place
