@@ -15,6 +15,7 @@ import pytest
 from broken import SOURCES
 
 from handpose.augment.views import make_target
+from handpose.config.schema import CONF
 from handpose.data.index.problems import BrokenDataError
 from handpose.data.indexed import IndexedDataset
 from handpose.data.label_checks.hands import ADULT
@@ -50,6 +51,12 @@ def in_3d(dataset: IndexedDataset) -> list[Sample]:
     """The hands with all joints in metres."""
     found = [s for s in samples_in(dataset) if s.xyz_valid.all() and (np.eye(3) != s.K).any()]
     return found or pytest.skip("no 3D labels in metres")
+
+
+def test_every_source_on_disk_takes_part() -> None:
+    """Each file of conf/dataset, but for what has no labels of its own."""
+    there = {path.stem for path in (CONF / "dataset").glob("*.yaml")}
+    assert there - {"synthetic", "mix", "folder"} == set(SOURCES)
 
 
 def test_nothing_is_unusual(source: IndexedDataset) -> None:
