@@ -17,7 +17,7 @@ from handpose.data.index.json_stream import members
 from handpose.data.index.problems import ProblemList
 from handpose.files import shown
 from handpose.geometry.camera import project
-from handpose.skeleton import NUM_JOINTS
+from handpose.skeleton import JOINT_ORDERS, NUM_JOINTS
 
 # A count, by which `IndexedDataset.crops_by_labels` knows that labels decide crops.
 BOXED_BY_JOINTS = "hands without a box, cropped about their joints"
@@ -60,6 +60,7 @@ class Collector(ProblemList):
         self.columns = columns
         self.layout = ""  # which of the source's layouts was found
         self.order_key = ""  # key that takes the name of a joint order; "" if there is none
+        self.read_by = JOINT_ORDERS["ours"]  # the order by which all joints are read
         # Whether images are turned as their EXIF says; None: not known, and refused if one is.
         self.upright: bool | None = False
         self.warnings: list[str] = []

@@ -1,6 +1,7 @@
 """Checks of images, labels and boxes of a source."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +81,7 @@ def is_plausible(collector: Collector, good: np.ndarray) -> bool:
     Args:
         good: (N,) bool, hands without a problem so far.
     """
-    return _holds(judge, collector, good)
+    return _holds(partial(judge, read_by=collector.read_by), collector, good)
 
 
 def is_in_images(collector: Collector, good: np.ndarray) -> bool:

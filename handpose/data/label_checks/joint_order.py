@@ -29,6 +29,8 @@ _CERTAIN_MARGIN, _CERTAIN_3D, _CERTAIN_2D = 0.05, 0.6, 0.5
 _SHOWN = 0.6  # share of the hands that have what no right hand has
 _PLAIN, _BETTER_PLAIN = 0.85, 0.9  # so many have it that less of a better fit is enough
 
+Order = tuple[int, ...]  # ours[j] = theirs[order[j]]
+_AS_OURS: Order = JOINT_ORDERS["ours"]
 _PALM_TO_TIP = by_finger(*range(5))
 _NAMED = {
     "InterHand2.6M's (each finger from the tip to the palm, wrist last)": JOINT_ORDERS["interhand"],
@@ -52,7 +54,7 @@ _NAMED = {
     )
     for whose, name in (("MANO's", "mano"), ("InterHand2.6M's", "interhand"))
 }
-_NAMES = {order: name for name, order in JOINT_ORDERS.items()}
+_NAMES = {order: name for name, order in reversed(JOINT_ORDERS.items())}  # the first of each
 
 
 class Misfit(NamedTuple):
@@ -72,7 +74,7 @@ class _Sign(NamedTuple):
     text: str  # of a hand where it is not
 
 
-def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
+def find_order(uv: np.ndarray, xyz: np.ndarray, *, read_by: Order = _AS_OURS) -> Misfit | None:
     """Find a joint order that fits the labels better than ours, or None.
 
     Compares lengths in 3D if available, else in 2D.
@@ -80,6 +82,7 @@ def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
     Args:
         uv: (B, J, 2) px.
         xyz: (B, J, 3) metres.
+        read_by: the order by which the joints of the file were read.
     """
     in_3d, in_2d = (
         points[np.isfinite(points[..., 0]).sum(axis=1) >= _LEAST_JOINTS] for points in (xyz, uv)
@@ -88,14 +91,15 @@ def find_order(uv: np.ndarray, xyz: np.ndarray) -> Misfit | None:
     if len(points) < (1 if len(in_3d) else _LEAST_2D):
         return None
     points = points[np.linspace(0, len(points) - 1, min(len(points), _MOST)).astype(int)]
-    return _compare(_log_distances(points), _CERTAIN_3D if len(in_3d) else _CERTAIN_2D)
+    certain = _CERTAIN_3D if len(in_3d) else _CERTAIN_2D
+    return _compare(_log_distances(points), certain, read_by)
 
 
-def _compare(distances: np.ndarray, certain: float) -> Misfit | None:
+def _compare(distances: np.ndarray, certain: float, read_by: Order) -> Misfit | None:
     """Compare all orders by the log of the distances (B, J, J) between joints."""
     scale = median(distances.reshape(len(distances), -1))
     usual = median(distances - scale[:, None, None], axis=0)
-    names, orders = _candidates()
+    names, orders = _candidates(read_by)
     lengths = usual[orders[:, _STARTS], orders[:, _ENDS]] - _ADULT
     misfits = np.nanmean(np.abs(lengths - median(lengths)[:, None]), axis=1)
     own, best = misfits[0], int(misfits.argmin())
@@ -105,7 +109,8 @@ def _compare(distances: np.ndarray, certain: float) -> Misfit | None:
         return None
     is_certain = own - misfits[best] >= _CERTAIN_MARGIN and misfits[best] <= certain * own
     sign = f"{text} in {share:.0%} of the hands"
-    return Misfit(names[best], bool(is_certain), sign, _NAMES.get(tuple(orders[best].tolist())))
+    name = _NAMES.get(tuple(read_by[joint] for joint in orders[best]))
+    return Misfit(names[best], bool(is_certain), sign, name)
 
 
 def _log_distances(points: np.ndarray) -> np.ndarray:
@@ -116,10 +121,17 @@ def _log_distances(points: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _candidates() -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the names and the orders (N, J) with ours[j] = theirs[order[j]], ours first."""
+def _candidates(read_by: Order) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the names and the orders (N, J) with ours[j] = theirs[order[j]], ours first.
+
+    Theirs are the joints as they were read; orders with a name are tried on those of the file too.
+    """
     named = {order: name for name, order in _NAMED.items()}
     found = {_PALM_TO_TIP: "ours"} | named
+    for order, name in _NAMES.items() if read_by != _AS_OURS else ():
+        again = tuple(read_by.index(joint) for joint in order)
+        if again != _PALM_TO_TIP:
+            found[again] = f"the file's own is {name}"
     for from_tip in (False, True):
         for fingers in permutations(range(5)):
             order = by_finger(*fingers, from_tip=from_tip)

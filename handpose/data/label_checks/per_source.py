@@ -7,9 +7,10 @@ import numpy as np
 from handpose.data.label_checks.cameras import find_camera_fault
 from handpose.data.label_checks.hands import Hands, has_camera, median, plain, sizes
 from handpose.data.label_checks.image_fit import find_image_fault, find_image_warning
-from handpose.data.label_checks.joint_order import OURS, find_order
+from handpose.data.label_checks.joint_order import OURS, Order, find_order
 from handpose.data.label_checks.per_hand import ADVICE_UNLABELLED, PLAUSIBLE_SIZE, placeholders
 from handpose.data.label_checks.sides import find_relative_depth_warning, find_side_fault
+from handpose.skeleton import JOINT_ORDERS
 
 USUAL_SIZE = (0.5, 1.4)  # times an adult's hand, the median of a source
 _NORMALISED = 2.0  # px: no image is so small
@@ -25,8 +26,13 @@ class Verdict(NamedTuple):
     order: str | None = None  # name in `JOINT_ORDERS` of an order that fits better
 
 
-def judge(hands: Hands) -> Verdict:
-    """Judge a source by a sample of its hands, without images."""
+def judge(hands: Hands, *, read_by: Order = JOINT_ORDERS["ours"]) -> Verdict:
+    """Judge a source by a sample of its hands, without images.
+
+    Args:
+        hands: the sample.
+        read_by: the order by which the joints of the file were read.
+    """
     if len(hands.row) == 0:
         return Verdict(None, None)
     checks = (_unit_2d, _unlabelled, _frame, _unit_3d, find_camera_fault)
@@ -34,7 +40,7 @@ def judge(hands: Hands) -> Verdict:
     fault = next((fault for fault in faults if fault), None)
     if fault is not None:
         return Verdict(fault, None)
-    if misfit := find_order(hands.uv, hands.xyz):
+    if misfit := find_order(hands.uv, hands.xyz, read_by=read_by):
         text = f"{misfit.sign}: another order of the joints fits better: {misfit.order}"
         if misfit.is_certain:
             return Verdict(f"{text}. Reorder them to ours: {OURS}", None, misfit.name)

@@ -134,14 +134,14 @@ class Coco(IndexedDataset):
         return hands_of(record, image, category, default_side=self.side, counts=counts)
 
     def _read_categories(self, collector: Collector, file: str) -> dict[Any, Category]:
-        """Return {id: category}; tells the collector whether all are in our order."""
+        """Return {id: category}; tells the collector the order that all have."""
         categories = {}
         for name, record in collector.members(self.root / file, file, "categories"):
             with collector.record(name):
                 categories[record["id"]] = read_category(record, self.joint_order)
-        orders = {category.order for category in categories.values()} - {None}
-        # The doctor names another order for joints as they are in the file.
-        collector.order_key = "dataset.joint_order" if orders <= {JOINT_ORDERS["ours"]} else ""
+        orders = {category.order for category in categories.values() if category.order}
+        if len(orders) == 1:  # the doctor may then name another one
+            collector.order_key, collector.read_by = "dataset.joint_order", orders.pop()
         return categories
 
     def _read_images(self, collector: Collector, file: str) -> dict[Any, CocoImage]:
