@@ -28,6 +28,7 @@ from layouts import (
     write_manifest,
     write_youtube,
 )
+from layouts_coco import write_coco, write_predictions
 from layouts_rhd import write_rhd
 
 from handpose.collect.command import main as collect
@@ -59,6 +60,7 @@ _OWN = {
     r"paths\.data=DIR": "paths.data={place.data}",
     r"--config-dir DIR": "--config-dir {place.data}/own",
     r"dataset\.root=DIR": "dataset.root={place.pictures}",
+    r"(?<=export-coco )predictions": "{place.data}/predictions",
     r"(?<=predict RUN )DIR": "{place.data}/freihand/training/rgb",
     r"(?<=handpose detect )DIR": "{place.data}/freihand/training/rgb",
     # Instead of MediaPipe, the detector that the guide shows.
@@ -129,6 +131,8 @@ def place(checkout: Path) -> Place:
     place = Place(checkout, *(folder / name for name in names))
     write_freihand(place.data / "freihand", annotations=40, versions=1)
     write_interhand(place.data / "interhand")
+    write_coco(place.data / "coco", train=40)
+    write_predictions(place.data / "predictions")
     write_manifest(place.data / "manifest", train=20)
     write_youtube(place.data / "youtube")
     write_rhd(place.data / "rhd")

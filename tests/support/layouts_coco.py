@@ -176,6 +176,15 @@ def write_mmpose_rhd(root: Path, *, count: int = 12) -> None:
         write_json(root / f"annotations/rhd_{split}.json", table)
 
 
+def write_predictions(folder: Path, *, count: int = 2) -> None:
+    """The keys of `handpose predict`'s JSON that an export needs."""
+    for i in range(count):
+        hand = pair(1400, i)
+        record = {"source": f"{i}.png", "frame": None, "width": SIDE, "height": SIDE}
+        record |= {"side": side_of(hand), "box_px": [48, 48, 80], "uv_px": hand.uv.tolist()}
+        write_json(folder / f"{i}.json", record)
+
+
 # How each is opened.
 SPELLINGS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ours": (write_coco, {"test_file": "test.json"}),
