@@ -31,7 +31,7 @@ test-slow: setup
 
 # The tests that need the extra detect and a model in HANDPOSE_HAND_LANDMARKER.
 test-detector: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $$(grep -rl hand_landmarker tests --include='test_*.py') $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m detector $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

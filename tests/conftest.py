@@ -17,7 +17,10 @@ _LONGEST = ("test_every_objective_with_every_head", "test_relative_pre_training"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first; the others in their order."""
+    """The longest tests first; the others in their order. `-m detector` are those of a model."""
+    for item in items:
+        if "hand_landmarker" in getattr(item, "fixturenames", ()):
+            item.add_marker("detector")
     items.sort(key=lambda item: not item.name.startswith(_LONGEST))
 
 
