@@ -29,6 +29,8 @@ from layouts import (
     write_youtube,
 )
 from layouts_coco import write_coco, write_predictions
+from layouts_dexycb import write_dexycb
+from layouts_ho3d import write_ho3d
 from layouts_rhd import write_rhd
 
 from handpose.collect.command import main as collect
@@ -136,6 +138,8 @@ def place(checkout: Path) -> Place:
     write_manifest(place.data / "manifest", train=20)
     write_youtube(place.data / "youtube")
     write_rhd(place.data / "rhd")
+    write_dexycb(place.data / "dexycb", subjects=(0, 6, 7), places=(0, 2))
+    write_ho3d(place.data / "ho3d")
     (place.data / "own").mkdir()
     (place.data / "own" / "mine.yaml").write_text("defaults: [config, _self_]\n")
     (place.data / "none.csv").write_text("file,reason\n")
