@@ -60,14 +60,17 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     from handpose.collect.job import collect
 
-    with ends_with_message():
-        summary = collect(
-            found,
-            arguments.out,
-            model=arguments.model,
-            description=_described(arguments.model, options),
-            options=options,
-        )
+    try:
+        with ends_with_message():
+            summary = collect(
+                found,
+                arguments.out,
+                model=arguments.model,
+                description=_described(arguments.model, options),
+                options=options,
+            )
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the same command resumes") from None
     _print(summary, arguments.out)
     if not summary["counts"].get("hands kept"):
         raise SystemExit(1)

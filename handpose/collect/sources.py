@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handpose.files import shown
 from handpose.media.images import Frame, read_images
 from handpose.media.inputs import Input
 from handpose.media.sampling import open_part, seconds_of
@@ -92,6 +93,9 @@ def read_part(source: Source, part: int) -> Reading:
         block = slice(part * _PART_IMAGES, (part + 1) * _PART_IMAGES)
         frames = read_images(source.paths[block], source.names[block])
         return Reading(frames, has_ended=block.stop >= len(source.paths))
+    if shown(source.name) != source.name:
+        problem = (shown(source.name), "its name is not UTF-8; rename it")
+        return Reading(iter(()), has_ended=True, problems=[problem])
     reading = Reading(iter(()))
     reading.frames = _video_frames(source, part, reading)
     return reading

@@ -67,11 +67,12 @@ def _write_rows(files: Mapping[str, TextIO], rows: Iterable[Row], group_of: Call
 def _groups(store: Store, sources: Sequence[Source]) -> tuple[Callable[[Row], str], str]:
     """Return the capture group of a hand, and what kind of groups there are.
 
-    A video is one group, and images are grouped by their names. A single video would be on one side
-    of a cut; it is divided into blocks of time instead.
+    A video is one group, and images are grouped by their names. A single video with hands would be
+    on one side of a cut; it is divided into blocks of time instead.
     """
-    videos = [source for source in sources if source.is_video]
-    if len(sources) == 1 and videos:
+    with_hands = {row["source"] for row in store.rows()}
+    videos = [source.name for source in sources if source.is_video and source.name in with_hands]
+    if with_hands and with_hands == set(videos[:1]):
         of_video, kind = _by_name(_frame_name(row) for row in store.rows())
         return lambda row: of_video[_frame_name(row)], f"of one video: {kind}"
     images = {name for source in sources if not source.is_video for name in source.names}

@@ -1,5 +1,6 @@
 """What a collection holds, and that training reads it as it stands."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -201,6 +202,20 @@ def test_a_bad_video_is_named_and_the_rest_collected(
     assert [file for file, _ in summary(tmp_path / "out")["problems"]] == ["a.mp4"]
     assert "left out: a.mp4: cannot be opened (" in capsys.readouterr().out
     assert {row["source"] for row in rows(tmp_path / "out", "hands.csv")} == {"b.mp4"}
+    groups = {row["group"] for row in rows(tmp_path / "out", "boxes.csv")}
+    assert len(groups) >= 10, "of the one video that is left"
+
+
+def test_a_video_with_a_name_that_is_not_text_is_named(
+    clip: Path, tmp_path: Path, collect: Callable
+) -> None:
+    (tmp_path / "videos").mkdir()
+    shutil.copy(clip, tmp_path / "videos" / "a.mp4")
+    shutil.copy(clip, os.fsencode(tmp_path / "videos") + b"/b\xff.mp4")
+    collect(tmp_path / "videos", tmp_path / "out", "--every", "5")
+    ((file, reason),) = summary(tmp_path / "out")["problems"]
+    assert (file, reason) == ("b\\udcff.mp4", "its name is not UTF-8; rename it")
+    assert {row["source"] for row in rows(tmp_path / "out", "hands.csv")} == {"a.mp4"}
 
 
 def test_nothing_found_is_told(tmp_path: Path, collect: Callable) -> None:

@@ -1,5 +1,6 @@
 """The command line: all mistakes at once, before anything is made."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_a_folder_in_use_is_refused(clip: Path, tmp_path: Path, collect: Callabl
         pytest.raises(SystemExit, match="another process collects into it"),
     ):
         collect(clip, tmp_path / "out")
+
+
+def test_an_interrupt_ends_it_with_a_message(
+    clip: Path, tmp_path: Path, collect: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(image: np.ndarray) -> list[Detection]:
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    monkeypatch.setattr(wild_video, "detect", interrupted)
+    with pytest.raises(SystemExit, match="stopped; the same command resumes"):
+        collect(clip, tmp_path / "out")
+    assert threading.active_count() == before
 
 
 def test_a_full_disk_ends_it_with_a_message(
