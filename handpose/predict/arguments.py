@@ -85,6 +85,8 @@ def option_problems(
     ways = [name for name in ("detector", "boxes", "box") if getattr(options, name)]
     if len(ways) > 1:
         problems.append(f"--{ways[0]} and --{ways[1]}: give one of them")
+    if options.thorough and not options.detector:
+        problems.append("--thorough: is for --detector; give one")
     if options.boxes and options.boxes.suffix not in SUFFIXES:
         problems.append(f"--boxes {options.boxes}: give a .csv or a .jsonl file")
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:

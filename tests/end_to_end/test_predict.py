@@ -240,6 +240,7 @@ def test_what_cannot_be_predicted_is_refused_at_once(
         ([trained, "corrupt.jpg", "--min-confidence", 2], ["--min-confidence 2: must be 0 to 1"]),
         ([trained, "corrupt.jpg", "--detect-every", 0], ["--detect-every 0: must be"]),
         ([trained, "corrupt.jpg", "--detector", "nowhere:find"], ["there is no module nowhere"]),
+        ([trained, "corrupt.jpg", "--thorough"], ["--thorough: is for --detector"]),
         ([trained, "corrupt.jpg", "--show"], ["--show: there is no display"]),
         ([trained, "camera:77"], ["camera:77: cannot be opened"]),
     ):
