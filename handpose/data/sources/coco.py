@@ -2,7 +2,7 @@
 
     ROOT/labels.json   (dataset.file)   {"images": [...], "annotations": [...], "categories": [...]}
     ROOT/<file_name>                    the images; also beside the file, or in a folder of ROOT
-    ROOT/...json       optional, dataset.val_file and dataset.test_file: the other splits
+    ROOT/val.json, ROOT/test.json       optional: dataset.val_file, dataset.test_file
 
 `keypoints` is 21 x (u, v, flag) in px: flag 0 for a joint that is not labelled, 1 for an occluded
 one, 2 for a visible one. `bbox` (x, y, width, height) is the crop box, else the joints are. The
@@ -94,16 +94,25 @@ class Coco(IndexedDataset):
     def read(self, collector: Collector) -> None:
         collector.upright = self.upright
         split_of: dict[str, Split] = {}  # of the images with hands
+        orders: set[tuple[int, ...]] = set()
         for split, file in self.files.items():
             try:
-                self._read_split(collector, split, file, split_of)
+                categories = self._read_categories(collector, file)
+                orders.update(kind.order for kind in categories.values() if kind.order)
+                self._read_split(collector, split, categories, split_of)
             except (JsonError, _FileError) as error:
                 collector.problem(file, str(error), fatal=True)
+        if len(orders) == 1:  # the doctor may then name another one
+            collector.order_key, collector.read_by = "dataset.joint_order", orders.pop()
 
     def _read_split(
-        self, collector: Collector, split: Split, file: str, split_of: dict[str, Split]
+        self,
+        collector: Collector,
+        split: Split,
+        categories: dict[Any, Category],
+        split_of: dict[str, Split],
     ) -> None:
-        categories = self._read_categories(collector, file)
+        file = self.files[split]
         images = self._read_images(collector, file)
         groups = _groups(collector, images, is_cut=split == "train" and "val" not in self.files)
         places: Counter[str] = Counter()
@@ -134,14 +143,11 @@ class Coco(IndexedDataset):
         return hands_of(record, image, category, default_side=self.side, counts=counts)
 
     def _read_categories(self, collector: Collector, file: str) -> dict[Any, Category]:
-        """Return {id: category}; tells the collector the order that all have."""
+        """Return {id: category}."""
         categories = {}
         for name, record in collector.members(self.root / file, file, "categories"):
             with collector.record(name):
                 categories[record["id"]] = read_category(record, self.joint_order)
-        orders = {category.order for category in categories.values() if category.order}
-        if len(orders) == 1:  # the doctor may then name another one
-            collector.order_key, collector.read_by = "dataset.joint_order", orders.pop()
         return categories
 
     def _read_images(self, collector: Collector, file: str) -> dict[Any, CocoImage]:
