@@ -1,13 +1,17 @@
 """The pose model: a backbone and a head. B batch, S side of the crop in px."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
 from handpose.heads.base import Head
+from handpose.heads.calibration import Calibration, describe
 from handpose.records import Prediction
+
+_BEFORE = "not calibrated: the model is from before confidences were"
 
 
 class PoseModel(nn.Module):
@@ -25,6 +29,8 @@ class PoseModel(nn.Module):
         self.backbone = backbone.requires_grad_(not freeze_backbone)
         self.head = head
         self.freeze_backbone = freeze_backbone
+        self.calibration: Calibration | None = None
+        self.confidence_note = "not calibrated"  # empty if it is
         self.train()  # Lightning keeps the mode that a module comes in
 
     def train(self, mode: bool = True) -> "PoseModel":
@@ -34,15 +40,25 @@ class PoseModel(nn.Module):
             self.backbone.eval()
         return self
 
-    def take(self, state: Mapping[str, Tensor]) -> None:
-        """Loads the state of a trained model; one from before confidences gives none.
+    def take(self, content: Mapping[str, Any]) -> None:
+        """Loads a trained model with its confidence, or without if it is from before there was one.
 
         Args:
-            state: names and tensors of `state_dict`.
+            content: of `model.pt` (see `handpose.weights.torch_file`).
         """
-        if not has_scale(state):
+        if not has_scale(content["state_dict"]):
             self.head.scale = None
-        self.load_state_dict(state)
+        self.load_state_dict(content["state_dict"])
+        stored = content.get("confidence", {"calibration": None, "note": _BEFORE})
+        fitted = stored["calibration"]
+        self.calibration = None if fitted is None else Calibration(**fitted)
+        self.confidence_note = stored["note"]
+
+    def content(self) -> dict[str, Any]:
+        """Returns what `take` loads."""
+        fitted = None if self.calibration is None else self.calibration.state()
+        confidence = {"calibration": fitted, "note": self.confidence_note}
+        return {"state_dict": self.state_dict(), "confidence": confidence}
 
     def forward(self, image: Tensor, K: Tensor) -> Prediction:
         """Predicts the pose.
@@ -53,7 +69,11 @@ class PoseModel(nn.Module):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             features, embedding = self.backbone.encode(image)
-        return self.head(features, embedding, K)
+        prediction: Prediction = self.head(features, embedding, K)
+        if self.calibration is None:
+            return prediction
+        joint, hand = self.calibration(describe(features, prediction.confidence))
+        return prediction._replace(confidence=joint, hand_confidence=hand)
 
 
 def has_scale(state: Iterable[str]) -> bool:

@@ -13,6 +13,8 @@ from torch import Tensor
 from handpose.data.base import joint_box
 from handpose.evaluation import pose_errors
 from handpose.evaluation.evaluation import Evaluation
+from handpose.heads.calibration import CORRECT_WITHIN
+from handpose.heads.confidence import NO_CONFIDENCE
 from handpose.skeleton import BONES, ROOT
 
 _IN_3D = "labelled in 3D, and a camera"
@@ -42,6 +44,38 @@ def in_boxes(e: Evaluation) -> JointErrors:
     sides = [joint_box(p[v])[2] if v.any() else 1.0 for p, v in zip(uv, labelled, strict=True)]
     errors = in_2d(e).values / torch.from_numpy(np.array(sides, dtype=np.float64))[:, None]
     return JointErrors(errors, e.box_valid, "two joints labelled in 2D, for a box around them")
+
+
+def calibration_gaps(e: Evaluation) -> JointErrors:
+    """Confidence of each joint, minus 1 if it is correct (see `heads.calibration`)."""
+    values, valid, needs = in_boxes(e)
+    if not e.confidence.numel():
+        return _without_confidence(values)
+    return JointErrors(e.confidence - (values <= CORRECT_WITHIN).double(), valid, needs)
+
+
+def hand_calibration_gaps(e: Evaluation) -> JointErrors:
+    """The same for the hand, which is correct if the mean error of its joints is. (N, 1)"""
+    values, valid, needs = in_boxes(e)
+    if not e.confidence.numel():
+        return _without_confidence(values[:, :1])
+    is_correct = pose_errors.mean_of_hands(values, valid) <= CORRECT_WITHIN
+    gaps = e.hand_confidence - is_correct.double()
+    return JointErrors(gaps[:, None], valid.any(1, keepdim=True), needs)
+
+
+def by_confidence(e: Evaluation) -> JointErrors:
+    """As `in_boxes`, with the most confident hand first."""
+    values, valid, needs = in_boxes(e)
+    if not e.confidence.numel():
+        return _without_confidence(values)
+    order = e.hand_confidence.argsort(descending=True, stable=True)
+    return JointErrors(values[order], valid[order], needs)
+
+
+def _without_confidence(values: Tensor) -> JointErrors:
+    needs = f"a confidence: {NO_CONFIDENCE}"
+    return JointErrors(values, torch.zeros_like(values, dtype=torch.bool), needs)
 
 
 def aligned(e: Evaluation, *, reflection: bool = False) -> JointErrors:

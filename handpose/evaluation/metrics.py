@@ -257,4 +257,27 @@ METRICS = (
         reduce=partial(pose_errors.auc, maximum=PCK_2D_MAX),
         is_main=True,
     ),
+    Metric(
+        "confidence_ece",
+        "Calibration error of the joints’ confidence",
+        "Mean difference, over 15 bins, of the confidence and the share of joints within a tenth "
+        "of the side of the box around the labelled joints. 0 is best.",
+        errors=joint_errors.calibration_gaps,
+        reduce=pose_errors.expected_calibration_error,
+    ),
+    Metric(
+        "hand_confidence_ece",
+        "Calibration error of the hands’ confidence",
+        "The same for hands whose mean error is within that limit.",
+        errors=joint_errors.hand_calibration_gaps,
+        reduce=pose_errors.expected_calibration_error,
+    ),
+    Metric(
+        "confident_half_error_ratio",
+        "Error of the more confident half",
+        "Mean 2D error, in sides of that box, of the half of the hands with more confidence over "
+        "that of the other half. 1: the confidence says nothing.",
+        errors=joint_errors.by_confidence,
+        reduce=pose_errors.first_half_ratio,
+    ),
 )

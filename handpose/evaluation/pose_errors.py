@@ -15,6 +15,7 @@ from handpose.geometry.align import LEAST_TO_ALIGN, procrustes
 
 PCK_MAX_MM = 50.0
 PCK_STEPS = 100
+ECE_BINS = 15  # of equal width
 
 
 def joint_errors(predicted: Tensor, true: Tensor) -> Tensor:
@@ -110,3 +111,41 @@ def auc(errors: Tensor, valid: Tensor, *, maximum: float = PCK_MAX_MM) -> Tensor
     """
     thresholds = pck_thresholds(maximum)
     return torch.trapezoid(pck_curve(errors, valid, thresholds), thresholds) / maximum
+
+
+def mean_of_hands(errors: Tensor, valid: Tensor) -> Tensor:
+    """Returns the mean error of each hand's labelled joints, (N,); 0 without any.
+
+    Args:
+        errors: (N, J).
+        valid: (N, J) bool.
+    """
+    return torch.where(valid, errors, 0.0).sum(1) / valid.sum(1).clamp(min=1)
+
+
+def expected_calibration_error(gaps: Tensor, valid: Tensor) -> Tensor:
+    """Returns the expected calibration error, () in 0..1; NaN without any value.
+
+    Sum over `ECE_BINS` of |sum of the gaps| / N (Guo et al., ICML 2017, arXiv 1706.04599, eq. 3).
+
+    Args:
+        gaps: (N, J) confidence minus 1 if correct.
+        valid: (N, J) bool.
+    """
+    gap = gaps[valid]
+    # A gap below 0 is of a correct joint; one of 0 adds nothing, whatever its bin.
+    confidence = torch.where(gap < 0, gap + 1, gap)
+    of_bin = (confidence * ECE_BINS).long().clamp(0, ECE_BINS - 1)
+    return gap.new_zeros(ECE_BINS).index_add(0, of_bin, gap).abs().sum() / len(gap)
+
+
+def first_half_ratio(errors: Tensor, valid: Tensor) -> Tensor:
+    """Returns the mean error of the first half of the labelled hands over that of the others, ().
+
+    Args:
+        errors: (N, J).
+        valid: (N, J) bool.
+    """
+    hand = mean_of_hands(errors, valid)[valid.any(1)]
+    half = len(hand) // 2
+    return hand[:half].mean() / hand[half:].mean()

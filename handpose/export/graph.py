@@ -33,6 +33,7 @@ class ExportedModel(nn.Module):
     def __init__(self, model: PoseModel) -> None:
         super().__init__()
         self.model = model
+        self.model.calibration = None  # the graph gives no confidence
         self.eval()
 
     def forward(self, image: Tensor, K: Tensor) -> tuple[Tensor, Tensor, Tensor]:

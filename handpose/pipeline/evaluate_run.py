@@ -89,6 +89,8 @@ def evaluate_finished(
         "passes": passes,
         "pictures_of_pass": passes,
     }
+    if stage.model.confidence_note:
+        results["confidence_note"] = stage.model.confidence_note
     if note := cut_note(run_dir, dataset.source):
         _log.warning(note)
         results["cut_note"] = note

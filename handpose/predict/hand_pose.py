@@ -222,7 +222,7 @@ class HandPose:
             scale=given.scale or mean_bone(bone),
             joint_confidence=found.confidence[row].numpy() if has_confidence else None,
             confidence=float(found.hand_confidence[row]) if has_confidence else None,
-            confidence_note="" if has_confidence else NO_CONFIDENCE,
+            confidence_note=self.model.confidence_note if has_confidence else NO_CONFIDENCE,
             assumed=assumptions(given, reference_bone=bone),
             score=given.score,
         )

@@ -16,6 +16,7 @@ from handpose.report.choices import CAPPED, essence, is_capped, key_choices, par
 from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
 from handpose.report.html import render
 from handpose.report.predictions import draw_predictions, samples_to_draw
+from handpose.report.reliability import draw_reliability
 from handpose.report.rows import facts, metric_rows, pretext_rows
 from handpose.report.view_figures import draw_view_pairs
 
@@ -49,6 +50,7 @@ def make_figures(report: ReportInput) -> dict[str, bytes]:
     if report.evaluation is not None and len(report.evaluation.index):
         figures["pck"] = draw_pck(report.evaluation)
         figures["pck2d"] = draw_pck_2d(report.evaluation)
+        figures["reliability"] = draw_reliability(report.evaluation)
         figures["error_per_joint"] = draw_joint_errors(report.evaluation)
     if report.views is not None:
         figures["view_pairs"] = draw_view_pairs(report.views)

@@ -3,7 +3,9 @@
     backbone.pt  {format_version, state_dict, decoder, meta}: the encoder after pre-training, in the
                  names of torchvision or timm, and the state of its decoder (None without one)
     encoder.pt   as backbone.pt, in the cache (see `SharedEncoder`)
-    model.pt     {format_version, state_dict, meta}: the fine-tuned model, backbone and head
+    model.pt     {format_version, state_dict, confidence, meta}: the fine-tuned model, backbone and
+                 head. "confidence" is {calibration, note}: the tensors of a `Calibration` or None,
+                 and why there is none
     *.ckpt       {format_version, seconds, means, ...}: Lightning's checkpoint of a stage, with the
                  seconds of training and the means of the epoch so far (see `EpochMeans`)
 

@@ -56,6 +56,8 @@ def evaluate(*, labelled: bool = True) -> Results:
             fields[name] = torch.full(shape, labelled)
         if name.startswith("is_"):
             fields[name] = torch.zeros(N, dtype=torch.bool)
+        if name == "confidence":
+            fields[name] = torch.rand(N, J, dtype=torch.float64)
         if name.startswith("mean_pose"):
             fields[name] = torch.rand(J, 3, dtype=torch.float64)
     return summarise(Evaluation(**fields))

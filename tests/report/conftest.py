@@ -96,6 +96,8 @@ def evaluation() -> Evaluation:
         is_left=torch.arange(N) % 2 == 0,
         index=100 + torch.arange(N),
         affine=torch.eye(2, 3).expand(N, 2, 3),
+        confidence=torch.rand(N, J, generator=draw, dtype=torch.float64),
+        hand_confidence=torch.linspace(0.9, 0.1, N, dtype=torch.float64),
         mean_pose=40 * normal(J, 3),
         mean_pose_of_all=40 * normal(J, 3),
     )

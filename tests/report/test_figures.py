@@ -23,7 +23,7 @@ N, J, SIZE = 15, 21, 32  # of the fixtures
 def test_figures_are_pngs(figures):
     kinds = ("best", "median", "worst")
     assert set(figures) == {
-        "loss_pretrain", "loss_finetune", "pck", "error_per_joint", "view_pairs",
+        "loss_pretrain", "loss_finetune", "pck", "reliability", "error_per_joint", "view_pairs",
         *(f"predictions_{kind}" for kind in kinds),
     }  # fmt: skip
     for name, png in figures.items():

@@ -95,7 +95,7 @@ def test_stages_that_did_not_run_are_left_out(report, tmp_path: Path, lacks):
             name: points for name, points in report.curves.items() if name.startswith("finetune")
         }
         cut = report._replace(curves=curves, views=None, images={})
-        expected = {"loss_finetune", "pck", "error_per_joint"}
+        expected = {"loss_finetune", "pck", "error_per_joint", "reliability"}
     cut = cut._replace(config=config)
     figures = make_figures(cut)
     assert set(figures) == expected

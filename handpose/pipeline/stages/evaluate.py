@@ -15,15 +15,14 @@ from handpose.data.recropped import Recropped
 from handpose.data.subsets import first
 from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect
 from handpose.geometry.align import generalised_procrustes_mean
-from handpose.pipeline import parts, trainers
+from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.finetune import build_stage
 from handpose.pipeline.stages.fit import StageContext
-from handpose.pipeline.stages.splits import evaluation_loader
-from handpose.records import Prediction, Target
+from handpose.pipeline.stages.predictions import predict_split
 from handpose.skeleton import NUM_JOINTS
 from handpose.training.callbacks import EvaluationStop
-from handpose.training.finetuner import Finetuner, Scored
+from handpose.training.finetuner import Finetuner
 from handpose.training.stage_log import StageLog
 from handpose.weights import torch_file
 
@@ -41,7 +40,7 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
         ValueError: `model.pt` is corrupt.
     """
     stage = build_stage(cfg, parts.build_backbone(cfg))
-    stage.model.take(torch_file.load(run_dir / MODEL)["state_dict"])
+    stage.model.take(torch_file.load(run_dir / MODEL))
     return stage
 
 
@@ -77,11 +76,7 @@ def evaluate_on(
         mean: mean poses for the baselines.
         callbacks: of Lightning's trainer.
     """
-    trainer = trainers.build_evaluator(cfg, cfg.finetune, callbacks)
-    batches = evaluation_loader(cfg, dataset)
-    scored: list[Scored] = trainer.predict(stage, batches)  # type: ignore[assignment]
-    prediction = Prediction(*map(torch.cat, zip(*(s.prediction for s in scored), strict=True)))
-    target = Target(*map(torch.cat, zip(*(s.target for s in scored), strict=True)))
+    prediction, target = predict_split(cfg, dataset, stage, callbacks)
     return collect(prediction, target, mean, reference_bone=cfg.reference_bone)
 
 

@@ -13,7 +13,9 @@ from handpose.evaluation.evaluation import Results
 from handpose.model import has_scale
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
+from handpose.pipeline.stages.calibrate import calibrate
 from handpose.pipeline.stages.fit import StageContext, fit, save_weights, start_from_model
+from handpose.training.callbacks import EvaluationStop
 from handpose.training.checkpoint import newest_valid
 from handpose.training.finetuner import Finetuner
 from handpose.weights import torch_file
@@ -36,7 +38,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     if collectives.decided(path.exists):
         _log.info("fine-tuning is done: %s", path)
         content = torch_file.load(path)
-        stage.model.take(content["state_dict"])
+        stage.model.take(content)
         return stage, content["meta"]["results"]
     folder = context.run_dir / "checkpoints" / "finetune"
     monitor = Finetuner.monitor(in_3d=labelled["val"].source.has_aligned_error)
@@ -48,7 +50,11 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
         "finetune_skipped_steps": fitted.skipped_steps,
         monitor.rpartition("/")[-1]: fitted.best,
     }
-    save_weights(cfg, path, {"state_dict": stage.model.state_dict()}, results, checkpoints=folder)
+    stop = EvaluationStop(context.interrupt)
+    results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
+    if note := stage.model.confidence_note:
+        results["confidence_note"] = note
+    save_weights(cfg, path, stage.model.content(), results, checkpoints=folder)
     return stage, results
 
 
@@ -59,7 +65,7 @@ def _match_checkpoint(stage: Finetuner, folder: Path) -> None:
         return
     if not has_scale(torch_file.load(path)["state_dict"]):
         stage.model.head.scale = None
-        _log.warning("this run began before confidences were predicted; its model has none")
+        _log.warning("this run began before heads had a scale of their error; it stays without")
 
 
 def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
