@@ -97,3 +97,32 @@ def train_process(cache: Path) -> Callable[..., subprocess.CompletedProcess]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small finished run for all tests that use a model."""
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    choices = ["trainer=debug", "dataset.image_size=32", "objective=none", "report=false"]
+    with pytest.MonkeyPatch.context() as patch:
+        places = [f"paths.cache={cache}", f"hydra.run.dir={run_dir}"]
+        patch.setattr(sys, "argv", [str(ROOT / "train.py"), *choices, *places])
+        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+    return run_dir
+
+
+@pytest.fixture
+def script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., str]:
+    """script(name, *arguments) -> what it said, run in `tmp_path`; SystemExit goes through."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *arguments: object) -> str:
+        path = str(ROOT / "scripts" / f"{name}.py")
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        capsys.readouterr()
+        runpy.run_path(path, run_name="__main__")
+        return capsys.readouterr().out
+
+    return run

@@ -1,6 +1,8 @@
 """A small pose model that was never trained, and hands that are what a test says."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,12 @@ from torch import Tensor
 from handpose.heads.base import Head
 from handpose.heads.heatmap import HeatmapHead
 from handpose.model import PoseModel
+from handpose.predict import Given
 from handpose.predict.hand_pose import Crop, HandPose
+from handpose.predict.job import Job, Work
+from handpose.predict.locating import by_first_pass
 
+GIVEN = Given(box=(60.0, 45.0, 60.0), K=np.array([[150, 0, 60], [0, 150, 45], [0, 0, 1]]))
 WIDTHS = dict(channels=(4, 6), strides=(4, 8), embedding_dim=6)
 
 
@@ -47,3 +53,15 @@ def picture() -> np.ndarray:
     coarse = torch.from_numpy(rng.uniform(0, 255, (1, 3, 6, 8)))
     fine = torch.nn.functional.interpolate(coarse, size=(90, 120), mode="bicubic")
     return fine[0].permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy().copy()
+
+
+@pytest.fixture
+def make_job(make_hand_pose: Callable, tmp_path: Path) -> Callable[..., Job]:
+    """make_job(given, batch_size)"""
+
+    def make(given: Given = GIVEN, batch_size: int = 2, **work: Any) -> Job:
+        hand_pose = make_hand_pose()
+        work = {"find": by_first_pass(hand_pose, given), **work}
+        return Job(hand_pose, Work(folder=tmp_path / "out", batch_size=batch_size, **work))
+
+    return make
