@@ -126,8 +126,11 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
             )
     hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
     hand_pose.use_all_cores()
-    if arguments.min_confidence is not None and (reason := hand_pose.no_confidence()):
-        raise ValueError(f"--min-confidence: {reason}")
+    if arguments.min_confidence is not None:
+        if reason := hand_pose.no_confidence():
+            raise ValueError(f"--min-confidence: {reason}")
+        if note := hand_pose.model.confidence_note:
+            print(f"confidence: {note}")
     if not is_many:
         find = by_first_pass(hand_pose, given)
     style = Style(read["format"], not arguments.no_images, is_many, arguments.min_confidence)
