@@ -180,8 +180,9 @@ def write_predictions(folder: Path, *, count: int = 2) -> None:
     """The keys of `handpose predict`'s JSON that an export needs."""
     for i in range(count):
         hand = pair(1400, i)
-        record = {"source": f"{i}.png", "frame": None, "width": SIDE, "height": SIDE}
-        record |= {"side": side_of(hand), "box_px": [48, 48, 80], "uv_px": hand.uv.tolist()}
+        record: dict[str, Any] = {"source": f"{i}.png", "frame": None}
+        record |= {"width": SIDE, "height": SIDE, "side": side_of(hand)}
+        record |= {"box_px": [48, 48, 80], "uv_px": hand.uv.tolist()}
         write_json(folder / f"{i}.json", record)
 
 

@@ -90,7 +90,7 @@ def _write_sequence(
 
 def write_labels(path: Path, xyz: np.ndarray, uv: np.ndarray, **others: Any) -> None:
     """A file of labels with more in it than joints; `others` replace or add."""
-    content = {
+    content: dict[str, Any] = {
         "seg": np.zeros((HEIGHT, WIDTH), np.uint8),
         "pose_y": np.zeros((2, 3, 4), np.float32),
         "pose_m": np.zeros((1, 51), np.float32),
