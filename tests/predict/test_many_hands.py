@@ -139,3 +139,25 @@ def test_a_window_that_is_closed_stops_the_job(make_job: Callable, two_squares: 
     assert (done.written, done.is_stopped, len(shown)) == (5, True, 5)
     assert not (job.work.folder / "squares.mp4").exists()
     assert len(frames_of(job.work.folder / "squares.jsonl")) == 5
+
+
+def test_ctrl_c_ends_with_a_video_that_plays(
+    make_job: Callable, two_squares: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[np.ndarray] = []
+
+    def show(drawing: np.ndarray) -> bool:
+        shown.append(drawing)
+        if len(shown) == 7:
+            raise KeyboardInterrupt
+        return False
+
+    before = threading.active_count()
+    done = make_job(find=by_detector(detect_bright, Given()), show=show).run(
+        find_input(str(two_squares))
+    )
+    assert done.is_stopped
+    assert "stopped" in capsys.readouterr().out
+    assert threading.active_count() == before
+    with open_video(two_squares.parent / "out" / "squares.mp4") as video:
+        assert len(list(video.frames)) == 7
