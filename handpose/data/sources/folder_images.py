@@ -21,6 +21,8 @@ _LEAST_GROUPS = 10  # else a cut of a tenth finds none
 _LARGEST_SHARE = 0.25  # of the images in one group, else a cut may take most of them
 _LEAST_BLOCKS = 20
 _NUMBER = re.compile(r"(\d+)")
+# Roboflow's export of 07.jpg is 07_jpg.rf.<hash>.jpg, once for each augmented version.
+_ROBOFLOW = re.compile(r"\.rf\.\w+(?=\.\w+$)")
 
 
 def find_images(collector: Collector, root: Path, *, apart_from: str | None) -> list[str]:
@@ -108,6 +110,7 @@ def group_by_name(names: Sequence[str]) -> tuple[list[str], str]:
     Args:
         names: paths with slashes, relative to the root.
     """
+    names = [_ROBOFLOW.sub("", name) for name in names]  # a hash hides the number of a frame
     kinds: dict[str, Callable[[str], str]] = {
         "top folder": lambda name: PurePosixPath(name).parts[0] if "/" in name else "",
         "folder": lambda name: str(PurePosixPath(name).parent),

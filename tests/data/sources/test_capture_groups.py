@@ -48,6 +48,17 @@ def test_blocks_are_of_neighbours_by_the_value_of_their_numbers() -> None:
     assert sorted(["a10", "a9", "b1"], key=natural_order) == ["a9", "a10", "b1"]
 
 
+def test_versions_of_an_image_that_roboflow_augments_are_together() -> None:
+    """Their names differ in a hash, whose digits are no number of a frame."""
+    hashes = [f"{0x9E3779B97F4A7C15 * (i + 1) % 2**128:032x}" for i in range(180)]
+    names = [f"train/{h}_jpg.rf.{hashes[3 * h + v]}.jpg" for h in range(60) for v in range(3)]
+    groups, kind = group_by_name(names)
+    assert kind == "neighbours, 30 blocks of 2 numbers in a row"
+    assert [len(set(groups[i : i + 6])) for i in range(0, 180, 6)] == [1] * 30
+    named = [f"{name}_png.rf.{h}.png" for name, h in zip(90 * ["cup", "jug"], hashes, strict=True)]
+    assert len(set(group_by_name(named)[0])) == 2
+
+
 def test_fewer_pictures_than_blocks() -> None:
     groups, _ = group_by_name([f"{i}.jpg" for i in range(5)])
     assert len(set(groups)) == 5
