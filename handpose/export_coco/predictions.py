@@ -48,12 +48,16 @@ def read_predictions(files: list[Path]) -> list[ImageHands]:
     Raises:
         ValueError: names every file, or line, that is no prediction, with the reason.
     """
+    sources: dict[str, str] = {}
     sizes: dict[str, tuple[int, int]] = {}
     hands: dict[str, dict[int, CocoHand]] = {}
     problems: list[str] = []
     for name, record in (pair for file in files for pair in _records(file, problems)):
         try:
-            image = frame_name(str(record["source"]), record.get("frame"))
+            source = str(record["source"])
+            image = frame_name(source, record.get("frame"))
+            if (other := sources.setdefault(image, source)) != source:
+                raise ValueError(f"{image} would be of {other} and of {source}; export them apart")
             size, hand = (int(record["width"]), int(record["height"])), _hand(record)
             if sizes.setdefault(image, size) != size:
                 raise ValueError(f"{image} has another size than before")

@@ -142,6 +142,21 @@ def test_frames_of_a_video_and_several_hands_of_an_image(tmp_path: Path, export:
     assert frame_name("camera:0", 3) == "camera-0_000003.jpg"
 
 
+@pytest.mark.parametrize("other", ["b/clip.mp4", "a/clip.avi"])
+def test_frames_of_two_videos_of_one_name_are_not_one_image(
+    other: str, tmp_path: Path, export: Callable
+) -> None:
+    (tmp_path / "p").mkdir()
+    for place, source in enumerate(("a/clip.mp4", other)):
+        lines = [as_record(2 * place + k, source, frame=k) for k in range(2)]
+        (tmp_path / f"p/{place}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(
+        SystemExit, match=rf"clip_000000\.jpg would be of a/clip\.mp4 and of {other}"
+    ):
+        export(tmp_path / "p", "--to", tmp_path / "labels.json")
+    assert not (tmp_path / "labels.json").exists()
+
+
 BROKEN = {
     "a.json": ("{", "Expecting property name"),
     "b.json": ("[3]", "it is not a JSON object"),
