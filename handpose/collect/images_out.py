@@ -24,7 +24,9 @@ class ImageNames:
     """
 
     def __init__(self, names: Iterable[str], *, frames: bool) -> None:
-        self._stems = Counter(PurePosixPath(name).with_suffix("") for name in names)
+        sources = [PurePosixPath(name) for name in names]
+        # The stem of b.png.jpg is the name of b.png, which may need it.
+        self._stems = Counter([*sources, *(source.with_suffix("") for source in sources)])
         self._folder = "frames" if frames else "crops"
         self._frames = frames
 
