@@ -121,7 +121,7 @@ def hands_of(
     hand = _hand(points[order], record.get("bbox"), _side(record, category, default_side), counts)
     if image.K is not None and "joint_cam" in record:
         xyz = _MM * as_array(record["joint_cam"], NUM_JOINTS, 3)[order]
-        valid = np.isfinite(xyz.sum(axis=1))
+        valid = (points[order, 2] > UNLABELLED) & np.isfinite(xyz.sum(axis=1))
         labels = hand.annotation._replace(xyz=xyz, K=image.K, xyz_valid=valid)
         hand = hand._replace(annotation=labels)
     yield hand
@@ -193,8 +193,9 @@ def _square(bbox: Any) -> np.ndarray | None:
 def _side(record: Mapping[str, Any], category: Category, default: Side | None) -> Side:
     """Return the side of a hand; raises ValueError if it is not known, or contradictory."""
     attributes = record.get("attributes")
-    stated = dict(_stated_sides(attributes)) if isinstance(attributes, dict) else {}
-    stated |= dict(_stated_sides(record))
+    stated = dict(_stated_sides(record))
+    if isinstance(attributes, dict):
+        stated |= {f"attributes.{field}": side for field, side in _stated_sides(attributes)}
     if category.side is not None:
         stated[f"the category {category.name!r}"] = category.side
     if len(set(stated.values())) > 1:

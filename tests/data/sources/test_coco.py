@@ -88,6 +88,18 @@ def test_3d_of_mmpose_is_in_metres_before_the_camera(tmp_path: Path, open_it: Ca
     assert len(open_it("test", **settings)) == 12
 
 
+def test_the_flag_0_unlabels_a_joint_in_3d_too(tmp_path: Path, open_it: Callable) -> None:
+    write, settings = SPELLINGS["mmpose"]
+    write(tmp_path / "d")
+    file = tmp_path / "d" / settings["file"]
+    content = json.loads(file.read_text())
+    content["annotations"][3]["keypoints"][JOINT_ORDERS["rhd"][8]][2] = 0
+    write_json(file, content)
+    sample = open_it(**settings)[3]
+    for valid in (sample.uv_valid, sample.xyz_valid):
+        assert np.flatnonzero(~valid).tolist() == [8]
+
+
 def test_what_is_no_labelled_hand_is_left_out_and_counted(
     tmp_path: Path, open_it: Callable
 ) -> None:

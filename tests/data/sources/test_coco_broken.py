@@ -116,6 +116,11 @@ KINDS: dict[str, tuple[Break, str, str]] = {
         RECORD,
         "side says left, the category 'right_hand' says right",
     ),
+    "sides of one name that differ": (
+        annotation(side="right", attributes={"side": "left"}),
+        RECORD,
+        "side says right, attributes.side says left",
+    ),
     "is_left of 2": (annotation(is_left=2), RECORD, "is_left is 2, not true or false"),
     "no such image": (annotation(image_id=77), RECORD, "there is no image 77"),
     "no such category": (annotation(category_id=9), RECORD, "there is no category 9"),
