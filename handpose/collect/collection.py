@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from handpose.collect.crops import Cut, CutHand, cut_hands, is_seen
-from handpose.collect.images_out import ImageNames, write_jpeg
+from handpose.collect.image_names import ImageNames
 from handpose.collect.near_duplicates import NearDuplicates
 from handpose.collect.options import Options
 from handpose.collect.sources import Source, read_part
 from handpose.collect.store import PartDone, Row, Store
 from handpose.detect.base import Detector
 from handpose.media.background import in_background
+from handpose.media.image_files import write_jpeg
 from handpose.media.images import Frame
 
 _DECODED_AHEAD = 3  # frames

@@ -9,14 +9,13 @@ same command resumes.
 import argparse
 import hashlib
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
 from handpose.collect.options import Options, flag, option_problems
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
-from handpose.config.errors import ends_with_message
+from handpose.config.errors import ends_with_message, refuse_arguments
 from handpose.media.inputs import FORMS, Input, find_input
 
 _HELP = {
@@ -92,8 +91,7 @@ def _checked(arguments: argparse.Namespace, options: Options) -> Input:
     if is_inside or any(out in path.resolve().parents for path in found.files):
         problems.append(f"{arguments.out}: is a folder of the input; choose one beside it")
     if problems:
-        name = Path(sys.argv[0]).name
-        raise SystemExit("\n".join(f"{name}: {problem}" for problem in problems))
+        refuse_arguments(problems)
     return found
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -103,6 +103,16 @@ def ends_with_message() -> Iterator[None]:
             yield
     except UserError as error:
         raise SystemExit(f"{Path(sys.argv[0]).name}: {error}") from None
+
+
+def refuse_arguments(problems: Iterable[str]) -> NoReturn:
+    """End an application with exit code 1 and a line for each problem of its command line.
+
+    Raises:
+        SystemExit: always.
+    """
+    name = Path(sys.argv[0]).name
+    raise SystemExit("\n".join(f"{name}: {problem}" for problem in problems))
 
 
 @contextmanager

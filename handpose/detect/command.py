@@ -9,14 +9,13 @@ only a package index is reachable, `handpose detect --make-model hand_landmarker
 
 import argparse
 import logging
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
-from handpose.config.errors import ends_with_message
+from handpose.config.errors import ends_with_message, refuse_arguments
 from handpose.detect import DEFAULT_MIN_SCORE, DEFAULT_NUM_HANDS
 from handpose.detect.model_file import PUBLISHED
 from handpose.media.inputs import FORMS, Input, find_input
@@ -105,8 +104,7 @@ def _checked(arguments: argparse.Namespace) -> Input:
     if arguments.draw and arguments.draw.resolve() in folders:
         problems.append(f"--draw {arguments.draw}: this is the input's folder; choose another one")
     if problems:
-        name = Path(sys.argv[0]).name
-        raise SystemExit("\n".join(f"{name}: {problem}" for problem in problems))
+        refuse_arguments(problems)
     assert found is not None
     return found
 

@@ -7,12 +7,10 @@ pip install "handpose[export]", or pip install -e ".[export]" in a checkout.
 
 import argparse
 import importlib.util
-import sys
-from pathlib import Path
 
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
-from handpose.config.errors import ends_with_message
+from handpose.config.errors import ends_with_message, refuse_arguments
 from handpose.pipeline.run_directory import finished_config
 
 _REQUIRED = ("onnx", "onnxruntime", "onnxscript")
@@ -32,8 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     folder = arguments.to or arguments.run / "export"
     require_writable("--to", folder)
     if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:
-        name = Path(sys.argv[0]).name
-        raise SystemExit(f'{name}: {", ".join(missing)} missing; pip install "handpose[export]"')
+        refuse_arguments([f'{", ".join(missing)} missing; pip install "handpose[export]"'])
 
     from handpose.export.export_run import export_run
 

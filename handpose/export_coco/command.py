@@ -8,12 +8,12 @@ ffmpeg -i NAME.mp4 -fps_mode passthrough -start_number 0 NAME_%06d.jpg
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from handpose.coco_format import coco_document
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
+from handpose.config.errors import refuse_arguments
 from handpose.export_coco.predictions import find_predictions, read_predictions
 from handpose.files import replacing
 
@@ -29,15 +29,15 @@ def main(argv: list[str] | None = None) -> None:
     add("--to", type=path_argument, default=Path("labels.json"), metavar="FILE",
         help="COCO file to write (default: labels.json)")  # fmt: skip
     arguments = parser.parse_args(argv)
-    name, target = Path(sys.argv[0]).name, arguments.to
+    target = arguments.to
     if target.is_dir():
-        raise SystemExit(f"{name}: --to {target}: this is a folder; name a file in it")
+        refuse_arguments([f"--to {target}: this is a folder; name a file in it"])
     require_writable("--to", target.parent)
     try:
         files = find_predictions(arguments.predictions, apart_from=target)
         document = coco_document(read_predictions(files))
     except ValueError as error:
-        raise SystemExit("\n".join(f"{name}: {line}" for line in str(error).splitlines())) from None
+        refuse_arguments(str(error).splitlines())
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as partial:
         partial.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")

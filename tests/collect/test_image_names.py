@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from handpose.collect.images_out import ImageNames
+from handpose.collect.image_names import ImageNames
 from handpose.media.images import Frame
 
 SOURCES = ("a/b.png", "a/b.jpg", "a/b.png.jpg", "a/b.jpg.png", "a/c.png")
