@@ -10,7 +10,6 @@ middle, or --box says where it is. What is not given is assumed, and the JSON sa
 
 import argparse
 import logging
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
-from handpose.config.errors import ends_with_message
+from handpose.config.errors import ends_with_message, refuse_arguments
 from handpose.media.inputs import FORMS, Input, find_input
 from handpose.pipeline.run_directory import finished_config
 from handpose.predict.arguments import (
@@ -166,6 +165,5 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     problems += given_problems(read.get("box"), read.get("camera_matrix"), arguments.scale)
     problems += option_problems(arguments, read.get("input"), read.get("format"))
     if problems:
-        name = Path(sys.argv[0]).name
-        raise SystemExit("\n".join(f"{name}: {problem}" for problem in problems))
+        refuse_arguments(problems)
     return read

@@ -58,6 +58,18 @@ def check_given(given: Given) -> None:
         raise ValueError("; ".join(problems))
 
 
+def low_joints(hand: Hand, min_confidence: float | None) -> tuple[bool, np.ndarray]:
+    """Returns whether a hand's confidence is below a limit, and which joints' (J,) bool.
+
+    Args:
+        hand: without confidence, nothing is low.
+        min_confidence: the limit in 0..1; None: nothing is low.
+    """
+    if min_confidence is None or hand.joint_confidence is None or hand.confidence is None:
+        return False, np.zeros(NUM_JOINTS, dtype=bool)
+    return hand.confidence < min_confidence, hand.joint_confidence < min_confidence
+
+
 def detected(found: Sequence[Detection], given: Given, shape: tuple[int, ...]) -> list[Given]:
     """Returns what is known of detected hands; one whose centre is off the image is left out.
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,18 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from handpose.coco_format import CocoHand, ImageHands, coco_document
 from handpose.files import replacing
+from handpose.media.image_files import stems, write_jpeg
 from handpose.media.images import Frame
 from handpose.media.video_writer import VideoWriter
 from handpose.predict.drawing import draw_hands
 from handpose.predict.hand import Hand
 from handpose.predict.output_records import COLUMNS, csv_row, record
 
-_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 92)
+_QUALITY = 92  # of JPEG
 
 
 class Style(NamedTuple):
@@ -135,11 +134,10 @@ def video_paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
 
 
 def _paths(folder: Path, names: Sequence[str]) -> Callable[[str], Path]:
-    stems = Counter(Path(name).with_suffix("") for name in names)
+    stem_of = stems(names)
 
     def path_of(name: str) -> Path:
-        stem = Path(name).with_suffix("")
-        path = folder / (stem if stems[stem] < 2 else name)
+        path = folder / stem_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -152,9 +150,7 @@ def _with(path: Path, suffix: str) -> Path:
 
 def _drawings(path_of: Callable[[str], Path]) -> Writer:
     def write(done: Predicted) -> None:
-        is_packed, packed = cv2.imencode(".jpg", done.drawing[..., ::-1], _QUALITY)
-        assert is_packed, "this OpenCV cannot write JPEG"
-        _with(path_of(done.frame.source), ".jpg").write_bytes(packed.tobytes())
+        write_jpeg(_with(path_of(done.frame.source), ".jpg"), done.drawing, quality=_QUALITY)
 
     return write
 

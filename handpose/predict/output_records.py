@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from handpose.media.images import Frame
-from handpose.predict.confidence import low_joints
-from handpose.predict.hand import Hand
+from handpose.predict.hand import Hand, low_joints
 from handpose.skeleton import NUM_JOINTS
 
 SCHEMA = Path(__file__).with_name("schema.json")

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from handpose.predict import Given
-from handpose.predict.confidence import low_joints
 from handpose.predict.drawing import draw_hands
-from handpose.predict.hand import Hand
+from handpose.predict.hand import Hand, low_joints
 
 
 @pytest.fixture
