@@ -20,9 +20,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from handpose.files import LARGEST_STREAM, regular
 from handpose.media.images import Frame
-from handpose.media.video import reason, upright
+from handpose.media.video import opened, reason, upright
 
 _SEEK_EARLIER = 2  # seconds: containers seek by the order of decoding, which runs ahead
 _MOST_PENDING = 2000  # packets kept undecoded; more, and they are decoded without waiting
@@ -45,7 +44,7 @@ def seconds_of(path: Path) -> float | None:
     Raises:
         ValueError: it cannot be opened, or has no video stream; names the file.
     """
-    with _opened(path) as (container, stream):
+    with _single_threaded(path) as (container, stream):
         if container.duration is not None:
             return container.duration / av.time_base
         if stream.duration is not None and stream.time_base is not None:
@@ -69,21 +68,16 @@ def open_part(path: Path, *, name: str, every: Fraction, first: int, last: int) 
     Raises:
         ValueError: it cannot be opened, or has no video stream; names the file.
     """
-    with _opened(path) as (container, stream):
+    with _single_threaded(path) as (container, stream):
         part = Part()
         part.frames = _Sampler(container, stream, part, name, every, first, last).frames()
         yield part
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        container = av.open(str(regular(path, most=LARGEST_STREAM)))
-    except (OSError, av.FFmpegError) as error:
-        raise ValueError(f"{path}: cannot be opened ({reason(error)})") from None
-    with container:
-        stream = next(iter(container.streams.video), None)
-        if stream is None or stream.time_base is None:
+def _single_threaded(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with opened(path) as (container, stream):
+        if stream.time_base is None:
             raise ValueError(f"{path}: has no video stream")
         stream.codec_context.thread_count = 1  # so that a corrupt frame is the same each time
         yield container, stream

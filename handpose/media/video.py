@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -35,23 +36,39 @@ def open_video(
     *,
     name: str | None = None,
     limit: int | None = None,
-    start: float = 0.0,
     every: float = 0.0,
 ) -> Iterator[Video]:
     """Opens a video; its frames are turned as its metadata says.
 
-    Where others are left out, a frame keeps its number in the video; behind `start` it follows from
-    the time and the rate.
+    Where others are left out, a frame keeps its number in the video.
 
     Args:
         path: video file.
         name: source of its frames; the file's name if None.
         limit: maximum number of frames; None for all.
-        start: seconds from the start of the video; earlier frames are left out.
         every: seconds between two frames, to half a frame; 0 for all frames.
 
     Raises:
         ValueError: it cannot be opened or has no frame; names the file.
+    """
+    with opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        rate = _rate(stream)
+        video = Video(rate, _total(container, stream, rate, limit, every), iter(()))
+        frames = _frames(container, stream, video, name or path.name, every)
+        first = next(frames, None)
+        if first is None:
+            raise ValueError(f"{path}: has no frame that can be decoded")
+        video.frames = islice(chain((first,), frames), limit)
+        yield video
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Opens a video file; gives its container and its first video stream.
+
+    Raises:
+        ValueError: it cannot be opened, or has no video stream; names the file.
     """
     try:
         container = av.open(str(regular(path, most=LARGEST_STREAM)))
@@ -60,42 +77,22 @@ def open_video(
     with container:
         if not container.streams.video:
             raise ValueError(f"{path}: has no video stream")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        rate = _rate(stream)
-        video = Video(rate, _total(container, stream, rate, limit, start, every), iter(()))
-        frames = _frames(container, stream, video, name or path.name, start, every)
-        first = next(frames, None)
-        if first is None and start == 0:
-            raise ValueError(f"{path}: has no frame that can be decoded")
-        video.frames = islice(_chained(first, frames), limit)
-        yield video
-
-
-def _chained(first: Frame | None, frames: Iterator[Frame]) -> Iterator[Frame]:
-    if first is not None:
-        yield first
-        yield from frames
+        yield container, container.streams.video[0]
 
 
 def _frames(
-    container: av.container.InputContainer,
+    container: InputContainer,
     stream: VideoStream,
     video: Video,
     name: str,
-    start: float,
     every: float,
 ) -> Iterator[Frame]:
-    """Yields the frames from `start` on that are `every` seconds apart; see `open_video`."""
+    """Yields the frames that are `every` seconds apart; see `open_video`."""
     origin = float((stream.start_time or 0) * (stream.time_base or 0))
-    if start > 0:
-        container.seek(int((start + origin) * av.time_base))  # to the key frame before
-    due, counted = start, 0
+    due = 0.0
     slack = 0.5 / float(video.rate) if every > 0 else _EPSILON
-    for decoded in _decoded(container, stream, video):
-        time = counted / float(video.rate) if decoded.time is None else decoded.time - origin
-        number = counted if start <= 0 else round(time * float(video.rate))
-        counted += 1
+    for number, decoded in enumerate(_decoded(container, stream, video)):
+        time = number / float(video.rate) if decoded.time is None else decoded.time - origin
         if time < due - slack:
             continue
         if every > 0:
@@ -103,9 +100,7 @@ def _frames(
         yield Frame(name, number, upright(decoded), time)
 
 
-def _decoded(
-    container: av.container.InputContainer, stream: VideoStream, video: Video
-) -> Iterator[VideoFrame]:
+def _decoded(container: InputContainer, stream: VideoStream, video: Video) -> Iterator[VideoFrame]:
     """Yields decoded frames; what is corrupt is counted and left out."""
     packets = container.demux(stream)
     while True:
@@ -141,21 +136,20 @@ def _rate(stream: VideoStream) -> Fraction:
 
 
 def _total(
-    container: av.container.InputContainer,
+    container: InputContainer,
     stream: VideoStream,
     rate: Fraction,
     limit: int | None,
-    start: float,
     every: float,
 ) -> int | None:
     """Returns the number of frames that will come, by the file's own statements."""
     seconds = None if container.duration is None else container.duration / av.time_base
-    if stream.frames and not start and not every:
+    if stream.frames and not every:
         known: int | None = stream.frames
     elif seconds is None:
         known = None
     else:
-        known = max(1, round((seconds - start) / max(every, float(1 / rate))))
+        known = max(1, round(seconds / max(every, float(1 / rate))))
     return min((n for n in (known, limit) if n is not None), default=None)
 
 
