@@ -38,7 +38,8 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     add("input", metavar="INPUT", help=FORMS.replace("0 (camera), ", ""))
     add("out", type=path_argument, metavar="OUT", help="folder of the collection")
     add("--model", required=True, metavar="MODEL",
-        help="hand_landmarker.task, or package.module:function of your own")  # fmt: skip
+        help="hand_landmarker.task (`handpose detect --help` says where it is), or "
+        "package.module:function of your own")  # fmt: skip
     add("--recursive", action="store_true", help="include subfolders")
     add("--thorough", action="store_true", help="look at parts of a frame too, and again at each "
         "hand: more hands, fewer false ones, about ten times the time")  # fmt: skip
@@ -72,6 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit("stopped; the same command resumes") from None
     _print(summary, arguments.out)
     if not summary["counts"].get("hands kept"):
+        print(_NO_HAND)
         raise SystemExit(1)
 
 
@@ -113,7 +115,12 @@ def _print(summary: dict[str, Any], out: Path) -> None:
         print(f"left out: {file}: {reason}")
     if len(problems) > _SHOWN:
         print(f"and {len(problems) - _SHOWN} more, in {out / 'collection.json'}")
-    print(f"groups: {summary['groups']}")
+    if summary["counts"].get("hands kept"):
+        print(f"groups: {summary['groups']}")
 
 
 _SHOWN = 10  # problems
+_NO_HAND = (
+    "No hand was kept. Look at what is found: handpose detect INPUT --model MODEL --draw DIR. "
+    "Then try --thorough, a smaller --every or a smaller --min-side, with another OUT."
+)

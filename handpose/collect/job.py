@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ def collect(
         ValueError: the folder is of another collection, or the detector cannot be loaded.
         OSError: something cannot be written.
     """
+    load = partial(load_detector, num_hands=options.num_hands, thorough=options.thorough)
+    # Before the claim: a wrong model must not leave a folder that refuses the right one.
+    detect = load(model) if read_summary(out) is None else None
     with claimed(out, description | described(found)) as store:
         summary = read_summary(out)
         if summary is not None:
             store.forget_parts()
             return summary | {"was_finished": True}
-        detect = load_detector(model, num_hands=options.num_hands, thorough=options.thorough)
+        detect = detect or load(model)
         sources = sources_of(found, options.every)
         collection = Collection(detect, store, options, sources)
         num_done = collection.num_done()

@@ -149,5 +149,5 @@ def _keep(path: Path, description: dict[str, Any], folder: Path) -> None:
         text = "\n".join(f"  {line}" for line in lines)
         raise CollectionRefusedError(
             f"{folder} was started with another input or other options:\n{text}\n"
-            "Repeat the first command to resume, or choose another folder."
+            "Repeat the first command to resume, choose another folder, or delete this one."
         )

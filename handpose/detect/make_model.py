@@ -50,7 +50,7 @@ def make_model(path: Path) -> None:
         OSError: the file cannot be written.
     """
     if path.suffix != SUFFIX:
-        raise ValueError(f"{path}: the name of a model ends with {SUFFIX}")
+        raise ValueError(f"{path}: give a name that ends with {SUFFIX}")
     if path.exists():
         raise ValueError(f"{path}: exists already; delete it first, or choose another name")
     if not path.parent.is_dir():

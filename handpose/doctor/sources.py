@@ -86,7 +86,9 @@ def open_splits(source: Source) -> Opened:
             for split in SPLITS:
                 _open_split(source, split, opened, Path(folder) / "all.csv")
     except BrokenDataError as error:
-        return Opened({}, {}, error.problems, is_fatal=True)
+        # Without a bad file, the message says what was left out.
+        problems = error.problems or [Problem(source.key, str(error))]
+        return Opened({}, {}, problems, is_fatal=True)
     except (ValueError, OSError) as error:  # a wrong setting, or a file that cannot be read
         return Opened({}, {}, [Problem(source.key, str(error))], is_fatal=True)
     return opened

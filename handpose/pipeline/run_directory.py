@@ -22,6 +22,7 @@ MODEL = "model.pt"
 EVALUATIONS = "evaluations"
 UNREADABLE = "unreadable.csv"
 CUT = "cut.json"
+_NAME_ONE = "name the directory that a training prints at its end, such as runs/DATE/TIME-ID"
 
 
 class RunRefused(SystemExit):
@@ -88,9 +89,9 @@ def finished_config(run_dir: Path) -> dict[str, Any]:
     """
     path = run_dir / CONFIG
     if not path.is_file():
-        what = "no such run"
+        what = f"no such run; {_NAME_ONE}"
         if run_dir.is_dir():
-            what = "not a run directory: no config.json"
+            what = f"not a run directory: no {CONFIG}; {_NAME_ONE}"
         elif run_dir.is_file():
             what = f"is a file; name its run directory, {run_dir.parent}"
         raise RunRefused(f"{run_dir}: {what}")

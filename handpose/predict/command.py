@@ -118,10 +118,15 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
     elif arguments.boxes:
         find, names = by_table(arguments.boxes, given)
         found: Input = read["input"]
-        if names.isdisjoint(map(found.name, found.files)):
+        absent = sorted(names.difference(map(found.name, found.files)))
+        if len(absent) == len(names):
             raise ValueError(
                 f"--boxes {arguments.boxes}: names no file of INPUT; its paths are relative to "
                 f"{found.root or 'the folder of INPUT'}"
+            )
+        if absent:
+            print(
+                f"{arguments.boxes}: {len(absent)} of its files are not in INPUT: {absent[0]} ..."
             )
     hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
     hand_pose.use_all_cores()

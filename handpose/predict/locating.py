@@ -100,7 +100,9 @@ def _read_row(row: Mapping[str, Any], given: Given) -> tuple[str, int | None, Gi
     if box is not None:
         u, v, length = as_array(box, 3).tolist()
         if not (np.isfinite([u, v, length]).all() and length >= 1):
-            raise ValueError(f"the box {box} is not centre u, centre v, side in px, at least 1")
+            raise ValueError(
+                f"the box {box} is not centre u, centre v and side in px, the side at least 1"
+            )
         given = given._replace(box=(u, v, length))
     number = None if frame is None else int(frame)
     return image, number, given._replace(side=given.side or side)

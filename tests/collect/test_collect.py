@@ -218,11 +218,14 @@ def test_a_video_with_a_name_that_is_not_text_is_named(
     assert {row["source"] for row in rows(tmp_path / "out", "hands.csv")} == {"a.mp4"}
 
 
-def test_nothing_found_is_told(tmp_path: Path, collect: Callable) -> None:
+def test_nothing_found_is_told(
+    tmp_path: Path, collect: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
     cv2.imwrite(str(tmp_path / "plain.png"), np.full((90, 90, 3), wild_video.BLUE[::-1], np.uint8))
     with pytest.raises(SystemExit) as ended:
         collect(tmp_path / "plain.png", tmp_path / "out")
     assert ended.value.code == 1
+    assert "No hand was kept. Look at what is found" in capsys.readouterr().out
     assert summary(tmp_path / "out")["counts"] == {"frames read": 1, "frames without a hand": 1}
 
 

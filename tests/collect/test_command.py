@@ -37,6 +37,7 @@ def test_a_wrong_detector_is_refused(
 ) -> None:
     with pytest.raises(SystemExit, match=words):
         collect(clip, tmp_path / "out", model=model)
+    assert not (tmp_path / "out").exists(), "the right one can collect into it"
 
 
 def test_a_camera_and_a_folder_of_the_input_are_refused(

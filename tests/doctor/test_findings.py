@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts_coco import write_coco
 
 from handpose.data.base import HandDataset, Split
+from handpose.data.sources.coco import Coco
 from handpose.data.sources.synthetic import Synthetic
 from handpose.doctor.findings import examine
 from handpose.doctor.measures import overview, spread
@@ -77,6 +79,26 @@ def test_a_cut_annotation_file_is_fatal_and_named(
     (finding,) = facts.refused
     assert finding.file == "training_K.json"
     assert "cut short" in finding.reason
+
+
+def test_a_dataset_without_a_hand_is_fatal_and_says_what_was_left_out(tmp_path: Path) -> None:
+    write_coco(tmp_path / "coco", train=2, test=0)
+    file = tmp_path / "coco" / "labels.json"
+    content = json.loads(file.read_text())
+    for record in content["annotations"]:
+        record["keypoints"] = [1.0, 1.0, 2] * 17
+    for category in content["categories"]:
+        category["keypoints"] = category["keypoints"][:17]
+    file.write_text(json.dumps(content))
+
+    def open_split(split: Split, quarantine: str | None) -> HandDataset:
+        return Coco(split=split, root=tmp_path / "coco", cache=tmp_path / "cache")
+
+    facts, _ = examine(Source("dataset", "coco", open_split, {}), reference_bone="index")
+    assert facts.is_fatal
+    (finding,) = facts.refused
+    assert "holds no hand that can be used" in finding.reason
+    assert "annotations of 17 keypoints, not 21, left out: 2" in finding.reason
 
 
 def test_a_setting_that_cannot_be_used_is_fatal_and_named(

@@ -78,6 +78,21 @@ def test_every_wrong_row_of_a_table_is_named(tmp_path: Path) -> None:
     assert "did you mean box" in told[-1]
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("image,box_u,box_v", "the column box_side is missing beside box_u, box_v"),
+        ("box_u,box_v,box_side", "the column image is missing"),
+    ],
+)
+def test_a_missing_column_is_named_once(tmp_path: Path, names: str, told: str) -> None:
+    (tmp_path / "boxes.csv").write_text(f"{names}\n" + "1,2,3\n" * 3)
+    with pytest.raises(ValueError, match="its rows cannot be used") as refusal:
+        by_table(tmp_path / "boxes.csv", Given())
+    (line,) = str(refusal.value).splitlines()[1:]
+    assert told in line
+
+
 def moving(frames: list[Frame]) -> list[list[Given]]:
     """A hand that moves by 3 px a frame, and one in the frames from 7 on."""
     return [

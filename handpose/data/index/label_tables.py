@@ -60,7 +60,8 @@ def _csv_rows(
     problems: ProblemList, file: TextIO, name: str, row_format: RowFormat
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(file, restval="")
-    if reason := _unknown(list(reader.fieldnames or ()), row_format.columns):
+    names = list(reader.fieldnames or ())
+    if reason := _unknown(names, row_format.columns) or _missing(names, row_format):
         problems.problem(name, reason, fatal=True)
         return
     for cells in reader:
@@ -70,6 +71,19 @@ def _csv_rows(
             row: dict[str, Any] = {key: cells[key] for key in row_format.texts if cells.get(key)}
             arrays = {key: _array(cells, names) for key, names in row_format.numbers.items()}
             yield reader.line_num, row | {key: a for key, a in arrays.items() if a is not None}
+
+
+def _missing(names: Sequence[str], row_format: RowFormat) -> str | None:
+    """Return the missing columns of an image, or of an array that has some; None if complete."""
+    if row_format.texts[0] not in names:
+        return f"the column {row_format.texts[0]} is missing. Add it"
+    for arrays in row_format.numbers.values():
+        columns = arrays[0] if len(arrays) == 1 else []  # of a box; a joint may be unlabelled
+        absent = [name for name in columns if name not in names]
+        if absent and len(absent) < len(columns):
+            there = ", ".join(name for name in columns if name in names)
+            return f"the column {', '.join(absent)} is missing beside {there}. Add it"
+    return None
 
 
 def _array(cells: dict[str, str], names: list[list[str]]) -> list[Any] | None:

@@ -158,5 +158,6 @@ def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     if not collector.fatal:
         what = "holds no hand that can be used"
         counts = "".join(f"\n  {name}: {count}" for name, count in collector.counts.items())
-    message = f"{root} {what}:\n{as_lines(problems)}{counts}"
+    listed = f"\n{as_lines(problems)}" if problems else ""
+    message = f"{root} {what}:{listed}{counts}"
     return BrokenDataError(message, problems, is_fatal=True)

@@ -42,6 +42,8 @@ from handpose.data.subsets import number_of
 from handpose.records import Side
 from handpose.skeleton import JOINT_ORDERS, NUM_JOINTS
 
+_SHOWN = 5  # .json files
+
 
 class Coco(IndexedDataset):
     """One split of COCO keypoints files.
@@ -96,6 +98,9 @@ class Coco(IndexedDataset):
         split_of: dict[str, Split] = {}  # of the images with hands
         orders: set[tuple[int, ...]] = set()
         for split, file in self.files.items():
+            if not (self.root / file).exists():
+                collector.problem(file, _missing(self.root, split), fatal=True)
+                continue
             try:
                 categories = self._read_categories(collector, file)
                 orders.update(kind.order for kind in categories.values() if kind.order)
@@ -171,6 +176,14 @@ class Coco(IndexedDataset):
 
 class _FileError(ValueError):
     """A COCO file cannot be used."""
+
+
+def _missing(root: Path, split: Split) -> str:
+    """Return what is wrong if the file of a split is missing, with the files that are there."""
+    key = "file" if split == "train" else f"{split}_file"
+    paths = sorted([*root.glob("*.json"), *root.glob("*/*.json")])[:_SHOWN]
+    names = ", ".join(path.relative_to(root).as_posix() for path in paths) or "no .json file"
+    return f"missing; set dataset.{key} to the annotation file. There is {names}"
 
 
 def _as_order(value: str | Sequence[int] | None) -> tuple[int, ...] | None:

@@ -154,7 +154,7 @@ KINDS: dict[str, tuple[Break, str, str]] = {
 }
 # What is wrong with a file as a whole.
 FATAL: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no file": (delete(FILE), "cannot be read as text .*No such file"),
+    "no file": (delete(FILE), r"missing; set dataset\.file to .* There is "),
     "cut file": (cut(FILE, 9000), "cut short"),
     "no JSON": (write(FILE, b"images: []"), "expected, 'i' found"),
     "a list": (write(FILE, b"[{}]"), "there is no list 'categories' in it"),
