@@ -24,6 +24,7 @@ from handpose.media.images import Frame
 from handpose.media.video import opened, reason, upright
 
 _SEEK_EARLIER = 2  # seconds: containers seek by the order of decoding, which runs ahead
+_SEEK_FURTHER = 4  # times as far back while there is no key frame
 _MOST_PENDING = 2000  # packets kept undecoded; more, and they are decoded without waiting
 
 
@@ -111,7 +112,7 @@ class _Sampler:
         self._latest = self._origin
         self._look_for(first)
         if first > 0:
-            self._seek(self._wanted - math.ceil(_SEEK_EARLIER / self._tick))
+            self._seek()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames of the part."""
@@ -124,11 +125,32 @@ class _Sampler:
             yield from self._chosen(waiting)
         self._part.has_ended = not self._part.error and self._due < self._last
 
-    def _seek(self, tick: int) -> None:
-        try:
-            self._container.seek(max(tick, self._origin), stream=self._stream)
-        except av.FFmpegError:  # not seekable: packets before the part are read and dropped
-            return
+    def _seek(self) -> None:
+        """Go to a key frame before the first interval; MPEG's containers seek between them."""
+        earlier = math.ceil(_SEEK_EARLIER / self._tick)
+        while self._seek_to(self._wanted - earlier) and not self._is_key_frame_near():
+            earlier *= _SEEK_FURTHER
+        self._seek_to(self._wanted - earlier)
+
+    def _seek_to(self, tick: int) -> bool:
+        """Seek, and return whether there is something further back."""
+        # MPEG's transport stream finds its first packet from before the start only, others refuse.
+        for target in (tick, max(tick, self._origin)):
+            try:
+                self._container.seek(target, stream=self._stream)
+            except av.FFmpegError:  # not seekable: packets before the part are read and dropped
+                continue
+            return tick > self._origin
+        return False
+
+    def _is_key_frame_near(self) -> bool:
+        """Return whether a key frame comes between here and the first interval."""
+        near = next((p for p in self._packets() if self._is_key_or_late(p)), None)
+        self._part.error = ""  # it comes again when packets are read
+        return near is not None and near.is_keyframe and self._time(near) <= self._wanted
+
+    def _is_key_or_late(self, packet: Packet) -> bool:
+        return packet.is_keyframe or self._time(packet) > self._wanted
 
     def _packets(self) -> Iterator[Packet]:
         packets = self._container.demux(self._stream)

@@ -98,6 +98,27 @@ def test_parts_are_the_same_as_the_whole(kind: str, suffix: str, tmp_path: Path)
     assert [frame.time for frame in joined] == pytest.approx(times, abs=0.25)
 
 
+@pytest.mark.parametrize("container", ["mpegts", "mpeg"])
+@pytest.mark.parametrize("seconds", [10, 60])
+def test_parts_of_mpeg_begin_at_a_key_frame(seconds: int, container: str, tmp_path: Path) -> None:
+    """Its containers seek to any packet, and frames without a key frame before are not decoded."""
+    gop = str(RATE * seconds)
+    codec = {"mpegts": "libx264", "mpeg": "mpeg1video"}[container]
+    path = tmp_path / "clip.mpg"
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(codec, rate=25, options={"g": gop, "keyint_min": gop})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(25 * 50):
+            image = np.full((32, 32, 3), number % 250, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        file.mux(stream.encode(None))
+    whole, _ = read(path, 1)
+    joined = [frame for first in range(0, 50, 12) for frame in read(path, 1, first, first + 12)[0]]
+    assert [frame.time for frame in joined] == [frame.time for frame in whole]
+    assert len(whole) == 50
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(joined, whole, strict=True))
+
+
 def test_what_is_not_needed_is_not_decoded(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", "B-frames")
     everything, sparse = read(path, "1/1000")[1], read(path, "1.4")[1]
