@@ -22,7 +22,7 @@ from typing import Any
 import av
 
 from handpose.config.checks.overrides import path_argument
-from handpose.media.sampling import open_part
+from handpose.media.sparse_frames import open_part
 
 ROOT = Path(__file__).resolve().parents[1]
 _TIMES = 4

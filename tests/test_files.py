@@ -24,7 +24,7 @@ from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
 from handpose.data.sources.youtube import load_regressor
 from handpose.files import regular
-from handpose.media.images import read_images
+from handpose.media.frames import read_images
 from handpose.media.inputs import find_input
 from handpose.study.status import read_json
 from handpose.weights import torch_file

@@ -17,12 +17,12 @@ from handpose.collect.crops import Cut, CutHand, cut_hands, is_seen
 from handpose.collect.image_names import ImageNames
 from handpose.collect.near_duplicates import NearDuplicates
 from handpose.collect.options import Options
-from handpose.collect.sources import Source, read_part
-from handpose.collect.store import PartDone, Row, Store
+from handpose.collect.part_store import PartDone, Row, Store
+from handpose.collect.source_parts import Source, read_part
 from handpose.detect.base import Detector
 from handpose.media.background import in_background
+from handpose.media.frames import Frame
 from handpose.media.image_files import write_jpeg
-from handpose.media.images import Frame
 
 _DECODED_AHEAD = 3  # frames
 _WRITTEN_BEHIND = 32  # images

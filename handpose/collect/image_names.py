@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from handpose.media.frames import Frame
 from handpose.media.image_files import stems
-from handpose.media.images import Frame
 
 
 class ImageNames:

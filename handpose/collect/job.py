@@ -8,8 +8,8 @@ from typing import Any
 
 from handpose.collect.collection import Collection
 from handpose.collect.options import Options
-from handpose.collect.sources import Source, described, num_frames, sources_of
-from handpose.collect.store import claimed
+from handpose.collect.part_store import claimed
+from handpose.collect.source_parts import Source, described, num_frames, sources_of
 from handpose.collect.tables import read_summary, write_summary, write_tables
 from handpose.detect.loading import load_detector
 from handpose.media.inputs import Input

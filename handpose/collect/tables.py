@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
-from handpose.collect.sources import Source
-from handpose.collect.store import Row, Store
+from handpose.collect.part_store import Row, Store
+from handpose.collect.source_parts import Source
 from handpose.data.sources.folder_images import group_by_name
 from handpose.files import read_json_object, replacing
 

@@ -112,7 +112,7 @@ def _checked(arguments: argparse.Namespace) -> Input:
 def _detect(found: Input, arguments: argparse.Namespace) -> None:
     from handpose.detect.job import detect_all
     from handpose.detect.loading import load_detector
-    from handpose.detect.records import writer
+    from handpose.detect.output_files import writer
     from handpose.report.detections import drawing_writer
 
     detector = load_detector(

@@ -5,9 +5,9 @@ from contextlib import closing
 from typing import NamedTuple
 
 from handpose.detect.base import Detection, Detector
-from handpose.media.camera import open_camera
-from handpose.media.images import Frame, read_images
+from handpose.media.frames import Frame, read_images
 from handpose.media.inputs import Input
+from handpose.media.live_camera import open_camera
 from handpose.media.video import open_video
 from handpose.progress import track
 

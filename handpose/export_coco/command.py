@@ -14,7 +14,7 @@ from handpose.coco_format import coco_document
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import refuse_arguments
-from handpose.export_coco.predictions import find_predictions, read_predictions
+from handpose.export_coco.read_predictions import find_predictions, read_predictions
 from handpose.files import replacing
 
 

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from handpose.files import LARGEST_STREAM, regular
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 
 DEFAULT_RATE = Fraction(25)  # frames per second, where a video or camera does not say
 _EPSILON = 1e-6  # seconds

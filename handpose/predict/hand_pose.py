@@ -22,7 +22,7 @@ from handpose.detect.base import Detector
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, collect
 from handpose.geometry.camera import back_project
 from handpose.heads.confidence import NO_CONFIDENCE
-from handpose.media.images import as_rgb_images
+from handpose.media.frames import as_rgb_images
 from handpose.model import PoseModel
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.parts import build_augmentation

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handpose.media.background import in_background
-from handpose.media.camera import open_camera
-from handpose.media.images import Frame, read_images
+from handpose.media.frames import Frame, read_images
 from handpose.media.inputs import Input
+from handpose.media.live_camera import open_camera
 from handpose.media.video import open_video
 from handpose.predict.hand import Hand
 from handpose.predict.hand_pose import HandPose

@@ -11,7 +11,7 @@ from handpose.data.index import label_tables as tables
 from handpose.data.index.collector import as_array
 from handpose.data.index.problems import ProblemList, as_lines
 from handpose.detect.base import Detector
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.predict.hand import Given, as_sample, detected
 from handpose.predict.hand_pose import HandPose
 from handpose.predict.tracking import match

@@ -14,8 +14,8 @@ import numpy as np
 
 from handpose.coco_format import CocoHand, ImageHands, coco_document
 from handpose.files import replacing
+from handpose.media.frames import Frame
 from handpose.media.image_files import stems, write_jpeg
-from handpose.media.images import Frame
 from handpose.media.video_writer import VideoWriter
 from handpose.predict.drawing import draw_hands
 from handpose.predict.hand import Hand

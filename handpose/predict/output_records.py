@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.predict.hand import Hand, low_joints
 from handpose.skeleton import NUM_JOINTS
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handpose.detect.base import Detection
+from handpose.media.frames import Frame
 from handpose.media.image_files import stems, write_jpeg
-from handpose.media.images import Frame
 from handpose.media.video import DEFAULT_RATE
 from handpose.media.video_writer import VideoWriter
 from handpose.report.hand_drawings import DrawnHand, draw_hands

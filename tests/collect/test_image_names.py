@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handpose.collect.image_names import ImageNames
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 
 SOURCES = ("a/b.png", "a/b.jpg", "a/b.png.jpg", "a/b.jpg.png", "a/c.png")
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Short parts; kill -9 in the nth call of one function.
 _PROGRAM = """
 import os, signal, sys
-from handpose.collect import collection, command, sources, store, tables
-sources._PART_SECONDS = 12
+from handpose.collect import collection, command, source_parts
+source_parts._PART_SECONDS = 12
 target, left = sys.argv.pop(1), int(sys.argv.pop(1))
 def killing(function):
     def call(*arguments, **named):

@@ -85,7 +85,7 @@ def test_it_is_calibrated_orders_hands_and_is_low_without_one(
         *("trainer.caps=null", "finetune.max_epochs=4", "dataset.num_val=200"),
         "dataset.num_test=300",
     )
-    script = ROOT / "scripts" / "benchmark_confidence.py"
+    script = ROOT / "scripts" / "bench_confidence.py"
     monkeypatch.setattr(sys, "argv", [str(script), str(run_dir), "--images", "200"])
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--json", str(out)])
     runpy.run_path(str(script), run_name="__main__")

@@ -14,8 +14,8 @@ from layouts_coco import SIDE, pair
 
 from handpose.data.sources.coco import Coco
 from handpose.export_coco.command import main
-from handpose.export_coco.predictions import frame_name
-from handpose.media.images import Frame
+from handpose.export_coco.read_predictions import frame_name
+from handpose.media.frames import Frame
 from handpose.predict.hand import Hand
 from handpose.predict.output_records import record
 

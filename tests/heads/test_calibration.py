@@ -8,7 +8,7 @@ import torch
 from hands import CONTRACT
 from tiny_backbone import TinyBackbone
 
-from handpose.evaluation.calibration import fit_calibration, fit_line
+from handpose.evaluation.fit_calibration import fit_calibration, fit_line
 from handpose.evaluation.pose_errors import expected_calibration_error, mean_of_hands
 from handpose.heads.calibration import CORRECT_WITHIN, Calibration, describe, margins
 from handpose.heads.regression import RegressionHead

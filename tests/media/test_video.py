@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handpose.media.camera import open_camera
+from handpose.media.live_camera import open_camera
 from handpose.media.video import open_video
 from handpose.media.video_writer import VideoWriter
 

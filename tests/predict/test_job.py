@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.media.inputs import find_input
 from handpose.predict import Given
 from handpose.predict.output_files import Style, image_outputs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handpose.detect.base import Detection
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.predict.hand import Given
 from handpose.predict.locating import Located, by_detector, by_table, located
 

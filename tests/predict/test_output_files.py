@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.predict.hand import Hand
 from handpose.predict.output_files import Style, image_outputs, video_outputs, video_paths
 from handpose.predict.output_records import COLUMNS, SCHEMA

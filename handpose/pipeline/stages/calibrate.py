@@ -14,11 +14,11 @@ from torch import Tensor
 from handpose.data.loaders import TargetDataset
 from handpose.data.without_hand import WithoutHand
 from handpose.evaluation import joint_errors
-from handpose.evaluation.calibration import LEAST_HANDS, fit_calibration
 from handpose.evaluation.evaluation import NO_MEAN_POSES, collect
+from handpose.evaluation.fit_calibration import LEAST_HANDS, fit_calibration
 from handpose.heads.calibration import describe
 from handpose.model import PoseModel
-from handpose.pipeline.stages.predictions import predict_split
+from handpose.pipeline.stages.split_predictions import predict_split
 from handpose.training.finetuner import Finetuner
 
 _MOST_HANDS = 2000  # the fit takes time cubic in hands and images without one

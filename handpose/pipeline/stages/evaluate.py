@@ -19,7 +19,7 @@ from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.finetune import build_stage
 from handpose.pipeline.stages.fit import StageContext
-from handpose.pipeline.stages.predictions import predict_split
+from handpose.pipeline.stages.split_predictions import predict_split
 from handpose.skeleton import NUM_JOINTS
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner

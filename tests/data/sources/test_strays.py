@@ -22,7 +22,7 @@ from handpose.data.sources.folder import Folder
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.manifest import Manifest
 from handpose.data.sources.mpii import MpiiHands
-from handpose.media.images import read_images
+from handpose.media.frames import read_images
 from handpose.media.inputs import find_input
 
 OPTIONS: dict[type, dict[str, Any]] = {

@@ -26,7 +26,7 @@ import numpy as np
 
 from handpose.detect.base import Detection
 from handpose.files import replacing
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 
 _COLUMNS = ["image", "box_u", "box_v", "box_side", "side"]
 

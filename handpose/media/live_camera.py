@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.media.video import DEFAULT_RATE, Video
 
 

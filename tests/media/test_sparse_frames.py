@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from handpose.media.images import Frame
-from handpose.media.sampling import Part, open_part, seconds_of
+from handpose.media.frames import Frame
+from handpose.media.sparse_frames import Part, open_part, seconds_of
 
 RATE = 20
 COUNT = 90

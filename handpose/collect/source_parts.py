@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handpose.files import shown
-from handpose.media.images import Frame, read_images
+from handpose.media.frames import Frame, read_images
 from handpose.media.inputs import Input
-from handpose.media.sampling import open_part, seconds_of
+from handpose.media.sparse_frames import open_part, seconds_of
 
 _PART_SECONDS = 120  # of a video: a killed process loses at most so much
 _PART_IMAGES = 256

@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from handpose.media.images import Frame
+from handpose.media.frames import Frame
 from handpose.media.video import opened, reason, upright
 
 _SEEK_EARLIER = 2  # seconds: containers seek by the order of decoding, which runs ahead

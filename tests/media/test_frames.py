@@ -11,7 +11,7 @@ import PIL.ImageOps
 import pytest
 import torch
 
-from handpose.media.images import Frame, as_rgb_images, read_images
+from handpose.media.frames import Frame, as_rgb_images, read_images
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

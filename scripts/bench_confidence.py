@@ -1,4 +1,4 @@
-"""`python scripts/benchmark_confidence.py RUN [--raw] [--images 500] [--json OUT.json]`
+"""`python scripts/bench_confidence.py RUN [--raw] [--images 500] [--json OUT.json]`
 
 Measures the confidence of a run that was fine-tuned on synthetic hands: how well it is calibrated,
 how much smaller the error of its more confident half is, and whether images without a hand come
