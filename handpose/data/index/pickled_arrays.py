@@ -57,13 +57,13 @@ class Calls:
     """Carries out the admitted calls.
 
     Args:
-        size: of the file in bytes. All arrays together may take twice as much, since the content of
-            each is in the file.
+        size: of the file in bytes. All arrays together may take three times as much: the content of
+            each is in the file, may be a text first, and may be used again.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._budget = 2 * size
+        self._budget = 3 * size
 
     def call(self, name: Name, arguments: tuple[Any, ...]) -> Any:
         """Return the result of a call.
@@ -107,7 +107,7 @@ class Calls:
     def _encode(self, text: Any, encoding: Any) -> bytes:
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
             raise ValueError(f"it encodes something else than text; {ADMITTED}")
-        self._spend(len(text))
+        self.spend(len(text))
         return text.encode("latin-1")
 
     def _array(self, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
@@ -120,12 +120,17 @@ class Calls:
             raise ValueError(f"an array of {extent} is larger than the file")
         if math.prod(shape) * dtype.itemsize != len(data):
             raise ValueError(f"an array of {extent} {dtype} has {len(data)} bytes of content")
-        self._spend(len(data))
+        self.spend(len(data))
         content = data.encode("latin-1") if isinstance(data, str) else data
         flat = np.frombuffer(content, dtype) if content else np.empty(0, dtype)
         return flat.reshape(shape, order=order)
 
-    def _spend(self, count: int) -> None:
+    def spend(self, count: int) -> None:
+        """Count bytes of arrays, also of one that is used again.
+
+        Raises:
+            ValueError: there are too many for the file.
+        """
         self._budget -= count
         if self._budget < 0:
             raise ValueError("its arrays are larger than the file")

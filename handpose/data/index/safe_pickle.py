@@ -6,7 +6,7 @@ without imports interprets its opcodes. The few names of numpy's arrays stand fo
 
 Admitted are None, booleans, numbers, texts, bytes, lists, tuples, dicts with keys that are texts or
 integers, and arrays and scalars of numbers, booleans and texts. Each list, dict and nested tuple is
-used once, so the result is a tree in proportion to the file.
+used once, and arrays again within limits, so the result is a tree in proportion to the file.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,8 @@ class _Arguments(tuple[Any, ...]):
     """A tuple with something that is no value: for a call, or the state of an array."""
 
 
+# In a tuple that is used twice, each of these would double with every further level.
+_NESTING = (tuple, list, dict, np.ndarray)
 _NO_VALUES = (Name, Unfilled, _Arguments, np.dtype)
 
 
@@ -107,9 +109,11 @@ class _Machine:
         if opcode.argument not in self._memo:
             raise ValueError(f"it refers to {opcode.argument}, which is not there")
         value = self._memo[opcode.argument]
-        is_nested = isinstance(value, tuple) and any(isinstance(item, tuple) for item in value)
+        is_nested = isinstance(value, tuple) and any(isinstance(item, _NESTING) for item in value)
         if is_nested or isinstance(value, list | dict | Unfilled):
             raise ValueError(f"it uses one {_kind(value)} twice, or within itself")
+        if isinstance(value, np.ndarray):
+            self._calls.spend(value.nbytes)
         self._stack.append(value)
 
     def new_list(self, opcode: Opcode) -> None:

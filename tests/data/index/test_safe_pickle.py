@@ -184,6 +184,22 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         b"\x80\x02K\x01\x85q\x00" + b"h\x00\x86q\x00" * 60 + b".",
         "uses one tuple twice|a value that is not there",
     ),
+    "doubled lists within tuples": (
+        b"\x80\x02" + b"(" * 60 + b"]K\x01a\x85q\x00" + b"h\x00h\x00l\x85q\x00" * 60 + b".",
+        "uses one tuple twice",
+    ),
+    "doubled dicts within tuples": (
+        b"\x80\x02K\x01\x85q\x00" + b"}(K\x00h\x00K\x01h\x00u\x85q\x00" * 60 + b".",
+        "uses one tuple twice",
+    ),
+    "an array a thousand times": (
+        b"\x80\x02(" + array((99,), data=bytes(792))[2:-1] + b"q\x00" + b"h\x00" * 999 + b"l.",
+        "its arrays are larger than the file",
+    ),
+    "an array in a tuple a thousand times": (
+        b"\x80\x02(" + array((9,), data=bytes(72))[2:-1] + b"\x85q\x00" + b"h\x00" * 999 + b"l.",
+        "uses one tuple twice",
+    ),
     "a tuple as a key": (b"\x80\x02}K\x01\x85K\x02s.", "a key of a dict is a tuple"),
     "a deep key": (
         b"\x80\x02}K\x01" + b"\x85" * 50_000 + b"K\x02s.",
@@ -230,6 +246,15 @@ def test_arrays_cannot_outgrow_the_file(tmp_path: Path) -> None:
     content = b"\x80\x02](X\x00\x10\x00\x00" + b"a" * 4096 + b"q\x00" + once * 1000 + b"e."
     with harmless(tmp_path / "canary"):
         assert "larger than the file" in refusal(tmp_path / "a.pkl", content)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_array_may_be_used_again(protocol: int, tmp_path: Path) -> None:
+    one = np.arange(600.0)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": one, "b": [one]}, protocol))
+    found = load_arrays(tmp_path / "a.pkl")
+    assert np.array_equal(found["a"], one)
+    assert np.array_equal(found["b"][0], one)
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
