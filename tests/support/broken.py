@@ -1,6 +1,11 @@
-"""Ways to break the small datasets of `layouts`."""
+"""Ways to break the small datasets of `layouts`, and what the refusal must say.
+
+Some break a file below a root, named in advance; `bytes_of`, `halve` and `pipe` break a path.
+"""
 
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ from layouts_dexycb import write_dexycb
 from layouts_ho3d import write_ho3d
 from layouts_rhd import write_rhd
 
+from handpose.data.index.problems import BrokenDataError
 from handpose.data.indexed import IndexedDataset
 from handpose.data.sources.assemblyhands import AssemblyHands
 from handpose.data.sources.coco import Coco
@@ -94,6 +100,35 @@ def put(*keys: Any, value: Any) -> Callable[[Any], None]:
 
 def repeat_last(key: str) -> Callable[[Any], None]:
     return lambda content: content[key].append(content[key][0])
+
+
+def bytes_of(content: bytes) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(content) and None
+
+
+def halve(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def assert_named(error: BrokenDataError, file: str, reason: str) -> None:
+    """The file is named with the reason, a regular expression, and the message has both."""
+    named = {problem.file: problem.reason for problem in error.problems}
+    assert file in named, named
+    assert re.search(reason, named[file]), (file, named[file], reason)
+    assert f"{file}: {named[file]}" in str(error)
+
+
+def assert_all_named(error: BrokenDataError, expected: dict[str, str]) -> None:
+    """These files are named with their reasons, and no others."""
+    named = {problem.file: problem.reason for problem in error.problems}
+    assert set(named) == set(expected)
+    for file, reason in expected.items():
+        assert re.search(reason, named[file]), (file, named[file], reason)
 
 
 def open_broken(source: str, root: Path, cache: Path, **settings: Any) -> IndexedDataset:

@@ -1,7 +1,6 @@
 """AssemblyHands in its official layout: labels, splits, what is left out, and broken input."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from broken import (
     INFINITY,
     NAN,
+    assert_named,
     change_json,
     cut,
     delete,
@@ -250,9 +250,7 @@ def test_broken_input_is_named_and_refused(kind: str, tmp_path: Path) -> None:
     break_it(tmp_path / "d")
     with pytest.raises(BrokenDataError) as caught:
         open_broken("assemblyhands", tmp_path / "d", tmp_path / "cache")
-    named = {problem.file: problem.reason for problem in caught.value.problems}
-    assert re.search(reason, named[file])
-    assert f"{file}: {named[file]}" in str(caught.value)
+    assert_named(caught.value, file, reason)
 
 
 def test_all_broken_input_is_named_in_one_pass(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Broken input of DexYCB: many kinds at once, each named by file and reason in one pass."""
 
 import io
-import os
-import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from attacks import Evil, harmless
-from broken import open_broken
+from broken import assert_all_named, bytes_of, halve, open_broken, pipe
 from layouts_dexycb import sequence_name, write_dexycb, write_labels
 
 from handpose.data.index.problems import BrokenDataError
@@ -42,10 +40,6 @@ def put(joint: int, value: Any) -> Callable[[np.ndarray], None]:
     return lambda xyz: xyz.__setitem__(joint, value)
 
 
-def bytes_of(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
-
-
 def terabyte(path: Path) -> None:
     """A file whose header states more numbers than there are."""
     header = io.BytesIO()
@@ -66,15 +60,6 @@ def folder(path: Path) -> None:
     path.mkdir()
 
 
-def pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
 def small(path: Path) -> None:
     cv2.imwrite(str(path), np.zeros((240, 320, 3), np.uint8))
 
@@ -83,7 +68,7 @@ LABELS: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (Path.unlink, r"cannot be read \(No such file"),
     "empty": (bytes_of(b""), "corrupt, or not a .npz file"),
     "no zip": (bytes_of(b"<html>404</html>"), "corrupt, or not a .npz file"),
-    "cut": (cut, "corrupt, or not a .npz file"),
+    "cut": (halve, "corrupt, or not a .npz file"),
     "a folder": (folder, "it is a directory"),
     "a pipe": (pipe, "it is a pipe"),
     "without joint_3d": (change(joint_3d=None), "it has no joint_3d"),
@@ -124,7 +109,7 @@ LABELS: dict[str, tuple[Callable[[Path], None], str]] = {
 IMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (Path.unlink, r"cannot be read \(No such file"),
     "empty": (bytes_of(b""), "0 bytes"),
-    "cut": (cut, "cut short"),
+    "cut": (halve, "cut short"),
     "no image": (bytes_of(b"<html>404</html>"), "not an image"),
     "wrong size": (small, "320 x 240 px, where the annotations say 640 x 480"),
 }
@@ -184,12 +169,10 @@ def test_all_are_named_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with harmless(tmp_path / "canary"), pytest.raises(BrokenDataError) as caught:
         open_broken("dexycb", root, tmp_path / "cache")
     assert not caught.value.is_fatal
-    named = {problem.file: problem.reason for problem in caught.value.problems}
-    assert set(named) == set(expected)
-    for name, (_, reason) in expected.items():
-        assert re.search(reason, named[name]), (name, named[name], reason)
+    reasons = {name: reason for name, (_, reason) in expected.items()}
+    assert_all_named(caught.value, reasons)
     quarantine = tmp_path / "q.csv"
-    quarantine.write_text("\n".join(["file,reason", *(f"{name}," for name in named)]))
+    quarantine.write_text("\n".join(["file,reason", *(f"{name}," for name in expected)]))
     rest = open_broken("dexycb", root, tmp_path / "cache", quarantine=str(quarantine))
     assert len(rest) == 2 * FRAMES - len(LABELS) - len(IMAGES)
 

@@ -6,7 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken import INFINITY, NAN, change_json, cut, delete, open_broken, picture, put, write
+from broken import (
+    INFINITY,
+    NAN,
+    assert_named,
+    change_json,
+    cut,
+    delete,
+    open_broken,
+    picture,
+    put,
+    write,
+)
 from layouts_coco import write_coco
 
 from handpose.data.index.problems import BrokenDataError, write_quarantine
@@ -190,9 +201,7 @@ def test_a_bad_record_or_image_is_named(kind: str, tmp_path: Path) -> None:
     write_coco(tmp_path / "d")
     break_it(tmp_path / "d", 4)
     error = refused(tmp_path / "d", tmp_path)
-    named = {problem.file: problem.reason for problem in error.problems}
-    assert re.search(reason, named[name_of(file, 4)])
-    assert f"{name_of(file, 4)}: {named[name_of(file, 4)]}" in str(error)
+    assert_named(error, name_of(file, 4), reason)
     assert not error.is_fatal
 
 
@@ -203,8 +212,7 @@ def test_a_bad_file_is_named(kind: str, tmp_path: Path) -> None:
     break_it(tmp_path / "d")
     error = refused(tmp_path / "d", tmp_path)
     assert error.is_fatal
-    named = {problem.file: problem.reason for problem in error.problems}
-    assert re.search(reason, named[FILE])
+    assert_named(error, FILE, reason)
 
 
 def test_more_than_twenty_kinds_in_one_pass_and_a_quarantine_leaves_them_out(
