@@ -39,6 +39,7 @@ def _state(run_dir: Path) -> dict[str, torch.Tensor]:
     return torch.load(run_dir / "model.pt", weights_only=True)["state_dict"]
 
 
+@pytest.mark.slow
 def test_a_run_begun_before_confidences_is_resumed_without(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
