@@ -17,7 +17,7 @@ _PLACES = ("root", "cache", "quarantine")
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
     *("pipeline/stages", "pipeline/parts.py", "pipeline/trainers.py", "training", "weights"),
-    *("files.py", "records.py", "skeleton.py"),
+    *("coco_format.py", "files.py", "records.py", "skeleton.py"),
 )
 _PACKAGE = Path(__file__).parents[2]
 
