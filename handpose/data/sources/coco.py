@@ -16,6 +16,7 @@ Other annotations, such as persons, are left out and counted. Without `val_file`
 is ours: by image, and by folder or video where the names of the images say so.
 """
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -168,8 +169,9 @@ class Coco(IndexedDataset):
             folder = self.images or image_folder(self.root, file, names)
         except ValueError as error:
             raise _FileError(str(error)) from None
+        # One image has one path, so that two files that go up to it are seen to share it.
         return {
-            number: image._replace(path=str(PurePosixPath(folder, image.path)))
+            number: image._replace(path=posixpath.normpath(posixpath.join(folder, image.path)))
             for number, image in images.items()
         }
 

@@ -152,6 +152,22 @@ def test_the_splits_of_files_and_of_our_cut(tmp_path: Path, open_it: Callable) -
         open_it("test", **alone)
 
 
+def test_an_image_of_two_splits_is_named_by_whatever_path(
+    tmp_path: Path, open_it: Callable
+) -> None:
+    write_coco(tmp_path / "d", train=2, test=0)
+    content = json.loads((tmp_path / "d/labels.json").read_text())
+    (tmp_path / "d/labels.json").unlink()
+    for image in content["images"]:
+        image["file_name"] = f"../{image['file_name']}"
+    for split in ("train", "val"):
+        write_json(tmp_path / f"d/{split}/labels.json", content)
+    files = {"file": "train/labels.json", "val_file": "val/labels.json"}
+    told = r"train/labels\.json has hands of its image too, pictures/900\.png"
+    with pytest.raises(BrokenDataError, match=told):
+        open_it(**files)
+
+
 def test_our_cut_keeps_a_video_on_one_side(tmp_path: Path, open_it: Callable) -> None:
     write_coco(tmp_path / "d", train=40, test=0)
     content = json.loads((tmp_path / "d/labels.json").read_text())
