@@ -30,6 +30,7 @@ from handpose.predict.arguments import (
 )
 
 if TYPE_CHECKING:
+    from handpose.predict.hand_pose import HandPose
     from handpose.predict.job import Done
 
 
@@ -117,24 +118,11 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
         find = by_detector(detector, given)
     elif arguments.boxes:
         find, names = by_table(arguments.boxes, given)
-        found: Input = read["input"]
-        absent = sorted(names.difference(map(found.name, found.files)))
-        if len(absent) == len(names):
-            raise ValueError(
-                f"--boxes {arguments.boxes}: names no file of INPUT; its paths are relative to "
-                f"{found.root or 'the folder of INPUT'}"
-            )
-        if absent:
-            print(
-                f"{arguments.boxes}: {len(absent)} of its files are not in INPUT: {absent[0]} ..."
-            )
+        _compare_names(arguments.boxes, names, read["input"])
     hand_pose = HandPose.from_run(arguments.run, device=arguments.device)
     hand_pose.use_all_cores()
     if arguments.min_confidence is not None:
-        if reason := hand_pose.no_confidence():
-            raise ValueError(f"--min-confidence: {reason}")
-        if note := hand_pose.model.confidence_note:
-            print(f"confidence: {note}")
+        _require_confidence(hand_pose)
     if not is_many:
         find = by_first_pass(hand_pose, given)
     style = Style(read["format"], not arguments.no_images, is_many, arguments.min_confidence)
@@ -148,6 +136,25 @@ def _predict(arguments: argparse.Namespace, read: dict[str, Any]) -> "Done":
         show=show if arguments.show else None,
     )
     return Job(hand_pose, work).run(read["input"], limit=arguments.frames)
+
+
+def _compare_names(boxes: Path, names: set[str], found: Input) -> None:
+    """Refuses a table of boxes that names no file of the input; tells which it names in vain."""
+    absent = sorted(names.difference(map(found.name, found.files)))
+    if len(absent) == len(names):
+        raise ValueError(
+            f"--boxes {boxes}: names no file of INPUT; its paths are relative to "
+            f"{found.root or 'the folder of INPUT'}"
+        )
+    if absent:
+        print(f"{boxes}: {len(absent)} of its files are not in INPUT: {absent[0]} ...")
+
+
+def _require_confidence(hand_pose: "HandPose") -> None:
+    if reason := hand_pose.no_confidence():
+        raise ValueError(f"--min-confidence: {reason}")
+    if note := hand_pose.model.confidence_note:
+        print(f"confidence: {note}")
 
 
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
