@@ -11,7 +11,7 @@ from handpose.doctor.measures import LARGE_PROJECTION_ERROR, MIN_IN_BOX
 from handpose.invocation import typed
 
 _MAX_CUT = 0.5  # largest share of the training groups for validation
-_MAX_SHOWN = 5  # bad files with a line each
+_MAX_SHOWN = 5  # reasons for bad files with a line each
 _WITH_SERVER = ("freihand", "ho3d")  # whose evaluation server takes a submission
 
 
@@ -101,9 +101,14 @@ def _on_source(source: SourceFacts, request: Request) -> Iterator[Advice]:
 
 def _on_fatal(source: SourceFacts) -> Iterator[Advice]:
     """Yields advice on files without which the source cannot be read."""
-    for finding in source.findings[:_MAX_SHOWN]:
-        yield Advice(True, _remedy(source, finding))
-    if (more := len(source.findings) - _MAX_SHOWN) > 0:
+    by_reason: dict[str, list[Finding]] = {}
+    for finding in source.findings:
+        by_reason.setdefault(finding.reason, []).append(finding)
+    shown = list(by_reason.values())[:_MAX_SHOWN]
+    for alike in shown:
+        more = f" The same holds for {len(alike) - 1} more in the table." if alike[1:] else ""
+        yield Advice(True, _remedy(source, alike[0]) + more)
+    if (more := len(source.findings) - sum(map(len, shown))) > 0:
         yield Advice(True, f"{source.name}: fix {more} more from the table.")
 
 

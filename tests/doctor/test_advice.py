@@ -81,6 +81,20 @@ def test_fatal_files_have_a_remedy_each(reason: str, words: str, make_facts: Mak
     assert words in line.text
 
 
+def test_records_with_the_same_fault_have_one_line(make_facts: Make) -> None:
+    findings = [Finding(f"x.json#{i}", "its side is not known", False) for i in range(9)]
+    findings += [Finding(f"y.json#{i}", f"reason {i}", False) for i in range(7)]
+    broken = make_facts(is_fatal=True, splits=(), findings=tuple(findings))
+    first, *others, last = _advise(broken)
+    assert first.text == (
+        "Fix data/some/x.json#0: its side is not known. The same holds for 8 more in the table."
+    )
+    assert [line.text for line in others] == [
+        f"Fix data/some/y.json#{i}: reason {i}." for i in range(4)
+    ]
+    assert last.text == "some: fix 3 more from the table."
+
+
 def test_without_validation_hands(make_facts: Make, make_split: Callable) -> None:
     rest = (make_split("train"), make_split("test"))
     missing = make_facts(splits=rest, missing={"val": "none"})

@@ -151,7 +151,9 @@ def place(checkout: Path) -> Place:
     wild_video.write_wild_video(place.videos / "clip.mp4", seconds=60)
     collect([str(place.videos), str(place.collected), "--model", "wild_video:detect"])
     images = write_folder(place.pictures)
-    (table,) = (b for _, kind, b in documents.blocks(ROOT / "docs/guide/data.md") if kind == "csv")
+    (table,) = (
+        b for _, kind, b in documents.blocks(ROOT / "docs/guide/sources.md") if kind == "csv"
+    )
     rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in images]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
     run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))

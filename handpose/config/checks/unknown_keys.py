@@ -10,7 +10,7 @@ from handpose.messages import did_you_mean, nearest
 
 # Keys that Hydra itself reads in a part.
 _OF_HYDRA = ("_target_", "_partial_")
-_NO_READER = "no reader yet; dataset=manifest takes any labelled images (docs/guide/data.md)"
+_NO_READER = "no reader yet; dataset=manifest takes any labelled images (docs/guide/sources.md)"
 _OF_TORCH = "no file yet; optimizer._target_=torch.optim.CLASS takes any optimizer of torch"
 # {name of a choice in other projects, without - and _: the choice here, or what to do instead}
 _CHOICES: dict[str, dict[str, str]] = {

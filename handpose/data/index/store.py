@@ -156,7 +156,7 @@ def _nothing_usable(root: Path, collector: Collector) -> BrokenDataError:
     problems = collector.fatal + collector.problems
     what, counts = "cannot be used", ""
     if not collector.fatal:
-        what = "holds no hand that can be used"
+        what = "holds no hand that can be used; check dataset.root, and what was left out"
         counts = "".join(f"\n  {name}: {count}" for name, count in collector.counts.items())
     listed = f"\n{as_lines(problems)}" if problems else ""
     message = f"{root} {what}:{listed}{counts}"
