@@ -106,14 +106,14 @@ def _on_fatal(source: SourceFacts) -> Iterator[Advice]:
         by_reason.setdefault(finding.reason, []).append(finding)
     shown = list(by_reason.values())[:_MAX_SHOWN]
     for alike in shown:
-        more = f" The same holds for {len(alike) - 1} more in the table." if alike[1:] else ""
-        yield Advice(True, _remedy(source, alike[0]) + more)
+        others = f" The same holds for {len(alike) - 1} more in the table." if alike[1:] else ""
+        yield Advice(True, _remedy(source, alike[0]) + others)
     if (more := len(source.findings) - sum(map(len, shown))) > 0:
         yield Advice(True, f"{source.name}: fix {more} more from the table.")
 
 
 def _remedy(source: SourceFacts, finding: Finding) -> str:
-    if finding.file == source.key:  # a setting
+    if finding.file in (source.key, "."):  # a setting, or the whole folder
         return finding.reason
     file = f"{source.settings.get('root', source.name)}/{finding.file}"
     if finding.reason.startswith("missing"):

@@ -100,7 +100,7 @@ def test_what_cannot_be_predicted_is_refused_at_once(
         ([trained, "corrupt.jpg", "--device", "tpu"], ["device tpu: "]),
         ([trained, "corrupt.jpg", "--box=9,9,9", "--boxes", "b.csv"], ["--boxes and --box: give"]),
         ([trained, "corrupt.jpg", "--boxes", "b.txt"], ["--boxes b.txt: give a .csv"]),
-        ([trained, "corrupt.jpg", "--boxes", "b.csv"], ["b.csv: ", "No such file"]),
+        ([trained, "corrupt.jpg", "--boxes", "b.csv"], ["b.csv: missing, there is no file b.csv"]),
         ([trained, "corrupt.jpg", "--format", "json,xml"], ["--format xml: choose"]),
         ([trained, "clip.mp4", "--format", "coco"], ["--format coco: it is for images"]),
         ([trained, "corrupt.jpg", "--smooth", "0,1"], ["the cutoff must be above 0"]),

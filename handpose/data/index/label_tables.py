@@ -52,6 +52,8 @@ def table_rows(
                 yield f"{name}#{number}", row
         if number is None and not problems.problems + problems.fatal:
             problems.problem(name, "it has no row of data", fatal=True)
+    except FileNotFoundError:
+        problems.problem(name, f"missing, there is no file {path}", fatal=True)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         problems.problem(name, f"cannot be read as text ({error})", fatal=True)
 

@@ -160,7 +160,7 @@ class Folder(IndexedDataset):
         if bad > self.max_left_out * found:
             why = f"more than dataset.max_left_out={self.max_left_out}; fix them, or raise it"
         elif left < _LEAST:
-            why = f"and {left} hands are left, but pre-training needs at least {_LEAST}"
+            why = f"and {left} hands are left, but pre-training needs at least {_LEAST}: add some"
         if why:
             message = f"{self.root}: {bad} of {found} images cannot be used, {why}"
             shown = problems or [Problem(".", message)]

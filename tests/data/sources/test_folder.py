@@ -209,7 +209,7 @@ def test_a_table_with_a_wrong_column_or_no_text_is_refused(root: Path, open_it: 
     (root / "boxes.csv").write_bytes(b"image\n\xff\xfe\n")
     with pytest.raises(BrokenDataError, match=r"boxes\.csv: cannot be read as text"):
         open_it(boxes="boxes.csv")
-    with pytest.raises(BrokenDataError, match=r"absent\.csv: cannot be read as text"):
+    with pytest.raises(BrokenDataError, match=r"absent\.csv: missing, there is no file "):
         open_it(boxes="absent.csv")
     with pytest.raises(ValueError, match=r"dataset\.boxes=boxes\.txt: give a \.csv or a \.jsonl"):
         open_it(boxes="boxes.txt")
