@@ -1,8 +1,9 @@
 """Write predictions as a COCO keypoints file, to correct them in an annotation tool.
 
 CVAT, Label Studio, Roboflow and others import such a file. Train on the correction with
-dataset=coco. Joints and boxes are in px of the image as shown. Frames of a video get the names
-NAME_000000.jpg, NAME_000001.jpg, ...; extract them with
+dataset=coco. Joints and boxes are in px of the image as shown. An image without a predicted hand is
+not in the file. Frames of a video get the names NAME_000000.jpg, NAME_000001.jpg, ...; extract them
+with
 ffmpeg -i NAME.mp4 -fps_mode passthrough -start_number 0 NAME_%06d.jpg
 """
 

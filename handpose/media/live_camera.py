@@ -29,7 +29,10 @@ def open_camera(number: int, *, limit: int | None = None) -> Iterator[Video]:
     try:
         has_frame, first = capture.read() if capture.isOpened() else (False, None)
         if not has_frame:
-            raise ValueError(f"{name}: cannot be opened, or has no frame")
+            raise ValueError(
+                f"{name}: cannot be opened, or has no frame; connect it, and close other programs "
+                "that use it"
+            )
         rate = capture.get(cv2.CAP_PROP_FPS)
         known = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else DEFAULT_RATE
         yield Video(known, limit, islice(_frames(capture, first, name), limit))

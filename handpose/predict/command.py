@@ -4,8 +4,9 @@ INPUT is an image, a folder, a quoted pattern ("DIR/*.jpg"), a .txt list of path
 the camera, or - for paths from standard input. Writes each image or video with the skeletons drawn,
 and the numbers as JSON (handpose/predict/schema.json), JSON lines, CSV or COCO keypoints.
 
-Without --detector and --boxes, one hand is expected in each image; it should fill most of the
-middle, or --box says where it is. What is not given is assumed, and the JSON says so.
+Without --detector and --boxes, one hand is expected in each image, and one is drawn even where
+there is none. It should fill most of the middle, or --box says where it is. What is not given is
+assumed, and the JSON says so.
 """
 
 import argparse
