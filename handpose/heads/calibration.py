@@ -44,7 +44,7 @@ class Calibration(nn.Module):
 
     Its tensors are no part of a model's state dict; `state` gives them.
 
-    Args:
+    Attributes:
         mean: (F,) of the validation hands' inputs.
         spread: (F,) their deviation.
         weight: (F, J + 1), of the log errors, in sides of the box, and of the score for a hand.
