@@ -77,7 +77,7 @@ def _csv_rows(
 
 def _missing(names: Sequence[str], row_format: RowFormat) -> str | None:
     """Return the missing columns of an image, or of an array that has some; None if complete."""
-    if row_format.texts[0] not in names:
+    if names and row_format.texts[0] not in names:  # an empty file has no rows, which is told later
         return f"the column {row_format.texts[0]} is missing. Add it"
     for arrays in row_format.numbers.values():
         columns = arrays[0] if len(arrays) == 1 else []  # of a box; a joint may be unlabelled
