@@ -13,6 +13,7 @@ import numpy as np
 from albumentations.augmentations.blur.functional import create_gaussian_kernel_1d
 
 from handpose.augment.geometric import within
+from handpose.augment.noise import unit_noise
 from handpose.augment.settings import Augmentation
 
 _TO_GREY = A.ToGray(method="average")
@@ -100,9 +101,8 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
     if look.blur:
         view = _BLUR.apply(view, kernel=create_gaussian_kernel_1d(look.blur))
     if look.noise:
-        unit = np.random.default_rng(look.noise_seed).standard_normal(view.shape, dtype=np.float32)
         # Rounded here: albumentations would truncate, which shrinks the noise.
-        noise = np.rint(look.noise * unit)
+        noise = np.rint(look.noise * unit_noise(look.noise_seed, len(view)))
         view = _NOISE.apply(view, noise_map=np.maximum(noise, 0) if look.one_sided else noise)
     u0, v0, u1, v1, fill = look.cutout
     if u0 < u1 and v0 < v1:
