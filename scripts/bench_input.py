@@ -18,6 +18,7 @@ import albumentations as A
 import cv2
 import numpy as np
 import torch
+from benchmarks.images import BOX, write_images
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from rich.console import Console
@@ -30,31 +31,12 @@ from handpose.augment.views import make_views
 from handpose.config.checks.overrides import path_argument
 from handpose.data.images import read_image
 from handpose.data.sampling import sample_rng
-from handpose.data.synthetic.backdrop import paint_backdrop
-from handpose.data.synthetic.render import render_right_hand
 from handpose.records import Sample
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SIZE = 128  # px, side of a view
-BOX = 0.6  # side of the hand's box over the image's height
 FRAME = 224  # px, to which the other libraries first reduce a larger image
 Candidate = Callable[[Path], Any]
-
-
-def write_images(folder: Path, count: int, height: int, width: int, quality: int) -> list[Path]:
-    """Renders hands with camera noise on cluttered backgrounds."""
-    folder.mkdir()
-    paths = [folder / f"{number:04d}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
-        rng = np.random.default_rng([height, number])
-        image = paint_backdrop(rng, width)[:height]
-        hand, _ = render_right_hand(rng, size=height, orientation="upright")
-        left = (width - height) // 2
-        image[:, left : left + height] = hand.image
-        image += rng.normal(0, rng.uniform(3, 7), image.shape)
-        grainy = image.clip(0, 255).astype(np.uint8)[..., ::-1]
-        cv2.imwrite(str(path), grainy, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return paths
 
 
 def tracked() -> Augmentation:

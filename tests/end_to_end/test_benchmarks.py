@@ -14,6 +14,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.syspath_prepend(SCRIPTS)  # as Python does with a script's folder
+
     def run(script: str, *options: str) -> dict:
         out = tmp_path / "out.json"
         monkeypatch.setattr(sys, "argv", [script, *options, "--json", str(out)])
