@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 import torch
 from benchmarks.images import BOX, write_images
+from benchmarks.torchvision_views import FRAME, view_transform
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 from torchvision.io import decode_jpeg, read_file
-from torchvision.transforms import v2
 
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_views
@@ -35,7 +35,6 @@ from handpose.records import Sample
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SIZE = 128  # px, side of a view
-FRAME = 224  # px, to which the other libraries first reduce a larger image
 Candidate = Callable[[Path], Any]
 
 
@@ -97,25 +96,7 @@ def albumentations_views(settings: Augmentation, side: int) -> Candidate:
 
 def torchvision_views(settings: Augmentation, side: int) -> Candidate:
     """Makes the same with torchvision's transforms of single uint8 tensors."""
-    whole = SIZE / (BOX * FRAME)
-    low, high = settings.margin_range
-    pipeline = v2.Compose(
-        [
-            *([v2.CenterCrop(side), v2.Resize(FRAME, antialias=True)] * (side != FRAME)),
-            v2.RandomAffine(
-                settings.angle,
-                translate=(BOX * settings.shift[1],) * 2,
-                scale=(whole / high, whole / low),
-                interpolation=v2.InterpolationMode.BILINEAR,
-            ),
-            v2.CenterCrop(SIZE),
-            v2.ColorJitter(
-                brightness=settings.gain,
-                saturation=settings.saturation,
-                hue=tuple(turn / 360 for turn in settings.hue),
-            ),
-        ]
-    )
+    pipeline = view_transform(settings, side=side, size=SIZE)
 
     def make(path: Path) -> Any:
         image = decode_jpeg(read_file(str(path)))

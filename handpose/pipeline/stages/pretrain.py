@@ -97,18 +97,24 @@ def _start(cfg: DictConfig) -> Backbone:
     return backbone
 
 
-def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
-    cfg, views = context.cfg, context.splits.views
-    backbone = _start(cfg)
+def build_pretrainer(context: StageContext) -> Pretrainer:
+    """Seed the run and build the module of its pre-training from the start weights."""
+    cfg, backbone = context.cfg, _start(context.cfg)
     probe = build_probe(cfg)
-    stage = Pretrainer(
+    augmentations = context.splits.views["train"].augmentations
+    return Pretrainer(
         backbone=backbone,
-        objective=parts.build_objective(cfg, backbone, views["train"].augmentations),
+        objective=parts.build_objective(cfg, backbone, augmentations),
         optimizer=parts.build_optimizer(cfg.pretrain.optimizer),
         warmup_epochs=cfg.pretrain.warmup_epochs,
         probe=probe,
         gradient_cache_chunk=cfg.pretrain.gradient_cache_chunk,
     )
+
+
+def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
+    views, stage = context.splits.views, build_pretrainer(context)
+    backbone = stage.backbone
     untrained = _held_out(context, stage)
     fitted = fit(context, stage, views, folder=folder)
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
