@@ -52,6 +52,38 @@ class ViewParams(NamedTuple):
     sobel: Column  # (V,) bool: replaced by its gradient magnitude
 
 
+class Crops(NamedTuple):
+    """N source crops, as they are shipped to the device or lie on it."""
+
+    pixels: Column  # (N, P, Q, 3) uint8, each crop in the upper left of its slot; resident: N = 0
+    place: Column  # (N,) int64: of each crop in the resident set, if there is one
+    size: Column  # (N, 2) int64: width and height of each crop in px
+
+
+class Recipe(NamedTuple):
+    """All that a device needs to make B x V views of N crops, with nothing random left.
+
+    It is computed on the CPU, so that a device never waits for a number it computed itself. Row
+    b V + v is view v of sample b. R is the number of rows in a list, which may be 0.
+    """
+
+    crop: Column  # (B, V) int64: which of the N crops a view shows
+    affine: Column  # (B, V, 2, 3) float32, px of the view -> px of the crop's level
+    levels: tuple[Column, ...]  # (R,) int64 each: rows that show their crop halved 0, 1, ... times
+    coloured: Column  # (R,) int64: rows with a colour map
+    colour: Column  # (R, 3, 4) float32, on (r, g, b, 1); the floor of the result counts
+    grey: Column  # (R,) int64: rows whose channels are replaced by their mean
+    blurred: Column  # (R,) int64: rows that are blurred
+    kernel: Column  # (R, K) float32: their kernels in u and in v, centred, K odd
+    noisy: Column  # (R,) int64: rows with noise
+    noise: Column  # (R,) float32: its standard deviation (0..255)
+    noise_start: Column  # (R,) int64: where it begins in the bank of normal numbers
+    one_sided: Column  # (R,) bool: the negative half of the noise is 0
+    cut_out: Column  # (R,) int64: rows with a cut-out
+    rectangle: Column  # (R, 5) int64: u0, v0, u1, v1 in px and the grey within
+    sobel: Column  # (R,) int64: rows that are replaced by their gradient magnitude
+
+
 class Views(NamedTuple):
     """A pre-training batch of one part of the objective: V views of one unlabelled image.
 

@@ -5,7 +5,7 @@ is left to it. S side of the view in px.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import albumentations as A
 import cv2
@@ -19,7 +19,7 @@ from handpose.augment.settings import Augmentation
 _TO_GREY = A.ToGray(method="average")
 _BLUR = A.GaussianBlur()
 _NOISE = A.GaussNoise()
-_NEUTRAL = (0.0, 1.0, 1.0, 0.0)
+NEUTRAL = (0.0, 1.0, 1.0, 0.0)
 NOWHERE = np.empty((0, 2))
 
 
@@ -58,7 +58,7 @@ def sample_appearance(
     )
     grey, blur, noise, cutout, sobel = (chance < settings.probability for chance in chances)
     return Appearance(
-        colour=colour if settings.colour_jitter else _NEUTRAL,
+        colour=colour if settings.colour_jitter else NEUTRAL,
         grey=settings.colour_drop and grey,
         blur=within(settings.blur_sigma, sigma) if settings.gaussian_blur and blur else 0.0,
         noise=settings.noise_std if settings.gaussian_noise and noise else 0.0,
@@ -94,7 +94,7 @@ def render(view: np.ndarray, look: Appearance) -> np.ndarray:
     Returns:
         (S, S, 3) uint8.
     """
-    if look.colour != _NEUTRAL:
+    if look.colour != NEUTRAL:
         view = cv2.transform(view, colour_matrix(look.colour))
     if look.grey:
         view = _TO_GREY.apply(view)
@@ -119,11 +119,22 @@ def colour_matrix(colour: tuple[float, float, float, float]) -> np.ndarray:
     the grey axis. These maps form a group: hue shifts add, saturations and gains multiply. The
     rotation treats the channels alike, so each row is the row above it shifted.
     """
+    return np.array(_colour_rows(colour, math))
+
+
+def colour_matrices(colours: np.ndarray) -> np.ndarray:
+    """Returns the matrices (R, 3, 4) of R colours (R, 4), as `colour_matrix` does."""
+    return np.stack([np.stack(row) for row in _colour_rows(colours.T, np)]).transpose(2, 0, 1)
+
+
+def _colour_rows(colour: Any, namespace: Any) -> list[list]:
+    """The numbers of the colour map, of one view by `math` or of several by `numpy`."""
     hue, saturation, gain, bias = colour
-    cos, sin = saturation * math.cos(hue) / 3, saturation * math.sin(hue) / math.sqrt(3)
+    cos = saturation * namespace.cos(hue) / 3
+    sin = saturation * namespace.sin(hue) / math.sqrt(3)
     own, following, preceding = 1 / 3 + 2 * cos, 1 / 3 - cos - sin, 1 / 3 - cos + sin
     rows = (own, following, preceding), (preceding, own, following), (following, preceding, own)
-    return np.array([[gain * weight for weight in row] + [bias] for row in rows])
+    return [[*(gain * weight for weight in row), bias] for row in rows]
 
 
 def _sobel(view: np.ndarray) -> np.ndarray:

@@ -5,8 +5,11 @@ wherever it is added.
 """
 
 import functools
+from typing import TypeVar
 
 import numpy as np
+
+Seed = TypeVar("Seed", int, np.ndarray)  # of one view, or of several
 
 # Slices begin at one of so many places. Two views share a slice once in a million pairs.
 OFFSETS = 2**20
@@ -31,7 +34,7 @@ def noise_bank(size: int) -> np.ndarray:
     return bank
 
 
-def noise_offset(seed: int) -> int:
+def noise_offset(seed: Seed) -> Seed:
     """Returns where a view's noise begins in the bank, from its `noise_seed` in [0, 2^31)."""
     return seed >> _SHIFT
 
