@@ -28,17 +28,16 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 def test_input_compares_every_way_at_both_sizes(
     bench: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ways = {"decode only", "handpose", "handpose, seeding each sample"}
-    ways |= {"albumentations", "torchvision"}
-    results = bench("bench_input.py", "--files", "2", "--large-files", "1", "--rounds", "1")
+    results = bench("bench_input.py", "--quick")
     printed = capsys.readouterr().out
     assert set(results) == {"224 x 224", "1280 x 720"}
-    for name, rates in results.items():
-        assert set(rates) == {"kB", *ways}
-        assert rates["decode only"] == 1
-        assert min(rates.values()) > 0
-        assert name in printed
-    assert all(way in printed for way in ways)
+    for name, result in results.items():
+        ways = result["ways"]
+        assert {"original", "decode only", "JPEG files", "albumentations", "torchvision"} <= {*ways}
+        assert ways["original"]["original"] == ways["decode only"]["decode only"] == 1
+        assert min(min(way.values()) for way in ways.values()) > 0
+        assert sum(result["shares"].values()) == pytest.approx(1)
+        assert all(word in printed for word in (name, *ways, *result["shares"]))
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
