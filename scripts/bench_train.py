@@ -1,4 +1,4 @@
-"""`python scripts/bench_train.py [--device cpu | cuda] [--minutes 8] [--quick] [--json OUT.json]`
+"""`python scripts/bench_train.py [--device cpu|cuda] [--minutes 8] [--check-resume] [--json OUT]`
 
 Measures the views per second of contrastive pre-training with `augment=tracked`, for each input of
 handpose. It compares them with a plain Lightning loop with torchvision's transforms, with lightly's
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from benchmarks.images import BOX, write_images
+from benchmarks.resume_twin import check_resume
 from benchmarks.rivals import Lightly, Lightning, has_lightly
 from benchmarks.stage import BOXES, BareLoop, Stage, Task
 from benchmarks.turns import Found, Way, take_turns
@@ -149,6 +150,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )
         results["networks"][task.name] = {"pairs": task.pairs, "ways": numbers(found)}
         results["left_out"] |= {f"{task.name}: {name}": why for name, why in left_out.items()}
+    if arguments.check_resume:
+        results["resume"] = {"network": task.name, **check_resume(task, *INPUTS["device"])}
     return results
 
 
@@ -179,6 +182,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--minutes", type=float, default=8, help="time for all networks")
+    parser.add_argument(
+        "--check-resume", action="store_true", help="compare a run with its killed, resumed twin"
+    )
     parser.add_argument("--quick", action="store_true", help="a tiny network and few files")
     parser.add_argument("--workers", type=int, default=num_cores(), help="data workers of each way")
     parser.add_argument("--json", type=path_argument, metavar="OUT", help="write to OUT")

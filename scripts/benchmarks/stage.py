@@ -50,26 +50,31 @@ class Task(NamedTuple):
         return Stopwatch(self.steps, 2 * self.pairs)
 
 
+def overrides_of(task: Task) -> list[str]:
+    """Returns the command line of a run that pre-trains on the files."""
+    return [
+        *("dataset=folder", f"dataset.root={task.images}", f"dataset.boxes={BOXES}"),
+        *("objective=contrastive", "augment=tracked", "head=none", f"backbone={task.backbone}"),
+        f"dataset.image_size={task.size}",
+        f"pretrain.batch_size={task.pairs}",
+        f"trainer={'gpu' if task.device == 'cuda' else 'cpu'}",
+        f"trainer.num_workers={task.workers}",
+        *(f"paths.cache={task.folder / 'cache'}", f"paths.runs={task.folder / 'runs'}"),
+    ]
+
+
 def configure(task: Task, *overrides: str) -> DictConfig:
-    """Composes the configuration of a run that pre-trains on the files.
+    """Composes and checks the configuration of a turn.
 
     Args:
         task: the task.
         *overrides: of this way.
     """
     cfg = compose_config(
-        *("dataset=folder", f"dataset.root={task.images}", f"dataset.boxes={BOXES}"),
-        *("objective=contrastive", "augment=tracked", "head=none", f"backbone={task.backbone}"),
-        f"dataset.image_size={task.size}",
-        f"pretrain.batch_size={task.pairs}",
-        *(
-            "pretrain.max_epochs=1",
-            f"pretrain.samples_per_epoch={_EPOCH * task.steps * task.pairs}",
-        ),
-        f"trainer={'gpu' if task.device == 'cuda' else 'cpu'}",
-        f"trainer.num_workers={task.workers}",
+        *overrides_of(task),
+        "pretrain.max_epochs=1",
+        f"pretrain.samples_per_epoch={_EPOCH * task.steps * task.pairs}",
         f"trainer.log_every_n_steps={task.steps}",
-        *(f"paths.cache={task.folder / 'cache'}", f"paths.runs={task.folder / 'runs'}"),
         *overrides,
     )
     cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -1,5 +1,6 @@
 """Runs of the real train.py on tiny images: in this process, or in one of their own."""
 
+import json
 import os
 import runpy
 import subprocess
@@ -13,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from local_slurm import LocalSlurm, SlurmFailedError
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
 # The smallest hands that every backbone takes.
 TINY = ("trainer=debug", "dataset.image_size=32", "report=false")
 
@@ -78,6 +80,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
         except SlurmFailedError as error:
             pytest.skip(f"Slurm is installed, and does not start: {error}")
         yield running
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
+    """bench(script, *options) -> what the benchmark writes to --json, run in this process."""
+    monkeypatch.syspath_prepend(SCRIPTS)  # as Python does with a script's folder
+
+    def run(script: str, *options: str) -> dict:
+        out = tmp_path / "out.json"
+        monkeypatch.setattr(sys, "argv", [script, *options, "--json", str(out)])
+        runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+        return json.loads(out.read_text())
+
+    return run
 
 
 @pytest.fixture

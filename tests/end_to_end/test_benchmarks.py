@@ -1,7 +1,5 @@
 """The benchmarks run, and report what their first line promises; how fast is not asked here."""
 
-import json
-import runpy
 import sys
 from pathlib import Path
 
@@ -9,20 +7,6 @@ import pytest
 from layouts import write_freihand
 
 FORMATS = ("index", "JSON lists")
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.syspath_prepend(SCRIPTS)  # as Python does with a script's folder
-
-    def run(script: str, *options: str) -> dict:
-        out = tmp_path / "out.json"
-        monkeypatch.setattr(sys, "argv", [script, *options, "--json", str(out)])
-        runpy.run_path(str(SCRIPTS / script), run_name="__main__")
-        return json.loads(out.read_text())
-
-    return run
 
 
 def test_input_compares_every_way_at_both_sizes(
