@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from handpose.backbones.top_down import TopDown
 from handpose.distributed.collectives import gather
 from handpose.objectives.base import Objective
-from handpose.objectives.nt_xent import nt_xent, partner_top1, similarity_weights
+from handpose.objectives.nt_xent import nt_xent, partner_top1
+from handpose.objectives.pose_weights import Poses
 from handpose.objectives.projection import MAP_PROJECTIONS, EmbeddingProjection
 from handpose.records import Features, Views
 
@@ -15,8 +16,9 @@ from handpose.records import Features, Views
 class Contrastive(Objective):
     """NT-Xent between the projections of two views, weighted by their poses if they have any.
 
-    In training every process computes the loss of the whole batch: all its views are negatives, and
-    the distances of all its poses give the weights. In evaluation each process has all pairs.
+    In training the loss is that of the whole batch: the views of all processes are negatives, and
+    the distances of all poses give the weights. Each process computes a small batch whole, and its
+    share of a large one. In evaluation each process has all pairs.
 
     Args:
         temperature: T of NT-Xent.
@@ -81,12 +83,15 @@ class Contrastive(Objective):
         projected = self.projector(levels, embedding.flatten(0, 1)).unflatten(0, shape)
         whole = gather if self.training else _unchanged
         compared = whole(self.compared(projected, views).flatten(2))
-        identity, weights = whole(views.identity), None
+        identity, poses = whole(views.identity), None
         apart = whole(views.index) if self.same_pose_negatives else identity
         if views.pose.shape[-1] > 0:
-            weights = similarity_weights(whole(views.pose), whole(views.pose_valid))
+            poses = Poses(whole(views.pose), whole(views.pose_valid))
+        loss = nt_xent(
+            compared, apart, temperature=self.temperature, poses=poses, shared=self.training
+        )
         return {
-            "loss": nt_xent(compared, apart, temperature=self.temperature, weights=weights),
+            "loss": loss,
             **partner_top1(compared.detach(), identity),
         }
 

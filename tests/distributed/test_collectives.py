@@ -10,7 +10,9 @@ import torch
 from hands import labelled
 from several_ranks import (
     difference,
+    every_chunk,
     freeze_statistics,
+    in_chunks,
     model_outcome,
     not_gathered,
     objective_outcome,
@@ -98,9 +100,21 @@ def test_two_ranks_and_one_have_the_same_loss_and_gradients(
     assert found < 1e-6
 
 
+@pytest.mark.parametrize("name", ["contrastive", "weighted", "equivariant"])
+def test_ranks_share_the_chunks_of_a_large_batch(
+    name: str, case: Callable, two_ranks: Callable
+) -> None:
+    objective, inputs = case(name)
+    several = two_ranks(in_chunks, objective, inputs)
+    found = difference(objective_outcome(objective, inputs), several)
+    print(f"{name} in chunks by two ranks, whole by one: loss and gradients differ by {found:.1e}")
+    assert found < 1e-6
+
+
 @pytest.mark.parametrize(
     ("mistake", "name"),
     [
+        (every_chunk, "contrastive"),
         (without_gradient, "contrastive"),
         (without_gradient, "equivariant"),
         (not_gathered, "contrastive"),

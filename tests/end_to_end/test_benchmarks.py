@@ -61,6 +61,18 @@ def test_gradient_caching_is_compared_with_the_whole_batch(
     assert all(way in printed for way in results)
 
 
+@pytest.mark.slow
+def test_losses_are_compared(bench: object, capsys: pytest.CaptureFixture[str]) -> None:
+    results = bench("bench_loss.py", "--device", "cpu", "--quick")
+    printed = capsys.readouterr().out
+    assert list(results) == ["1024 views", "1024 views, weighted"]
+    for name, values in results.items():
+        assert name in printed
+        assert values["gradients_differ"] < 1e-7
+        assert values["MB"]["in chunks"] < values["MB"]["masked cross-entropy"]
+        assert values["times_as_fast"] > 0
+
+
 def test_ways_to_look_for_hands_are_compared(
     bench: object,
     tmp_path: Path,

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from handpose.distributed import collectives
 from handpose.distributed.collectives import joined, rank, world_size
-from handpose.objectives import relative
+from handpose.objectives import nt_xent, nt_xent_chunks, relative
 from handpose.objectives.hybrid import Hybrid
 from handpose.training.monitors import EpochMeans
 
@@ -78,6 +78,26 @@ def objective_outcome(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
         },
         {name: collectives.total(grad) / world_size() for name, grad in weights.items()},
     )
+
+
+def in_chunks(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """As `objective_outcome`, with NT-Xent in chunks of three rows as for a large batch."""
+    limits = nt_xent.MAX_WHOLE, nt_xent_chunks.LEAST_ROWS, nt_xent_chunks.NUM_CHUNKS
+    nt_xent.MAX_WHOLE, nt_xent_chunks.LEAST_ROWS, nt_xent_chunks.NUM_CHUNKS = 0, 3, 100
+    try:
+        return objective_outcome(objective, inputs)
+    finally:
+        nt_xent.MAX_WHOLE, nt_xent_chunks.LEAST_ROWS, nt_xent_chunks.NUM_CHUNKS = limits
+
+
+def every_chunk(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
+    """A mistake: each rank takes the chunks of all."""
+    right = nt_xent.own_chunks
+    nt_xent.own_chunks = list
+    try:
+        return in_chunks(objective, inputs)
+    finally:
+        nt_xent.own_chunks = right
 
 
 def difference(one: Outcome, several: list[Outcome]) -> float:
