@@ -97,6 +97,30 @@ def everyones(value: T) -> list[T]:
     return values
 
 
+class AnyRank:
+    """Ask whether any rank says yes; the answer of several ranks comes one call later.
+
+    Ranks do not wait for each other, and no device takes part. To be asked on every rank.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[Tensor, Any] | None = None  # of the call before: votes, work
+
+    def ask(self, value: bool) -> bool:
+        """Return whether any rank said yes: now with one rank, at the last call with several."""
+        if world_size() == 1:
+            return value
+        answer = False
+        if self._asked is not None:
+            votes, work = self._asked
+            work.wait()
+            answer = bool(votes)
+        votes = torch.tensor(int(value))
+        work = dist.all_reduce(votes, dist.ReduceOp.MAX, group=_waiting[0], async_op=True)
+        self._asked = (votes, work)
+        return answer
+
+
 class _Gather(torch.autograd.Function):
     """All-gather whose backward sums the gradients of every rank for this rank's rows."""
 

@@ -52,9 +52,12 @@ def solve_depth(uvz: Tensor, K: Tensor, unit: Mapping[int, float]) -> Tensor:
         K: (B, 3, 3).
         unit: Joint -> weight c_j; the weights sum to 0, and sum_j c_j X_j has length 1.
     """
-    joints, weights = uvz[:, list(unit)], uvz.new_tensor(list(unit.values()))[:, None]
+    # Slices and plain numbers: lists would be copied to the device in every step.
+    joints = torch.stack([uvz[:, joint] for joint in unit], dim=1)
     points = torch.nn.functional.pad(rays(K, joints[..., :2]), (0, 1), value=1.0)
-    d, w = (weights * points).sum(1), (weights * joints[..., 2:] * points).sum(1)
+    weighted = [weight * points[:, place] for place, weight in enumerate(unit.values())]
+    parts = torch.stack(weighted, dim=1)
+    d, w = parts.sum(1), (joints[..., 2:] * parts).sum(1)
     a, b, c = (d * d).sum(-1), (d * w).sum(-1), (w * w).sum(-1) - 1
     discriminant = (b * b - a * c).clamp(min=1e-9)
     return ((discriminant.sqrt() - b) / a.clamp(min=1e-9)).clamp(*ROOT_DEPTH_RANGE)

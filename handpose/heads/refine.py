@@ -16,7 +16,6 @@ from handpose.geometry.pose25d import ROOT_DEPTH_RANGE, uvz_to_xyz
 from handpose.skeleton import NUM_JOINTS, ROOT
 
 _HIDDEN = 256
-_PAIRS = torch.triu_indices(NUM_JOINTS, NUM_JOINTS, 1)
 _MIN_LENGTH = 0.01  # of a distance between two joints, before its logarithm
 # Rough mean and deviation of a log distance and of a log root depth: the MLP has few steps.
 _LOG_DISTANCE = (-0.4, 0.5)
@@ -32,9 +31,13 @@ class RootDepthRefiner(nn.Module):
     float32, outside autocast.
     """
 
+    pairs: Tensor  # (2, P) of joints
+
     def __init__(self) -> None:
         super().__init__()
-        width = _PAIRS.shape[1] + 3 * (NUM_JOINTS - 1) + 1
+        pairs = torch.triu_indices(NUM_JOINTS, NUM_JOINTS, 1)
+        self.register_buffer("pairs", pairs, persistent=False)
+        width = pairs.shape[1] + 3 * (NUM_JOINTS - 1) + 1
         last = nn.Linear(_HIDDEN, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
@@ -48,7 +51,8 @@ class RootDepthRefiner(nn.Module):
             K: (B, 3, 3) of the crop.
             solved: Root depth (B,).
         """
-        log_factor = self.mlp(_features(uvz_to_xyz(uvz, K, solved), solved)).squeeze(-1)
+        inputs = _features(uvz_to_xyz(uvz, K, solved), solved, self.pairs)
+        log_factor = self.mlp(inputs).squeeze(-1)
         low, high = (math.log(end) - solved.log() for end in ROOT_DEPTH_RANGE)
         return _bounded(solved * _bounded(log_factor, low, high).exp(), *ROOT_DEPTH_RANGE)
 
@@ -58,9 +62,9 @@ def _bounded(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor
     return value.clamp(low, high).detach() + (value - value.detach())  # type: ignore[arg-type]
 
 
-def _features(xyz: Tensor, solved: Tensor) -> Tensor:
+def _features(xyz: Tensor, solved: Tensor, pairs: Tensor) -> Tensor:
     """Inputs of about unit size, from hands (B, J, 3) at their solved depth (B,)."""
-    first, second = _PAIRS
+    first, second = pairs.unbind()
     distance = (xyz[:, first] - xyz[:, second]).norm(dim=-1).clamp(min=_MIN_LENGTH).log()
     depth = solved.log()[:, None]
     joints = (xyz - xyz[:, ROOT, None])[:, ROOT + 1 :].flatten(1)

@@ -51,6 +51,5 @@ class RegressionHead(Head):
             evidence = pose.new_empty(pose.shape[0], 0)
             if self.scale is not None:
                 evidence = bounded_log_scale(self.scale(read.detach()).float())
-        scale = pose.new_tensor([self.image_size, self.image_size, 1.0])
-        offset = pose.new_tensor([(self.image_size - 1) / 2, (self.image_size - 1) / 2, 0.0])
-        return pose * scale + offset, evidence
+        px = pose[..., :2] * self.image_size + (self.image_size - 1) / 2
+        return torch.cat((px, pose[..., 2:]), dim=-1), evidence

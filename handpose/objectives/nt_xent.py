@@ -83,7 +83,7 @@ def whole_nt_xent(
     view = torch.arange(2 * batch, device=z.device)
     partner = view.roll(batch)
     left_out = ~negatives(identity)
-    left_out[view, partner] = False
+    left_out.scatter_(1, partner[:, None], False)
     if weights is None:
         return F.cross_entropy(logits.masked_fill(left_out, -torch.inf), partner)
     positive = weights.positive.repeat(2) * logits[view, partner]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handpose.backbones.base import Backbone, normalise
+from handpose.backbones.base import Backbone
 from handpose.distributed import collectives
 from handpose.evaluation.embedding_health import health
 from handpose.evaluation.pose_errors import aligned_joint_errors
@@ -21,10 +21,14 @@ from handpose.records import Features, Target, Views
 
 
 class EpochMeans:
-    """Weighted means of named scalars over all processes, ignoring non-finite values."""
+    """Weighted means of named scalars over all processes, ignoring non-finite values.
+
+    The sums of all names are one tensor on the device, so a batch costs few kernels.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}  # (2,): sum of weighted values, sum of weights
+        self._names: tuple[str, ...] = ()
+        self._sums: Tensor | None = None  # (N, 2): sum of weighted values, sum of weights
 
     def add(self, values: dict[str, Tensor], *, weight: float) -> None:
         """Add one batch.
@@ -33,29 +37,40 @@ class EpochMeans:
             values: scalars () by name.
             weight: of the batch, such as its size.
         """
-        for name, value in values.items():
-            value = value.detach().float()
-            known = value.isfinite()
-            pair = torch.stack((torch.where(known, value, 0.0), known.float())) * weight
-            before = self._sums.get(name)  # on the CPU after a resume
-            self._sums[name] = pair if before is None else before.to(pair.device) + pair
+        self._names = tuple(dict.fromkeys((*self._names, *values)))
+        missing = torch.full_like(next(iter(values.values())), torch.nan)
+        value = torch.stack([values.get(name, missing).detach().float() for name in self._names])
+        known = value.isfinite()
+        pairs = torch.stack((torch.where(known, value, 0.0), known.float()), dim=-1) * weight
+        if self._sums is not None:  # on the CPU after a resume
+            before = self._sums.to(pairs.device)
+            rows = len(before)  # fewer if there are new names
+            pairs = torch.cat((before + pairs[:rows], pairs[rows:]))
+        self._sums = pairs
 
     def take(self) -> dict[str, Tensor]:
         """Return the means (), NaN without values, and reset."""
-        sums = {name: collectives.total(pair) for name, pair in self._sums.items()}
-        self._sums = {}
-        return {name: pair[0] / pair[1] for name, pair in sums.items()}
+        if self._sums is None:
+            return {}
+        sums, names = collectives.total(self._sums), self._names
+        self._names, self._sums = (), None
+        return dict(zip(names, (sums[:, 0] / sums[:, 1]).unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the sums (W, 2) of all W ranks; to be called on every rank.
 
         The total alone would round differently after a resume.
         """
-        return {name: collectives.gather(pair[None]) for name, pair in self._sums.items()}
+        if self._sums is None:
+            return {}
+        columns = collectives.gather(self._sums[None]).unbind(1)
+        return {name: pairs.clone() for name, pairs in zip(self._names, columns, strict=True)}
 
     def load_state_dict(self, sums: dict[str, Tensor]) -> None:
         """Restore the sums of this rank."""
-        self._sums = {name: pairs[collectives.rank()] for name, pairs in sums.items()}
+        self._names = tuple(sums)
+        rows = [pairs[collectives.rank()] for pairs in sums.values()]
+        self._sums = torch.stack(rows) if rows else None
 
 
 _BATCH = 256
@@ -115,7 +130,7 @@ class OnlineProbe:
 def _embed(backbone: Backbone, image: Tensor) -> Tensor:
     """Embed uint8 crops (N, 3, S, S); return (N, E) float64 on the CPU."""
     device = next(backbone.parameters()).device
-    batches = (normalise(batch.to(device)) for batch in image.split(_BATCH))
+    batches = (backbone.normalise(batch.to(device)) for batch in image.split(_BATCH))
     return torch.cat([backbone.embedding(backbone(batch)).cpu() for batch in batches]).double()
 
 

@@ -4,7 +4,7 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from handpose.backbones.base import Backbone, normalise
+from handpose.backbones.base import Backbone
 from handpose.objectives.hybrid import Hybrid
 from handpose.records import Features, Views
 from handpose.training.gradient_cache import Encoded, Images, encode_in_chunks
@@ -62,7 +62,8 @@ class Pretrainer(Stage):
 
     def _encode(self, images: Images) -> Encoded:
         """Encode the views of all parts in one pass; keep features only where they are read."""
-        features = self.backbone(normalise(torch.cat([i.flatten(0, 1) for i in images.values()])))
+        whole = torch.cat([image.flatten(0, 1) for image in images.values()])
+        features = self.backbone(self.backbone.normalise(whole))
         embedding = self.backbone.embedding(features)
         encoded: Encoded = {}
         start = 0

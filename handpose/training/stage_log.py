@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from handpose.distributed import collectives
-from handpose.training.callbacks import NonFiniteGuard
+from handpose.training.cadence import Cadence, waits
+from handpose.training.guard import NonFiniteGuard
 from handpose.training.loggers import STEP
 from handpose.training.run_log import TRAINED, RunLog, num_images
 
 TIMED = (f"{STEP}images_per_second", f"{STEP}memory_mib")  # differ between equal runs
-_LEAST = 20  # values of a stage, if it has as many steps
 
 
 class Throughput:
@@ -50,18 +50,29 @@ class Throughput:
 class StageLog(pl.Callback):
     """Log the batches and epochs of a trainer to `run_log`.
 
-    The loss is read from the device only when a line or a bar is due.
+    The loss is read from the device when a line or a bar is due. On a GPU it is read when `cadence`
+    is due, and lines and bars show the last one.
 
     Args:
         run_log: of the run.
         stage: "pretrain", "finetune" or "evaluate".
         metric: name of a metric to show after the loss; None for none.
+        cadence: steps at which the loss is read on a GPU.
     """
 
-    def __init__(self, run_log: RunLog, stage: str, *, metric: str | None = None) -> None:
+    def __init__(
+        self,
+        run_log: RunLog,
+        stage: str,
+        *,
+        metric: str | None = None,
+        cadence: Cadence | None = None,
+    ) -> None:
         self.run_log = run_log
         self.stage = stage
         self.metric = metric
+        self.cadence = cadence or Cadence(50)
+        self._mean = math.nan  # loss that was read last
         self._epoch_throughput = Throughput()
         self._throughput = Throughput()  # since the last line
         self._loss: Tensor | float = 0.0  # sum since the last line
@@ -98,13 +109,19 @@ class StageLog(pl.Callback):
         self._loss = self._loss + outputs["loss"].detach() * trainer.accumulate_grad_batches
         self._batches += 1
         self._done(TRAINED * images)
+        if waits(pl_module.device) and self.cadence.is_due(trainer):
+            self._read()
         if self.run_log.is_bar_due():
             total = int(trainer.num_training_batches) + _num_batches(trainer.num_val_batches)
-            self.run_log.bar(self._epoch(trainer), batch_idx + 1, total, self._numbers(trainer))
+            numbers = self._numbers(trainer, pl_module.device)
+            self.run_log.bar(self._epoch(trainer), batch_idx + 1, total, numbers)
         if self.run_log.is_line_due():
-            text = f"{self._epoch(trainer)}: {self._step(trainer)}{self._numbers(trainer)}"
+            numbers = self._numbers(trainer, pl_module.device)
+            text = f"{self._epoch(trainer)}: {self._step(trainer)}{numbers}"
             self.run_log.line(text, is_in_bars=True)
-            self._reset()
+            self._throughput.reset()
+            if not waits(pl_module.device):
+                self._reset()
 
     def on_validation_batch_end(
         self,
@@ -166,10 +183,18 @@ class StageLog(pl.Callback):
     def _step(self, trainer: pl.Trainer) -> str:
         return f"step {trainer.global_step} of {int(trainer.estimated_stepping_batches)}"
 
-    def _numbers(self, trainer: pl.Trainer) -> str:
+    def _numbers(self, trainer: pl.Trainer, device: torch.device) -> str:
         """Format loss, learning rate and throughput since the last line."""
-        loss = float(self._loss) / self._batches if self._batches else math.nan
+        loss = self._mean if waits(device) else self._mean_loss()
         return self._shown(trainer, loss, self._throughput.rate)
+
+    def _read(self) -> None:
+        """Read the mean loss since the last read."""
+        self._mean = self._mean_loss()
+        self._loss, self._batches = 0.0, 0
+
+    def _mean_loss(self) -> float:
+        return float(self._loss) / self._batches if self._batches else math.nan
 
     def _shown(self, trainer: pl.Trainer, loss: float, images_per_second: float) -> str:
         value = trainer.callback_metrics.get(self.metric or "")
@@ -192,18 +217,18 @@ def _num_batches(counts: Any) -> int:
 
 
 class StepCurves(pl.Callback):
-    """Log the metrics of the first step and of every n-th.
+    """Log the metrics of the steps of `cadence`: the first and every n-th.
 
     The loss is that of one step, averaged over processes. A mean over steps would change after a
     resume.
 
     Args:
-        every_n_steps: optimizer steps; reduced if a stage would have fewer than 20 values.
+        cadence: steps to log.
         guard: provides the gradient norm.
     """
 
-    def __init__(self, every_n_steps: int, *, guard: NonFiniteGuard) -> None:
-        self.every_n_steps = every_n_steps
+    def __init__(self, cadence: Cadence, *, guard: NonFiniteGuard) -> None:
+        self.cadence = cadence
         self.guard = guard
         self._throughput = Throughput()
         self._loss = torch.zeros(())  # sum over the batches of the step
@@ -211,8 +236,6 @@ class StepCurves(pl.Callback):
         self._rate: float | None = None  # learning rate, set after an optimizer step
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        steps = int(trainer.estimated_stepping_batches)
-        self._every = max(1, min(self.every_n_steps, steps // _LEAST))
         self._throughput.begin()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -236,9 +259,9 @@ class StepCurves(pl.Callback):
         self._batches += 1
         if self._rate is None:
             return
-        step, rate, loss = trainer.global_step, self._rate, self._loss / self._batches
+        rate, loss = self._rate, self._loss / self._batches
         self._rate, self._loss, self._batches = None, torch.zeros(()), 0
-        if step == 1 or step % self._every == 0:
+        if self.cadence.is_due(trainer):
             values = {
                 f"{STEP}loss": float(collectives.total(loss) / trainer.world_size),
                 f"{STEP}learning_rate": rate,

@@ -13,8 +13,10 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from handpose.training.callbacks import PATIENCE, NonFiniteGuard
+from handpose.training.cadence import Cadence
 from handpose.training.checkpoint import VerifiedCheckpointIO
+from handpose.training.guard import PATIENCE, NonFiniteGuard
+from handpose.training.snapshot import Snapshot
 
 
 class Item(NamedTuple):
@@ -44,20 +46,27 @@ class Line(pl.LightningModule):
     """Keeps its weights and its optimizer's state after each step."""
 
     stage = "finetune"
+    mean: Tensor
+    count: Tensor
 
     def __init__(self, fused: bool) -> None:
         super().__init__()
         self.fused = fused
         torch.manual_seed(0)
         self.layer = nn.Linear(3, 1)
+        self.register_buffer("mean", torch.zeros(()))  # as BatchNorm has them
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.kept: list[Any] = []
 
     def training_step(self, batch: Item, batch_idx: int) -> Tensor:
-        return (self.layer(batch.x)[:, 0] - batch.y).square().mean()
+        loss = (self.layer(batch.x)[:, 0] - batch.y).square().mean()
+        self.mean.lerp_(loss.detach(), 0.1)
+        self.count += 1
+        return loss
 
     def on_train_batch_end(self, *args: Any) -> None:
         optimizer: Any = self.optimizers()
-        self.kept.append(copy.deepcopy((self.layer.state_dict(), optimizer.state_dict()["state"])))
+        self.kept.append(copy.deepcopy((self.state_dict(), optimizer.state_dict()["state"])))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), lr=0.1, weight_decay=0.1, fused=self.fused)
@@ -71,7 +80,7 @@ def _scaled(scale: float = 8) -> MixedPrecision:
 def _train(
     bad: set[int],
     guard: NonFiniteGuard | None,
-    *,
+    *callbacks: pl.Callback,
     fused: bool = False,
     precision: MixedPrecision | None = None,
 ) -> Line:
@@ -83,7 +92,7 @@ def _train(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[] if guard is None else [guard],
+        callbacks=[*([] if guard is None else [guard]), *callbacks],
         plugins=precision,
     )
     trainer.fit(line, DataLoader(Labels(bad), batch_size=1))
@@ -108,7 +117,7 @@ def test_a_nan_label_is_one_step_left_out_exactly(
     before, after = _values(kept[3]), _values(kept[4])
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(value.isfinite().all() for step in kept for value in _values(step))
-    assert not torch.equal(kept[4][0]["weight"], kept[5][0]["weight"])
+    assert not torch.equal(kept[4][0]["layer.weight"], kept[5][0]["layer.weight"])
     assert guard.skipped == 1
     assert "hand 4" in caplog.text
 
@@ -119,14 +128,17 @@ def test_a_scale_that_is_too_large_is_no_fault_of_the_samples(
 ) -> None:
     guard = NonFiniteGuard()
     kept = _train(set(), guard, fused=fused, precision=_scaled(2.0**19)).kept
-    assert torch.equal(kept[0][0]["weight"], kept[1][0]["weight"])  # left out all the same
-    assert not torch.equal(kept[-2][0]["weight"], kept[-1][0]["weight"])
+    assert torch.equal(
+        kept[0][0]["layer.weight"], kept[1][0]["layer.weight"]
+    )  # left out all the same
+    assert not torch.equal(kept[-2][0]["layer.weight"], kept[-1][0]["layer.weight"])
     assert guard.skipped == 0
     assert not [line for line in caplog.messages if "hand" in line]
 
 
 def test_without_the_guard_every_weight_is_lost() -> None:
-    assert not any(value.isfinite().any() for value in _train({4}, None).kept[-1][0].values())
+    last = _train({4}, None).kept[-1][0]
+    assert not any(last[name].isfinite().any() for name in ("layer.weight", "layer.bias", "mean"))
 
 
 def test_as_many_as_it_bears_are_left_out_and_one_more_is_not() -> None:
@@ -135,6 +147,75 @@ def test_as_many_as_it_bears_are_left_out_and_one_more_is_not() -> None:
     assert guard.skipped == 2 * (PATIENCE - 1)
     with pytest.raises(ValueError, match=rf"{PATIENCE} steps in a row .* hand {PATIENCE}\. Fix"):
         _train({*range(1, PATIENCE + 1)}, NonFiniteGuard())
+
+
+@pytest.mark.parametrize("precision", [lambda: None, _scaled], ids=["32-true", "16-mixed"])
+@pytest.mark.parametrize("bad", [set(), {0}, {4}, {0, 1, 5, 6, 7, 11}])
+def test_counted_later_the_weights_are_those_of_counted_at_once_bit_for_bit(
+    bad: set[int], precision: Callable[[], MixedPrecision | None]
+) -> None:
+    """As on a GPU, where the optimizer skips a step without a value being read."""
+    guards = [NonFiniteGuard(), NonFiniteGuard(Cadence(5), defers=True)]
+    lines = [_train(bad, guard, fused=True, precision=precision()) for guard in guards]
+    assert [guard.skipped for guard in guards] == [len(bad), len(bad)]
+    for now, later in zip(*(line.kept for line in lines), strict=True):
+        assert all(torch.equal(now[0][name], later[0][name]) for name in now[0])
+        for parameter in now[1]:  # without a step there is no state yet, or a state of zeros
+            for name, value in now[1][parameter].items():
+                assert torch.equal(value, later[1][parameter][name]), name
+
+
+def test_counted_later_too_many_stop_the_run_and_name_the_last(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    guard = NonFiniteGuard(Cadence(50), defers=True)
+    guard.cadence._every = 4
+    with pytest.raises(ValueError, match=rf"{PATIENCE} steps in a row.*step 5 with hand 5\."):
+        _train({*range(1, PATIENCE + 1)}, guard, fused=True)
+    assert guard.skipped == PATIENCE
+    assert [f"hand {n}" in caplog.text for n in range(7)] == [False, *[True] * 5, False]
+
+
+def test_a_checkpoint_counts_what_was_not_read_yet() -> None:
+    class Save(pl.Callback):
+        saved: Any = None
+
+        def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+            if trainer.global_step == 7:
+                self.saved = guard.state_dict()
+
+    guard, save = NonFiniteGuard(Cadence(50), defers=True), Save()
+    guard.cadence._every = 100
+    _train({2, 5, 6, 9}, guard, save, fused=True)
+    assert save.saved == {"skipped": 3, "in_a_row": 2}
+    resumed = NonFiniteGuard()
+    resumed.load_state_dict(save.saved)
+    assert (resumed.skipped, resumed._in_a_row) == (3, 2)
+    resumed.load_state_dict({"skipped": 3})  # of an older checkpoint
+    assert resumed._in_a_row == 0
+
+
+def test_an_optimizer_that_cannot_skip_is_counted_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    guard = NonFiniteGuard(Cadence(50), defers=True)
+    kept = _train({4}, guard, fused=False).kept
+    assert all(torch.equal(a, b) for a, b in zip(_values(kept[3]), _values(kept[4]), strict=True))
+    assert caplog.text.count("AdamW cannot skip a step") == 1
+    assert not guard._pending
+
+
+def test_a_snapshot_restores_over_nan_and_leaves_the_rest() -> None:
+    tensors = [torch.rand(3, 2), torch.tensor(7), torch.rand(()), torch.rand(4, 5).T]
+    before = [tensor.clone() for tensor in tensors]
+    snapshot = Snapshot(tensors)
+    snapshot.take()
+    for tensor in tensors:
+        tensor.fill_(torch.nan if tensor.is_floating_point() else 9)
+    snapshot.restore(where=torch.tensor(False))
+    assert tensors[0].isnan().all()
+    assert tensors[1] == 9
+    snapshot.restore(where=torch.tensor(True))
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:

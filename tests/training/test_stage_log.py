@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from handpose.training import stage_log
-from handpose.training.callbacks import NonFiniteGuard
+from handpose.training.cadence import Cadence
+from handpose.training.guard import NonFiniteGuard
 from handpose.training.loggers import CsvLog, read_steps
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog, StepCurves, Throughput
@@ -99,7 +100,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_values_of_each_nth_step_and_of_the_first(tmp_path: Path) -> None:
     guard = NonFiniteGuard()
-    model = train(guard, StepCurves(5, guard=guard), folder=tmp_path, max_epochs=20)
+    model = train(guard, StepCurves(Cadence(5), guard=guard), folder=tmp_path, max_epochs=20)
     steps = [0, *range(4, 120, 5)]
     found = curves(tmp_path)
     assert set(found) == {
@@ -114,7 +115,7 @@ def test_values_of_each_nth_step_and_of_the_first(tmp_path: Path) -> None:
 def test_a_short_stage_has_every_step_and_norms_are_those_of_the_gradient(tmp_path: Path) -> None:
     """At 0 and with labels y, the gradient of the mean square is -2 mean(y x) and -2 mean(y)."""
     guard = NonFiniteGuard()
-    train(guard, StepCurves(50, guard=guard), folder=tmp_path)
+    train(guard, StepCurves(Cadence(50), guard=guard), folder=tmp_path)
     found = curves(tmp_path)
     assert [step for step, _ in found["loss"]] == list(range(12))
     x, y = torch.tensor([0.0, 0.1]), torch.tensor([0.0, 1.0])
@@ -124,7 +125,7 @@ def test_a_short_stage_has_every_step_and_norms_are_those_of_the_gradient(tmp_pa
 
 def test_of_an_accumulated_step_the_mean_loss(tmp_path: Path) -> None:
     guard = NonFiniteGuard()
-    model = train(guard, StepCurves(50, guard=guard), folder=tmp_path, accumulate=3)
+    model = train(guard, StepCurves(Cadence(50), guard=guard), folder=tmp_path, accumulate=3)
     expected = [sum(model.losses[i : i + 3]) / 3 for i in range(0, 12, 3)]
     assert [v for _, v in curves(tmp_path)["loss"]] == pytest.approx(expected)
 

@@ -19,7 +19,9 @@ from handpose.model import has_scale
 from handpose.pipeline import trainers
 from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
 from handpose.training import checkpoint
-from handpose.training.callbacks import NonFiniteGuard, StepCheckpoint, StepSeed
+from handpose.training.cadence import Cadence
+from handpose.training.callbacks import StepCheckpoint, StepSeed
+from handpose.training.guard import NonFiniteGuard
 from handpose.training.module import Stage
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog, StepCurves
@@ -77,7 +79,7 @@ def fit(
     cfg, config = context.cfg, context.cfg[stage.stage]
     context.interrupt.check()
     folder.mkdir(parents=True, exist_ok=True)
-    guard = NonFiniteGuard()
+    guard = NonFiniteGuard(Cadence(cfg.trainer.log_every_n_steps))
     trainer = trainers.build_trainer(
         cfg,
         config,
@@ -111,11 +113,12 @@ def _callbacks(
     """Build the callbacks; logging precedes checkpoints, so that a resume loses no values."""
     options = context.cfg.trainer
     every = options.checkpoint_every_n_steps
+    metric = monitor or f"{stage.stage}/val_loss"
     return [
         StepSeed(context.cfg.seed),
         guard,
-        StepCurves(options.log_every_n_steps, guard=guard),
-        StageLog(context.run_log, stage.stage, metric=monitor or f"{stage.stage}/val_loss"),
+        StepCurves(guard.cadence, guard=guard),
+        StageLog(context.run_log, stage.stage, metric=metric, cadence=guard.cadence),
         StepCheckpoint(folder, every_n_steps=every, interrupt=context.interrupt),
     ]
 
