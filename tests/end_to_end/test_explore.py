@@ -194,7 +194,7 @@ def page(address: str) -> Iterator[Any]:
         opened.on("request", lambda r: r.url.startswith(inside) or wrong.append(r.url))
         opened.goto(address, wait_until="domcontentloaded")
         opened.wait_for_selector("#pair img")
-        after(opened, lambda: slide(opened, "probability", 1))  # what is switched on is drawn
+        after_sliding(opened, "probability", 1)  # what is switched on is drawn
         yield opened
         browser.close()
     assert wrong == [], "errors in the console, or requests to other places"
@@ -204,16 +204,31 @@ def pictures(page: Any) -> list[str]:
     return page.eval_on_selector_all("#pair img", "all => all.map(one => one.src)")
 
 
-def after(page: Any, act: Callable[[], object]) -> list[str]:
-    """The pictures after `act`, which must change one of them."""
+def after(page: Any, act: Callable[[], object], again: Callable[[], object] | None = None) -> None:
+    """Waits until `act`, or `again` every five seconds, has changed one of the pictures."""
     before = pictures(page)
     act()
-    page.wait_for_function(
-        "before => JSON.stringify([...document.querySelectorAll('#pair img')].map(i => i.src))"
-        " !== before && document.querySelectorAll('#pair img').length === 3",
-        arg=page.evaluate("JSON.stringify", before),
-    )
-    return pictures(page)
+    for tries in range(1, 1500):
+        now = pictures(page)
+        if len(now) == 3 and now != before:
+            return
+        if again is not None and tries % 25 == 0:
+            again()
+        page.wait_for_timeout(200)
+    pytest.fail("no picture has changed within 5 minutes")
+
+
+def after_sliding(page: Any, identity: str, value: float) -> None:
+    """Waits until the pictures show a slider's value.
+
+    A range that was just opened may take its old value again after the new one was typed.
+    """
+
+    def again() -> None:
+        slide(page, identity, 0.9 * value)
+        slide(page, identity, value)
+
+    after(page, lambda: slide(page, identity, value), again)
 
 
 def number(page: Any, name: str) -> float:
@@ -252,7 +267,7 @@ def test_each_control_changes_the_picture(page: Any) -> None:
     switch_on_only(page, {*SLID, "colour_drop"})
     for switch, (slider, value) in SLID.items():
         page.locator(f"#range-{switch} button").first.click()
-        after(page, lambda s=slider, v=value: slide(page, s, v))
+        after_sliding(page, slider, value)
         after(page, page.locator(f"#{switch} input").click)
     for switch in ("colour_drop", "sobel"):
         after(page, page.locator(f"#{switch} input").click)
