@@ -26,7 +26,7 @@ class _Step(NamedTuple):
 
     number: int  # optimizer steps before it
     flags: Tensor  # (2,) bool, on the device: gradient not finite, every loss finite
-    index: list[Tensor]  # samples of each batch
+    samples: list[Tensor]  # their indices, of each batch
 
 
 class NonFiniteGuard(pl.Callback):
@@ -139,7 +139,7 @@ class NonFiniteGuard(pl.Callback):
             return
         self.skipped += 1
         stage = getattr(self._module, "stage", "training")
-        samples = _keys(self._trainer, torch.cat(step.index).unique().tolist())
+        samples = _keys(self._trainer, torch.cat(step.samples).unique().tolist())
         _log.warning(
             "%s, step %d: the gradient is not finite; step skipped (samples: %s)",
             *(stage, step.number, samples),

@@ -1,5 +1,7 @@
 """Crops and recipes as a loader ships them to a device, and the devices that there are."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ def on_device(crops: Crops, recipe: Recipe, device: str = "cpu") -> tuple[Crops,
     def moved(column: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(column)).to(device)
 
-    columns = (
+    columns: Any = (
         tuple(map(moved, column)) if isinstance(column, tuple) else moved(column)
         for column in recipe
     )
