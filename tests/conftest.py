@@ -22,7 +22,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "hand_landmarker" in getattr(item, "fixturenames", ()):
             item.add_marker("detector")
+    if [item for item in items if item.get_closest_marker("gpu")]:
+        _skip_without_gpu(items)
     items.sort(key=lambda item: not item.name.startswith(_LONGEST))
+
+
+def _skip_without_gpu(items: list[pytest.Item]) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU"))
 
 
 @pytest.fixture(scope="session")
