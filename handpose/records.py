@@ -1,7 +1,7 @@
 """The records that flow through the program, with every shape, unit and frame.
 
 B batch, V views, J = 21 joints (order: `handpose.skeleton`), S side of the square crop in px,
-H, W source image. Image frame: px, u right, v down, integers are pixel centres. Camera frame:
+H, W of an image. Image frame: px, u right, v down, integers are pixel centres. Camera frame:
 metres, x right, y down, z forward. uvz is the 2.5D pose: (u, v) in px of the crop and
 z = (depth - root depth) / reference bone.
 
@@ -19,11 +19,22 @@ Side = Literal["left", "right"]
 Column = Any  # np.ndarray in a data worker, Tensor once collated
 
 
+class Crop(NamedTuple):
+    """Where the image of a `Sample` lies in its source image."""
+
+    affine: np.ndarray  # (2, 3) float64, px of the source image -> px of `Sample.image`
+    width: int  # of the source image, px
+    height: int
+
+
 class Sample(NamedTuple):
-    """One unaugmented hand in the frame of its source image: what every dataset yields."""
+    """One unaugmented hand in the frame of its source image: what every dataset yields.
+
+    Labels stay in px of the source image, also if `image` is a crop of it.
+    """
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
-    uv: np.ndarray  # (J, 2) float32, px of `image`
+    uv: np.ndarray  # (J, 2) float32, px of the source image
     xyz: np.ndarray  # (J, 3) float32, metres, camera frame; without K: px, with a depth in px
     K: np.ndarray  # (3, 3) float32
     uv_valid: np.ndarray  # (J,) bool
@@ -32,6 +43,7 @@ class Sample(NamedTuple):
     side: Side
     key: str  # image and hand: "freihand/training/rgb/00000012.jpg#0"
     scale: Any = np.float32(0)  # metres: the scale bone's length as stated; 0: that of `xyz`
+    crop: Crop | None = None  # where `image` lies in its source; None: it is the whole source
 
 
 class ViewParams(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rotation, scale, shift and crop as one affine map: drawn by `sample_affine`, applied by `warp`.
+"""Rotation, scale, shift and crop as one map: drawn by `sample_affine`, applied by `Pyramid`.
 
 S side of the view in px. OpenCV makes a view in 100 us, while NumPy takes 1 to 10 us for any
 operation on two numbers, so plain floats are used here.
@@ -10,15 +10,6 @@ import cv2
 import numpy as np
 
 from handpose.augment.settings import Augmentation, Range
-from handpose.geometry.affine import compose, invert, resize
-
-# A source more than this much finer than the view is halved first, repeatedly. OpenCV halves 15
-# times faster than it averages over areas that are no whole pixels.
-_HALVE_ABOVE = 2.0
-# The shown part is cut out in whole blocks of this many px, so that it can be halved four times.
-_BLOCK = 16
-# Above this many px, finding the shown part of the image is worth its cost.
-_SMALL = 300 * 300
 
 
 def within(bounds: Range, number: float) -> float:
@@ -76,64 +67,83 @@ def _crop_map(u: float, v: float, side: float, angle: float, size: int) -> np.nd
     return np.array(rows)
 
 
-def widen(image: np.ndarray) -> np.ndarray:
-    """Converts a small image (H, W, 3) to (H, W, 4) once, which `warp` would do for each view.
+def halvings(scale: float) -> int:
+    """Returns how often an image is halved until it is at most twice as fine as the view.
 
-    OpenCV 5 warps four channels twice as fast as three, to the same pixels.
-    """
-    small = image.shape[0] * image.shape[1] <= _SMALL
-    return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if small else image
-
-
-def warp(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """Renders a view (S, S, 3) uint8. Reflects at the border: a constant would show the rotation.
+    OpenCV halves 15 times faster than it averages over areas that are no whole pixels.
 
     Args:
-        image: (H, W, 3) uint8, or what `widen` returned for it.
-        affine: (2, 3), px of `image` -> px of the view.
-        size: S.
+        scale: Of the view's map, px of the view / px of the image.
     """
-    if image.shape[2] == 3:
-        image, affine = _cut_out(image, affine, size)
-    image, affine = _shrink(image, affine)
-    if image.shape[2] == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-    view = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-    return cv2.cvtColor(view, cv2.COLOR_RGBA2RGB)
+    return max(0, -math.frexp(scale)[1])
 
 
-def _cut_out(image: np.ndarray, affine: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of `image` that the view shows, not copied, and its map.
+def halved(image: np.ndarray) -> np.ndarray:
+    """Returns the means of blocks of 2x2 px; an odd last row or column is repeated first.
 
-    The part includes the border and whatever is reflected into the view.
+    So u' = (u + 0.5) / 2 - 0.5 exactly.
+
+    Args:
+        image: (H, W, 3) uint8.
     """
-    corners = np.array([[0, size - 1, 0, size - 1], [0, 0, size - 1, size - 1]])
-    inverse = invert(affine)
-    seen = inverse[:, :2] @ corners + inverse[:, 2:]
-    # Two px more for the interpolation, of what may become a smaller image.
-    margin = 2 * max(1.0, np.abs(inverse[:, :2]).sum())
-    (u0, v0), (u1, v1) = seen.min(axis=1) - margin, seen.max(axis=1) + margin
-    columns, rows = _span(u0, u1, image.shape[1]), _span(v0, v1, image.shape[0])
-    moved = affine[:, 2] + affine[:, :2] @ (columns.start, rows.start)
-    return image[rows, columns], np.column_stack((affine[:, :2], moved))
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
 
 
-def _span(low: float, high: float, length: int) -> slice:
-    """The blocks of an axis of `length` px that [low, high] shows, directly or reflected."""
-    last = length - 1
-    start, stop = min(low, 2 * last - high), max(high, -low)
-    first, end = math.floor(start / _BLOCK) * _BLOCK, math.floor(stop / _BLOCK + 1) * _BLOCK
-    return slice(max(0, first), min(length, end))
+def onto_level(affine: np.ndarray, level: int) -> np.ndarray:
+    """Returns the map (2, 3) of a view from an image that is halved `level` times.
+
+    Args:
+        affine: (2, 3), px of the image -> px of the view.
+        level: Number of halvings.
+    """
+    if level == 0:
+        return affine
+    (a, b, u), (c, d, v) = affine.tolist()
+    factor = float(1 << level)
+    shift = (factor - 1) / 2
+    rows = (
+        (a * factor, b * factor, u + (a + b) * shift),
+        (c * factor, d * factor, v + (c + d) * shift),
+    )
+    return np.array(rows)
 
 
-def _shrink(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`image` halved until it is less than twice as fine as the view, and its map."""
-    (a, b, _), (c, d, _) = affine.tolist()
-    scale = math.sqrt(abs(a * d - b * c))
-    while scale < 1 / _HALVE_ABOVE:
-        height, width = image.shape[:2]
-        half = (width + 1) // 2, (height + 1) // 2
-        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
-        affine = compose(affine, invert(resize((width, height), half)))
-        scale *= 2
-    return image, affine
+class Pyramid:
+    """An image and its halvings, each made on first use and shared by the views of a sample.
+
+    OpenCV 5 warps four channels twice as fast as three, to the same pixels, so each level that is
+    warped gets a fourth.
+
+    Args:
+        image: (H, W, 3) uint8.
+    """
+
+    def __init__(self, image: np.ndarray) -> None:
+        self._levels = [image]
+        self._widened: dict[int, np.ndarray] = {}
+
+    def warp(self, affine: np.ndarray, size: int) -> np.ndarray:
+        """Renders a view (S, S, 3) uint8. Reflects at the border: a constant shows the rotation.
+
+        Args:
+            affine: (2, 3), px of the image -> px of the view.
+            size: S.
+        """
+        (a, b, _), (c, d, _) = affine.tolist()
+        level = halvings(math.sqrt(abs(a * d - b * c)))
+        affine = onto_level(affine, level)
+        view = cv2.warpAffine(
+            self._level(level), affine, (size, size), borderMode=cv2.BORDER_REFLECT_101
+        )
+        return cv2.cvtColor(view, cv2.COLOR_RGBA2RGB)
+
+    def _level(self, level: int) -> np.ndarray:
+        """The image halved `level` times, with four channels."""
+        if level not in self._widened:
+            while len(self._levels) <= level:
+                self._levels.append(halved(self._levels[-1]))
+            self._widened[level] = cv2.cvtColor(self._levels[level], cv2.COLOR_RGB2RGBA)
+        return self._widened[level]

@@ -77,6 +77,8 @@ class Augmentation:
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             ends = (value, value) if name in SINGLE else tuple(value)
+            if name not in SINGLE:
+                object.__setattr__(self, name, ends)  # hashable
             if len(ends) != 2 or not low <= ends[0] <= ends[1] <= high:
                 raise ValueError(
                     f"augment.{name}={list(ends)} is not a range [from, to] within [{low}, {high}]"

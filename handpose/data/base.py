@@ -5,11 +5,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from handpose.records import Sample
+from handpose.records import Crop, Sample
 
 Split = Literal["train", "val", "test"]
 Strata = tuple[tuple[int, float], ...]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
 
 
 class MissingSplitError(ValueError):
@@ -66,6 +67,13 @@ class HandDataset(ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """Return the hand at `index`, in the frame of its source image."""
+
+    def without_pixels(self, index: int) -> Sample:
+        """Return the hand at `index` with an empty image (0, 0, 3); override to read no image.
+
+        Its `crop` states the size of the source image.
+        """
+        return drop_pixels(self[index])
 
     @property
     @abstractmethod
@@ -140,6 +148,12 @@ class HandDataset(ABC):
             uv_valid: (J,) bool.
         """
         return box if self.crop_by == "box" or not uv_valid.any() else joint_box(uv[uv_valid])
+
+
+def drop_pixels(sample: Sample) -> Sample:
+    """Return a sample with an empty image (0, 0, 3), and the source's size in its `crop`."""
+    height, width = sample.image.shape[:2]
+    return sample._replace(image=NO_PIXELS, crop=sample.crop or Crop(np.eye(2, 3), width, height))
 
 
 def joint_box(uv: np.ndarray) -> np.ndarray:

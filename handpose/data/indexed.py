@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handpose.data.base import SPLITS, HandDataset, Joints, MissingSplitError
+from handpose.data.base import NO_PIXELS, SPLITS, HandDataset, Joints, MissingSplitError
 from handpose.data.images import read_image
 from handpose.data.index.collector import BOXED_BY_JOINTS, Collector
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
@@ -16,7 +16,7 @@ from handpose.data.index.store import open_index
 from handpose.data.subsets import cut
 from handpose.data.unreadable import UnreadableError
 from handpose.geometry.align import LEAST_TO_ALIGN
-from handpose.records import Sample
+from handpose.records import Crop, Sample
 from handpose.skeleton import NUM_JOINTS
 
 _log = logging.getLogger(__name__)
@@ -142,20 +142,33 @@ class IndexedDataset(HandDataset):
         return {key: np.array(self._arrays[key][number]) for key in _LABELS}
 
     def __getitem__(self, index: int) -> Sample:
-        row, name, labels = int(self.rows[index]), self.image_name(index), self.labels(index)
+        return self._sample(index, self._read(self.image_name(index)), crop=None)
+
+    def without_pixels(self, index: int) -> Sample:
+        width, height = self._size(int(self.rows[index]))
+        return self._sample(index, NO_PIXELS, Crop(np.eye(2, 3), width, height))
+
+    def _sample(self, index: int, image: np.ndarray, crop: Crop | None) -> Sample:
+        row, labels = int(self.rows[index]), self.labels(index)
         return Sample(
-            image=self._read(name),
+            image=image,
             box=self.choose_box(self._box(row), labels["uv"], labels["uv_valid"]),
             side="left" if self._arrays["is_left"][row] else "right",
             key=self._key(index),
+            crop=crop,
             **labels,
         )
+
+    def _size(self, row: int) -> tuple[int, int]:
+        """Return width and height of a hand's image, px."""
+        width, height = self._arrays["size"][self._arrays["image"][row]].tolist()
+        return width, height
 
     def _box(self, row: int) -> np.ndarray:
         """Return the stated box (3,), or the largest central square of the image."""
         box = self._arrays["box"][row]
         if np.isnan(box).any():
-            width, height = self._arrays["size"][self._arrays["image"][row]]
+            width, height = self._size(row)
             box = np.array([(width - 1) / 2, (height - 1) / 2, min(width, height)], np.float32)
         return box * np.array([1, 1, self.box_scale], np.float32)
 

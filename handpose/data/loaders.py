@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import join_views, make_target, make_views
 from handpose.data.base import HandDataset, Strata
@@ -49,6 +50,7 @@ class ViewDataset(Dataset[dict[str, Views]]):
         self.mined = mined
         self.mined_parts = mined_parts
         self.unreadable = unreadable
+        self.reach = reach_of(augmentations.values(), source.image_size)
         self._identities = source.identities
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Views]:
@@ -81,7 +83,8 @@ class ViewDataset(Dataset[dict[str, Views]]):
     def _read(self, time: int, index: int) -> tuple[int, Sample]:
         places = np.arange(len(self.source))
         others = substitutes(places, seed=self.seed, time=time, index=index)
-        return read_sample(self.source, index, unreadable=self.unreadable, others=others)
+        place, sample = read_sample(self.source, index, unreadable=self.unreadable, others=others)
+        return place, self.reach.crop(sample)
 
     def _with_poses(self, pair: Views) -> Views:
         assert self.mined is not None, "mined_parts, and nothing was mined"
@@ -124,6 +127,7 @@ class TargetDataset(Dataset[Target]):
         self.augmentation = augmentation
         self.reference_bone = reference_bone
         self.seed = seed
+        self.reach = reach_of([augmentation], source.image_size)
         self.indices = np.arange(len(source)) if indices is None else indices
         self.unreadable = unreadable
 
@@ -133,7 +137,7 @@ class TargetDataset(Dataset[Target]):
         others = substitutes(self.indices, seed=self.seed, time=time, index=wanted)
         index, sample = read_sample(self.source, wanted, unreadable=self.unreadable, others=others)
         return make_target(
-            sample,
+            self.reach.crop(sample),
             self.augmentation,
             rng=sample_rng(self.seed, time, wanted),
             size=self.source.image_size,

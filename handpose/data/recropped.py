@@ -30,6 +30,9 @@ class Recropped(HandDataset):
     def __getitem__(self, index: int) -> Sample:
         return recrop(self.source[index], self.boxes[index])
 
+    def without_pixels(self, index: int) -> Sample:
+        return recrop(self.source.without_pixels(index), self.boxes[index])
+
     @property
     def identities(self) -> np.ndarray:
         return self.source.identities
@@ -50,6 +53,8 @@ def recrop(sample: Sample, box: np.ndarray) -> Sample:
 def _is_usable(box: np.ndarray, sample: Sample) -> bool:
     """Return whether a box is finite, centred on the image and about the first one's size."""
     height, width = sample.image.shape[:2]
+    if sample.crop is not None:
+        width, height = sample.crop.width, sample.crop.height
     if not np.isfinite(box).all():
         return False
     on_image = -0.5 <= box[0] <= width - 0.5 and -0.5 <= box[1] <= height - 0.5

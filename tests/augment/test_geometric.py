@@ -1,4 +1,4 @@
-"""The drawn numbers, and that looking only at the part of an image a view shows changes nothing."""
+"""The drawn numbers, and that an image is averaged before a coarser view is made of it."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import pytest
 from similarities import similarity
 
 from handpose.augment.appearance import colour_matrix, sample_appearance
-from handpose.augment.geometric import sample_affine, warp, widen, within
+from handpose.augment.geometric import Pyramid, halved, halvings, sample_affine, within
 from handpose.geometry import affine as maps
 
 
@@ -64,7 +64,7 @@ def test_within_covers_its_bounds() -> None:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_small_images_give_the_pixels_of_one_plain_warp(mirrored: bool) -> None:
-    """Cut out or widened, reflected at the border or far outside: as from the whole image."""
+    """Reflected at the border or far outside."""
     image, rng, size = _picture(150, 190), np.random.default_rng(0), 48
     for _ in range(60):
         turn, scale = rng.uniform(-3.1, 3.1), rng.uniform(0.55, 2)
@@ -73,8 +73,7 @@ def test_small_images_give_the_pixels_of_one_plain_warp(mirrored: bool) -> None:
         if mirrored:
             affine = maps.compose(affine, maps.mirror(190))
         plain = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-        for source in (image, widen(image)):
-            assert np.abs(warp(source, affine, size).astype(int) - plain).max() <= 1
+        assert np.abs(Pyramid(image).warp(affine, size).astype(int) - plain).max() <= 1
 
 
 def _halved(image: np.ndarray, times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,12 +97,19 @@ def test_a_large_image_is_averaged_where_it_is_seen(
         affine = similarity(turn, scale, centre, np.full(2, (size - 1) / 2))
         of_small = maps.compose(affine, maps.invert(shrink))
         whole = cv2.warpAffine(small, of_small, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-        assert np.abs(warp(image, affine, size).astype(int) - whole).max() <= 3
+        assert np.abs(Pyramid(image).warp(affine, size).astype(int) - whole).max() <= 3
 
 
-def test_widen_leaves_large_images_alone() -> None:
-    assert widen(np.zeros((720, 1280, 3), np.uint8)).shape == (720, 1280, 3)
-    assert widen(np.zeros((224, 224, 3), np.uint8)).shape == (224, 224, 4)
+def test_halvings_leave_an_image_less_than_twice_as_fine_as_the_view() -> None:
+    assert [halvings(scale) for scale in (3, 1, 0.5, 0.499, 0.25, 0.2499)] == [0, 0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 8), (7, 8), (6, 9), (7, 9), (1, 1)])
+def test_halving_is_the_rounded_mean_and_repeats_an_odd_edge(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    whole = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").astype(int)
+    a, b, c, d = (whole[v::2, u::2] for v in (0, 1) for u in (0, 1))
+    assert np.array_equal(halved(image), (a + b + c + d + 2) >> 2)
 
 
 def test_colour_matrix_is_a_turn_about_grey(rng: np.random.Generator) -> None:

@@ -98,9 +98,18 @@ class Mix(HandDataset):
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> Sample:
+        part, own = self._find(index)
+        return part[own]
+
+    def without_pixels(self, index: int) -> Sample:
+        part, own = self._find(index)
+        return part.without_pixels(own)
+
+    def _find(self, index: int) -> tuple[HandDataset, int]:
+        """Return the part of a hand and its index there."""
         place = int(np.searchsorted(self._ends, index, side="right"))
         part = self.parts[place][0]
-        return part[index - int(self._ends[place]) + len(part)]
+        return part, index - int(self._ends[place]) + len(part)
 
     @property
     def identities(self) -> np.ndarray:

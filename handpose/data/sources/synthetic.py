@@ -18,14 +18,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from handpose.data.base import SPLITS, HandDataset, Joints, Split
+from handpose.data.base import NO_PIXELS, SPLITS, HandDataset, Joints, Split
 from handpose.data.cache import ArrayFolder, ensure_built, find_corruption, writing
 from handpose.data.synthetic import render
 from handpose.data.synthetic.render import RenderedHand, render_hand
 from handpose.data.workers import leaving_signals_to_the_run
 from handpose.distributed.processes import num_cores
 from handpose.progress import track
-from handpose.records import Sample
+from handpose.records import Crop, Sample
 from handpose.skeleton import NUM_JOINTS
 
 _CHUNK = 32  # hands that a worker renders at a time
@@ -76,11 +76,21 @@ class Synthetic(HandDataset):
         return len(self._hands["image"])
 
     def __getitem__(self, index: int) -> Sample:
-        hand = {name: np.array(array[index]) for name, array in self._hands.items()}
+        return self.without_pixels(index)._replace(
+            image=np.array(self._hands["image"][index]), crop=None
+        )
+
+    def without_pixels(self, index: int) -> Sample:
+        hand = {
+            name: np.array(array[index]) for name, array in self._hands.items() if name != "image"
+        }
+        height, width = self._hands["image"].shape[1:3]
         is_left, box = hand.pop("is_left"), hand.pop("box")
         valid = np.ones(NUM_JOINTS, dtype=bool)
         return Sample(
             **hand,
+            image=NO_PIXELS,
+            crop=Crop(np.eye(2, 3), width, height),
             uv_valid=valid,
             xyz_valid=valid,
             box=self.choose_box(box, hand["uv"], valid),
