@@ -141,9 +141,11 @@ def reach_of(settings: Collection[Augmentation], size: int) -> Reach:
 
 @lru_cache(maxsize=64)
 def _union(settings: frozenset[Augmentation], size: int) -> Reach:
-    sides = zip(*map(_extents, settings), strict=True)
+    left, right, up, down = (
+        _rounded_up(max(ends)) for ends in zip(*map(_extents, settings), strict=True)
+    )
     margins = [end for one in settings for end in _margins(one)]
-    return Reach(*map(_rounded_up, map(max, sides)), min(margins), max(margins), size)
+    return Reach(left, right, up, down, min(margins), max(margins), size)
 
 
 def _margins(settings: Augmentation) -> tuple[float, float]:

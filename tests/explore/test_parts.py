@@ -37,7 +37,7 @@ def test_each_part_starts_from_its_own_views() -> None:
     for name, settings in found.items():
         assert settings == build_augmentation(cfg.objective.parts[name].augment)
         assert settings != build_augmentation(cfg.pretrain.augment)
-    assert found["relative"].angle == [-7, 9]
+    assert found["relative"].angle == (-7, 9)
     assert not found["contrastive"].rotate
 
 

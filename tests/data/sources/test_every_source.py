@@ -99,6 +99,15 @@ def test_joints_are_in_their_boxes(source: IndexedDataset) -> None:
         assert inside[sample.uv_valid].mean() > 0.8 or not sample.uv_valid.any()
 
 
+def test_samples_without_pixels_are_the_samples(source: IndexedDataset) -> None:
+    for index, sample in enumerate(samples_in(source)):
+        bare = source.without_pixels(index)
+        assert bare.image.shape == (0, 0, 3)
+        assert bare.crop[1:] == sample.image.shape[1::-1]
+        for name in set(Sample._fields) - {"image", "crop"}:
+            assert np.array_equal(getattr(bare, name), getattr(sample, name)), name
+
+
 @pytest.fixture
 def mirror_the_world(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Afterwards each rendered hand is its own mirror image, of the other side."""
