@@ -155,9 +155,54 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return results
 
 
+def aims(results: dict[str, Any], network: str = "resnet50 at 224 px") -> list[str]:
+    """Says how far it got: what the GPU waits for, and what handpose gains.
+
+    Args:
+        results: of `measure`.
+        network: the one that the aims are about.
+    """
+    rows = results["networks"].get(network, {}).get("ways", {})
+    own, bare = rows.get("device", {}), rows.get("device, bare loop", {})
+    wait, gain, mfu = (own.get(n) for n in ("data_wait_percent", "over_plain", "mfu_percent"))
+    rates = [row.get("images_per_second") for row in (own, bare)]
+    cost = rates[1] / rates[0] if all(rates) else None
+    lines = [
+        _line("waits for data", wait, "%", "below 2 %", lambda value: value < 2),
+        _line("over the plain Lightning loop", gain, "times", "at least 1.5", lambda v: v >= 1.5),
+        _line("MFU", mfu, "%"),
+        _line("a bare loop over Lightning with all callbacks", cost, "times"),
+    ]
+    lines = [f"{network}, device: {line}" for line in lines]
+    if twin := results.get("resume"):
+        same = "equal in every bit" if not twin["different"] else "NOT EQUAL"
+        lines.append(
+            f"{twin['network']}: killed at step {twin['killed_at']} of {twin['steps']} and "
+            f"resumed: {len(twin['different'])} of {twin['tensors']} tensors differ, {same}"
+        )
+    return lines
+
+
+def _line(
+    what: str,
+    value: float | None,
+    unit: str,
+    aim: str = "",
+    reached: Callable[[float], bool] = lambda value: True,
+) -> str:
+    if value is None:
+        return f"{what}: not measured" + (f" (aim: {aim})" if aim else "")
+    verdict = f" (aim: {aim}: {'reached' if reached(value) else 'MISSED'})" if aim else ""
+    return f"{what}: {value:.2f} {unit}{verdict}"
+
+
 COLUMNS = {
     "images_per_second": ("views/s", "{:.0f}"),
     "over_plain": ("/ plain loop", "{:.2f}"),
+    "data_wait_percent": ("data wait, %", "{:.1f}"),
+    "p50_ms": ("step p50, ms", "{:.0f}"),
+    "p95_ms": ("p95", "{:.0f}"),
+    "mfu_percent": ("MFU, %", "{:.1f}"),
 }
 
 
@@ -174,7 +219,9 @@ def show(results: dict[str, Any]) -> None:
             table.add_row(way, *cells)
         console.print(table)
     for name, why in results["left_out"].items():
-        console.print(f"left out: {name}: {why}", highlight=False)
+        console.print(f"left out: {name}: {why}", highlight=False, markup=False)
+    for line in results["aims"]:
+        console.print(line, highlight=False, markup=False)
 
 
 def main() -> None:
@@ -194,6 +241,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as folder:
         results = measure(arguments, Path(folder))
+    results["aims"] = aims(results)
     show(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))

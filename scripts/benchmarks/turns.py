@@ -62,7 +62,8 @@ class Stopwatch:
         """Returns the rate of the timed windows."""
         seconds = self._marks[-1] - self._marks[0]
         timed = self._meters[1:]
-        meters = {name: float(np.mean([own[name] for own in timed])) for name in timed[0]}
+        known = set(timed[0]).intersection(*timed[1:])
+        meters = {name: float(np.mean([own[name] for own in timed])) for name in sorted(known)}
         return Measured(self.images * self.steps * _WINDOWS / seconds, meters)
 
 

@@ -16,6 +16,11 @@ def module(bench: object) -> Callable[[str], ModuleType]:
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
+@pytest.fixture
+def bench_train(bench: object) -> ModuleType:
+    return importlib.import_module("bench_train")
+
+
 @pytest.mark.slow
 def test_every_way_is_measured_and_the_resumed_twin_is_equal(
     bench: Callable[..., dict], capsys: pytest.CaptureFixture[str]
@@ -106,11 +111,7 @@ def test_a_twin_that_differs_in_one_bit_is_found(module: Callable[[str], ModuleT
     assert twin.different(one, {"a": one["a"]}) == ["b", "n"]
 
 
-def test_the_most_important_ways_come_first(
-    module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module("turns")
-    bench_train = importlib.import_module("bench_train")
+def test_the_most_important_ways_come_first(bench_train: ModuleType) -> None:
     task = bench_train.Task(*("resnet50", 224, 64, 20, 8, "cuda"), images=None, folder=None)
     compiled = list(bench_train.ways(task, compiled=True))
     assert compiled[:3] == ["device", "device, compiled", "Lightning, torchvision"]
@@ -121,3 +122,30 @@ def test_the_most_important_ways_come_first(
     sizes = {("resnet50", 128), ("resnet18", 64), ("resnet18", 128), ("hrnet_w32", 128)}
     assert networks[0] == ("resnet50", 224)
     assert set(networks[1:]) == sizes
+
+
+def test_the_aims_are_judged(bench_train: ModuleType) -> None:
+    own = {"images_per_second": 200.0, "over_plain": 1.5, "data_wait_percent": 2.0}
+    rows = {"device": own, "device, bare loop": {"images_per_second": 220.0}}
+    twin = {"network": "n", "steps": 16, "killed_at": 11, "tensors": 5, "different": []}
+    results = {"networks": {"a": {"ways": rows}}, "resume": twin}
+    lines = bench_train.aims(results, "a")
+    expected = (
+        *("2.00 % (aim: below 2 %: MISSED)", "1.50 times (aim: at least 1.5: reached)"),
+        *("MFU: not measured", "1.10 times", "0 of 5 tensors differ, equal in every bit"),
+    )
+    assert all(line.endswith(end) for line, end in zip(lines, expected, strict=True))
+    twin["different"] = ["weight"]
+    assert bench_train.aims(results, "a")[-1].endswith("1 of 5 tensors differ, NOT EQUAL")
+    assert "not measured (aim: below 2 %)" in bench_train.aims({"networks": {}})[0]
+
+
+def test_a_ratio_is_the_median_over_the_rounds(bench_train: ModuleType) -> None:
+    found = {
+        "files": [(2.0, {"p50_ms": 1.0}), (30.0, {"p50_ms": 3.0}), (9.0, {"p50_ms": 2.0})],
+        bench_train.PLAIN: [(1.0, {}), (10.0, {}), (1.0, {})],
+    }
+    turns = importlib.import_module("benchmarks.turns")
+    rows = bench_train.numbers({n: [turns.Measured(*t) for t in own] for n, own in found.items()})
+    assert rows["files"] == {"images_per_second": 9.0, "over_plain": 3.0, "p50_ms": 2.0}
+    assert rows[bench_train.PLAIN] == {"images_per_second": 1.0, "over_plain": 1.0}
