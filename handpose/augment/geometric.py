@@ -9,6 +9,7 @@ import math
 import cv2
 import numpy as np
 
+from handpose.augment.pixels import with_fourth, with_own_fourth
 from handpose.augment.settings import Augmentation, Range
 
 
@@ -84,7 +85,7 @@ def halved(image: np.ndarray) -> np.ndarray:
     So u' = (u + 0.5) / 2 - 0.5 exactly.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, C) uint8.
     """
     height, width = image.shape[:2]
     if height % 2 or width % 2:
@@ -114,16 +115,12 @@ def onto_level(affine: np.ndarray, level: int) -> np.ndarray:
 class Pyramid:
     """An image and its halvings, each made on first use and shared by the views of a sample.
 
-    OpenCV 5 warps four channels twice as fast as three, to the same pixels, so each level that is
-    warped gets a fourth.
-
     Args:
         image: (H, W, 3) uint8.
     """
 
     def __init__(self, image: np.ndarray) -> None:
-        self._levels = [image]
-        self._widened: dict[int, np.ndarray] = {}
+        self._levels = [with_own_fourth(image)]
 
     def warp(self, affine: np.ndarray, size: int) -> np.ndarray:
         """Renders a view (S, S, 3) uint8. Reflects at the border: a constant shows the rotation.
@@ -142,8 +139,7 @@ class Pyramid:
 
     def _level(self, level: int) -> np.ndarray:
         """The image halved `level` times, with four channels."""
-        if level not in self._widened:
-            while len(self._levels) <= level:
-                self._levels.append(halved(self._levels[-1]))
-            self._widened[level] = cv2.cvtColor(self._levels[level], cv2.COLOR_RGB2RGBA)
-        return self._widened[level]
+        while len(self._levels) <= level:
+            self._levels.append(halved(self._levels[-1]))
+        self._levels[level] = with_fourth(self._levels[level])
+        return self._levels[level]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handpose.augment.geometric import halved, halvings
+from handpose.augment.pixels import with_own_fourth
 from handpose.augment.settings import Augmentation
 from handpose.records import Crop, Sample
 
@@ -50,9 +51,12 @@ class Window(NamedTuple):
     def cut(self, image: np.ndarray) -> np.ndarray:
         """Returns this part of an image (H, W, 3) uint8, halved; not copied if never halved."""
         part = image[self.rows, self.columns]
+        if self.halvings == 0:
+            return part
+        part = with_own_fourth(part)
         for _ in range(self.halvings):
             part = halved(part)
-        return part
+        return part[..., :3]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
-from handpose.files import LARGEST_IMAGE, regular
+from handpose.augment.pixels import new_image, reuses_memory
+from handpose.files import LARGEST_IMAGE, read_regular
 
 _JPEG, _PNG, _TIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
 # Far more than any hand image. A header that claims more would take gigabytes of memory.
@@ -27,6 +28,8 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
 
     Greyscale becomes three equal channels; transparency is dropped.
 
+    Inside `reusing_memory`, a JPEG comes as the first three channels of four.
+
     Args:
         upright: apply the EXIF orientation, as viewers do. If False, keep the stored orientation,
             as the labels of datasets ignore EXIF.
@@ -35,7 +38,7 @@ def read_image(path: Path, *, upright: bool = False) -> np.ndarray:
         ValueError: missing, empty, cut short, corrupt, too large or not an image; names the file.
     """
     try:
-        content = regular(path, most=LARGEST_IMAGE).read_bytes()
+        content = read_regular(path, most=LARGEST_IMAGE)
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise  # the image itself may be fine
@@ -75,7 +78,7 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     height, width, colours, _ = _strictly(simplejpeg.decode_jpeg_header, content)
     _check_size(width, height)
     if colours in ("YCbCr", "RGB"):
-        image = _strictly(simplejpeg.decode_jpeg, content)
+        image = _strictly(_decode_pixels, content, height, width)
         turned = flags == _UPRIGHT and _has_turn(io.BytesIO(content))
         return _decode_by_opencv(content, flags) if turned else image
     if b"\xff\xd9" not in content[-64:]:
@@ -83,9 +86,17 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     return _decode_by_opencv(content, flags)
 
 
-def _strictly(read: Callable[[bytes], Any], content: bytes) -> Any:
+def _decode_pixels(content: bytes, height: int, width: int) -> np.ndarray:
+    if not reuses_memory():
+        return simplejpeg.decode_jpeg(content)
+    image = new_image(height, width)
+    simplejpeg.decode_jpeg(content, "RGBA", buffer=image)
+    return image[..., :3]
+
+
+def _strictly(read: Callable[..., Any], content: bytes, *size: int) -> Any:
     try:
-        return read(content)
+        return read(content, *size)
     except ValueError as error:
         raise ValueError(f"the JPEG is cut short or corrupt: {error}") from error
 

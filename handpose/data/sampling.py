@@ -8,6 +8,7 @@ from torch.utils.data import Sampler
 from handpose.data.base import Strata
 from handpose.data.subsets import share
 
+_LARGEST_WORD = 2**32 - 1
 _LEAST = 2  # identities: BatchNorm has no statistics of a single sample
 
 
@@ -118,7 +119,10 @@ def sample_rng(seed: int, time: int, index: int) -> np.random.Generator:
     Args:
         time: how often the sample was drawn before.
     """
-    return np.random.default_rng(np.random.SeedSequence([seed, time, index]))
+    words = [seed, time, index]
+    # An array of words takes half the time of a list, and gives the same generator.
+    entropy = np.array(words, np.uint32) if max(words) <= _LARGEST_WORD else words
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
 
 def choose_labelled(identities: np.ndarray, *, fraction: float, seed: int) -> np.ndarray:
