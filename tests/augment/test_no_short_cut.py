@@ -1,7 +1,7 @@
 """Nothing but the hand tells how a view was turned: what probes read from views of noise.
 
 The noise is isotropic, so that whatever a probe reads comes from the making of the view: nothing,
-but where a view shows the border of its source.
+but where a view shows the border of its source. Views of the workers and of a device are probed.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
+from device_views import make_both
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
-from handpose.augment.views import make_views
 from handpose.records import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,7 @@ class Made(NamedTuple):
     """Views (N, S, S, 3) uint8 of the same noise under the same maps, and their turns."""
 
     ours: np.ndarray
+    on_device: np.ndarray
     zero_filled: np.ndarray
     turn: np.ndarray  # (N, 2): sin and cos
 
@@ -52,30 +54,33 @@ def _noise(rng: np.random.Generator, side: int) -> np.ndarray:
 
 def _make(settings: Augmentation, side: int, box: float) -> Made:
     rng, count = np.random.default_rng(0), TRAIN + HELD_OUT
-    ours = np.empty((count, SIZE, SIZE, 3), np.uint8)
-    zero_filled, turn = np.empty_like(ours), np.empty((count, 2))
-    none, middle = np.zeros(21, dtype=bool), (side - 1) / 2
-    for i in range(count):
-        image = _noise(rng, side)
-        sample = Sample(
-            image=image,
-            uv=np.zeros((21, 2)),
-            xyz=np.zeros((21, 3)),
-            K=np.eye(3),
-            uv_valid=none,
-            xyz_valid=none,
-            box=np.array([middle, middle, box]),
-            side="right",
-            key="noise#0",
-        )
-        views = make_views(sample, settings, rng=rng, size=SIZE, num_views=1, identity=i, index=i)
-        affine = views.params.affine[0].astype(float)
-        ours[i] = views.image[0].transpose(1, 2, 0)
+    samples = [_sample(_noise(rng, side), box) for _ in range(count)]
+    cropped = [reach_of([settings], SIZE).crop(sample) for sample in samples]
+    both = make_both(cropped, settings, size=SIZE, rng=rng, num_views=1)
+    zero_filled, turn = np.empty((count, SIZE, SIZE, 3), np.uint8), np.empty((count, 2))
+    for i, (sample, drawn) in enumerate(zip(samples, both.drawn, strict=True)):
+        (affine,) = drawn.affines
         zero_filled[i] = cv2.warpAffine(
-            image, affine, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT, borderValue=0
+            sample.image, affine, (SIZE, SIZE), borderMode=cv2.BORDER_CONSTANT, borderValue=0
         )
         turn[i] = affine[1::-1, 0] / np.hypot(*affine[:, 0])
-    return Made(ours, zero_filled, turn)
+    ours, on_device = (views[:, 0].transpose(0, 2, 3, 1) for views in (both.workers, both.device))
+    return Made(ours, on_device, zero_filled, turn)
+
+
+def _sample(image: np.ndarray, box: float) -> Sample:
+    none, middle = np.zeros(21, dtype=bool), (len(image) - 1) / 2
+    return Sample(
+        image=image,
+        uv=np.zeros((21, 2)),
+        xyz=np.zeros((21, 3)),
+        K=np.eye(3),
+        uv_valid=none,
+        xyz_valid=none,
+        box=np.array([middle, middle, box]),
+        side="right",
+        key="noise#0",
+    )
 
 
 def _cells(maps: np.ndarray) -> np.ndarray:
@@ -133,21 +138,24 @@ def test_a_view_from_inside_its_source_tells_nothing(switches: str) -> None:
     made = _make(augmentation(*SWITCHES[switches]), *INSIDE)
     assert (made.ours == made.zero_filled).mean() > 0.99  # it does lie inside
     for probe in (brightness, gradients):
-        assert _read(probe, made.ours, made.turn) <= 0.02
+        for views in (made.ours, made.on_device):
+            assert _read(probe, views, made.turn) <= 0.02
 
 
 def test_a_zero_filled_border_tells_the_turn_and_ours_not_by_its_brightness(beyond: Made) -> None:
     seen = max(_read(probe, beyond.zero_filled, beyond.turn) for probe in (brightness, gradients))
     assert seen >= 0.5
-    assert _read(brightness, beyond.ours, beyond.turn) <= 0.02
+    for views in (beyond.ours, beyond.on_device):
+        assert _read(brightness, views, beyond.turn) <= 0.02
 
 
 def test_a_mirrored_border_tells_part_of_the_turn_by_its_gradients(beyond: Made) -> None:
     """A limit: no gradient crosses the line that an image is mirrored at, so where a view shows
     that line its edges run along the source's axes. What is read must not grow."""
-    leak = _read(gradients, beyond.ours, beyond.turn)
-    assert leak <= 0.25
-    assert leak <= _read(gradients, beyond.zero_filled, beyond.turn) / 3
+    of_zero_filled = _read(gradients, beyond.zero_filled, beyond.turn)
+    for views in (beyond.ours, beyond.on_device):
+        leak = _read(gradients, views, beyond.turn)
+        assert leak <= min(0.25, of_zero_filled / 3)
 
 
 def test_without_its_corners_a_turned_view_tells_nothing() -> None:
@@ -156,4 +164,5 @@ def test_without_its_corners_a_turned_view_tells_nothing() -> None:
     v, u = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
     disc = (np.hypot(u, v) < SIZE / 2 - 1)[..., None]
     for probe in (brightness, gradients):
-        assert _read(probe, made.ours * disc, made.turn) <= 0.02
+        for views in (made.ours, made.on_device):
+            assert _read(probe, views * disc, made.turn) <= 0.02

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from blobs import blob_image, centre_of_mass
 from torch.utils.data import default_collate
 
 from handpose.augment.appearance import render, sample_appearance
@@ -24,18 +25,6 @@ ALL = (
 )
 
 
-def _blob_image(width: int, height: int, centre: np.ndarray, sigma: float) -> np.ndarray:
-    v, u = np.mgrid[:height, :width]
-    blob = 250 * np.exp(-((u - centre[0]) ** 2 + (v - centre[1]) ** 2) / (2 * sigma**2))
-    return np.repeat(np.rint(blob).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _centre_of_mass(image: np.ndarray) -> np.ndarray:
-    mass = image.astype(np.float64).sum(0)
-    v, u = np.mgrid[: mass.shape[0], : mass.shape[1]]
-    return np.array([(mass * u).sum(), (mass * v).sum()]) / mass.sum()
-
-
 def _target(sample: Sample, settings: object, seed: int, size: int) -> object:
     rng = np.random.default_rng(seed)
     return make_target(sample, settings, rng=rng, size=size, reference_bone="index", index=seed)
@@ -51,11 +40,11 @@ def test_joint_lies_where_the_image_content_went(
     for seed in range(150):
         sample = make_sample(np.zeros((height, width, 3), np.uint8), side=side, seed=seed)
         joint = sample.uv[seed % 21]
-        sample = sample._replace(image=_blob_image(width, height, joint, sigma=width / 45))
+        sample = sample._replace(image=blob_image(width, height, joint, sigma=width / 45))
         target = _target(sample, settings, seed, size)
         moved = target.uvz[seed % 21, :2]
         if (moved > 22).all() and (moved < size - 23).all():
-            errors.append(np.abs(_centre_of_mass(target.image) - moved).max())
+            errors.append(np.abs(centre_of_mass(target.image) - moved).max())
     assert len(errors) > 60
     assert np.percentile(errors, 95) <= 0.02
 

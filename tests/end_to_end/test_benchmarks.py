@@ -97,3 +97,14 @@ def test_ways_to_look_for_hands_are_compared(
     assert (once["looks_per_image"], parts["looks_per_image"]) == (1, 5)
     assert thorough["looks_per_image"] > 5
     assert all(name in printed for name in results)
+
+
+def test_views_of_a_worker_and_of_the_device_are_compared(
+    bench: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = bench("bench_views.py", "--device", "cpu", "--quick")
+    printed = capsys.readouterr().out
+    assert set(found) == {"us", "MB", "differ"}
+    assert min(found["us"].values()) > 0
+    assert all(way in printed for way in found["us"])
+    assert found["differ"] < 0.5

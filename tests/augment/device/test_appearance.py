@@ -41,7 +41,8 @@ def _both(images: np.ndarray, looks: list[Appearance]) -> tuple[np.ndarray, np.n
         crop=np.arange(count)[:, None],
         crop_affines=whole,
     )
-    views = render_views(*on_device(whole_images(list(images)), recipe), images.shape[1])
+    crops, recipe = on_device(whole_images([*images])), on_device(recipe)
+    views = render_views(crops, recipe, images.shape[1])
     expected = np.array([render(*pair) for pair in zip(images, looks, strict=True)])
     return views[:, 0].numpy().astype(int), expected.transpose(0, 3, 1, 2)
 

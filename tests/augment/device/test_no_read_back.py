@@ -1,11 +1,14 @@
 """Rendering on a device reads nothing back from it, so the host never waits."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from device_views import on_device, whole_images
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from handpose.augment.appearance import sample_appearance
 from handpose.augment.device.recipe import make_recipe
@@ -31,22 +34,12 @@ def batch(make_settings: Callable, rng: np.random.Generator) -> tuple[Crops, Rec
     )
     assert all(len(rows) for rows in (*recipe.levels, *recipe[3:]))
     assert len(recipe.levels) == 3
-    return on_device(whole_images(images), recipe)
+    return on_device(whole_images(images)), on_device(recipe)
 
 
 def test_no_value_decides_what_is_done(batch: tuple[Crops, Recipe]) -> None:
     """On `meta` tensors have shapes and no values: to read one is an error."""
-    crops, recipe = (
-        type(record)(
-            *(
-                tuple(rows.to("meta") for rows in column)
-                if isinstance(column, tuple)
-                else column.to("meta")
-                for column in record
-            )
-        )
-        for record in batch
-    )
+    crops, recipe = (_on_meta(record) for record in batch)
     views = render_views(crops, recipe, SIZE)
     assert (views.device.type, views.shape) == ("meta", (COUNT, 1, 3, SIZE, SIZE))
     for reads_back in (lambda rows: rows.sum().item(), lambda rows: rows[rows > 3]):
@@ -71,7 +64,7 @@ def _one_graph(function: Callable) -> Callable:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_gpu_waits_for_nothing_and_makes_the_same_views(batch: tuple[Crops, Recipe]) -> None:
-    crops, recipe = (torch.utils._pytree.tree_map(torch.Tensor.cuda, record) for record in batch)
+    crops, recipe = (on_device(record, "cuda") for record in batch)
     render_views(crops, recipe, SIZE)  # the bank of noise is copied once
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -80,3 +73,34 @@ def test_a_gpu_waits_for_nothing_and_makes_the_same_views(batch: tuple[Crops, Re
         torch.cuda.set_sync_debug_mode("default")
     difference = (views.cpu().int() - render_views(*batch, SIZE)).abs()
     assert (difference <= 1).float().mean() > 0.999
+
+
+def _on_meta(record: Any) -> Any:
+    return tree_map(lambda column: column.to("meta"), record)
+
+
+class _Largest(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that an operation makes."""
+
+    nbytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        made = (leaf.untyped_storage().nbytes() for leaf in tree_leaves(result))
+        self.nbytes = max(self.nbytes, *made)
+        return result
+
+
+def test_a_large_batch_needs_no_more_memory_than_its_crops_and_views(
+    batch: tuple[Crops, Recipe],
+) -> None:
+    """However many views there are, what is worked on at once is bounded."""
+    crops, recipe = batch
+    times, size = 300, 128
+    crops = Crops(*(column.repeat(times, *[1] * (column.dim() - 1)) for column in crops))
+    recipe = tree_map(lambda rows: rows.repeat(times, *[1] * (rows.dim() - 1)), recipe)
+    with _Largest() as largest:
+        views = render(_on_meta(crops), _on_meta(recipe), size, bank_on(torch.device("meta"), size))
+    assert views.nbytes == largest.nbytes == COUNT * times * 3 * size * size
