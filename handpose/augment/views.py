@@ -1,5 +1,6 @@
 """Sample -> V views and their parameters; Sample -> Target. V views, J = 21, S side of the crop."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,7 +12,7 @@ from handpose.augment.reach import onto_crop, reach_of
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
-from handpose.records import Sample, Target, ViewParams, Views
+from handpose.records import Column, Sample, Target, ViewParams, Views
 from handpose.skeleton import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 
 # Of the columns of `Appearance`, in the order it shares with `ViewParams`.
@@ -81,19 +82,18 @@ def draw_views(
     return Drawn(hand, crops, affines, plain, looks)
 
 
-def render_views(sample: Sample, drawn: Drawn, size: int) -> np.ndarray:
-    """Renders the drawn views: (V, 3, S, S) uint8.
+def render_views(sample: Sample, drawn: Drawn, out: np.ndarray) -> None:
+    """Renders the drawn views into an array.
 
     Args:
         sample: The hand with the pixels that its views can show (see `reach.Reach.crop`).
         drawn: What was drawn for it.
-        size: S in px.
+        out: (V, 3, S, S) uint8, overwritten.
     """
-    source, images = Pyramid(sample.image), np.empty((len(drawn.looks), 3, size, size), np.uint8)
-    for image, affine, look in zip(images, drawn.affines, drawn.looks, strict=True):
+    source, size = Pyramid(sample.image), out.shape[-1]
+    for image, affine, look in zip(out, drawn.affines, drawn.looks, strict=True):
         view = source.warp(onto_crop(affine, sample.crop), size)
         cv2.split(render(view, look), [*image])
-    return images
 
 
 def make_views(
@@ -122,27 +122,33 @@ def make_views(
     """
     cropped = reach_of([settings], size).crop(sample)
     drawn = draw_views(cropped, settings, rng=rng, size=size, num_views=num_views)
-    image = render_views(cropped, drawn, size)
-    return assemble_views(image, drawn, identity=identity, index=index)
+    image = np.empty((num_views, 3, size, size), dtype=np.uint8)
+    render_views(cropped, drawn, image)
+    same = np.full((2, num_views), [[identity], [index]], dtype=np.int64)
+    return assemble_views(image, [drawn], identity=same[0], index=same[1])
 
 
-def assemble_views(image: np.ndarray, drawn: Drawn, *, identity: int, index: int) -> Views:
-    """Joins the images of V views and what was drawn for them.
+def assemble_views(
+    image: Column, drawn: Sequence[Drawn], *, identity: np.ndarray, index: np.ndarray
+) -> Views:
+    """Joins the images of N views and what was drawn for them; `Views.pose` stays empty.
 
     Args:
-        image: (V, 3, S, S) uint8.
-        drawn: Of V views.
-        identity: Equal for samples of the same pose.
-        index: Of the sample in its dataset.
+        image: (N, 3, S, S) uint8.
+        drawn: Of the samples, in the order of their views.
+        identity: (N,) int64, equal for samples of the same pose.
+        index: (N,) int64, of the samples in their dataset.
+
+    Returns:
+        Columns with one row per view (N, ...).
     """
-    num_views = len(drawn.looks)
     return Views(
         image=image,
         params=_stack_params(drawn),
-        identity=np.full(num_views, identity, dtype=np.int64),
-        index=np.full(num_views, index, dtype=np.int64),
-        pose=np.zeros((num_views, 0), dtype=np.float32),
-        pose_valid=np.zeros(num_views, dtype=bool),
+        identity=identity,
+        index=index,
+        pose=np.zeros((len(index), 0), dtype=np.float32),
+        pose_valid=np.zeros(len(index), dtype=bool),
     )
 
 
@@ -153,35 +159,14 @@ def _cut_out_joints(sample: Sample, affine: np.ndarray, settings: Augmentation) 
     return maps.apply(affine, sample.uv[sample.uv_valid])
 
 
-def join_views(first: Views, second: Views) -> Views:
-    """Joins the views of two samples into one pair.
-
-    Args:
-        first: V1 views.
-        second: V2 views.
-
-    Returns:
-        V1 + V2 views.
-    """
-    params = ViewParams(*map(_join, first.params, second.params))
-    rest = {
-        name: _join(getattr(first, name), getattr(second, name))
-        for name in Views._fields
-        if name != "params"
-    }
-    return Views(params=params, **rest)
-
-
-def _join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.concatenate((first, second))
-
-
-def _stack_params(drawn: Drawn) -> ViewParams:
+def _stack_params(drawn: Sequence[Drawn]) -> ViewParams:
     """One row per view, in the dtypes that `ViewParams` states."""
-    columns = zip(_DTYPES, zip(*drawn.looks, strict=True), strict=True)
+    looks = [look for one in drawn for look in one.looks]
+    columns = zip(_DTYPES, zip(*looks, strict=True), strict=True)
     rows: list[np.ndarray] = [np.array(values, dtype=dtype) for dtype, values in columns]
-    plains = np.array([drawn.plain] * len(drawn.looks), dtype=np.float32)
-    return ViewParams(np.array(drawn.affines, dtype=np.float32), plains, *rows)
+    affines = [affine for one in drawn for affine in one.affines]
+    plains = [one.plain for one in drawn for _ in one.looks]
+    return ViewParams(np.array(affines, np.float32), np.array(plains, np.float32), *rows)
 
 
 def make_target(
@@ -208,8 +193,9 @@ def make_target(
     """
     cropped = reach_of([settings], size).crop(sample)
     drawn = draw_views(cropped, settings, rng=rng, size=size, num_views=1)
-    image = render_views(cropped, drawn, size)[0]
-    return assemble_target(image, cropped, drawn, reference_bone=reference_bone, index=index)
+    image = np.empty((1, 3, size, size), dtype=np.uint8)
+    render_views(cropped, drawn, image)
+    return assemble_target(image[0], cropped, drawn, reference_bone=reference_bone, index=index)
 
 
 def assemble_target(

@@ -4,12 +4,15 @@ Three of five are painted backdrops, one is a hand's own crop with its tiles in 
 one is noise. S side of the crop in px.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from handpose.data.base import Strata
-from handpose.data.loaders import TargetDataset
+from handpose.data.batches import Key
 from handpose.data.synthetic.backdrop import paint_backdrop
+from handpose.data.targets_dataset import TargetDataset
 from handpose.records import Target
 
 _KINDS, _TILES, _NOISE = 5, 3, 4  # the kinds below `_TILES` are backdrops
@@ -34,10 +37,12 @@ class WithoutHand(TargetDataset):
             indices=np.resize(hands.indices, count),
         )
 
-    def __getitem__(self, key: tuple[int, int]) -> Target:
-        target = super().__getitem__(key)
-        rng = np.random.default_rng((self.seed, key[1]))
-        return target._replace(image=image_without_hand(rng, target.image, key[1] % _KINDS))
+    def __getitems__(self, keys: Sequence[Key]) -> Target:
+        batch = super().__getitems__(keys)
+        for crop, (_, place) in zip(batch.image.numpy(), keys, strict=True):
+            rng = np.random.default_rng((self.seed, place))
+            crop[:] = image_without_hand(rng, crop, place % _KINDS)
+        return batch
 
     @property
     def strata(self) -> Strata:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from handpose.config.schema import register
 from handpose.config.stored import check_model
 from handpose.data.base import MissingSplitError
-from handpose.data.loaders import TargetDataset
+from handpose.data.targets_dataset import TargetDataset
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, MeanPoses, Results
 from handpose.evaluation.submission import check_submission, write_submission
 from handpose.evaluation.summarise import summarise_passes

@@ -7,7 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.config.schema import num_processes
 from handpose.data.base import Split
-from handpose.data.loaders import TargetDataset, ViewDataset
+from handpose.data.targets_dataset import TargetDataset
+from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.stages.splits import Splits, training_loader

@@ -9,10 +9,12 @@ import torch
 from torch.utils.data import default_collate
 
 from handpose.augment.views import make_views
-from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.loaders import build_loader
 from handpose.data.positives.mining import Mined, mine
 from handpose.data.sampling import sample_rng
 from handpose.data.sources.synthetic import Synthetic
+from handpose.data.targets_dataset import TargetDataset
+from handpose.data.views_dataset import ViewDataset
 from handpose.records import Views
 
 

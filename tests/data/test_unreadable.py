@@ -12,9 +12,11 @@ from handpose.augment.settings import Augmentation
 from handpose.config.errors import UserError, without_traceback
 from handpose.data import indexed
 from handpose.data import unreadable as module
-from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.loaders import build_loader
 from handpose.data.sources.freihand import FreiHand
+from handpose.data.targets_dataset import TargetDataset
 from handpose.data.unreadable import UnreadableError, UnreadableList
+from handpose.data.views_dataset import ViewDataset
 
 BAD = 3
 SEED = 5

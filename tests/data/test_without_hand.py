@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handpose.data.loaders import TargetDataset
 from handpose.data.sources.synthetic import Synthetic
+from handpose.data.targets_dataset import TargetDataset
 from handpose.data.without_hand import WithoutHand, image_without_hand
 
 

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from handpose.data.loaders import TargetDataset
+from handpose.data.targets_dataset import TargetDataset
 from handpose.data.without_hand import WithoutHand
 from handpose.evaluation import joint_errors
 from handpose.evaluation.evaluation import NO_MEAN_POSES, collect

@@ -10,9 +10,9 @@ import torch
 from omegaconf import DictConfig
 
 from handpose.config.errors import during
-from handpose.data.loaders import TargetDataset
 from handpose.data.recropped import Recropped
 from handpose.data.subsets import first
+from handpose.data.targets_dataset import TargetDataset
 from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.pipeline import parts

@@ -11,7 +11,8 @@ from torch import nn
 
 from handpose.config.checks.folders import model_file
 from handpose.data.base import Split
-from handpose.data.loaders import TargetDataset, ViewDataset
+from handpose.data.targets_dataset import TargetDataset
+from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results

@@ -13,9 +13,9 @@ from torch.utils.data import default_collate
 from handpose.backbones.base import Backbone
 from handpose.config.errors import during
 from handpose.data.base import Split
-from handpose.data.loaders import TargetDataset
 from handpose.data.sampling import choose_labelled
 from handpose.data.subsets import first, occurrence
+from handpose.data.targets_dataset import TargetDataset
 from handpose.distributed import collectives
 from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.evaluation import Results, finite_or_null

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from handpose.data.loaders import TargetDataset
+from handpose.data.targets_dataset import TargetDataset
 from handpose.pipeline import trainers
 from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.records import Prediction, Target

@@ -10,9 +10,11 @@ from torch.utils.data import DataLoader
 
 from handpose.config.errors import during
 from handpose.data.base import SPLITS, Split
-from handpose.data.loaders import TargetDataset, ViewDataset, build_loader
+from handpose.data.loaders import build_loader
 from handpose.data.sampling import choose_labelled
+from handpose.data.targets_dataset import TargetDataset
 from handpose.data.unreadable import UnreadableList
+from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts, trainers

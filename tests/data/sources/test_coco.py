@@ -12,8 +12,8 @@ from layouts_coco import SIDE, SPELLINGS, pair, write_coco, write_cvat, write_ro
 
 from handpose.data.base import MissingSplitError
 from handpose.data.index.problems import BrokenDataError
-from handpose.data.loaders import TargetDataset
 from handpose.data.sources.coco import Coco
+from handpose.data.targets_dataset import TargetDataset
 from handpose.geometry.camera import project
 from handpose.skeleton import JOINT_ORDERS
 

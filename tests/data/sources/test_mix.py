@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_refused(mix: Callable, settings: dict, message: st
 
 
 def test_a_labelled_part_keeps_the_shares(mix: Callable, make_settings: Callable) -> None:
-    from handpose.data.loaders import TargetDataset
+    from handpose.data.targets_dataset import TargetDataset
 
     targets = TargetDataset(
         mix(weights=[1, 1, 2]),

@@ -11,12 +11,13 @@ from layouts import write_freihand, write_interhand, write_manifest, write_mpii,
 from torch.utils.data import default_collate
 
 from handpose.data.indexed import IndexedDataset
-from handpose.data.loaders import TargetDataset, ViewDataset
 from handpose.data.sources.freihand import FreiHand
 from handpose.data.sources.interhand import InterHand
 from handpose.data.sources.mix import Mix
 from handpose.data.sources.mpii import MpiiHands
 from handpose.data.sources.youtube import YouTube3D
+from handpose.data.targets_dataset import TargetDataset
+from handpose.data.views_dataset import ViewDataset
 from handpose.heads.base import Head
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead

@@ -1,0 +1,127 @@
+"""What the datasets of views and of targets share: whole batches at once, single items as one of 1.
+
+A batch has one array per column, filled sample by sample: views are rendered straight into the
+batch's images, and collation copies nothing. B samples, V views each, S side of a view in px.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from handpose.augment.reach import Reach
+from handpose.augment.views import Drawn, render_views
+from handpose.data.base import NO_PIXELS, HandDataset, Strata
+from handpose.data.unreadable import UnreadableList, read_sample, substitutes
+from handpose.records import Column, Sample
+
+Key = tuple[int, int]  # how often the sample was drawn before, and which it is
+Batch = TypeVar("Batch")
+
+
+class Shot(NamedTuple):
+    """Drawn views of one sample."""
+
+    place: int  # of the sample in its source
+    sample: Sample
+    drawn: Drawn
+
+
+class DrawnDataset(Dataset[Batch], ABC):
+    """Hands whose views are drawn by (seed, time, index), then rendered into a batch.
+
+    Attributes:
+        source: the hands.
+        parts: names of what is made of each sample; "" if it is one thing.
+        num_views: V of each part.
+        reach: what views can show.
+        seed: with (time, index), determines every draw.
+        unreadable: records which unreadable images were replaced; None: they are an error.
+    """
+
+    source: HandDataset
+    parts: tuple[str, ...]
+    num_views: int
+    reach: Reach
+    seed: int
+    unreadable: UnreadableList | None
+
+    @abstractmethod
+    def shots(self, key: Key) -> dict[str, list[Shot]]:
+        """Read what a sample's views show, and draw the V views of each part."""
+
+    @abstractmethod
+    def assemble(self, shots: Mapping[str, list[Shot]], images: Mapping[str, Column]) -> Batch:
+        """Build the batch of drawn views.
+
+        Args:
+            shots: by part, in the order of the batch; their samples may have no pixels.
+            images: by part (B V, 3, S, S) uint8.
+        """
+
+    @property
+    @abstractmethod
+    def strata(self) -> Strata:
+        """(samples, share of an epoch) of each source."""
+
+    def __getitem__(self, key: Key) -> Batch:
+        return apply_to_collection(self.__getitems__([key]), (np.ndarray, Tensor), _first)
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Return the batch of several keys; `DataLoader` asks for batches in this way."""
+        shape = (len(keys) * self.num_views, 3, self.source.image_size, self.source.image_size)
+        images = {part: empty_images(shape) for part in self.parts}
+        shots: dict[str, list[Shot]] = {part: [] for part in self.parts}
+        for row, key in enumerate(keys):
+            for part, own in self.shots(key).items():
+                start = row * self.num_views
+                for shot in own:
+                    end = start + len(shot.drawn.looks)
+                    render_views(shot.sample, shot.drawn, images[part].numpy()[start:end])
+                    shots[part].append(without_pixels(shot))
+                    start = end
+        return self.assemble(shots, images)
+
+    def read(self, time: int, index: int, places: np.ndarray) -> tuple[int, Sample]:
+        """Read what a sample's views can show, or a substitute, with its place in the source.
+
+        Args:
+            time: how often the sample was drawn before.
+            index: its place in the source.
+            places: (N,) of its substitutes.
+        """
+        others = substitutes(places, seed=self.seed, time=time, index=index)
+        place, sample = read_sample(self.source, index, unreadable=self.unreadable, others=others)
+        return place, self.reach.crop(sample)
+
+
+def without_pixels(shot: Shot) -> Shot:
+    """Return a shot that no longer holds its image in memory."""
+    return shot._replace(sample=shot.sample._replace(image=NO_PIXELS))
+
+
+def empty_images(shape: tuple[int, ...]) -> Tensor:
+    """Return an uninitialised uint8 tensor; a data worker's reaches the run without a copy.
+
+    Args:
+        shape: of the tensor.
+    """
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    shared = torch.UntypedStorage._new_shared(math.prod(shape), device="cpu")
+    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
+
+
+def as_tensors(batch: Any) -> Any:
+    """Return a batch of arrays as one of tensors on the same memory."""
+    return apply_to_collection(batch, np.ndarray, torch.from_numpy)
+
+
+def _first(column: Column) -> Any:
+    return np.asarray(column)[0]
