@@ -6,8 +6,6 @@ from .backbones.hrnet import HRNet as HRNet
 from .backbones.resnet import ResNet as ResNet
 from .backbones.resnet_half import HalfResNet as HalfResNet
 from .config.composer import compose_config as compose_config
-from .data.loaders import TargetDataset as TargetDataset
-from .data.loaders import ViewDataset as ViewDataset
 from .data.loaders import build_loader as build_loader
 from .data.sources.folder import Folder as Folder
 from .data.sources.freihand import FreiHand as FreiHand
@@ -16,6 +14,8 @@ from .data.sources.manifest import Manifest as Manifest
 from .data.sources.mpii import MpiiHands as MpiiHands
 from .data.sources.synthetic import Synthetic as Synthetic
 from .data.sources.youtube import YouTube3D as YouTube3D
+from .data.targets_dataset import TargetDataset as TargetDataset
+from .data.views_dataset import ViewDataset as ViewDataset
 from .heads.heatmap import HeatmapHead as HeatmapHead
 from .heads.regression import RegressionHead as RegressionHead
 from .model import PoseModel as PoseModel

@@ -129,6 +129,14 @@ class Target(NamedTuple):
     index: Column  # (B,) int64: of the sample in its dataset
 
 
+class CropBatch(NamedTuple):
+    """A training batch whose pixels the device makes (see `handpose.augment.device`)."""
+
+    crops: Crops
+    recipes: dict[str, Recipe]  # by part of the objective; {"": ...} for targets
+    batch: Any  # dict[str, Views] or Target, whose images are empty: (0, V, 3, S, S), (0, 3, S, S)
+
+
 class Prediction(NamedTuple):
     """What a head predicts for a crop, for a right hand, in the crop's frame."""
 

@@ -30,7 +30,8 @@ from rich.table import Table
 from handpose.augment.settings import Augmentation
 from handpose.config.checks.overrides import path_argument
 from handpose.data.base import HandDataset
-from handpose.data.loaders import ViewDataset, build_loader
+from handpose.data.loaders import build_loader
+from handpose.data.views_dataset import ViewDataset
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SIZE = 128  # px, side of a view

@@ -117,6 +117,19 @@ class Reach:
             image=window.cut(sample.image), crop=Crop(window.affine, width, height)
         )
 
+    def outline(self, sample: Sample) -> Sample:
+        """Returns what `crop` would, with an image (H, W, 0): its size and no pixels.
+
+        Args:
+            sample: Without pixels; its `crop` states the size of the source image.
+        """
+        assert sample.crop is not None, "a sample without pixels states its source's size"
+        width, height = sample.crop.width, sample.crop.height
+        is_left = sample.side == "left"
+        window = self.window(sample.box, is_left=is_left, width=width, height=height)
+        image = np.empty((*window.size[::-1], 0), dtype=np.uint8)
+        return sample._replace(image=image, crop=Crop(window.affine, width, height))
+
 
 def onto_crop(affine: np.ndarray, crop: Crop | None) -> np.ndarray:
     """Returns the map (2, 3) of a view from a sample's crop.

@@ -1,4 +1,4 @@
-"""Old names of keys and modules in stored configurations."""
+"""Old names of keys and modules in stored configurations, and what runs did without some keys."""
 
 from typing import Any
 
@@ -8,6 +8,9 @@ RENAMED = {f"handpose.data.{name}": f"handpose.data.sources.{name}" for name in 
 
 # Removed keys. None changed the result.
 REMOVED = ("lease_seconds", "give_way_minutes")
+
+# Keys whose default is not what runs did before the key existed, and what they did.
+BEFORE: dict[str, Any] = {"trainer": {"augment_on": "workers"}}
 
 
 def with_current_names(node: Any) -> Any:

@@ -24,7 +24,7 @@ from handpose.config.checks.overrides import (
 from handpose.config.composer import Composer
 from handpose.config.content import Content, leaves, lookup, overlay, place
 from handpose.config.errors import refuse
-from handpose.config.renamed import with_current_names
+from handpose.config.renamed import BEFORE, with_current_names
 from handpose.config.schema import num_processes
 from handpose.config.secrets import hidden
 from handpose.messages import first_line
@@ -101,13 +101,13 @@ def up_to_date(config: Content, catalogue: Catalogue) -> Content:
     """Return a stored configuration, resolved, with defaults for newer keys.
 
     New keys of a part are as in the most similar choice. Keys marked `new` are as in the default
-    choice, which has the behaviour of the older code.
+    choice, which has the behaviour of the older code. Keys of `BEFORE` state that behaviour.
 
     Args:
         config: the stored configuration, with the current names of keys.
         catalogue: the existing groups, choices and keys.
     """
-    filled = config
+    filled = overlay(BEFORE, config)
     for slot, group in catalogue.slots.items():
         part = lookup(config, slot)
         if isinstance(part, dict):

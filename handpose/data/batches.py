@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from handpose.augment.reach import Reach
+from handpose.augment.settings import Augmentation
 from handpose.augment.views import Drawn, render_views
 from handpose.data.base import NO_PIXELS, HandDataset, Strata
 from handpose.data.unreadable import UnreadableList, read_sample, substitutes
@@ -38,19 +39,23 @@ class DrawnDataset(Dataset[Batch], ABC):
 
     Attributes:
         source: the hands.
-        parts: names of what is made of each sample; "" if it is one thing.
+        augmentations: by part, what is made of each sample; "" if it is one thing.
         num_views: V of each part.
+        indices: (N,) int64, the samples in use and so their substitutes, by place in the source.
         reach: what views can show.
         seed: with (time, index), determines every draw.
         unreadable: records which unreadable images were replaced; None: they are an error.
+        reads_pixels: whether `read` reads images; else they are (H, W, 0), their size alone.
     """
 
     source: HandDataset
-    parts: tuple[str, ...]
+    augmentations: Mapping[str, Augmentation]
     num_views: int
+    indices: np.ndarray
     reach: Reach
     seed: int
     unreadable: UnreadableList | None
+    reads_pixels = True
 
     @abstractmethod
     def shots(self, key: Key) -> dict[str, list[Shot]]:
@@ -76,8 +81,8 @@ class DrawnDataset(Dataset[Batch], ABC):
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
         """Return the batch of several keys; `DataLoader` asks for batches in this way."""
         shape = (len(keys) * self.num_views, 3, self.source.image_size, self.source.image_size)
-        images = {part: empty_images(shape) for part in self.parts}
-        shots: dict[str, list[Shot]] = {part: [] for part in self.parts}
+        images = {part: empty_images(shape) for part in self.augmentations}
+        shots: dict[str, list[Shot]] = {part: [] for part in self.augmentations}
         for row, key in enumerate(keys):
             for part, own in self.shots(key).items():
                 start = row * self.num_views
@@ -88,15 +93,16 @@ class DrawnDataset(Dataset[Batch], ABC):
                     start = end
         return self.assemble(shots, images)
 
-    def read(self, time: int, index: int, places: np.ndarray) -> tuple[int, Sample]:
+    def read(self, time: int, index: int) -> tuple[int, Sample]:
         """Read what a sample's views can show, or a substitute, with its place in the source.
 
         Args:
             time: how often the sample was drawn before.
             index: its place in the source.
-            places: (N,) of its substitutes.
         """
-        others = substitutes(places, seed=self.seed, time=time, index=index)
+        if not self.reads_pixels:
+            return index, self.reach.outline(self.source.without_pixels(index))
+        others = substitutes(self.indices, seed=self.seed, time=time, index=index)
         place, sample = read_sample(self.source, index, unreadable=self.unreadable, others=others)
         return place, self.reach.crop(sample)
 
@@ -115,12 +121,30 @@ def empty_images(shape: tuple[int, ...]) -> Tensor:
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
     shared = torch.UntypedStorage._new_shared(math.prod(shape), device="cpu")
-    return torch.empty(0, dtype=torch.uint8).set_(shared, 0, shape)
+    return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
 
 
 def as_tensors(batch: Any) -> Any:
     """Return a batch of arrays as one of tensors on the same memory."""
     return apply_to_collection(batch, np.ndarray, torch.from_numpy)
+
+
+def collate(batch: Any) -> Any:
+    """Return a batch of arrays as one of tensors; a data worker's becomes one in the run.
+
+    A tensor of a worker is an open file of its own, and costs more than sending a small array.
+    """
+    return as_tensors(batch) if get_worker_info() is None else _Sent(batch)
+
+
+class _Sent:
+    """Is `batch` until it is pickled, and the tensors of `batch` once it is unpickled."""
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_tensors, (self.batch,)
 
 
 def _first(column: Column) -> Any:

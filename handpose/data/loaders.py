@@ -1,11 +1,15 @@
 """Loaders of batches: shuffled for training, every sample once otherwise."""
 
 import logging
+from functools import partial
 
 import cv2
+import torch
 from torch.utils.data import DataLoader
 
-from handpose.data.batches import as_tensors
+from handpose.data.batches import collate
+from handpose.data.crop_batches import CropBatches
+from handpose.data.prefetch import DeviceLoader
 from handpose.data.sampling import EpochSampler
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
@@ -26,6 +30,8 @@ def build_loader(
     samples_per_epoch: int | None = None,
     rank: int = 0,
     num_ranks: int = 1,
+    crops: CropBatches | None = None,
+    device: torch.device | None = None,
 ) -> DataLoader:
     """Build a loader: shuffled whole batches for training, every sample once otherwise.
 
@@ -40,6 +46,9 @@ def build_loader(
         samples_per_epoch: of training, each augmented anew; None: all samples once.
         rank: of this process, which takes its share of every training batch.
         num_ranks: number of processes.
+        crops: the batches of `dataset` as crops, whose views the device renders; None: the workers
+            render them.
+        device: of the training, to which batches are copied ahead if it is a GPU; None: the CPU.
 
     Raises:
         ValueError: there are too few samples for so many processes.
@@ -61,7 +70,8 @@ def build_loader(
     batch_size = min(batch_size, sampler.length)
     if training:
         batch_size = _own_share(batch_size, num_ranks)
-    return _loader(dataset, sampler, batch_size, num_workers)
+    on = torch.device("cpu") if device is None else device
+    return _loader(crops or dataset, sampler, batch_size, num_workers, on)
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:
@@ -75,16 +85,23 @@ def _own_share(batch_size: int, num_ranks: int) -> int:
 
 
 def _loader(
-    dataset: ViewDataset | TargetDataset, sampler: EpochSampler, batch_size: int, num_workers: int
+    dataset: ViewDataset | TargetDataset | CropBatches,
+    sampler: EpochSampler,
+    batch_size: int,
+    num_workers: int,
+    device: torch.device,
 ) -> DataLoader:
     # Workers already run in parallel; OpenCV's own thread pool hangs in a forked one.
     cv2.setNumThreads(0)
-    return DataLoader(
+    is_copied_ahead = sampler.shuffle and device.type == "cuda"
+    kind = partial(DeviceLoader, device=device) if is_copied_ahead else DataLoader
+    return kind(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
         drop_last=sampler.shuffle,
-        collate_fn=as_tensors,
+        collate_fn=collate,
+        pin_memory=device.type == "cuda",
         num_workers=num_workers,
         worker_init_fn=begin_worker,
         multiprocessing_context=process_context() if num_workers else None,

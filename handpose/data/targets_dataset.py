@@ -26,7 +26,6 @@ class TargetDataset(DrawnDataset[Target]):
         unreadable: records which unreadable images were replaced; None: they are an error.
     """
 
-    parts = ("",)
     num_views = 1
 
     def __init__(
@@ -41,6 +40,7 @@ class TargetDataset(DrawnDataset[Target]):
     ) -> None:
         self.source = source
         self.augmentation = augmentation
+        self.augmentations = {"": augmentation}
         self.reference_bone = reference_bone
         self.seed = seed
         self.reach = reach_of([augmentation], source.image_size)
@@ -50,7 +50,7 @@ class TargetDataset(DrawnDataset[Target]):
     def shots(self, key: Key) -> dict[str, list[Shot]]:
         time, place = key
         wanted = int(self.indices[place])
-        index, sample = self.read(time, wanted, self.indices)
+        index, sample = self.read(time, wanted)
         rng = sample_rng(self.seed, time, wanted)
         size = self.source.image_size
         drawn = draw_views(sample, self.augmentation, rng=rng, size=size, num_views=1)

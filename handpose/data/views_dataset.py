@@ -45,20 +45,19 @@ class ViewDataset(DrawnDataset[dict[str, Views]]):
     ) -> None:
         self.source = source
         self.augmentations = augmentations
-        self.parts = tuple(augmentations)
         self.seed = seed
         self.mined = mined
         self.mined_parts = mined_parts
         self.unreadable = unreadable
         self.reach = reach_of(augmentations.values(), source.image_size)
         self._identities = source.identities
-        self._places = np.arange(len(source))
+        self.indices = np.arange(len(source))
 
     def shots(self, key: Key) -> dict[str, list[Shot]]:
         time, index = key
         rng = sample_rng(self.seed, time, index)
         partner = index if self.mined is None else self.mined.draw(rng, index)
-        found = {place: self.read(time, place, self._places) for place in {index, partner}}
+        found = {place: self.read(time, place) for place in {index, partner}}
 
         def shot(wanted: tuple[int, Sample], settings: Augmentation, num_views: int) -> Shot:
             place, sample = wanted
@@ -76,7 +75,7 @@ class ViewDataset(DrawnDataset[dict[str, Views]]):
     def assemble(
         self, shots: Mapping[str, list[Shot]], images: Mapping[str, Column]
     ) -> dict[str, Views]:
-        return {part: self._views(part, shots[part], images[part]) for part in self.parts}
+        return {part: self._views(part, shots[part], images[part]) for part in self.augmentations}
 
     def _views(self, part: str, shots: list[Shot], image: Column) -> Views:
         drawn = [shot.drawn for shot in shots]

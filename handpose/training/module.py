@@ -8,6 +8,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from handpose.distributed.collectives import take_buffers_of_first
+from handpose.records import CropBatch
+from handpose.training.device_views import rendered
 from handpose.training.monitors import EpochMeans
 from handpose.training.optimizers import OptimizerFactory, configure
 
@@ -18,9 +20,14 @@ class Stage(pl.LightningModule):
     Args:
         optimizer: function from parameter groups to an optimizer.
         warmup_epochs: length of the linear warm-up, in epochs.
+
+    Attributes:
+        resident: (M, P, Q, 3) uint8 crops of the training split on the device; None: batches bring
+            their crops or views.
     """
 
     stage: str
+    resident: Tensor | None = None
 
     def __init__(self, *, optimizer: OptimizerFactory, warmup_epochs: float) -> None:
         super().__init__()
@@ -34,6 +41,10 @@ class Stage(pl.LightningModule):
     def seconds(self) -> float:
         """Seconds of training, including the processes before a resume."""
         return self._before + time.monotonic() - self._start
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Render the views of a batch of crops; no hook or callback sees it before."""
+        return rendered(batch, self.resident) if isinstance(batch, CropBatch) else batch
 
     def on_fit_start(self) -> None:
         self._start = time.monotonic()

@@ -171,6 +171,22 @@ def _processes(cfg: DictConfig, _: Catalogue) -> Found:
     return problems
 
 
+def _resident(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse resident data without packed crops, or with views that workers make."""
+    if cfg.trainer.resident is not True:
+        return []
+    if cfg.trainer.augment_on == "workers":
+        return [
+            "trainer.resident=true: needs views that the device makes; set "
+            "trainer.augment_on=device, or leave out trainer.augment_on"
+        ]
+    return [
+        f"trainer.resident=true: needs packed crops; leave out {stage}.dataset.packed=false"
+        for stage in stages(cfg)
+        if found_value(cfg, f"{stage}.dataset.packed") is False
+    ]
+
+
 Check = Callable[[DictConfig, Catalogue], Found]
 CHECKS: tuple[Check, ...] = (
     _name_of_backbone,
@@ -182,6 +198,7 @@ CHECKS: tuple[Check, ...] = (
 # These compute with values, so each value must be valid alone.
 CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
     _processes,
+    _resident,
     _weight_decay,
     _stride_of_heatmaps,
     _width_of_decoder,

@@ -71,9 +71,17 @@ def encoder_makers(configs: Mapping[int, dict[str, Any]]) -> dict[int, int]:
 def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
     """Return whether the cache has an encoder with this description, ignoring the data."""
     return any(
-        file.with_name("encoder.pt").exists() and _read(file) | {"data": {}} == spec
+        file.with_name("encoder.pt").exists() and _is_alike(_read(file), spec)
         for file in (cache / "encoders").glob("*/spec.json")
     )
+
+
+def _is_alike(published: dict[str, Any], spec: dict[str, Any]) -> bool:
+    """Return whether descriptions are equal but for the data and what `auto` becomes elsewhere."""
+    trainer = published.get("trainer", {})
+    if spec["trainer"]["augment_on"] == "auto":
+        trainer = trainer | {"augment_on": "auto"}
+    return published | {"data": {}, "trainer": trainer} == spec
 
 
 def _read(file: Path) -> dict[str, Any]:

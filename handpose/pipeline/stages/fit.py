@@ -18,6 +18,7 @@ from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.model import has_scale
 from handpose.pipeline import trainers
+from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
 from handpose.training import checkpoint
 from handpose.training.cadence import Cadence
@@ -91,13 +92,24 @@ def fit(
     )
     path = collectives.decided(lambda: checkpoint.newest_valid(folder))
     batches = 0 if path is None else collectives.decided(lambda: checkpoint.batches_done(path))
+    device = trainer.strategy.root_device
+    on_device = device_batches(cfg, datasets["train"], device)
+    stage.resident = None if on_device is None else on_device.resident
     trainer.fit(
         stage,
-        training_loader(cfg, config, datasets["train"], batches_done=batches),
-        evaluation_loader(cfg, datasets["val"]),
+        training_loader(
+            cfg,
+            config,
+            datasets["train"],
+            batches_done=batches,
+            on_device=on_device,
+            device=device,
+        ),
+        evaluation_loader(cfg, datasets["val"], device=device),
         ckpt_path=path,
         weights_only=True,
     )
+    stage.resident = None  # the next stage may need its memory
     context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
     return Fitted(stage.seconds, guard.skipped, None if best is None else float(best))

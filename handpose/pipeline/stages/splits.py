@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
@@ -19,6 +20,7 @@ from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import UNREADABLE
+from handpose.pipeline.stages.device_batches import DeviceBatches
 from handpose.pipeline.stages.validation_cut import record_cut
 
 # BatchNorm needs two samples.
@@ -176,6 +178,8 @@ def training_loader(
     dataset: ViewDataset | TargetDataset,
     *,
     batches_done: int = 0,
+    on_device: DeviceBatches | None = None,
+    device: torch.device | None = None,
 ) -> DataLoader:
     """Build this rank's loader of shuffled full batches, under the caps.
 
@@ -184,17 +188,22 @@ def training_loader(
         stage: `cfg.pretrain` or `cfg.finetune`.
         dataset: training split.
         batches_done: batches of all epochs so far; the loader starts after them.
+        on_device: the batches of `dataset` for the device; None: the workers make its views.
+        device: of the training; None: the CPU.
     """
     caps = parts.build_caps(cfg)
+    is_resident = on_device is not None and on_device.resident is not None
     loader = build_loader(
         dataset,
         batch_size=parts.capped(stage.batch_size, caps.batch_size),
         training=True,
-        num_workers=trainers.num_workers(cfg),
+        num_workers=0 if is_resident else trainers.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
         rank=collectives.rank(),
         num_ranks=collectives.world_size(),
+        crops=None if on_device is None else on_device.crops,
+        device=device,
     )
     epoch, batch = divmod(batches_done, parts.capped(len(loader), caps.batches))
     sampler: Any = loader.sampler
@@ -202,12 +211,15 @@ def training_loader(
     return loader
 
 
-def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> DataLoader:
+def evaluation_loader(
+    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, device: torch.device | None = None
+) -> DataLoader:
     """Build a loader that reads every sample once, under the caps.
 
     Args:
         cfg: configuration of the run.
         dataset: split to read.
+        device: of the evaluation; None: the CPU.
     """
     return build_loader(
         dataset,
@@ -215,4 +227,5 @@ def evaluation_loader(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> 
         training=False,
         num_workers=trainers.num_workers(cfg),
         seed=cfg.seed,
+        device=device,
     )
