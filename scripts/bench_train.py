@@ -198,10 +198,10 @@ def _line(
 
 COLUMNS = {
     "images_per_second": ("views/s", "{:.0f}"),
-    "over_plain": ("/ plain loop", "{:.2f}"),
-    "data_wait_percent": ("data wait, %", "{:.1f}"),
-    "p50_ms": ("step p50, ms", "{:.0f}"),
-    "p95_ms": ("p95", "{:.0f}"),
+    "over_plain": ("/ plain", "{:.2f}"),
+    "data_wait_percent": ("wait, %", "{:.1f}"),
+    "p50_ms": ("p50, ms", "{:.0f}"),
+    "p95_ms": ("p95, ms", "{:.0f}"),
     "mfu_percent": ("MFU, %", "{:.1f}"),
 }
 
@@ -211,7 +211,7 @@ def show(results: dict[str, Any]) -> None:
     console = Console()
     for name, network in results["networks"].items():
         table = Table(title=f"{name}, batches of {network['pairs']} pairs")
-        table.add_column("")
+        table.add_column("", no_wrap=True)
         for title, _ in COLUMNS.values():
             table.add_column(title, justify="right")
         for way, row in network["ways"].items():

@@ -17,6 +17,7 @@ from handpose.config import check
 from handpose.config.composer import compose_config
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline import parts, trainers
+from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.fit import StageContext, fit
 from handpose.pipeline.stages.pretrain import build_pretrainer
 from handpose.pipeline.stages.splits import build_splits, training_loader
@@ -106,6 +107,7 @@ class Stage:
         watch = self.task.stopwatch()
         with suppress(TurnOverError):
             self.train(watch)
+        self.stage.resident = None
         release()
         return watch.measured()
 
@@ -126,7 +128,12 @@ class BareLoop(Stage):
         stage = self.stage.to(device).train()
         factory = parts.build_optimizer(self.cfg.pretrain.optimizer)
         optimizer = factory(parameter_groups(stage))
-        loader = training_loader(self.cfg, self.cfg.pretrain, self.context.splits.views["train"])
+        train = self.context.splits.views["train"]
+        on_device = device_batches(self.cfg, train, device)
+        stage.resident = None if on_device is None else on_device.resident
+        loader = training_loader(
+            self.cfg, self.cfg.pretrain, train, on_device=on_device, device=device
+        )
         for number, batch in enumerate(loader, 1):
             batch = stage.on_after_batch_transfer(move_data_to_device(batch, device), 0)
             with precision.forward_context():
