@@ -83,7 +83,7 @@ def experiments(tmp_path: Path) -> Callable[[str, str], list[str]]:
         ("trainer.devices=[1,1]", "a list of indices"),
         ("trainer.strategy=dpp", "did you mean ddp?"),
         ("pretrain.gradient_cache_chunk=0", "expected null or a whole number from 1 to"),
-        ("trainer.precision=16", "expected 32-true"),
+        ("trainer.precision=16", "expected auto or 32-true"),
         ("trainer.caps.batches=2", "choose trainer=debug first"),
         ("dataset.image_size=100", "expected a multiple of 32"),
         ("dataset.crop_by=hand", "expected box or joints"),

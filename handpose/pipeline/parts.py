@@ -134,7 +134,7 @@ def build_backbone(cfg: DictConfig) -> Backbone:
     backbone: Backbone = make(cfg.backbone)
     if cfg.backbone.weights not in (None, IMAGENET):
         backbone.decoder = read_decoder(Path(cfg.backbone.weights))
-    if cfg.trainer.channels_last:
+    if cfg.trainer.channels_last is True:  # not auto, of a model without a run
         backbone.to(memory_format=torch.channels_last)
     return backbone
 

@@ -21,6 +21,7 @@ from handpose.invocation import command_line
 from handpose.pipeline import trainers
 from handpose.pipeline.augment_on import with_augment_on
 from handpose.pipeline.disk_space import check_space
+from handpose.pipeline.precision import device_type, settled
 from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
 from handpose.pipeline.stages.evaluate import evaluate
@@ -35,6 +36,7 @@ from handpose.report.choices import is_capped
 from handpose.report.page import ReportInput, make_figures, write_report
 from handpose.report.predictions import images_to_draw
 from handpose.report.terminal import NO_HEAD, print_results
+from handpose.training.compilation import check_compiler
 from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
 
 _log = logging.getLogger(__name__)
@@ -57,25 +59,34 @@ def run(cfg: DictConfig) -> Path:
     cfg = _of_main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     cfg = with_augment_on(cfg, run_dir)
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     quieten()
     trainers.check_devices(cfg)
+    if cfg.trainer.compile:
+        check_compiler(device_type(cfg))
     with (
         trainers.joined_processes(cfg),
         _quiet_but_first(),
         told_once(),
         resumable(),
         interruptible(requeues=resumes_in_same_directory(HydraConfig.get())) as interrupt,
-        claim(run_dir, config),
     ):
-        if collectives.decided((run_dir / RESULTS).exists):
-            _log.info("%s is finished already; results:", run_dir)
-            results = read_json(run_dir / RESULTS)
-        else:
-            results = _complete(cfg, config, run_dir, interrupt)
+        cfg = settled(cfg, run_dir)
+        config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        with claim(run_dir, config):
+            results = _results(cfg, config, run_dir, interrupt)
         if collectives.is_first():
             print_results(results, run_dir=run_dir, is_capped=is_capped(config))
     return run_dir
+
+
+def _results(
+    cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
+) -> Results:
+    """Execute the run, or read the results of a finished one."""
+    if collectives.decided((run_dir / RESULTS).exists):
+        _log.info("%s is finished already; results:", run_dir)
+        return read_json(run_dir / RESULTS)
+    return _complete(cfg, config, run_dir, interrupt)
 
 
 def _of_main(cfg: DictConfig) -> DictConfig:

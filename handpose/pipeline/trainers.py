@@ -23,7 +23,9 @@ from handpose.data.workers import default_num_workers
 from handpose.distributed import collectives
 from handpose.distributed.processes import launched
 from handpose.pipeline.parts import build_caps, capped
+from handpose.pipeline.precision import device_type, settled
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
+from handpose.training.precision import UnscaledPrecision
 
 _log = logging.getLogger(__name__)
 
@@ -52,13 +54,15 @@ def build_trainer(
     caps = build_caps(cfg)
     batches: int | float = 1.0 if caps.batches is None else caps.batches
     checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
+    mixed = _mixed_precision(cfg, precision or settled(cfg).trainer.precision)
     trainer = pl.Trainer(
         accelerator=_accelerator(cfg),
         devices=cfg.trainer.devices,
         num_nodes=cfg.trainer.num_nodes,
         strategy=_strategy(cfg),
         sync_batchnorm=cfg.trainer.sync_batchnorm and num_processes(cfg.trainer) > 1,
-        precision=precision or cfg.trainer.precision,
+        precision="32-true" if mixed is None else None,
+        gradient_clip_val=cfg.trainer.gradient_clip_val,
         deterministic=cfg.trainer.deterministic,
         max_epochs=capped(stage.max_epochs, caps.max_epochs),
         accumulate_grad_batches=stage.accumulate_grad_batches,
@@ -68,14 +72,16 @@ def build_trainer(
         callbacks=[*callbacks, *checkpoints],
         enable_checkpointing=folder is not None,
         enable_progress_bar=False,
-        plugins=[VerifiedCheckpointIO(), build_environment()],
+        plugins=[VerifiedCheckpointIO(), build_environment(), *([mixed] if mixed else [])],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        log_every_n_steps=1,
+        log_every_n_steps=0,  # steps are logged by our own callbacks
     )
     # The run handles signals itself: Lightning would stop an evaluation early with exit code 0.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    # Nor does it ask all ranks about signals before each batch, which waits for the GPU.
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
     return trainer
 
 
@@ -100,6 +106,17 @@ def build_evaluator(
         callbacks=callbacks,
         precision="32-true",
     )
+
+
+def _mixed_precision(cfg: DictConfig, precision: str) -> UnscaledPrecision | None:
+    """Build Lightning's plugin of a mixed precision; None for float32."""
+    if precision == "32-true":
+        return None
+    device = device_type(cfg)
+    if precision == "16-mixed" and device == "cpu":
+        _log.warning("trainer.precision=16-mixed: a CPU has none; using bf16-mixed")
+        precision = "bf16-mixed"
+    return UnscaledPrecision(precision, device)  # type: ignore[arg-type]
 
 
 def _accelerator(cfg: DictConfig) -> str:
@@ -155,7 +172,7 @@ def joined_processes(cfg: DictConfig) -> Iterator[None]:
     environment = build_environment()
     os.environ["MASTER_ADDR"] = environment.main_address
     os.environ["MASTER_PORT"] = str(environment.main_port)
-    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    on_gpu = device_type(cfg) == "cuda"
     if on_gpu:
         devices, place = cfg.trainer.devices, environment.local_rank()
         torch.cuda.set_device(place if isinstance(devices, int) else devices[place])

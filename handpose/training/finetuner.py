@@ -53,6 +53,9 @@ class Finetuner(Stage):
         """Return the metric that chooses the best model: aligned 3D error, or 2D error."""
         return "finetune/val_pa_epe_mm" if in_3d else "finetune/val_epe2d_crop_px"
 
+    def networks(self) -> list[nn.Module]:
+        return [self.model.backbone, self.model.head]
+
     def rate_factors(self) -> dict[nn.Parameter, float]:
         """Return factors that shrink towards the backbone's input; see `optimizers`."""
         return {} if self.layer_decay == 1 else rate_factors(self.model.backbone, self.layer_decay)

@@ -77,6 +77,10 @@ class Stage(pl.LightningModule):
             factors=self.rate_factors(),
         )
 
+    def networks(self) -> list[nn.Module]:
+        """Return the modules that `trainer.compile` compiles."""
+        return []
+
     def rate_factors(self) -> dict[nn.Parameter, float]:
         """Return learning rate factors; parameters not listed have 1."""
         return {}

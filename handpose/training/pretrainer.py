@@ -2,7 +2,7 @@
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor
+from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
 from handpose.objectives.hybrid import Hybrid
@@ -44,6 +44,9 @@ class Pretrainer(Stage):
         self.probe = probe
         self.gradient_cache_chunk = gradient_cache_chunk
         self.health = HealthPanel()
+
+    def networks(self) -> list[nn.Module]:
+        return [self.backbone]
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
         """Return {"loss": (), other terms}."""

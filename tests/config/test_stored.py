@@ -37,7 +37,7 @@ def test_what_does_not_change_the_result_may_change() -> None:
     assert changes(config(), other) == []
     assert changes(config(), config("trainer.precision=bf16-mixed", "seed=6")) == [
         "seed: 5 -> 6",
-        "trainer.precision: 32-true -> bf16-mixed",
+        "trainer.precision: auto -> bf16-mixed",
     ]
 
 

@@ -16,7 +16,8 @@ _PLACES = ("root", "cache", "quarantine")
 # Code that affects pre-training, relative to the package. A change invalidates cached encoders.
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
-    *("pipeline/stages", "pipeline/parts.py", "pipeline/trainers.py", "training", "weights"),
+    *("pipeline/stages", "pipeline/parts.py", "pipeline/precision.py", "pipeline/trainers.py"),
+    *("training", "weights"),
     *("coco_format.py", "files.py", "records.py", "skeleton.py"),
 )
 _PACKAGE = Path(__file__).parents[2]
@@ -77,11 +78,10 @@ def _is_published(cache: Path, spec: dict[str, Any]) -> bool:
 
 
 def _is_alike(published: dict[str, Any], spec: dict[str, Any]) -> bool:
-    """Return whether descriptions are equal but for the data and what `auto` becomes elsewhere."""
-    trainer = published.get("trainer", {})
-    if spec["trainer"]["augment_on"] == "auto":
-        trainer = trainer | {"augment_on": "auto"}
-    return published | {"data": {}, "trainer": trainer} == spec
+    """Return whether descriptions are equal but for the data and what `auto` becomes in a run."""
+    there = published.get("trainer", {})
+    trainer = {k: there.get(k) if v == "auto" else v for k, v in spec["trainer"].items()}
+    return published | {"data": {}} == spec | {"trainer": trainer}
 
 
 def _read(file: Path) -> dict[str, Any]:

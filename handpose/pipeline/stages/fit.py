@@ -23,6 +23,7 @@ from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_
 from handpose.training import checkpoint
 from handpose.training.cadence import Cadence
 from handpose.training.callbacks import StepCheckpoint, StepSeed
+from handpose.training.compilation import EagerValidation, compiled
 from handpose.training.guard import NonFiniteGuard
 from handpose.training.module import Stage
 from handpose.training.run_log import RunLog
@@ -95,20 +96,21 @@ def fit(
     device = trainer.strategy.root_device
     on_device = device_batches(cfg, datasets["train"], device)
     stage.resident = None if on_device is None else on_device.resident
-    trainer.fit(
-        stage,
-        training_loader(
-            cfg,
-            config,
-            datasets["train"],
-            batches_done=batches,
-            on_device=on_device,
-            device=device,
-        ),
-        evaluation_loader(cfg, datasets["val"], device=device),
-        ckpt_path=path,
-        weights_only=True,
-    )
+    with compiled(stage.networks() if cfg.trainer.compile else []):
+        trainer.fit(
+            stage,
+            training_loader(
+                cfg,
+                config,
+                datasets["train"],
+                batches_done=batches,
+                on_device=on_device,
+                device=device,
+            ),
+            evaluation_loader(cfg, datasets["val"], device=device),
+            ckpt_path=path,
+            weights_only=True,
+        )
     stage.resident = None  # the next stage may need its memory
     context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
@@ -133,6 +135,7 @@ def _callbacks(
         StepCurves(guard.cadence, guard=guard),
         StageLog(context.run_log, stage.stage, metric=metric, cadence=guard.cadence),
         StepCheckpoint(folder, every_n_steps=every, interrupt=context.interrupt),
+        *([EagerValidation()] if options.compile else []),
     ]
 
 

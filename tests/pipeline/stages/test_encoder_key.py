@@ -60,6 +60,8 @@ def test_what_comes_after_pre_training_decides_nothing(override: str) -> None:
         "dataset.image_size=96",
         "dataset.crop_by=joints",
         "trainer.precision=bf16-mixed",
+        "trainer.compile=true",
+        "trainer.gradient_clip_val=1",
         "trainer=debug",
         "pretrain.positives=mined",
         "pretrain.probe.samples=10",
@@ -136,3 +138,10 @@ def test_of_the_cells_that_need_one_encoder_the_first_makes_it(tmp_path: Path) -
     assert encoder_makers(configs) == {4: 3, 9: 5}
     (tmp_path / "encoders" / "0" / "encoder.pt").touch()
     assert encoder_makers(configs) == {9: 5}
+    settled = spec.replace('"precision": "auto"', '"precision": "bf16-mixed"')
+    assert settled != spec
+    (tmp_path / "encoders" / "0" / "spec.json").write_text(settled)
+    assert encoder_makers(configs) == {9: 5}
+    other = settled.replace('"seed": 5', '"seed": 6')
+    (tmp_path / "encoders" / "0" / "spec.json").write_text(other)
+    assert encoder_makers(configs) == {4: 3, 9: 5}
