@@ -2,6 +2,7 @@
 from .augment.settings import Augmentation as Augmentation
 from .augment.views import make_target as make_target
 from .augment.views import make_views as make_views
+from .backbones.base import normalise as normalise
 from .backbones.hrnet import HRNet as HRNet
 from .backbones.resnet import ResNet as ResNet
 from .backbones.resnet_half import HalfResNet as HalfResNet

@@ -14,6 +14,14 @@ _MEAN = (123.675, 116.28, 103.53)
 _STD = (58.395, 57.12, 57.375)
 
 
+def normalise(image: Tensor) -> Tensor:
+    """uint8 RGB (..., 3, S, S) -> float32, standardised by ImageNet's channel statistics."""
+    mean, std = (
+        torch.tensor(values, device=image.device)[:, None, None] for values in (_MEAN, _STD)
+    )
+    return (image - mean) / std
+
+
 class Backbone(nn.Module, ABC):
     """Normalised image (B, 3, S, S) -> features, fine -> coarse.
 

@@ -25,7 +25,7 @@ def compiled(modules: Sequence[nn.Module]) -> Iterator[None]:
         yield
     finally:
         for module in modules:
-            module._compiled_call_impl = None  # type: ignore[assignment]
+            module._compiled_call_impl = None
         torch.compiler.set_stance("default")
 
 

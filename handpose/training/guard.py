@@ -26,7 +26,7 @@ class _Step(NamedTuple):
 
     number: int  # optimizer steps before it
     flags: Tensor  # (2,) bool, on the device: gradient not finite, every loss finite
-    samples: list[Tensor]  # their indices, of each batch
+    samples: list[Tensor]  # their index, of each batch
 
 
 class NonFiniteGuard(pl.Callback):

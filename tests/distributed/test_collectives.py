@@ -243,3 +243,13 @@ def taken_buffer() -> float:
     module.running_mean.fill_(collectives.rank())
     collectives.take_buffers_of_first(module)
     return float(module.running_mean)
+
+
+def test_all_ranks_learn_one_call_later_that_one_said_yes(two_ranks: Callable) -> None:
+    assert two_ranks(answers) == [[False, False, True, False]] * 2
+    assert [collectives.AnyRank().ask(value) for value in (False, True)] == [False, True]
+
+
+def answers() -> list[bool]:
+    any_rank = collectives.AnyRank()
+    return [any_rank.ask(collectives.rank() == 1 and call == 1) for call in range(4)]

@@ -81,6 +81,27 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
 
 
 @pytest.mark.slow
+def test_two_processes_train_compiled_models(
+    run_file: Callable[..., Process], tmp_path: Path
+) -> None:
+    losses = {}
+    for compile in ("false", "true"):
+        done = run_file(
+            "train.py",
+            *("objective=none", "head=regression", "backbone=resnet18_half"),
+            *("trainer.caps.batches=3", f"trainer.compile={compile}"),
+            f"hydra.run.dir={tmp_path / compile}",
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        with (tmp_path / compile / "metrics.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["name"].endswith("step_loss")]
+        losses[compile] = [float(row["value"]) for row in rows]
+    assert len(losses["true"]) == 3
+    assert losses["true"] != losses["false"]
+    assert losses["true"] == pytest.approx(losses["false"], rel=2e-2)
+
+
+@pytest.mark.slow
 def test_torchrun_does_the_same(run_file: Callable[..., Process], tmp_path: Path) -> None:
     ours, torchruns = tmp_path / "ours", tmp_path / "torchruns"
     for start, run_dir in ((("train.py",), ours), ((*TORCHRUN, "train.py"), torchruns)):
