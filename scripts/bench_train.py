@@ -198,22 +198,22 @@ def _line(
 
 COLUMNS = {
     "images_per_second": ("views/s", "{:.0f}"),
-    "over_plain": ("/ plain", "{:.2f}"),
-    "data_wait_percent": ("wait, %", "{:.1f}"),
-    "p50_ms": ("p50, ms", "{:.0f}"),
-    "p95_ms": ("p95, ms", "{:.0f}"),
-    "mfu_percent": ("MFU, %", "{:.1f}"),
+    "over_plain": ("/plain", "{:.2f}"),
+    "data_wait_percent": ("wait %", "{:.1f}"),
+    "p50_ms": ("p50 ms", "{:.0f}"),
+    "p95_ms": ("p95 ms", "{:.0f}"),
+    "mfu_percent": ("MFU %", "{:.1f}"),
 }
 
 
 def show(results: dict[str, Any]) -> None:
     """Prints a table for each network, and what was left out."""
-    console = Console()
+    console = Console(soft_wrap=True)
     for name, network in results["networks"].items():
         table = Table(title=f"{name}, batches of {network['pairs']} pairs")
         table.add_column("", no_wrap=True)
         for title, _ in COLUMNS.values():
-            table.add_column(title, justify="right")
+            table.add_column(title, justify="right", no_wrap=True)
         for way, row in network["ways"].items():
             cells = [form.format(row[c]) if c in row else "" for c, (_, form) in COLUMNS.items()]
             table.add_row(way, *cells)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# bash scripts/gpu_check.sh [FOLDER] [train] [loss] [input] [tests]: measures and checks what needs a
-# CUDA GPU, in under 15 minutes, all four parts by default. FOLDER (gpu_check) then has one JSON
+# bash scripts/gpu_check.sh [FOLDER] [train] [views] [loss] [input] [tests]: measures and checks what
+# needs a CUDA GPU, in under 15 minutes, all five parts by default. FOLDER (gpu_check) then has one JSON
 # file of each benchmark, the output of each part, and summary.txt. PYTHON=... chooses the Python.
 set -uo pipefail
 out=$(realpath -m "${1:-gpu_check}")
 shift
 cd "$(dirname "$0")/.."
-parts=${*:-train loss input tests}
+parts=${*:-train views loss input tests}
 python=${PYTHON:-python}
 failed=0
 mkdir -p "$out"
@@ -23,7 +23,8 @@ part() { # NAME SECONDS COMMAND...
 
 part train 480 "$python" scripts/bench_train.py --device cuda --minutes 6.5 --check-resume \
   --json "$out/bench_train.json"
+part views 40 "$python" scripts/bench_views.py --device cuda --json "$out/bench_views.json"
 part loss 90 "$python" scripts/bench_loss.py --device cuda --json "$out/bench_loss.json"
-part input 50 "$python" scripts/bench_input.py --json "$out/bench_input.json"
-part tests 240 "$python" -m pytest -m gpu -rs --junit-xml "$out/tests.xml"
+part input 50 "$python" scripts/bench_input.py --rounds 3 --json "$out/bench_input.json"
+part tests 220 "$python" -m pytest -m gpu -rs --junit-xml "$out/tests.xml"
 exit "$failed"

@@ -17,6 +17,7 @@ from handpose.config import check
 from handpose.config.composer import compose_config
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline import parts, trainers
+from handpose.pipeline.precision import settled
 from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.fit import StageContext, fit
 from handpose.pipeline.stages.pretrain import build_pretrainer
@@ -81,7 +82,7 @@ def configure(task: Task, *overrides: str) -> DictConfig:
     cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     check(cfg)
     trainers.check_devices(cfg)
-    return cfg
+    return settled(cfg)
 
 
 class Stage:

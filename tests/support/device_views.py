@@ -1,9 +1,10 @@
-"""Crops and recipes as a loader ships them to a device, and the devices that there are."""
+"""Crops and recipes as a loader ships them to a device, and the devices to try."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 
 from handpose.augment.appearance import render
@@ -15,7 +16,7 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import Drawn, draw_views
 from handpose.records import Crops, Recipe, Sample
 
-DEVICES = ("cpu", *(["cuda"] if torch.cuda.is_available() else []))
+DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
 
 
 def whole_images(images: Sequence[np.ndarray]) -> Crops:

@@ -62,7 +62,7 @@ def _one_graph(function: Callable) -> Callable:
     return torch.compile(function, fullgraph=True, backend="eager", dynamic=False)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.gpu
 def test_a_gpu_waits_for_nothing_and_makes_the_same_views(batch: tuple[Crops, Recipe]) -> None:
     crops, recipe = (on_device(record, "cuda") for record in batch)
     render_views(crops, recipe, SIZE)  # the bank of noise is copied once
