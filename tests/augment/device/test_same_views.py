@@ -103,6 +103,20 @@ def test_views_are_those_of_the_workers(
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_a_view_between_two_levels_has_that_of_the_workers(
+    device: str, images: list[np.ndarray], make_sample: Callable, make_settings: Callable
+) -> None:
+    """Crops of exactly two px a px of the view: the last bit of a cosine decides the level."""
+    settings, rng = make_settings("rotate", margin=1.0, angle=(-180, 180)), np.random.default_rng(0)
+    box = np.array([100, 100, 2 * SIZE], np.float32)
+    samples = [make_sample(images[0])._replace(box=box)] * 40
+    both = make_both(samples, settings, size=SIZE, rng=rng, device=device)
+    halved, count = len(both.recipe.levels[1]), both.recipe.crop.size
+    assert 0.1 * count < halved < 0.9 * count
+    assert np.abs(both.device.astype(int) - both.workers).max() <= 1
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("width", "height"), [(160, 140), (721, 641)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_joint_lies_where_the_image_content_went(
