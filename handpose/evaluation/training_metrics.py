@@ -6,10 +6,12 @@ The metrics of the test split are declared in `metrics`.
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
+from handpose.training.meters import FLOPS, METERS
+
 PRETEXT = "pretext_"  # measured on held-out pairs after pre-training
 UNTRAINED = "pretext_untrained_"  # the same before it
-STEP = "step_"  # logged within an epoch
-_UNITS = {"mm": "mm", "px": "px", "deg": "°", "mib": "MiB"}  # by the end of a name
+# By the end of a name.
+_UNITS = {"mm": "mm", "px": "px", "deg": "°", "mib": "MiB", "ms": "ms", "percent": "%"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class LoggedMetric:
 
     @property
     def unit(self) -> str:
-        """ "mm", "px", "°", "MiB" or empty."""
+        """ "mm", "px", "°", "MiB", "ms", "%" or empty."""
         return _UNITS.get(self.name.rpartition("_")[2], "")
 
     @property
@@ -80,8 +82,10 @@ TRAINING_METRICS = (
     LoggedMetric("step_loss", "Loss"),
     LoggedMetric("step_learning_rate", "Learning rate"),
     LoggedMetric("step_gradient_norm", "Gradient norm"),
-    LoggedMetric("step_images_per_second", "Images/s", better="higher"),
-    LoggedMetric("step_memory_mib", "Memory"),
+    *(LoggedMetric(m.step_name, m.label, m.meaning, better=m.better) for m in METERS),
+)
+SPEED_METRICS = tuple(
+    LoggedMetric(m.name, m.label, m.meaning, better=m.better) for m in (*METERS, FLOPS)
 )
 
 

@@ -24,6 +24,7 @@ from handpose.report.page import ReportInput, make_figures, write_report
 from handpose.report.predictions import images_to_draw
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
+from handpose.training.step_meter import StepMeter
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def evaluate_finished(
         check_submission(submission, dataset.source, any_length=any_length)
     stage, mean = open_model(cfg, run_dir), _mean_poses(cfg)
     run_log = RunLog({"evaluate": float(passes * len(dataset))}, every_seconds=SECONDS)
-    watch = [StageLog(run_log, "evaluate")]
+    meter = StepMeter()
+    watch = [meter, StageLog(run_log, "evaluate")]
     with run_log.shown():
         evaluations = [evaluate_on(cfg, dataset, stage, mean, watch)]
         if passes == 2:
@@ -84,6 +86,7 @@ def evaluate_finished(
         write_submission(submission, evaluations[-1], dataset=dataset.source.name)
     results = summarise_passes(evaluations) | {
         "evaluate_seconds": time.monotonic() - start,
+        **meter.results("evaluate"),
         "dataset": dataset.source.name,
         "split": dataset.source.split,
         "passes": passes,

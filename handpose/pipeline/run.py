@@ -168,8 +168,8 @@ def _stages(
             model, seconds = finetune(context, backbone)
             run_log.estimate.finish("finetune")
             interrupt.check()
-            evaluation, results["evaluate_seconds"] = evaluate(context, model)
-            results = summarise(evaluation) | results | seconds
+            evaluation, evaluated = evaluate(context, model)
+            results = summarise(evaluation) | results | evaluated | seconds
         else:
             results |= not_applicable(summary_names(), NO_HEAD)
     results |= splits.read(cfg.evaluate.split)

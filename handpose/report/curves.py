@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.evaluation import Results
 from handpose.evaluation.summarise import describe
-from handpose.evaluation.training_metrics import STEP, TRAINING_METRICS, UNTRAINED
+from handpose.evaluation.training_metrics import TRAINING_METRICS, UNTRAINED
 from handpose.report.style import (
     BASELINE,
     INK,
@@ -24,8 +24,11 @@ from handpose.report.style import (
     tidy,
     to_png,
 )
+from handpose.training.meters import STEP
 
 _COLUMNS = 3
+_STEP_COLUMNS = 4
+_IN_TABLE_ONLY = ("step_p50_ms", "step_p95_ms", "step_host_memory_mib")
 _DASHED = (0, (4, 2))
 _PROBE = "probe_"  # logged without "val_", and in some epochs alone
 _LABEL_SHARE = 0.17  # of the axes' height: a value and the gap to its point
@@ -106,7 +109,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def draw_steps(steps: Curves, stage: str) -> bytes | None:
-    """Draws the values within the epochs of a stage side by side.
+    """Draws the values within the epochs of a stage, without those that are in the table alone.
 
     Args:
         steps: "<stage>/step_<name>" -> [(step, value), ...].
@@ -116,10 +119,11 @@ def draw_steps(steps: Curves, stage: str) -> bytes | None:
         A PNG, or None if nothing was logged.
     """
     names = [metric.name for metric in TRAINING_METRICS if metric.name.startswith(STEP)]
+    names = [name for name in names if name not in _IN_TABLE_ONLY]
     shown = {name: steps[f"{stage}/{name}"] for name in names if f"{stage}/{name}" in steps}
     if not shown:
         return None
-    figure, plots = new_panels(len(shown), columns=len(shown), height=2.3)
+    figure, plots = new_panels(len(shown), columns=min(len(shown), _STEP_COLUMNS), height=2.3)
     for axes, (name, points) in zip(plots, shown.items(), strict=True):
         tidy(axes, title=describe(name).title, x="step")
         draw_line(axes, points, "training", color=TRUTH)

@@ -17,7 +17,7 @@ from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
 from handpose.report.html import render
 from handpose.report.predictions import draw_predictions, samples_to_draw
 from handpose.report.reliability import draw_reliability
-from handpose.report.rows import facts, metric_rows, pretext_rows
+from handpose.report.rows import facts, measured_stages, metric_rows, pretext_rows, speed_rows
 from handpose.report.view_figures import draw_view_pairs
 
 _STAGES = ("pretrain", "finetune")
@@ -86,6 +86,8 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
         tiles=[known[name] for name in main_names() if name in known][:_NUM_TILES],
         pretext=pretext_rows(results),
         counts=facts(results),
+        speed=speed_rows(results),
+        stages_measured=measured_stages(results),
         figures=figures,
     )
     with replacing(path) as partial:

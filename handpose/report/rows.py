@@ -5,9 +5,10 @@ from typing import NamedTuple
 from handpose.evaluation.evaluation import Results
 from handpose.evaluation.metrics import MEAN_POSE, SHUFFLED
 from handpose.evaluation.summarise import COUNTS, describe, row_names
-from handpose.evaluation.training_metrics import PRETEXT, UNTRAINED, LoggedMetric
+from handpose.evaluation.training_metrics import PRETEXT, SPEED_METRICS, UNTRAINED, LoggedMetric
 
 Value = float | int | str | None
+_STAGES = ("pretrain", "finetune", "evaluate")
 
 
 class Cell(NamedTuple):
@@ -53,11 +54,7 @@ class Row(NamedTuple):
     @property
     def reasons(self) -> dict[str, list[str]]:
         """Reason -> the columns that are null because of it."""
-        found: dict[str, list[str]] = {}
-        for column, cell in self.cells.items():
-            if cell.value is None:
-                found.setdefault(cell.reason, []).append(column)
-        return found
+        return _reasons(self.cells)
 
 
 class PretextRow(NamedTuple):
@@ -73,6 +70,18 @@ class PretextRow(NamedTuple):
     def columns(self) -> dict[str, Value]:
         """Column -> value."""
         return {"trained": self.trained, "chance": self.chance, "untrained": self.untrained}
+
+
+class SpeedRow(NamedTuple):
+    """A meter of the stages that ran."""
+
+    words: LoggedMetric
+    cells: dict[str, Cell]  # by stage
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Reason -> the stages in which it is null because of it."""
+        return _reasons(self.cells)
 
 
 class Fact(NamedTuple):
@@ -111,14 +120,38 @@ def pretext_rows(results: Results) -> list[PretextRow]:
     ]
 
 
+def speed_rows(results: Results) -> list[SpeedRow]:
+    """Returns the meters of the stages, in the order of their declarations."""
+    rows = (
+        SpeedRow(words, {s: _cell(f"{s}_{words.name}", results) for s in measured_stages(results)})
+        for words in SPEED_METRICS
+    )
+    return [row for row in rows if row.cells]
+
+
+def measured_stages(results: Results) -> list[str]:
+    """Returns the stages that have meters."""
+    return [stage for stage in _STAGES if f"{stage}_{SPEED_METRICS[0].name}" in results]
+
+
 def facts(results: Results) -> list[Fact]:
     """Returns what is in no row: counts, times, names."""
-    in_rows = {cell.key for row in metric_rows(results) for cell in row.cells.values()}
+    rows: tuple[Row | SpeedRow, ...] = (*metric_rows(results), *speed_rows(results))
+    in_rows = {cell.key for row in rows for cell in row.cells.values()}
     return [
         Fact(_fact_label(name), _cell(name, results), _fact_text(name, results[name]))
         for name in results
         if name not in in_rows and not _is_reason(name, results) and not name.startswith(PRETEXT)
     ]
+
+
+def _reasons(cells: dict[str, Cell]) -> dict[str, list[str]]:
+    """Reason -> the columns that are null because of it."""
+    found: dict[str, list[str]] = {}
+    for column, cell in cells.items():
+        if cell.value is None:
+            found.setdefault(cell.reason, []).append(column)
+    return found
 
 
 def _row(name: str, results: Results) -> Row:

@@ -66,7 +66,10 @@ class Finetuner(Stage):
     def training_step(self, batch: Target, batch_idx: int) -> Tensor:
         terms = self.model.head.loss(self(batch), batch)
         self.log_terms(terms, kind="train", batch_size=len(batch.index))
-        return terms["loss"] + terms.get("loss_scale", 0.0)
+        return _whole(terms)
+
+    def loss_of(self, batch: Target) -> Tensor:
+        return _whole(self.model.head.loss(self(batch), batch))
 
     def validation_step(self, batch: Target, batch_idx: int) -> None:
         prediction = self(batch)
@@ -86,3 +89,7 @@ class Finetuner(Stage):
         prediction = self(batch)
         empty = torch.empty(len(batch.index), 0)
         return Scored(prediction._replace(heatmap=empty), batch._replace(image=empty))
+
+
+def _whole(terms: dict[str, Tensor]) -> Tensor:
+    return terms["loss"] + terms.get("loss_scale", 0.0)

@@ -15,8 +15,8 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from handpose.distributed.interrupt import Interrupted
+from handpose.training.meters import STEP
 
-STEP = "step_"  # prefix of metrics per step, after "<stage>/"
 _COLUMNS = ("epoch", "step", "name", "value")
 _LONGEST_ROW = 1000  # upper limit of a row, in bytes
 

@@ -85,6 +85,10 @@ class Stage(pl.LightningModule):
         """Return learning rate factors; parameters not listed have 1."""
         return {}
 
+    def loss_of(self, batch: Any) -> Tensor:
+        """Compute the loss () of a batch and log nothing."""
+        raise NotImplementedError
+
     def log_terms(self, terms: dict[str, Tensor], *, kind: str, batch_size: int) -> None:
         """Log each term as "<stage>/<kind>_<term>", averaged over the epoch.
 

@@ -52,6 +52,11 @@ class Pretrainer(Stage):
         """Return {"loss": (), other terms}."""
         return self.objective(self.encode(batch))
 
+    def loss_of(self, batch: dict[str, Views]) -> Tensor:
+        """Compute the loss () without gradient caching and log nothing."""
+        encoded = self._encode({part: views.image for part, views in batch.items()})
+        return self.objective({k: (*encoded[k], views) for k, views in batch.items()})["loss"]
+
     def encode(self, batch: dict[str, Views]) -> dict[str, tuple[Features, Tensor, Views]]:
         """Return the inputs of each part's objective."""
         images = {part: views.image for part, views in batch.items()}

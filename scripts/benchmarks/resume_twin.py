@@ -12,7 +12,8 @@ from benchmarks.stage import Task, overrides_of
 from torch import Tensor
 
 from handpose.pipeline.stages.pretrain import BACKBONE
-from handpose.training.loggers import STEP, read_steps
+from handpose.training.loggers import read_steps
+from handpose.training.meters import STEP
 from handpose.weights import torch_file
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -36,7 +36,7 @@ def test_a_redirected_run_tells_what_it_does_and_how_far_it_is(
         f"finetune: {size}",
         "evaluate: synthetic, 32 samples of the split test",
         r"pretrain, epoch 1 of 2: step 1 of 4, loss [\d.]+, lr [\d.e-]+, \d+ images/s, "
-        r"elapsed 0:\d\d:\d\d, ETA 0:\d\d:\d\d",
+        r"data wait \d+ %, elapsed 0:\d\d:\d\d, ETA 0:\d\d:\d\d",
         r"pretrain, epoch 2 of 2 done: step 4 of 4, loss [\d.]+, val_loss [\d.]+, ",
         r"finetune, epoch 2 of 2 done: step 4 of 4, loss [\d.]+, val_pa_epe_mm [\d.]+, ",
         "evaluate: batch 4 of 4, elapsed ",

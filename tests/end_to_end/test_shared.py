@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from handpose.training.meters import TIMED
 from handpose.training.pretrainer import Pretrainer
-from handpose.training.stage_log import TIMED
 
 CELLS = ("objective=contrastive", "trainer.caps.samples=16")
 

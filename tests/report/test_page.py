@@ -10,8 +10,9 @@ import pytest
 
 from handpose.evaluation.evaluation import not_applicable
 from handpose.evaluation.summarise import SECOND_PASS, summarise
+from handpose.evaluation.training_metrics import SPEED_METRICS
 from handpose.report.page import make_figures, write_report
-from handpose.report.rows import facts, metric_rows
+from handpose.report.rows import facts, metric_rows, speed_rows
 
 
 def test_page_is_self_contained(page, figures):
@@ -43,8 +44,19 @@ def test_page_holds_every_result_and_reason(page, report):
 def test_no_result_is_a_metric_and_a_fact(report):
     names = [cell.key for row in metric_rows(report.results) for cell in row.cells.values()]
     names += [fact.cell.key for fact in facts(report.results)]
+    names += [cell.key for row in speed_rows(report.results) for cell in row.cells.values()]
     plain = [name for name in report.results if not name.endswith("_reason")]
     assert sorted(names) == sorted(plain)
+
+
+def test_speed_is_a_table_of_the_stages_that_ran(report, page):
+    rows = {row.words.name: row for row in speed_rows(report.results)}
+    assert list(rows) == [metric.name for metric in SPEED_METRICS]
+    assert all(list(row.cells) == ["pretrain", "evaluate"] for row in rows.values())
+    assert rows["mfu_percent"].reasons == {"nobody < knows": ["evaluate"]}
+    assert "<h3>Speed</h3>" in page
+    assert "n/a (evaluate): nobody &lt; knows" in page
+    assert speed_rows({"pa_epe_mm": 3.0}) == []
 
 
 def test_metric_stands_beside_its_baseline(report):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handpose.training.stage_log import TIMED
+from handpose.training.meters import TIMED
 from handpose.weights import torch_file
 
 _WEIGHTS = ("backbone.pt", "model.pt")

@@ -29,7 +29,9 @@ from handpose.training.finetuner import Finetuner
 from handpose.training.guard import NonFiniteGuard
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog, StepCurves
+from handpose.training.stage_log import StageLog
+from handpose.training.step_curves import StepCurves
+from handpose.training.step_meter import StepMeter
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PAIRS = 4
@@ -203,7 +205,8 @@ def trained(
     """Train four steps with the callbacks of a stage; the reads of each step."""
     guard = guard or NonFiniteGuard(Cadence(4), defers=True)
     guard.cadence._every = 4
-    begin = Begin()
+    begin, meter = Begin(), StepMeter(guard.cadence)
+    log = RunLog({}, every_seconds=1000)
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -213,10 +216,11 @@ def trained(
         enable_model_summary=False,
         callbacks=[
             begin,
+            meter,
             StepSeed(0),
             guard,
-            StepCurves(guard.cadence, guard=guard),
-            StageLog(RunLog({}, every_seconds=1000), stage.stage, cadence=guard.cadence),
+            StepCurves(guard.cadence, guard=guard, meter=meter),
+            StageLog(log, stage.stage, cadence=guard.cadence, meter=meter),
             StepCheckpoint(folder, every_n_steps=None, interrupt=Interrupt()),
             End(begin),
         ],
@@ -229,7 +233,7 @@ def trained(
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU counts as a device that the program waits for."""
-    for module in ("guard", "stage_log"):
+    for module in ("guard", "stage_log", "step_meter"):
         monkeypatch.setattr(f"handpose.training.{module}.waits", lambda device: True)
 
 

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from handpose.training import stage_log
 from handpose.training.cadence import Cadence
 from handpose.training.guard import NonFiniteGuard
 from handpose.training.loggers import CsvLog, read_steps
+from handpose.training.meters import METERS
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog, StepCurves, Throughput
+from handpose.training.stage_log import StageLog
+from handpose.training.step_curves import StepCurves
+from handpose.training.step_meter import StepMeter
 
 SAMPLES, BATCH, EPOCHS = 12, 2, 2
 
@@ -100,11 +102,19 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_values_of_each_nth_step_and_of_the_first(tmp_path: Path) -> None:
     guard = NonFiniteGuard()
-    model = train(guard, StepCurves(Cadence(5), guard=guard), folder=tmp_path, max_epochs=20)
+    meter = StepMeter()
+    model = train(
+        meter,
+        guard,
+        StepCurves(Cadence(5), guard=guard, meter=meter),
+        folder=tmp_path,
+        max_epochs=20,
+    )
     steps = [0, *range(4, 120, 5)]
     found = curves(tmp_path)
     assert set(found) == {
-        *("loss", "learning_rate", "gradient_norm", "images_per_second", "memory_mib")
+        *("loss", "learning_rate", "gradient_norm"),
+        *(m.step_name.removeprefix("step_") for m in METERS if m.name != "mfu_percent"),
     }
     assert all([step for step, _ in points] == steps for points in found.values())
     assert [v for _, v in found["loss"]] == pytest.approx([model.losses[s] for s in steps])
@@ -115,7 +125,8 @@ def test_values_of_each_nth_step_and_of_the_first(tmp_path: Path) -> None:
 def test_a_short_stage_has_every_step_and_norms_are_those_of_the_gradient(tmp_path: Path) -> None:
     """At 0 and with labels y, the gradient of the mean square is -2 mean(y x) and -2 mean(y)."""
     guard = NonFiniteGuard()
-    train(guard, StepCurves(Cadence(50), guard=guard), folder=tmp_path)
+    meter = StepMeter()
+    train(meter, guard, StepCurves(Cadence(50), guard=guard, meter=meter), folder=tmp_path)
     found = curves(tmp_path)
     assert [step for step, _ in found["loss"]] == list(range(12))
     x, y = torch.tensor([0.0, 0.1]), torch.tensor([0.0, 1.0])
@@ -125,7 +136,14 @@ def test_a_short_stage_has_every_step_and_norms_are_those_of_the_gradient(tmp_pa
 
 def test_of_an_accumulated_step_the_mean_loss(tmp_path: Path) -> None:
     guard = NonFiniteGuard()
-    model = train(guard, StepCurves(Cadence(50), guard=guard), folder=tmp_path, accumulate=3)
+    meter = StepMeter()
+    model = train(
+        meter,
+        guard,
+        StepCurves(Cadence(50), guard=guard, meter=meter),
+        folder=tmp_path,
+        accumulate=3,
+    )
     expected = [sum(model.losses[i : i + 3]) / 3 for i in range(0, 12, 3)]
     assert [v for _, v in curves(tmp_path)["loss"]] == pytest.approx(expected)
 
@@ -136,36 +154,22 @@ def test_lines_say_stage_epoch_step_numbers_and_times(
     work = {"finetune": EPOCHS * SAMPLES * (3.0 + 1)}
     log = RunLog(work, every_seconds=1e-9)  # a line for each batch
     with caplog.at_level(logging.INFO, logger="handpose"):
-        model = train(StageLog(log, "finetune", metric="finetune/val_error"), folder=tmp_path)
+        meter = StepMeter()
+        shown = StageLog(log, "finetune", metric="finetune/val_error", meter=meter)
+        model = train(meter, shown, folder=tmp_path)
     assert re.fullmatch(
         rf"finetune, epoch 1 of 2: step 1 of 12, loss {model.losses[0]:.4g}, lr 0.01, "
-        r"\d+ images/s, elapsed 0:00:0\d, ETA \?",
+        r"\d+ images/s, data wait \d+ %, elapsed 0:00:0\d, ETA \?",
         told(caplog)[0],
     )
     assert re.fullmatch(
         r"finetune, epoch 1 of 2 done: step 6 of 12, loss 1.25, val_error 5.5, lr 0.00167, "
-        r"\d+ images/s, elapsed 0:00:0\d, ETA 0:00:0\d",
+        r"\d+ images/s, data wait \d+ %, elapsed 0:00:0\d, ETA 0:00:0\d",
         told(caplog)[12],
     )
     assert told(caplog)[6].startswith("finetune, epoch 1 of 2, validation: batch 1 of 6, ")
     assert "epoch 2 of 2 done" in told(caplog)[-1]
     assert log.estimate.done == pytest.approx(1)
-
-
-def test_images_a_second_are_those_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither what came before a resume nor a validation counts."""
-    times = iter([0.0, 1000.0, 1002.0, 1004.0, 1500.0, 1502.0, 1503.0])
-    monkeypatch.setattr(stage_log.time, "monotonic", lambda: next(times))
-    throughput = Throughput()
-    throughput.begin()
-    throughput.add(10)
-    throughput.add(30)
-    throughput.begin()  # the next epoch
-    throughput.add(20)
-    assert throughput.rate == pytest.approx(60 / 6)
-    throughput.reset()
-    throughput.add(5)
-    assert throughput.rate == pytest.approx(5)
 
 
 def test_in_an_epoch_shorter_than_that_there_is_only_its_own_line(

@@ -13,7 +13,7 @@ from handpose.config.errors import during
 from handpose.data.recropped import Recropped
 from handpose.data.subsets import first
 from handpose.data.targets_dataset import TargetDataset
-from handpose.evaluation.evaluation import Evaluation, MeanPoses, collect
+from handpose.evaluation.evaluation import Evaluation, MeanPoses, Results, collect
 from handpose.geometry.align import generalised_procrustes_mean
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
@@ -24,6 +24,7 @@ from handpose.skeleton import NUM_JOINTS
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner
 from handpose.training.stage_log import StageLog
+from handpose.training.step_meter import StepMeter
 from handpose.weights import torch_file
 
 _MEAN_POSE_HANDS = 5000  # enough for a stable mean
@@ -44,8 +45,8 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
     return stage
 
 
-def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, float]:
-    """Evaluate the model on `cfg.evaluate.split`; return the evaluation and its seconds.
+def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, Results]:
+    """Evaluate the model on `cfg.evaluate.split`; return the evaluation, its seconds and meters.
 
     Args:
         context: of the run.
@@ -54,9 +55,11 @@ def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, float
     cfg, labelled = context.cfg, context.splits.labelled
     start = time.monotonic()
     mean = mean_poses(labelled["train"])
-    callbacks = [StageLog(context.run_log, "evaluate"), EvaluationStop(context.interrupt)]
+    meter, stop = StepMeter(), EvaluationStop(context.interrupt)
+    callbacks = [meter, StageLog(context.run_log, "evaluate"), stop]
     evaluation = evaluate_on(cfg, labelled[cfg.evaluate.split], stage, mean, callbacks)
-    return evaluation, time.monotonic() - start
+    seconds = time.monotonic() - start
+    return evaluation, {"evaluate_seconds": seconds} | meter.results("evaluate")
 
 
 @during("evaluation", "evaluate.batch_size")

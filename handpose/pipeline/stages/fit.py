@@ -27,7 +27,9 @@ from handpose.training.compilation import EagerValidation, compiled
 from handpose.training.guard import NonFiniteGuard
 from handpose.training.module import Stage
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog, StepCurves
+from handpose.training.stage_log import StageLog
+from handpose.training.step_curves import StepCurves
+from handpose.training.step_meter import StepMeter
 from handpose.weights import torch_file
 from handpose.weights.load import describe_misfit
 
@@ -38,6 +40,7 @@ class Fitted(NamedTuple):
     seconds: float  # of training, including earlier processes
     skipped_steps: int  # with a non-finite gradient
     best: float | None  # the lowest `monitor`
+    speed: Results  # meters of this process, by their names in results.json
 
 
 class StageContext(NamedTuple):
@@ -83,13 +86,14 @@ def fit(
     context.interrupt.check()
     folder.mkdir(parents=True, exist_ok=True)
     guard = NonFiniteGuard(Cadence(cfg.trainer.log_every_n_steps))
+    meter = StepMeter(guard.cadence)
     trainer = trainers.build_trainer(
         cfg,
         config,
         folder=folder,
         monitor=monitor,
         loggers=context.loggers,
-        callbacks=_callbacks(context, stage, guard, folder=folder, monitor=monitor),
+        callbacks=_callbacks(context, stage, guard, meter, folder=folder, monitor=monitor),
     )
     path = collectives.decided(lambda: checkpoint.newest_valid(folder))
     batches = 0 if path is None else collectives.decided(lambda: checkpoint.batches_done(path))
@@ -114,13 +118,15 @@ def fit(
     stage.resident = None  # the next stage may need its memory
     context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
-    return Fitted(stage.seconds, guard.skipped, None if best is None else float(best))
+    best = None if best is None else float(best)
+    return Fitted(stage.seconds, guard.skipped, best, meter.results(stage.stage))
 
 
 def _callbacks(
     context: StageContext,
     stage: Stage,
     guard: NonFiniteGuard,
+    meter: StepMeter,
     *,
     folder: Path,
     monitor: str | None,
@@ -130,10 +136,11 @@ def _callbacks(
     every = options.checkpoint_every_n_steps
     metric = monitor or f"{stage.stage}/val_loss"
     return [
+        meter,
         StepSeed(context.cfg.seed),
         guard,
-        StepCurves(guard.cadence, guard=guard),
-        StageLog(context.run_log, stage.stage, metric=metric, cadence=guard.cadence),
+        StepCurves(guard.cadence, guard=guard, meter=meter),
+        StageLog(context.run_log, stage.stage, metric=metric, cadence=guard.cadence, meter=meter),
         StepCheckpoint(folder, every_n_steps=every, interrupt=context.interrupt),
         *([EagerValidation()] if options.compile else []),
     ]

@@ -127,6 +127,7 @@ def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
     return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,
+        **fitted.speed,
         **{f"pretext_{name}": value for name, value in trained.items()},
         **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
     }
