@@ -96,7 +96,8 @@ def _content(run_dir: Path) -> dict[str, Any]:
 def _without_seconds(node: Any) -> Any:
     if not isinstance(node, Mapping):
         return node
-    return {k: _without_seconds(v) for k, v in node.items() if not str(k).endswith(_SECONDS)}
+    ignored = (_SECONDS, *TIMED)
+    return {k: _without_seconds(v) for k, v in node.items() if not str(k).endswith(ignored)}
 
 
 def _rows(path: Path) -> dict[str, Sequence[str]]:

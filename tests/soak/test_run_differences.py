@@ -46,7 +46,7 @@ def edit_pt(path: Path, change: Callable[[Any], object]) -> None:
 def test_seconds_places_and_repeated_rows_do_not_count(runs: tuple[Path, Path]) -> None:
     one, other = runs
     assert differences(one, other) == []
-    results = {"epe_mm": 11.5, "finetune_seconds": 70.0}
+    results = {"epe_mm": 11.5, "finetune_seconds": 70.0, "finetune_step_p50_ms": 3.0}
     (other / "results.json").write_text(json.dumps(results))
     (other / "metrics.csv").write_text(HEAD + ROWS + ROWS.splitlines()[1])
     edit_pt(other / "model.pt", lambda c: c["meta"]["results"].update(finetune_seconds=70.0))

@@ -251,7 +251,7 @@ def test_names_that_differ_between_equal_runs_are_known() -> None:
     }
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_events_measure_the_gap_of_a_gpu_and_not_its_work() -> None:
     import time
 
