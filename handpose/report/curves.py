@@ -28,7 +28,7 @@ from handpose.training.meters import STEP
 
 _COLUMNS = 3
 _STEP_COLUMNS = 4
-_IN_TABLE_ONLY = ("step_p50_ms", "step_p95_ms", "step_host_memory_mib")
+_IN_TABLE_ONLY = ("step_p95_ms", "step_host_memory_mib")
 _DASHED = (0, (4, 2))
 _PROBE = "probe_"  # logged without "val_", and in some epochs alone
 _LABEL_SHARE = 0.17  # of the axes' height: a value and the gap to its point

@@ -54,7 +54,7 @@ METERS = (
 FLOPS = Meter(
     "gflops_per_image",
     "GFLOPs per image",
-    "Of the network, forward and backward, counted once by torch.",
+    "Of the network, forward and backward, in an evaluation forward alone, counted by torch.",
 )
 # Ends of the names that differ between equal runs, in results.json and in metrics.csv.
 TIMED = tuple(name for meter in METERS for name in (f"_{meter.name}", meter.step_name))
