@@ -19,6 +19,7 @@ APPLICATIONS = {
     "predict": "predict the hand in images, a video or a camera",
     "evaluate": "evaluate a finished run, on its dataset or another",
     "doctor": "check the data that a run would use",
+    "pack": "store the crops that a run would cut out of its images",
     "explore": "open a page on augmentations and results",
     "export": "write the model of a run as ONNX",
     "export-coco": "write predictions as COCO keypoints, to correct them in a tool",

@@ -33,7 +33,7 @@ FLOORS = (
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("doctor", "predict", "export", "export_coco", "explore", "collect"),
+    ("doctor", "predict", "export", "export_coco", "explore", "collect", "pack"),
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )
@@ -45,6 +45,7 @@ READERS_OF_THE_CONFIG = {
     "plugins",
     "doctor",
     "explore",
+    "pack",
     "study",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -34,6 +34,9 @@ class HandDataset(ABC):
         crop_by: "box": the source's own boxes; "joints": a box about the true joints, as in the
             paper's protocol (it uses labels, also in pre-training).
         max_samples: number of samples to keep, the first ones; None for all.
+        packed: whether crops are read from a pack (see `handpose.data.packed`): True builds it if
+            it is missing, "auto" uses one of raw crops that is there.
+        pack_format: "raw", or "jpeg", which changes the pixels.
     """
 
     name: str
@@ -52,13 +55,22 @@ class HandDataset(ABC):
         image_size: int = 128,
         crop_by: str = "box",
         max_samples: int | None = None,
+        packed: bool | str = "auto",
+        pack_format: str = "raw",
     ) -> None:
+        if pack_format == "jpeg" and packed is not True:
+            raise ValueError(
+                f"dataset.pack_format=jpeg with dataset.packed={str(packed).lower()}: JPEG changes "
+                "the pixels, so its use is not left to what lies on a disk; set dataset.packed=true"
+            )
         if crop_by not in ("box", "joints"):
             raise ValueError(f"dataset.crop_by={crop_by}: choose box or joints")
         self.split = split
         self.image_size = image_size
         self.crop_by = crop_by
         self.max_samples = max_samples
+        self.packed = packed
+        self.pack_format = pack_format
 
     @abstractmethod
     def __len__(self) -> int:
@@ -120,9 +132,20 @@ class HandDataset(ABC):
     def fingerprint(self) -> str | None:
         """Equal for splits of the same samples in the same order; None if unknown.
 
-        Results from a split without a fingerprint are not reused by other runs.
+        Results from a split without a fingerprint are not reused by other runs, and its crops
+        cannot be packed.
         """
         return None
+
+    @property
+    def box_rule(self) -> str:
+        """All that decides the boxes beside the fingerprint."""
+        return self.crop_by
+
+    @property
+    def whole(self) -> "HandDataset":
+        """The split with whole images, where this one reads crops."""
+        return self
 
     @property
     def strata(self) -> Strata:

@@ -188,6 +188,10 @@ class IndexedDataset(HandDataset):
         return f"{self.name} {self.index.fingerprint} {rows}"
 
     @property
+    def box_rule(self) -> str:
+        return f"{self.crop_by} x {self.box_scale}"
+
+    @property
     def identities(self) -> np.ndarray:
         return self._arrays["identity"][self.rows]
 

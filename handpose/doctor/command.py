@@ -2,7 +2,8 @@
 
 Takes the same overrides as train.py. Writes doctor.html and doctor.json. Exits with 0 if a training
 can run, and with 1 if something must be fixed first. --quarantine lists the bad files in FILE;
-dataset.quarantine=FILE then trains without them.
+dataset.quarantine=FILE then trains without them. --packed also reads all packed crops that the run
+would use and compares their checksums.
 """
 
 import argparse
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     add("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
     add("--out", type=path_argument, metavar="DIR", help="output folder (default: doctor/DATASET)")
     add("--quarantine", type=path_argument, metavar="FILE", help="list the bad files in FILE")
+    add("--packed", action="store_true", help="compare the checksums of the packed crops")
     arguments = parser.parse_intermixed_args(argv)
     register()
     check_command_line(arguments.overrides)
@@ -69,4 +71,15 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
     if arguments.quarantine is not None:
         count = list_bad_files(diagnosis, arguments.quarantine)
         print(f"Bad files and records listed in {arguments.quarantine}: {count}")
-    return diagnosis.is_ready
+    return diagnosis.is_ready and (not arguments.packed or _packs_are_sound(cfg))
+
+
+def _packs_are_sound(cfg: DictConfig) -> bool:
+    """Prints the state of each pack; returns whether none is corrupt."""
+    from handpose.doctor.packs import check_packs
+
+    is_sound = True
+    for state in check_packs(cfg):
+        print(f"{state.folder}: {state.text}")
+        is_sound &= not state.is_corrupt
+    return is_sound

@@ -168,4 +168,4 @@ class Evaluator:
         from handpose.pipeline.evaluate_run import evaluate_finished  # seconds of imports
 
         _, evaluation, dataset = evaluate_finished(cfg, run.folder)
-        return Evaluated(evaluation, dataset.source)
+        return Evaluated(evaluation, dataset.source.whole)

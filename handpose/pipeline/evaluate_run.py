@@ -131,7 +131,7 @@ def write_evaluation(
     name += "" if split == "test" else f"-{split}"
     folder = to / name
     folder.mkdir(parents=True, exist_ok=True)
-    images = images_to_draw(evaluation, dataset.source)
+    images = images_to_draw(evaluation, dataset.source.whole)
     report = ReportInput(config, command, results, {}, evaluation, images, None, evaluated_on=name)
     figures = make_figures(report)
     for figure, png in figures.items():

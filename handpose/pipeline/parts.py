@@ -101,6 +101,11 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
     raise AssertionError("the last candidate returns or raises")
 
 
+def pack_folder(cfg: DictConfig) -> Path:
+    """Return the folder of all packed crops."""
+    return Path(cfg.paths.cache) / "packed"
+
+
 def build_terms(cfg: DictConfig) -> dict[str, dict[str, str]]:
     """Return {stage: {source: terms of use}} of the stages in use, without opening files."""
     ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}

@@ -195,7 +195,7 @@ def _report(
     """Write report.html and return its figures by name."""
     images = {}
     if evaluation is not None:
-        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source)
+        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source.whole)
     report = ReportInput(
         config=config,
         command=command_line("train"),

@@ -83,6 +83,10 @@ class Mix(HandDataset):
         return None if None in found else " ".join(map(str, found))
 
     @property
+    def box_rule(self) -> str:
+        return ", ".join(part.box_rule for part, _ in self.parts)
+
+    @property
     def strata(self) -> Strata:
         return tuple((len(part), weight) for part, weight in self.parts)
 

@@ -11,8 +11,8 @@ from typing import Any
 from handpose.config.stored import is_free
 from handpose.data.positives.joint_places import joint_files
 
-# Paths do not affect weights: `data` and `files` describe the content.
-_PLACES = ("root", "cache", "quarantine")
+# Paths do not affect weights: `data` and `files` describe the content. Nor do packed raw crops.
+_PLACES = ("root", "cache", "quarantine", "packed")
 # Code that affects pre-training, relative to the package. A change invalidates cached encoders.
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),

@@ -92,7 +92,7 @@ def second_pass(dataset: TargetDataset, first: Evaluation) -> TargetDataset:
     """
     assert torch.equal(first.index, torch.arange(len(dataset.source))), "not the whole split"
     return TargetDataset(
-        Recropped(dataset.source, first.uv.numpy()),
+        Recropped(dataset.source.whole, first.uv.numpy()),
         dataset.augmentation,
         reference_bone=dataset.reference_bone,
         seed=dataset.seed,

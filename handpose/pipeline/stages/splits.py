@@ -9,9 +9,11 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
+from handpose.augment.reach import reach_of
 from handpose.config.errors import during
 from handpose.data.base import SPLITS, Split
 from handpose.data.loaders import build_loader
+from handpose.data.packed.opening import with_pack
 from handpose.data.sampling import choose_labelled
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.unreadable import UnreadableList
@@ -25,7 +27,7 @@ from handpose.pipeline.stages.validation_cut import record_cut
 
 # BatchNorm needs two samples.
 _LEAST_TO_TRAIN = 2
-_FOR_VIEWS: tuple[Split, ...] = ("train", "val")
+FOR_VIEWS: tuple[Split, ...] = ("train", "val")
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +94,13 @@ def _build(cfg: DictConfig, run_dir: Path) -> Splits:
 
 def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDataset]:
     augmentations, caps = parts.build_view_augmentations(cfg), parts.build_caps(cfg)
-    train, val = (parts.build_dataset(cfg.pretrain.dataset, split, caps) for split in _FOR_VIEWS)
+    reach = reach_of(augmentations.values(), cfg.pretrain.dataset.image_size)
+    train, val = (
+        with_pack(
+            parts.build_dataset(cfg.pretrain.dataset, split, caps), reach, parts.pack_folder(cfg)
+        )
+        for split in FOR_VIEWS
+    )
     if train.crops_by_labels:
         _log.warning(
             "pre-training on %s uses labels: it crops by joint labels (dataset.crop_by=joints, or "
@@ -120,7 +128,7 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
             mined_parts=mined_parts,
             unreadable=unreadable if split == "train" else None,
         )
-        for split, source in zip(_FOR_VIEWS, (train, val), strict=True)
+        for split, source in zip(FOR_VIEWS, (train, val), strict=True)
     }
 
 
@@ -162,9 +170,13 @@ def labelled_split(
         _log.info(
             "label_fraction=%g: %d of %d hands (%s)", fraction, len(indices), len(source), part
         )
+    augmentation = parts.build_augmentation(
+        cfg.finetune.augment if training else cfg.evaluate.augment
+    )
+    reach = reach_of([augmentation], source.image_size)
     return TargetDataset(
-        source,
-        parts.build_augmentation(cfg.finetune.augment if training else cfg.evaluate.augment),
+        with_pack(source, reach, parts.pack_folder(cfg)),
+        augmentation,
         reference_bone=cfg.reference_bone,
         seed=cfg.seed,
         indices=indices,

@@ -1,0 +1,1 @@
+"""Packed crops: what the views of a split can show, cut out once and stored for fast reads."""

@@ -1,0 +1,1 @@
+"""The command that packs the crops of a configuration, and lists and deletes packs."""
