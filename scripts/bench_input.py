@@ -27,10 +27,14 @@ from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
+from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
 from handpose.config.checks.overrides import path_argument
 from handpose.data.base import HandDataset
+from handpose.data.crop_batches import CropBatches
 from handpose.data.loaders import build_loader
+from handpose.data.packed.dataset import Packed
+from handpose.data.packed.opening import with_pack
 from handpose.data.views_dataset import ViewDataset
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -54,23 +58,46 @@ def one_by_one(way: Way, paths: list[Path]) -> Epoch:
 
 def loaded(source: HandDataset, settings: Augmentation) -> Epoch:
     """Reads the training loader of pre-training in this process, as a worker does."""
+    dataset = ViewDataset(source, {"": settings}, seed=0)
+    loader = build_loader(dataset, batch_size=BATCH, training=True, num_workers=0, seed=0)
+    return lambda: list(loader)
+
+
+def loaded_for_device(source: HandDataset, settings: Augmentation) -> Epoch:
+    """Reads the same loader where the device makes the views: crops and recipes."""
+    dataset = ViewDataset(source, {"": settings}, seed=0)
+    gather = source.pack.pixels if isinstance(source, Packed) else None
     loader = build_loader(
-        ViewDataset(source, {"": settings}, seed=0),
+        dataset,
         batch_size=BATCH,
         training=True,
         num_workers=0,
         seed=0,
+        crops=CropBatches(dataset, gather=gather),
     )
     return lambda: list(loader)
+
+
+def packed(folder: Path, cache: Path, settings: Augmentation, pack_format: str) -> HandDataset:
+    """Packs the labelled files of a folder, and opens them as training does."""
+    source = dataset(folder, cache, SIZE, packed=True, pack_format=pack_format)
+    return with_pack(source, reach_of([settings], SIZE), cache / "packed")
 
 
 def ways(folder: Path, cache: Path, paths: list[Path], original: Original) -> dict[str, Epoch]:
     """Returns {name in the table: way to make the views of all files}."""
     settings, side = tracked(), len(decode(paths[0]))
+    files = dataset(folder, cache, SIZE, packed=False)
+    raw, jpeg = (packed(folder, cache, settings, kind) for kind in ("raw", "jpeg"))
     return {
         "original": one_by_one(original, paths),
         "decode only": one_by_one(decode, paths),
-        "JPEG files": loaded(dataset(folder, cache, SIZE), settings),
+        "JPEG files": loaded(files, settings),
+        "packed jpeg": loaded(jpeg, settings),
+        "packed raw": loaded(raw, settings),
+        "JPEG files, for a device": loaded_for_device(files, settings),
+        "packed jpeg, for a device": loaded_for_device(jpeg, settings),
+        "packed raw, for a device": loaded_for_device(raw, settings),
         "albumentations": one_by_one(albumentations_views(settings, side, SIZE), paths),
         "torchvision": one_by_one(torchvision_views(settings, side, SIZE), paths),
     }

@@ -21,6 +21,7 @@ _BLUR = A.GaussianBlur()
 _NOISE = A.GaussNoise()
 NEUTRAL = (0.0, 1.0, 1.0, 0.0)
 NOWHERE = np.empty((0, 2))
+_NO_CUT_OUT = (0, 0, 0, 0, 0)
 
 
 class Appearance(NamedTuple):
@@ -45,27 +46,31 @@ def sample_appearance(
         size: S.
         joints: (N, 2) px of the view, where a cut-out about a joint may lie.
     """
-    hue, saturation, gain, bias, *chances, sigma = rng.random(10).tolist()
+    hue, saturation, gain, bias, grey, blur, noise, cutout, sobel, sigma = rng.random(10).tolist()
     noise_seed = int(rng.integers(2**31))
-    rectangle = _rectangle(rng.random(4).tolist(), settings, size, joints)
-    # The seed serves as the random level: another draw would change every later one.
-    fill = noise_seed % 256 if settings.cut_out_fill == "grey" else 0
-    colour = (
-        math.radians(within(settings.hue, hue)),
-        within(settings.saturation, saturation),
-        within(settings.gain, gain),
-        within(settings.bias, bias),
-    )
-    grey, blur, noise, cutout, sobel = (chance < settings.probability for chance in chances)
+    corners, colour, rectangle, likely = rng.random(4), NEUTRAL, _NO_CUT_OUT, settings.probability
+    if settings.colour_jitter:
+        colour = (
+            math.radians(within(settings.hue, hue)),
+            within(settings.saturation, saturation),
+            within(settings.gain, gain),
+            within(settings.bias, bias),
+        )
+    if settings.cut_out and cutout < likely:
+        # The seed serves as the random level: another draw would change every later one.
+        fill = noise_seed % 256 if settings.cut_out_fill == "grey" else 0
+        rectangle = (*_rectangle(corners.tolist(), settings, size, joints), fill)
     return Appearance(
-        colour=colour if settings.colour_jitter else NEUTRAL,
-        grey=settings.colour_drop and grey,
-        blur=within(settings.blur_sigma, sigma) if settings.gaussian_blur and blur else 0.0,
-        noise=settings.noise_std if settings.gaussian_noise and noise else 0.0,
+        colour,
+        grey=settings.colour_drop and grey < likely,
+        blur=within(settings.blur_sigma, sigma)
+        if settings.gaussian_blur and blur < likely
+        else 0.0,
+        noise=settings.noise_std if settings.gaussian_noise and noise < likely else 0.0,
         noise_seed=noise_seed,
         one_sided=settings.noise == "one_sided",
-        cutout=(*rectangle, fill) if settings.cut_out and cutout else (0, 0, 0, 0, 0),
-        sobel=settings.sobel and sobel,
+        cutout=rectangle,
+        sobel=settings.sobel and sobel < likely,
     )
 
 
@@ -85,17 +90,24 @@ def _rectangle(
     return u, v, u + width, v + height
 
 
-def render(view: np.ndarray, look: Appearance) -> np.ndarray:
+def matrix_of(look: Appearance) -> np.ndarray | None:
+    """Returns the colour map of an appearance, as `colour_matrix` does; None: it changes none."""
+    return None if look.colour == NEUTRAL else colour_matrix(look.colour)
+
+
+def render(view: np.ndarray, look: Appearance, matrix: np.ndarray | None = None) -> np.ndarray:
     """Applies colour, grey, blur, noise, cut-out and Sobel, in this order.
 
     Args:
         view: (S, S, 3) uint8 RGB.
+        look: What was drawn for it.
+        matrix: (3, 4) that `matrix_of` returned for it; None: computed here.
 
     Returns:
         (S, S, 3) uint8.
     """
     if look.colour != NEUTRAL:
-        view = cv2.transform(view, colour_matrix(look.colour))
+        view = cv2.transform(view, colour_matrix(look.colour) if matrix is None else matrix)
     if look.grey:
         view = _TO_GREY.apply(view)
     if look.blur:

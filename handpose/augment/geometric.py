@@ -5,6 +5,7 @@ operation on two numbers, so plain floats are used here.
 """
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -112,6 +113,20 @@ def onto_level(affine: np.ndarray, level: int) -> np.ndarray:
     return np.array(rows)
 
 
+class Warp(NamedTuple):
+    """How a view is made from an image."""
+
+    level: int  # halvings of the image
+    affine: np.ndarray  # (2, 3) float64, px of the halved image -> px of the view
+
+
+def plan_warp(affine: np.ndarray) -> Warp:
+    """Returns how the view of a map (2, 3), px of an image -> px of the view, is made."""
+    (a, b, _), (c, d, _) = affine.tolist()
+    level = halvings(math.sqrt(abs(a * d - b * c)))
+    return Warp(level, onto_level(affine, level))
+
+
 class Pyramid:
     """An image and its halvings, each made on first use and shared by the views of a sample.
 
@@ -129,12 +144,17 @@ class Pyramid:
             affine: (2, 3), px of the image -> px of the view.
             size: S.
         """
-        (a, b, _), (c, d, _) = affine.tolist()
-        level = halvings(math.sqrt(abs(a * d - b * c)))
-        affine = onto_level(affine, level)
-        view = cv2.warpAffine(
-            self._level(level), affine, (size, size), borderMode=cv2.BORDER_REFLECT_101
-        )
+        return self.render(plan_warp(affine), size)
+
+    def render(self, warp: Warp, size: int) -> np.ndarray:
+        """Renders a view as `warp` does.
+
+        Args:
+            warp: How it is made.
+            size: S.
+        """
+        source = self._level(warp.level)
+        view = cv2.warpAffine(source, warp.affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
         return cv2.cvtColor(view, cv2.COLOR_RGBA2RGB)
 
     def _level(self, level: int) -> np.ndarray:

@@ -146,6 +146,18 @@ def onto_crop(affine: np.ndarray, crop: Crop | None) -> np.ndarray:
     return np.array([[a, b, u - (a * du + b * dv)], [c, d, v - (c * du + d * dv)]])
 
 
+def is_same_crop(first: Crop | None, second: Crop | None) -> bool:
+    """Returns whether two crops are the same part of their source, as fine.
+
+    Args:
+        first: One; None: the whole source.
+        second: The other.
+    """
+    if first is None or second is None:
+        return first is second
+    return first.affine.tobytes() == second.affine.tobytes()
+
+
 def reach_of(settings: Collection[Augmentation], size: int) -> Reach:
     """Returns the common reach of augmentations.
 

@@ -6,17 +6,27 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from handpose.augment.appearance import NOWHERE, Appearance, render, sample_appearance
-from handpose.augment.geometric import Pyramid, plain_affine, sample_affine
+from handpose.augment.appearance import (
+    NOWHERE,
+    Appearance,
+    matrix_of,
+    render,
+    sample_appearance,
+)
+from handpose.augment.geometric import Pyramid, Warp, plain_affine, plan_warp, sample_affine
 from handpose.augment.reach import onto_crop, reach_of
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
-from handpose.records import Column, Sample, Target, ViewParams, Views
+from handpose.records import Column, Crop, Sample, Target, ViewParams, Views
 from handpose.skeleton import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, ROOT
 
 # Of the columns of `Appearance`, in the order it shares with `ViewParams`.
 _DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.bool_, np.int64, np.bool_)
+
+
+_IDENTITY = np.eye(2, 3)
+_IDENTITY.flags.writeable = False
 
 
 class RightHand(NamedTuple):
@@ -32,7 +42,7 @@ class RightHand(NamedTuple):
 def as_right_hand(sample: Sample) -> RightHand:
     """Mirrors a left hand's labels, u' = W - 1 - u, x' = -x; the pixels follow in the warp."""
     if sample.side == "right":
-        return RightHand(np.eye(2, 3), sample.uv, sample.xyz, sample.K, sample.box)
+        return RightHand(_IDENTITY, sample.uv, sample.xyz, sample.K, sample.box)
     width = sample.crop.width if sample.crop else sample.image.shape[1]
     mirror = maps.mirror(width)
     uv = np.where(sample.uv_valid[:, None], maps.apply(mirror, sample.uv), 0.0)
@@ -78,8 +88,44 @@ def draw_views(
         looks.append(sample_appearance(rng, settings, size, joints))
         crops.append(crop)
         affines.append(affine)
-    plain = maps.compose(plain_affine(settings, hand.box, size), hand.affine)
+    plain = plain_affine(settings, hand.box, size)
+    if sample.side == "left":
+        plain = maps.compose(plain, hand.affine)
     return Drawn(hand, crops, affines, plain, looks)
+
+
+class Plan(NamedTuple):
+    """How the drawn views of a sample are made from its crop."""
+
+    crop: Crop | None
+    warps: list[Warp]
+    looks: list[Appearance]
+    colours: list[np.ndarray | None]  # of the looks
+
+
+def plan_views(drawn: Drawn, crop: Crop | None) -> Plan:
+    """Returns how drawn views are made from a crop; needs no pixels.
+
+    Args:
+        drawn: What was drawn for a sample.
+        crop: Where its image lies in its source; None: it is the whole source.
+    """
+    warps = [plan_warp(onto_crop(affine, crop)) for affine in drawn.affines]
+    return Plan(crop, warps, drawn.looks, [matrix_of(look) for look in drawn.looks])
+
+
+def render_plan(image: np.ndarray, plan: Plan, out: np.ndarray) -> None:
+    """Renders planned views into an array.
+
+    Args:
+        image: (H, W, 3) uint8, the crop of the plan.
+        plan: How its views are made.
+        out: (V, 3, S, S) uint8, overwritten.
+    """
+    source, size = Pyramid(image), out.shape[-1]
+    views = zip(out, plan.warps, plan.looks, plan.colours, strict=True)
+    for planes, warp, look, colour in views:
+        cv2.split(render(source.render(warp, size), look, colour), [*planes])
 
 
 def render_views(sample: Sample, drawn: Drawn, out: np.ndarray) -> None:
@@ -90,10 +136,7 @@ def render_views(sample: Sample, drawn: Drawn, out: np.ndarray) -> None:
         drawn: What was drawn for it.
         out: (V, 3, S, S) uint8, overwritten.
     """
-    source, size = Pyramid(sample.image), out.shape[-1]
-    for image, affine, look in zip(out, drawn.affines, drawn.looks, strict=True):
-        view = source.warp(onto_crop(affine, sample.crop), size)
-        cv2.split(render(view, look), [*image])
+    render_plan(sample.image, plan_views(drawn, sample.crop), out)
 
 
 def make_views(

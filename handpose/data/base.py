@@ -11,6 +11,8 @@ Split = Literal["train", "val", "test"]
 Strata = tuple[tuple[int, float], ...]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
+WHOLE = np.eye(2, 3)  # `Crop.affine` of a whole image
+WHOLE.flags.writeable = False
 
 
 class MissingSplitError(ValueError):
@@ -86,6 +88,15 @@ class HandDataset(ABC):
         Its `crop` states the size of the source image.
         """
         return drop_pixels(self[index])
+
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
+        """Return the hand at `index`; override to read only the image.
+
+        Args:
+            index: of the hand.
+            sample: what `without_pixels` returned for it.
+        """
+        return self[index]
 
     @property
     @abstractmethod

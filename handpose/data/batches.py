@@ -6,7 +6,7 @@ batch's images, and collation copies nothing. B samples, V views each, S side of
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,11 +15,12 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from handpose.augment.reach import Reach
+from handpose.augment.pixels import reusing_memory
+from handpose.augment.reach import Reach, is_same_crop
 from handpose.augment.settings import Augmentation
-from handpose.augment.views import Drawn, render_views
+from handpose.augment.views import Drawn, Plan, plan_views, render_plan, render_views
 from handpose.data.base import NO_PIXELS, HandDataset, Strata
-from handpose.data.unreadable import UnreadableList, read_sample, substitutes
+from handpose.data.unreadable import UnreadableError, UnreadableList, read_sample, substitutes
 from handpose.records import Column, Sample
 
 Key = tuple[int, int]  # how often the sample was drawn before, and which it is
@@ -32,6 +33,10 @@ class Shot(NamedTuple):
     place: int  # of the sample in its source
     sample: Sample
     drawn: Drawn
+
+
+Plans = dict[str, list[tuple[Shot, Plan]]]  # by part
+Read = Callable[[int, int], tuple[int, Sample]]
 
 
 class DrawnDataset(Dataset[Batch], ABC):
@@ -58,8 +63,13 @@ class DrawnDataset(Dataset[Batch], ABC):
     reads_pixels = True
 
     @abstractmethod
-    def shots(self, key: Key) -> dict[str, list[Shot]]:
-        """Read what a sample's views show, and draw the V views of each part."""
+    def shots(self, key: Key, read: Read | None = None) -> dict[str, list[Shot]]:
+        """Read what a sample's views show, and draw the V views of each part.
+
+        Args:
+            key: of the sample.
+            read: reads samples by (time, index), with their places; None for `self.read`.
+        """
 
     @abstractmethod
     def assemble(self, shots: Mapping[str, list[Shot]], images: Mapping[str, Column]) -> Batch:
@@ -82,16 +92,65 @@ class DrawnDataset(Dataset[Batch], ABC):
         """Return the batch of several keys; `DataLoader` asks for batches in this way."""
         shape = (len(keys) * self.num_views, 3, self.source.image_size, self.source.image_size)
         images = {part: empty_images(shape) for part in self.augmentations}
+        rows = {part: pixels.numpy() for part, pixels in images.items()}
         shots: dict[str, list[Shot]] = {part: [] for part in self.augmentations}
-        for row, key in enumerate(keys):
-            for part, own in self.shots(key).items():
-                start = row * self.num_views
-                for shot in own:
-                    end = start + len(shot.drawn.looks)
-                    render_views(shot.sample, shot.drawn, images[part].numpy()[start:end])
-                    shots[part].append(without_pixels(shot))
-                    start = end
+        planned = self._plan(keys)
+        with reusing_memory():
+            for number, (key, plans) in enumerate(zip(keys, planned, strict=True)):
+                start = number * self.num_views
+                out = {part: own[start : start + self.num_views] for part, own in rows.items()}
+                for part, own in self._render(key, plans, out).items():
+                    shots[part] += own
         return self.assemble(shots, images)
+
+    def _plan(self, keys: Sequence[Key]) -> Sequence[Plans | None]:
+        """Draw a whole batch before an image is read; None: a source reads images with labels.
+
+        Python runs twice as fast while no image passes through the caches.
+        """
+        if type(self.source).without_pixels is HandDataset.without_pixels:
+            return [None] * len(keys)
+        return [
+            {
+                part: [(shot, plan_views(shot.drawn, shot.sample.crop)) for shot in own]
+                for part, own in self.shots(key, self.outline).items()
+            }
+            for key in keys
+        ]
+
+    def _render(
+        self, key: Key, plans: Plans | None, out: Mapping[str, np.ndarray]
+    ) -> dict[str, list[Shot]]:
+        """Render the views of a sample, or of its substitute; return what was drawn for them."""
+        if plans is not None:
+            try:
+                self._render_plans(plans, out)
+            except UnreadableError:
+                pass  # `read` tries again
+            else:
+                return {part: [shot for shot, _ in own] for part, own in plans.items()}
+        shots = self.shots(key)
+        for part, own in shots.items():
+            start = 0
+            for shot in own:
+                end = start + len(shot.drawn.looks)
+                render_views(shot.sample, shot.drawn, out[part][start:end])
+                start = end
+        return {part: [without_pixels(shot) for shot in own] for part, own in shots.items()}
+
+    def _render_plans(self, plans: Plans, out: Mapping[str, np.ndarray]) -> None:
+        found: dict[int, Sample] = {}
+        for part, own in plans.items():
+            start = 0
+            for shot, plan in own:
+                if shot.place not in found:
+                    sample = self.source.with_pixels(shot.place, shot.sample)
+                    found[shot.place] = self.reach.crop(sample)
+                sample, end = found[shot.place], start + len(plan.looks)
+                if not is_same_crop(sample.crop, plan.crop):  # a pack of a larger reach
+                    plan = plan_views(shot.drawn, sample.crop)
+                render_plan(sample.image, plan, out[part][start:end])
+                start = end
 
     def read(self, time: int, index: int) -> tuple[int, Sample]:
         """Read what a sample's views can show, or a substitute, with its place in the source.
@@ -101,10 +160,19 @@ class DrawnDataset(Dataset[Batch], ABC):
             index: its place in the source.
         """
         if not self.reads_pixels:
-            return index, self.reach.outline(self.source.without_pixels(index))
+            return self.outline(time, index)
         others = substitutes(self.indices, seed=self.seed, time=time, index=index)
         place, sample = read_sample(self.source, index, unreadable=self.unreadable, others=others)
         return place, self.reach.crop(sample)
+
+    def outline(self, time: int, index: int) -> tuple[int, Sample]:
+        """Read a sample without pixels, whose crop is that of its views.
+
+        Args:
+            time: has no effect.
+            index: its place in the source.
+        """
+        return index, self.reach.outline(self.source.without_pixels(index))
 
 
 def without_pixels(shot: Shot) -> Shot:

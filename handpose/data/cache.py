@@ -30,11 +30,12 @@ class ArrayFolder(Mapping[str, np.ndarray]):
         self._opened: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._opened:
-            self._opened[name] = _mapped(self.folder / f"{name}.npy")
-        return self._opened[name]
+        array = self._opened.get(name)
+        if array is None:
+            if name not in self._names:
+                raise KeyError(name)
+            array = self._opened[name] = _mapped(self.folder / f"{name}.npy")
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+import math
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handpose.data.base import NO_PIXELS, SPLITS, HandDataset, Joints, MissingSplitError
+from handpose.data.base import NO_PIXELS, SPLITS, WHOLE, HandDataset, Joints, MissingSplitError
 from handpose.data.images import read_image
 from handpose.data.index.collector import BOXED_BY_JOINTS, Collector
 from handpose.data.index.problems import BrokenDataError, Problem, as_lines, read_quarantine
@@ -139,14 +140,17 @@ class IndexedDataset(HandDataset):
     def labels(self, index: int) -> dict[str, np.ndarray]:
         """Return the fields of the hand's `Sample` that need neither pixels nor a box."""
         number = self._arrays["annotation"][self.rows[index]]
-        return {key: np.array(self._arrays[key][number]) for key in _LABELS}
+        return {key: self._arrays[key][number].copy() for key in _LABELS}
 
     def __getitem__(self, index: int) -> Sample:
         return self._sample(index, self._read(self.image_name(index)), crop=None)
 
     def without_pixels(self, index: int) -> Sample:
         width, height = self._size(int(self.rows[index]))
-        return self._sample(index, NO_PIXELS, Crop(np.eye(2, 3), width, height))
+        return self._sample(index, NO_PIXELS, Crop(WHOLE, width, height))
+
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
+        return sample._replace(image=self._read(self.image_name(index)), crop=None)
 
     def _sample(self, index: int, image: np.ndarray, crop: Crop | None) -> Sample:
         row, labels = int(self.rows[index]), self.labels(index)
@@ -166,11 +170,11 @@ class IndexedDataset(HandDataset):
 
     def _box(self, row: int) -> np.ndarray:
         """Return the stated box (3,), or the largest central square of the image."""
-        box = self._arrays["box"][row]
-        if np.isnan(box).any():
+        u, v, side = self._arrays["box"][row].tolist()
+        if math.isnan(u + v + side):
             width, height = self._size(row)
-            box = np.array([(width - 1) / 2, (height - 1) / 2, min(width, height)], np.float32)
-        return box * np.array([1, 1, self.box_scale], np.float32)
+            u, v, side = (width - 1) / 2, (height - 1) / 2, min(width, height)
+        return np.array((u, v, side * float(np.float32(self.box_scale))), np.float32)
 
     def _read(self, name: str) -> np.ndarray:
         try:

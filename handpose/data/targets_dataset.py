@@ -8,7 +8,7 @@ from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import assemble_target, draw_views
 from handpose.data.base import NO_PIXELS, HandDataset, Strata
-from handpose.data.batches import DrawnDataset, Key, Shot
+from handpose.data.batches import DrawnDataset, Key, Read, Shot
 from handpose.data.sampling import sample_rng
 from handpose.data.unreadable import UnreadableList
 from handpose.records import Column, Target
@@ -47,10 +47,11 @@ class TargetDataset(DrawnDataset[Target]):
         self.indices = np.arange(len(source)) if indices is None else indices
         self.unreadable = unreadable
 
-    def shots(self, key: Key) -> dict[str, list[Shot]]:
+    def shots(self, key: Key, read: Read | None = None) -> dict[str, list[Shot]]:
         time, place = key
+        read = read or self.read
         wanted = int(self.indices[place])
-        index, sample = self.read(time, wanted)
+        index, sample = read(time, wanted)
         rng = sample_rng(self.seed, time, wanted)
         size = self.source.image_size
         drawn = draw_views(sample, self.augmentation, rng=rng, size=size, num_views=1)

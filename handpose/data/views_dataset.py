@@ -10,7 +10,7 @@ from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import assemble_views, draw_views
 from handpose.data.base import HandDataset, Strata
-from handpose.data.batches import DrawnDataset, Key, Shot
+from handpose.data.batches import DrawnDataset, Key, Read, Shot
 from handpose.data.positives.mining import Mined
 from handpose.data.sampling import sample_rng
 from handpose.data.unreadable import UnreadableList
@@ -53,11 +53,12 @@ class ViewDataset(DrawnDataset[dict[str, Views]]):
         self._identities = source.identities
         self.indices = np.arange(len(source))
 
-    def shots(self, key: Key) -> dict[str, list[Shot]]:
+    def shots(self, key: Key, read: Read | None = None) -> dict[str, list[Shot]]:
         time, index = key
+        read = read or self.read
         rng = sample_rng(self.seed, time, index)
         partner = index if self.mined is None else self.mined.draw(rng, index)
-        found = {place: self.read(time, place) for place in {index, partner}}
+        found = {place: read(time, place) for place in {index, partner}}
 
         def shot(wanted: tuple[int, Sample], settings: Augmentation, num_views: int) -> Shot:
             place, sample = wanted

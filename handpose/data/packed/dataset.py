@@ -36,7 +36,9 @@ class Packed(HandDataset):
         return len(self.source)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self.source.without_pixels(index)
+        return self.with_pixels(index, self.source.without_pixels(index))
+
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
         return sample._replace(image=self.pack.image(index), crop=self.pack.crop(index))
 
     def without_pixels(self, index: int) -> Sample:

@@ -109,6 +109,10 @@ class Mix(HandDataset):
         part, own = self._find(index)
         return part.without_pixels(own)
 
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
+        part, own = self._find(index)
+        return part.with_pixels(own, sample)
+
     def _find(self, index: int) -> tuple[HandDataset, int]:
         """Return the part of a hand and its index there."""
         place = int(np.searchsorted(self._ends, index, side="right"))

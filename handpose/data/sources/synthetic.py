@@ -76,9 +76,10 @@ class Synthetic(HandDataset):
         return len(self._hands["image"])
 
     def __getitem__(self, index: int) -> Sample:
-        return self.without_pixels(index)._replace(
-            image=np.array(self._hands["image"][index]), crop=None
-        )
+        return self.with_pixels(index, self.without_pixels(index))
+
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
+        return sample._replace(image=np.array(self._hands["image"][index]), crop=None)
 
     def without_pixels(self, index: int) -> Sample:
         hand = {
