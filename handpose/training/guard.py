@@ -82,18 +82,20 @@ class NonFiniteGuard(pl.Callback):
         is_bad = ~self.norm.isfinite()
         flags = torch.stack((is_bad, torch.stack(self._losses).isfinite().all()))
         step = _Step(trainer.global_step, flags, self._index)
-        self._buffers.restore(where=is_bad)
         scaler = _scaler(trainer)
         if scaler is not None:  # it skips the step itself
             for found in scaler._found_inf_per_device(optimizer).values():
                 found.copy_(torch.maximum(found, is_bad))
         if self._can_defer(pl_module, optimizer):
+            self._buffers.restore(where=is_bad)
             if scaler is None:
                 optimizer.grad_scale, optimizer.found_inf = None, is_bad.float()  # type: ignore[attr-defined]
             self._pending.append(step)
             return
-        if flags[0] and scaler is None:
-            optimizer.zero_grad(set_to_none=True)  # zeros would still decay the momentum
+        if is_bad:
+            self._buffers.restore(where=is_bad)
+            if scaler is None:
+                optimizer.zero_grad(set_to_none=True)  # zeros would still decay the momentum
         self._count([step])
 
     def _can_defer(self, pl_module: pl.LightningModule, optimizer: Optimizer) -> bool:

@@ -7,6 +7,7 @@ and whole training steps, with every callback of a stage, on the CPU.
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,15 +23,13 @@ from torch.utils.data import DataLoader
 from handpose import compose_config
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline import parts
+from handpose.pipeline.stages import fit
 from handpose.records import Views
 from handpose.training.cadence import Cadence
-from handpose.training.callbacks import StepCheckpoint, StepSeed
 from handpose.training.finetuner import Finetuner
 from handpose.training.guard import NonFiniteGuard
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.run_log import RunLog
-from handpose.training.stage_log import StageLog
-from handpose.training.step_curves import StepCurves
 from handpose.training.step_meter import StepMeter
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -114,6 +113,15 @@ def forward_reads(stage: pl.LightningModule, batch: Any) -> list[str]:
 @pytest.mark.parametrize("cell", OBJECTIVES)
 def test_the_loss_of_an_objective_reads_nothing(cell: str, pretrainer: Callable) -> None:
     assert forward_reads(*pretrainer(cell)) == []
+
+
+@pytest.mark.parametrize("positives", ["self", "mined"])
+def test_a_loss_in_chunks_reads_nothing(
+    positives: str, pretrainer: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handpose.objectives.nt_xent.MAX_WHOLE", 2)
+    stage, batch = pretrainer(f"objective=contrastive pretrain.positives={positives}")
+    assert forward_reads(stage, batch) == []
 
 
 @pytest.mark.parametrize("cell", HEADS)
@@ -202,11 +210,16 @@ def trained(
     guard: NonFiniteGuard | None = None,
     **options: Any,
 ) -> list[list[str]]:
-    """Train four steps with the callbacks of a stage; the reads of each step."""
+    """Train five steps with the callbacks of a stage; the reads of each step."""
     guard = guard or NonFiniteGuard(Cadence(4), defers=True)
     guard.cadence._every = 4
-    begin, meter = Begin(), StepMeter(guard.cadence)
-    log = RunLog({}, every_seconds=1000)
+    begin = Begin()
+    context: Any = SimpleNamespace(
+        cfg=compose_config(), run_log=RunLog({}, every_seconds=1000), interrupt=Interrupt()
+    )
+    callbacks = fit._callbacks(
+        context, stage, guard, StepMeter(guard.cadence), folder=folder, monitor=None
+    )
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -214,16 +227,7 @@ def trained(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[
-            begin,
-            meter,
-            StepSeed(0),
-            guard,
-            StepCurves(guard.cadence, guard=guard, meter=meter),
-            StageLog(log, stage.stage, cadence=guard.cadence, meter=meter),
-            StepCheckpoint(folder, every_n_steps=None, interrupt=Interrupt()),
-            End(begin),
-        ],
+        callbacks=[begin, *callbacks, End(begin)],
         **options,
     )
     trainer.fit(stage, DataLoader([batch] * 5, batch_size=None))
