@@ -78,7 +78,7 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     height, width, colours, _ = _strictly(simplejpeg.decode_jpeg_header, content)
     _check_size(width, height)
     if colours in ("YCbCr", "RGB"):
-        image = _strictly(_decode_pixels, content, height, width)
+        image = _strictly(decode_pixels, content, height, width)
         turned = flags == _UPRIGHT and _has_turn(io.BytesIO(content))
         return _decode_by_opencv(content, flags) if turned else image
     if b"\xff\xd9" not in content[-64:]:
@@ -86,7 +86,17 @@ def _decode_jpeg(content: bytes, flags: int) -> np.ndarray:
     return _decode_by_opencv(content, flags)
 
 
-def _decode_pixels(content: bytes, height: int, width: int) -> np.ndarray:
+def decode_pixels(content: Any, height: int, width: int) -> np.ndarray:
+    """Decode a JPEG of known size to (H, W, 3) uint8, inside `reusing_memory` of four channels.
+
+    Args:
+        content: bytes of the file.
+        height: H.
+        width: W.
+
+    Raises:
+        ValueError: it is cut short or corrupt.
+    """
     if not reuses_memory():
         return simplejpeg.decode_jpeg(content)
     image = new_image(height, width)

@@ -70,10 +70,13 @@ def train_with_cuts(
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
     train: Train, monkeypatch: pytest.MonkeyPatch, workers: int, steps: int
 ) -> None:
+    """Also if the one that is killed reads packed crops, and the other one images."""
     loading = f"trainer.num_workers={workers}"
-    whole = train(*SETTINGS, loading, name="whole")
-    run_dir, cuts = train_with_cuts(train, monkeypatch, loading, steps=steps, name="cut")
+    whole = train(*SETTINGS, loading, "dataset.packed=false", name="whole")
+    packed = (loading, "dataset.packed=true")
+    run_dir, cuts = train_with_cuts(train, monkeypatch, *packed, steps=steps, name="cut")
     assert cuts >= STEPS // steps - 1
+    assert "packed crops in" in (run_dir / "train.log").read_text()
     assert differences(whole, run_dir) == []
 
 

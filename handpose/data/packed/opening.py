@@ -82,7 +82,8 @@ def _require_same_crops(pack: Pack, source: HandDataset, reach: Reach) -> None:
     places = np.unique(np.linspace(0, len(source) - 1, _COMPARED).astype(int)).tolist()
     for index in places:
         window, _ = find_window(source, reach, index)
-        if not np.array_equal(window.affine, pack.crop(index).affine):
+        is_there = np.array_equal(window.affine, pack.crop(index).affine)
+        if not is_there or window.size != tuple(pack.sizes[index].tolist()):
             raise ValueError(
                 f"{pack.folder}: hand {index} has another box than when it was packed, and the "
                 f"fingerprint of {source.name} is the same. {pack.advice}"

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import simplejpeg
 
+from handpose.augment.pixels import new_image, reuses_memory, with_fourth
 from handpose.data.cache import ArrayFolder, find_corruption
+from handpose.data.images import decode_pixels
 from handpose.data.packed.plan import CHANNELS, RAW
 from handpose.records import Crop
 
@@ -86,17 +87,21 @@ class Pack:
         return Crop(np.array(self._affines[place]), width, height)
 
     def image(self, place: int) -> np.ndarray:
-        """Read the crop of a hand, (H, W, 3) uint8."""
+        """Read the crop of a hand, (H, W, 3) uint8.
+
+        Inside `reusing_memory`, it comes as the first three channels of four.
+        """
         width, height = self.sizes[place].tolist()
         if self.is_raw:
-            rows = np.empty((height, self.slot[1], CHANNELS), np.uint8)
+            rows = _new_rows(height, self.slot[1])
             self._read_into(rows, place * self.bytes_each)
-            return rows[:, :width]
+            crop = rows[:, :width]
+            return with_fourth(crop)[..., :CHANNELS] if reuses_memory() else crop
         start = int(self._ends[place - 1]) if place else 0
         content = np.empty(int(self._ends[place]) - start, np.uint8)
         self._read_into(content, start)
         try:
-            return simplejpeg.decode_jpeg(content)
+            return decode_pixels(content, height, width)
         except ValueError as error:
             raise self._corrupt(f"hand {place} cannot be decoded ({error})") from error
 
@@ -141,6 +146,13 @@ class Pack:
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
             os.close(self._file)  # type: ignore[arg-type]
+
+
+def _new_rows(height: int, width: int) -> np.ndarray:
+    """Return an uninitialised array (H, W, 3) uint8, inside `reusing_memory` in used memory."""
+    length = height * width * CHANNELS
+    memory = new_image(1, -(-length // 4)).reshape(-1)
+    return memory[:length].reshape(height, width, CHANNELS)
 
 
 def find_fault(folder: Path) -> str | None:
