@@ -75,7 +75,7 @@ def plan(device: str, *, quick: bool) -> Plan:
         small = (Network("resnet18", 64, 32, 0.6), Network("resnet18", 128, 16, 1.0))
         return Plan(small, files=256, steps=4, rounds=3, compiled=False)
     networks = (
-        Network("resnet50", 224, 64, 0.4),
+        Network("resnet50", 224, 64, 0.45),
         Network("resnet18", 128, 256, 0.25),
         Network("resnet50", 128, 128, 0.33),
         Network("hrnet_w32", 128, 64, 0.5),
@@ -91,22 +91,20 @@ def ways(task: Task, *, compiled: bool) -> dict[str, Callable[[], Way]]:
         task: what they train.
         compiled: whether compiled ones are among them.
     """
-    eager = {name: partial(Stage, task, *keys) for name, keys in INPUTS.items()}
-    fast = {
-        f"{name}, compiled": partial(Stage, task, *keys, "trainer.compile=true")
-        for name, keys in INPUTS.items()
-        if compiled
-    }
-    first = ("device", "device, compiled")
-    own = {name: way for name, way in (eager | fast).items() if name not in first}
-    both = eager | fast
-    return {
-        **{name: both[name] for name in first if name in both},
+    all_ways = {name: partial(Stage, task, *keys) for name, keys in INPUTS.items()}
+    if compiled:
+        all_ways |= {
+            f"{name}, compiled": partial(Stage, task, *keys, "trainer.compile=true")
+            for name, keys in INPUTS.items()
+        }
+    all_ways |= {
         PLAIN: partial(Lightning, task),
-        **({LIGHTLY: partial(Lightly, task)} if has_lightly() else {}),
         "device, bare loop": partial(BareLoop, task, *INPUTS["device"]),
-        **own,
     }
+    if has_lightly():
+        all_ways[LIGHTLY] = partial(Lightly, task)
+    first = ("device", PLAIN, "device, bare loop", "resident", "device, compiled", LIGHTLY)
+    return {name: all_ways[name] for name in (*first, *all_ways) if name in all_ways}
 
 
 def write_files(folder: Path, count: int) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 _WINDOWS = 2  # timed ones of a turn; one more before them warms up
-_FIRST = 0.6  # share of the time that the first round may take
+_FIRST = 0.75  # share of the time after which the first round begins no other way
 NO_TIME = "no time left"
 
 
@@ -79,28 +79,28 @@ def take_turns(
     Args:
         ways: makers of ways, the most important first.
         rounds: the most.
-        until: value of `time.monotonic` at which no round is begun that would end later.
+        until: value of `time.monotonic` after which no turn begins.
 
     Returns:
-        The turns of each way, and why the others were left out.
+        The turns of each way, the n-th in the n-th round, and why the others were left out.
     """
     start = time.monotonic()
     found, left_out, made = Found(), dict[str, str](), dict[str, Way]()
     for number in range(rounds):
-        begun = time.monotonic()
+        last = until if number else start + _FIRST * (until - start)
         for name, make in ways.items():
             if name in left_out:
                 continue
-            if number == 0 and time.monotonic() > start + _FIRST * (until - start):
+            if time.monotonic() > last:
+                if number:
+                    return found, left_out
                 left_out[name] = NO_TIME
                 continue
             try:
-                way = made.setdefault(name, made.get(name) or make())
-                found.setdefault(name, []).append(way())
+                if name not in made:
+                    made[name] = make()
+                found.setdefault(name, []).append(made[name]())
             except Exception as error:
                 left_out[name] = f"{type(error).__name__}: {error}"
                 found.pop(name, None)
-        now = time.monotonic()
-        if now + (now - begun) > until:
-            break
     return found, left_out

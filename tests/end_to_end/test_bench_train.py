@@ -94,11 +94,11 @@ def test_ways_without_time_are_left_out(
         return take
 
     names = ["a", "b", "c", "d"]
-    found, left_out = turns.take_turns(dict.fromkeys(names, make), rounds=3, until=18.0)
-    assert left_out == {"d": turns.NO_TIME}  # the first round takes 0.6 of 18 s, then ends
-    assert {len(own) for own in found.values()} == {1}  # a second one would end after 24 s
+    found, left_out = turns.take_turns(dict.fromkeys(names, make), rounds=3, until=15.0)
+    assert left_out == {"d": turns.NO_TIME}  # it would begin after 0.75 of 15 s
+    assert {name: len(own) for name, own in found.items()} == {"a": 2, "b": 1, "c": 1}
     now = 0.0
-    found, left_out = turns.take_turns(dict.fromkeys(names, make), rounds=3, until=32.0)
+    found, left_out = turns.take_turns(dict.fromkeys(names, make), rounds=2, until=100.0)
     assert (left_out, {len(own) for own in found.values()}) == ({}, {2})
 
 
@@ -114,7 +114,7 @@ def test_a_twin_that_differs_in_one_bit_is_found(module: Callable[[str], ModuleT
 def test_the_most_important_ways_come_first(bench_train: ModuleType) -> None:
     task = bench_train.Task(*("resnet50", 224, 64, 20, 8, "cuda"), images=None, folder=None)
     compiled = list(bench_train.ways(task, compiled=True))
-    assert compiled[:3] == ["device", "device, compiled", "Lightning, torchvision"]
+    assert compiled[:3] == ["device", "Lightning, torchvision", "device, bare loop"]
     eager = list(bench_train.ways(task, compiled=False))
     assert [name for name in compiled if not name.endswith(", compiled")] == eager
     assert len(compiled) - len(eager) == len(bench_train.INPUTS)
