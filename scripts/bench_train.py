@@ -91,7 +91,9 @@ def ways(task: Task, *, compiled: bool) -> dict[str, Callable[[], Way]]:
         task: what they train.
         compiled: whether compiled ones are among them.
     """
-    all_ways = {name: partial(Stage, task, *keys) for name, keys in INPUTS.items()}
+    all_ways: dict[str, Callable[[], Way]] = {
+        name: partial(Stage, task, *keys) for name, keys in INPUTS.items()
+    }
     if compiled:
         all_ways |= {
             f"{name}, compiled": partial(Stage, task, *keys, "trainer.compile=true")
