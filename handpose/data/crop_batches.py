@@ -75,7 +75,11 @@ class CropBatches(Dataset[CropBatch]):
         size = np.array([image.shape[1::-1] for image in images])
         if self.resident is not None:
             return Crops(empty_images((0, 1, 1, 3)), np.searchsorted(self.resident, places), size)
-        pixels = _in_slots(images, size) if self.gather is None else self.gather(places)
+        if self.gather is None:
+            return Crops(_in_slots(images, size), np.zeros_like(places), size)
+        gathered = self.gather(places)
+        pixels = empty_images(gathered.shape)
+        pixels.numpy()[:] = gathered
         return Crops(pixels, np.zeros_like(places), size)
 
 

@@ -19,9 +19,8 @@ from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
 from handpose.evaluation.summarise import summarise, summary_names
 from handpose.invocation import command_line
 from handpose.pipeline import trainers
-from handpose.pipeline.augment_on import with_augment_on
+from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.disk_space import check_space
-from handpose.pipeline.precision import device_type, settled
 from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
 from handpose.pipeline.stages.evaluate import evaluate
@@ -58,7 +57,6 @@ def run(cfg: DictConfig) -> Path:
     """
     cfg = _of_main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    cfg = with_augment_on(cfg, run_dir)
     quieten()
     trainers.check_devices(cfg)
     if cfg.trainer.compile:

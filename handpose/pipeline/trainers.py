@@ -22,8 +22,8 @@ from handpose.config.schema import num_processes
 from handpose.data.workers import default_num_workers
 from handpose.distributed import collectives
 from handpose.distributed.processes import launched
+from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.parts import build_caps, capped
-from handpose.pipeline.precision import device_type, settled
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
 from handpose.training.precision import UnscaledPrecision
 

@@ -17,7 +17,7 @@ from handpose.config import check
 from handpose.config.composer import compose_config
 from handpose.distributed.interrupt import Interrupt
 from handpose.pipeline import parts, trainers
-from handpose.pipeline.precision import settled
+from handpose.pipeline.auto import settled
 from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.fit import StageContext, fit
 from handpose.pipeline.stages.pretrain import build_pretrainer

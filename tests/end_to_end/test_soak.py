@@ -15,11 +15,13 @@ SAVING = ("trainer.keep_checkpoints=true", "trainer.checkpoint_every_n_steps=1")
 
 
 @pytest.mark.slow
-def test_a_run_comes_through_its_kills(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("augment_on", ["workers", "device"])
+def test_a_run_comes_through_its_kills(cache: Path, tmp_path: Path, augment_on: str) -> None:
     """The intervals are too short for a start-up at first, and then grow."""
     out = tmp_path / "soak"
     short = ("--every", "3", "5", "--out", str(out), "--seed", "2")
     settings = (*SMALL, *LENGTH, *SAVING, f"paths.cache={cache}", "trainer.num_workers=1")
+    settings = (*settings, f"trainer.augment_on={augment_on}")
     done = subprocess.run(
         [sys.executable, "tests/soak/soak.py", *short, *settings],
         cwd=ROOT,

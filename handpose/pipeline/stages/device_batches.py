@@ -45,9 +45,10 @@ def device_batches(
         _log.info("%s, so %s", reason, _BY_WORKERS)
         _refuse(cfg, f"{reason}, so {_BY_WORKERS}")
         return None
-    pack = getattr(dataset.source, "pack", None)
+    source = dataset.source
+    pack = getattr(source, "pack", None)  # of `handpose.data.packed`
     if pack is None:
-        _refuse(cfg, f"{dataset.source.name} is not packed; run `handpose pack` first")
+        _refuse(cfg, f"{source.name} is not packed; set dataset.packed=true, which packs it first")
         _log.info("%s makes the views; data workers read and cut their crops", device)
         return DeviceBatches(CropBatches(dataset), None)
     places = np.unique(dataset.indices)

@@ -16,7 +16,7 @@ _PLACES = ("root", "cache", "quarantine", "packed")
 # Code that affects pre-training, relative to the package. A change invalidates cached encoders.
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
-    *("pipeline/stages", "pipeline/parts.py", "pipeline/precision.py", "pipeline/trainers.py"),
+    *("pipeline/stages", "pipeline/parts.py", "pipeline/auto.py", "pipeline/trainers.py"),
     *("training", "weights"),
     *("coco_format.py", "files.py", "records.py", "skeleton.py"),
 )

@@ -209,7 +209,8 @@ def training_loader(
         dataset,
         batch_size=parts.capped(stage.batch_size, caps.batch_size),
         training=True,
-        num_workers=0 if is_resident else trainers.num_workers(cfg),
+        # Resident crops leave only numbers to draw: workers do so if they are asked for.
+        num_workers=(cfg.trainer.num_workers or 0) if is_resident else trainers.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
         rank=collectives.rank(),

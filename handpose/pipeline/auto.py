@@ -1,4 +1,4 @@
-"""Settle `trainer.precision=auto` and `trainer.channels_last=auto` for the device of a run."""
+"""Settle what is `auto` for the device of a run: precision, memory layout, who makes the views."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf, flag_override
 
+from handpose.config.renamed import BEFORE
 from handpose.distributed import collectives
 from handpose.pipeline.run_directory import CONFIG, read_config
 
 AUTO = "auto"
-_KEYS = ("precision", "channels_last")
+_KEYS = ("precision", "channels_last", "augment_on")
 
 
 def settled(cfg: DictConfig, run_dir: Path | None = None) -> DictConfig:
@@ -40,15 +41,22 @@ def device_type(cfg: DictConfig) -> str:
 
 
 def _values(cfg: DictConfig, stored: dict[str, Any]) -> dict[str, Any]:
-    """Return precision and layout: as configured, as stored, or the best for the device."""
-    precision, layout = (
+    """Return the value of each key: as configured, as stored, or the best for the device."""
+    precision, layout, augment_on = (
         stored.get(key, AUTO) if cfg.trainer[key] == AUTO else cfg.trainer[key] for key in _KEYS
     )
     if precision == AUTO:
         precision = _best_precision(cfg)
     if layout == AUTO:
         layout = device_type(cfg) == "cuda" and precision != "32-true"
-    return {"precision": precision, "channels_last": layout}
+    if augment_on == AUTO:
+        augment_on = _views_by(cfg)
+    return dict(zip(_KEYS, (precision, layout, augment_on), strict=True))
+
+
+def _views_by(cfg: DictConfig) -> str:
+    """Return who makes the views of training batches."""
+    return "device" if device_type(cfg) == "cuda" else "workers"
 
 
 def _best_precision(cfg: DictConfig) -> str:
@@ -66,4 +74,4 @@ def _stored(run_dir: Path | None) -> dict[str, Any]:
     """Return the trainer's part of the stored configuration; empty for a new run."""
     if run_dir is None or not (run_dir / CONFIG).is_file():
         return {}
-    return dict(read_config(run_dir).get("trainer") or {})
+    return BEFORE["trainer"] | dict(read_config(run_dir).get("trainer") or {})

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from handpose import compose_config
-from handpose.pipeline.precision import settled
+from handpose.pipeline.auto import settled
 
 
 @pytest.fixture
@@ -80,3 +80,18 @@ def test_a_resumed_run_keeps_what_it_began_with(gpus: Any, tmp_path: Path) -> No
 def test_a_run_of_a_gpu_resumed_on_a_cpu_keeps_its_precision_too(tmp_path: Path) -> None:
     _store(tmp_path, precision="bf16-mixed", channels_last=True)
     assert became(run_dir=tmp_path) == ("bf16-mixed", True)
+
+
+def test_views_are_made_where_the_run_trains(gpus: Any, tmp_path: Path) -> None:
+    def by(*overrides: str, run_dir: Path | None = None) -> str:
+        return settled(compose_config(*overrides), run_dir).trainer.augment_on
+
+    assert by() == "workers"
+    gpus(True)
+    assert by() == "device"
+    assert by("trainer=cpu") == "workers"
+    assert by("trainer.augment_on=workers") == "workers"
+    _store(tmp_path, precision="32-true", channels_last=False)  # before the key existed
+    assert by(run_dir=tmp_path) == "workers"
+    _store(tmp_path, augment_on="device")
+    assert by("trainer=cpu", run_dir=tmp_path) == "device"
