@@ -9,6 +9,7 @@ import pytest
 from run_differences import differences
 
 from handpose.config.errors import UserError
+from handpose.data.packed.pack import Pack
 from handpose.pipeline.run_directory import read_config
 from handpose.training import module
 from handpose.training.module import Stage
@@ -18,6 +19,7 @@ SETTINGS = (
     *("trainer.keep_checkpoints=true", "trainer.checkpoint_every_n_steps=1"),
 )
 ON_DEVICE = "trainer.augment_on=device"
+SHORT = ("head=regression", "objective=hybrid", "trainer.keep_checkpoints=true", ON_DEVICE)
 Train = Callable[..., Path]
 
 
@@ -48,6 +50,35 @@ def test_with_2_workers_and_cut_in_either_stage_it_ends_in_the_same_bits(
             with pytest.raises(PowerCutError):
                 train(*again, name="cut")
     assert differences(whole, train(*again, name="cut")) == []
+
+
+def test_resident_crops_end_in_the_bits_of_decoded_ones(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = train(*SHORT, "dataset.packed=false", name="decoded")
+    monkeypatch.setattr(Pack, "image", _of_validation(Pack.image))
+    resident = train(*SHORT, "dataset.packed=true", "trainer.resident=true", name="resident")
+    log = (resident / "train.log").read_text()
+    assert log.count("resident data: 32 packed crops") == 2  # in either stage
+    assert differences(decoded, resident) == []
+
+
+@pytest.mark.slow
+def test_gathered_crops_end_in_the_bits_of_decoded_ones(train: Train) -> None:
+    decoded = train(*SHORT, "dataset.packed=false", name="decoded")
+    gathered = train(*SHORT, "dataset.packed=true", "trainer.num_workers=2", name="gathered")
+    assert "data workers gather their packed crops" in (gathered / "train.log").read_text()
+    assert differences(decoded, gathered) == []
+
+
+def _of_validation(image: Callable[[Pack, int], Any]) -> Callable[[Pack, int], Any]:
+    """Reads single crops of every split but the training one, which is resident."""
+
+    def read(pack: Pack, place: int) -> Any:
+        assert pack.description["split"] != "train"
+        return image(pack, place)
+
+    return read
 
 
 def test_auto_is_recorded_and_kept_on_another_machine(

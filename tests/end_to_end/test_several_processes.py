@@ -117,6 +117,19 @@ def test_torchrun_does_the_same(run_file: Callable[..., Process], tmp_path: Path
 
 
 @pytest.mark.slow
+def test_resident_crops_of_each_process_give_the_bits_of_decoded_ones(
+    run_file: Callable[..., Process], tmp_path: Path
+) -> None:
+    settings = ("train.py", "trainer.augment_on=device", "objective=relative", "head=regression")
+    decoded, resident = tmp_path / "decoded", tmp_path / "resident"
+    packed = ("dataset.packed=true", "trainer.resident=true")
+    for run_dir, own in ((decoded, ("dataset.packed=false",)), (resident, packed)):
+        done = run_file(*settings, *own, f"hydra.run.dir={run_dir}")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert same(decoded, resident)
+
+
+@pytest.mark.slow
 def test_a_process_that_fails_ends_the_run_which_then_goes_on(
     run_file: Callable[..., Process], tmp_path: Path
 ) -> None:
