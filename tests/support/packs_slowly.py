@@ -28,7 +28,7 @@ def pack_slowly(folder: Path, pack_format: str, seconds: float) -> Pack:
         time.sleep(seconds)
         return cut(own, row)
 
-    blocks.Blocks.__getitem__ = slow
+    blocks.Blocks.__getitem__ = slow  # type: ignore[method-assign]
     source = Pictures(SIZES, image_size=64, packed=True, pack_format=pack_format)
     return build_pack(source, reach_of([SETTINGS], 64), folder)
 

@@ -31,7 +31,8 @@ class Pictures(HandDataset):
         fingerprint: str | None = "pictures",
         **contract: Any,
     ) -> None:
-        super().__init__(**{"split": "train", "image_size": 48} | contract)
+        contract = {"split": "train", "image_size": 48} | contract
+        super().__init__(**contract)
         self._fingerprint = fingerprint and f"{fingerprint} {seed}"
         self.samples = [
             _sample(np.random.default_rng([seed, number]), size, number)
