@@ -10,14 +10,17 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import default_collate
 
+from handpose.augment.reach import reach_of
+from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target, make_views
+from handpose.data.base import HandDataset
 from handpose.data.batches import as_tensors
 from handpose.data.positives.mining import mine
 from handpose.data.sampling import sample_rng
 from handpose.data.sources.synthetic import Synthetic
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
-from handpose.records import Views
+from handpose.records import Sample, Views
 
 ALL = ("rotate", "crop", "gaussian_noise", "gaussian_blur", "cut_out", "colour_jitter", "sobel")
 KEYS = [(0, 3), (2, 0), (2, 7), (1, 3), (5, 9)]
@@ -35,6 +38,50 @@ def equal(one: Any, other: Any) -> bool:
     """In every column, its dtype and its shape."""
     pairs = zip(tree_leaves(one), tree_leaves(other), strict=True)
     return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
+
+
+class Whole(HandDataset):
+    """A user's own dataset: it knows its labels only together with the image."""
+
+    def __init__(self, source: Synthetic) -> None:
+        super().__init__(split="train", image_size=source.image_size)
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.source[index]
+
+    @property
+    def identities(self) -> np.ndarray:
+        return self.source.identities
+
+    def poses(self, indices: np.ndarray | None = None) -> np.ndarray:
+        return self.source.poses(indices)
+
+
+class LargerCrops(Whole):
+    """Its samples are crops, of a reach that is not that of the views."""
+
+    def without_pixels(self, index: int) -> Sample:
+        return self.source.without_pixels(index)
+
+    def with_pixels(self, index: int, sample: Sample) -> Sample:
+        larger = reach_of([Augmentation(margin_range=(0.4, 3.0))], self.image_size)
+        return larger.crop(self.source[index])
+
+
+@pytest.mark.parametrize("kind", [Whole, LargerCrops])
+def test_other_ways_to_read_a_sample_give_the_same_views(
+    kind: type, source: Synthetic, make_settings: Callable
+) -> None:
+    settings = {"": make_settings(*ALL)}
+    batch, again = (
+        as_tensors(ViewDataset(one, settings, seed=1).__getitems__(KEYS))
+        for one in (source, kind(source))
+    )
+    assert equal(batch, again)
 
 
 def _pair(source: Synthetic, settings: Any, time: int, index: int) -> Views:
