@@ -2,7 +2,7 @@
 
 Measures NT-Xent in chunks against the masked cross-entropy of the whole matrix, with and without
 SiMHand's weights: seconds of a forward and backward pass, in turn, and the peak memory beyond the
-inputs, each in its own process. `--quick` takes small batches once, to test the script.
+inputs, on a CPU each in its own process. `--quick` takes a small batch once, to test the script.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def _wait(device: torch.device) -> None:
 
 
 def measure_memory(name: str, views: int, weighted: bool, device: str) -> float:
-    """Returns the peak MB beyond the inputs of one step, in a process of its own.
+    """Returns the peak MB beyond the inputs of one step; on a CPU of the process that calls it.
 
     Args:
         name: Of LOSSES.
@@ -134,16 +134,17 @@ def measure_seconds(views: int, weighted: bool, device: str, rounds: int) -> dic
     }
 
 
+def alone(function: Callable, *arguments: Any) -> Any:
+    """Calls a function in a process of its own, whose memory nothing else has used."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def compare(views: int, weighted: bool, device: str, rounds: int) -> dict[str, Any]:
-    """Measures both losses on one batch, each process after the other."""
-    context = multiprocessing.get_context("spawn")
-
-    def alone(function: Callable, *arguments: Any) -> Any:
-        with ProcessPoolExecutor(1, context) as pool:
-            return pool.submit(function, *arguments).result()
-
-    found = alone(measure_seconds, views, weighted, device, rounds)
-    memory = {name: alone(measure_memory, name, views, weighted, device) for name in LOSSES}
+    """Measures both losses on one batch."""
+    found = measure_seconds(views, weighted, device, rounds)
+    own = alone if device == "cpu" else lambda function, *arguments: function(*arguments)
+    memory = {name: own(measure_memory, name, views, weighted, device) for name in LOSSES}
     return found | {
         "MB": memory,
         "times_as_fast": found["seconds"][WHOLE] / found["seconds"][CHUNKED],

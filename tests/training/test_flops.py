@@ -8,9 +8,11 @@ import torch
 from hands import labelled
 from tiny_backbone import TinyBackbone
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from handpose import compose_config
 from handpose.pipeline import parts
+from handpose.training.compilation import compiled
 from handpose.training.finetuner import Finetuner
 from handpose.training.flops import predicted_flops, trained_flops
 from handpose.training.pretrainer import Pretrainer
@@ -109,6 +111,15 @@ def test_gradient_caching_does_not_count_twice(pretraining: Callable) -> None:
     stage, batch = pretraining("objective=contrastive")
     cached, _ = pretraining("objective=contrastive pretrain.gradient_cache_chunk=2")
     assert trained_flops(cached, batch) == trained_flops(stage, batch)
+
+
+def test_a_compiled_network_is_counted_without_compiling_it(pretraining: Callable) -> None:
+    stage, batch = pretraining("objective=contrastive")
+    eager = trained_flops(stage, batch)
+    before = dict(counters["stats"])
+    with compiled(stage.networks()):
+        assert trained_flops(stage, batch) == eager
+    assert counters["stats"] == before
 
 
 def test_an_error_restores_the_modes() -> None:
