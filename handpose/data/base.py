@@ -1,7 +1,7 @@
 """Base class of datasets: one `Sample` per hand, and labels without pixels."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,14 @@ class HandDataset(ABC):
     # The checks of the configuration read these two in the source, without importing it:
     is_never_labelled = False  # no hand of it ever has joints
     landmarks: tuple[str, ...] = ()  # paths below the root, one of which always exists
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a source that changes what it yields do so without pixels too."""
+        super().__init_subclass__(**options)
+        if "__getitem__" in vars(cls):  # what it inherits knows nothing of the change
+            for name in ("without_pixels", "with_pixels"):
+                if name not in vars(cls):
+                    setattr(cls, name, getattr(HandDataset, name))
 
     def __init__(
         self,

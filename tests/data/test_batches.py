@@ -1,6 +1,7 @@
 """A batch has the columns that `default_collate` makes of single items, bit for bit."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from handpose.augment.settings import Augmentation
 from handpose.augment.views import make_target, make_views
 from handpose.data.base import HandDataset
 from handpose.data.batches import as_tensors
+from handpose.data.crop_batches import CropBatches
 from handpose.data.positives.mining import mine
 from handpose.data.sampling import sample_rng
+from handpose.data.sources.mix import Mix
 from handpose.data.sources.synthetic import Synthetic
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
 from handpose.records import Sample, Views
+from handpose.training.device_views import rendered
 
 ALL = ("rotate", "crop", "gaussian_noise", "gaussian_blur", "cut_out", "colour_jitter", "sobel")
 KEYS = [(0, 3), (2, 0), (2, 7), (1, 3), (5, 9)]
@@ -139,3 +143,40 @@ def test_a_single_item_has_no_axis_of_the_batch(source: Synthetic, make_settings
     target = TargetDataset(source, make_settings(), seed=1)[0, 0]
     assert apply_to_collection(target, np.ndarray, np.shape).image == (3, 32, 32)
     assert isinstance(target.bone, np.float32)
+
+
+class Inverted(Synthetic):
+    """What a user may write: other pixels and another box, by the contract's first method alone."""
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        return sample._replace(image=255 - sample.image, box=sample.box * np.float32(0.8))
+
+
+@pytest.mark.parametrize("is_part", [False, True])
+def test_a_source_of_changed_samples_is_not_read_past_them(
+    is_part: bool, make_settings: Callable, tmp_path: Path
+) -> None:
+    """Alone and in a mix, by the workers and for the device."""
+
+    def opened(**contract: Any) -> Inverted:
+        return Inverted(root=str(tmp_path), num_train=10, render_size=48, **contract)
+
+    contract = dict(split="train", image_size=32)
+    source: HandDataset = opened(**contract)
+    if is_part:
+        source = Mix(parts={"own": opened}, sources=["own"], **contract)
+    settings = make_settings("rotate", "crop")
+    targets = TargetDataset(source, settings, seed=1)
+    expected = default_collate(
+        [
+            make_target(
+                source[index], settings, rng=sample_rng(1, time, index), size=32, index=index
+            )
+            for time, index in KEYS
+        ]
+    )
+    assert equal(as_tensors(targets.__getitems__(KEYS)), expected)
+    found = rendered(as_tensors(CropBatches(targets).__getitems__(KEYS)), None)
+    assert (found.image.int() - expected.image.int()).abs().max() <= 2
+    assert torch.equal(found.affine, expected.affine)

@@ -76,12 +76,16 @@ class Synthetic(HandDataset):
         return len(self._hands["image"])
 
     def __getitem__(self, index: int) -> Sample:
-        return self.with_pixels(index, self.without_pixels(index))
+        return Synthetic.with_pixels(self, index, self._labelled(index))
 
     def with_pixels(self, index: int, sample: Sample) -> Sample:
         return sample._replace(image=np.array(self._hands["image"][index]), crop=None)
 
     def without_pixels(self, index: int) -> Sample:
+        return self._labelled(index)
+
+    def _labelled(self, index: int) -> Sample:
+        """Return a hand without pixels."""
         hand = {
             name: np.array(array[index]) for name, array in self._hands.items() if name != "image"
         }
