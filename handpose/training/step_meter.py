@@ -132,15 +132,15 @@ class StepMeter(pl.Callback):
                 found[f"{stage}_{name}_reason"] = reasons.get(name, "no step was made")
         return found
 
-    def _start(self, trainer: pl.Trainer, steps: int) -> None:
-        """Prepare for a number of steps."""
+    def _start(self, trainer: pl.Trainer, steps: int, *, sharing: int) -> None:
+        """Prepare for a number of steps, whose images `sharing` processes share."""
         self._device = trainer.strategy.root_device
         if self._device.type == "cuda":
             self._clock = CudaClock(self._device)
             torch.cuda.reset_peak_memory_stats(self._device)
         self._warm_up = min(WARM_UP, steps // 2)
         peak, reason = peak_flops(self._device, str(trainer.precision))
-        self._constants.peak = None if peak is None else peak * trainer.world_size
+        self._constants.peak = None if peak is None else peak * sharing
         self._constants.reasons["peak"] = reason
         trainer.profiler = _Requests(self._ask, self._get)  # type: ignore[attr-defined]
         self._begin = self._asked = self._got = self._clock.mark()
@@ -183,7 +183,8 @@ class StepMeter(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         steps = int(trainer.estimated_stepping_batches) - trainer.global_step
-        self._start(trainer, steps * trainer.accumulate_grad_batches)
+        steps *= trainer.accumulate_grad_batches
+        self._start(trainer, steps, sharing=trainer.world_size)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begin = self._asked = self._got = self._clock.mark()
@@ -212,7 +213,8 @@ class StepMeter(pl.Callback):
         self._read()
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._start(trainer, int(sum(trainer.num_predict_batches)))
+        # each process predicts all images
+        self._start(trainer, int(sum(trainer.num_predict_batches)), sharing=1)
 
     def on_predict_batch_start(
         self,

@@ -179,6 +179,19 @@ def test_mfu_is_the_rate_of_flops_over_the_peak_of_all_devices(
     assert in_words(rows.values[-1]) == f"1 images/s, data wait 75 %, MFU {expected:.0f} %"
 
 
+def test_in_an_evaluation_each_process_has_all_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_meter, "peak_flops", lambda device, precision: (240.0, ""))
+    meter = StepMeter()
+    meter._clock = clock = FakeClock()
+    trainer = trainer_of(meter, folder=tmp_path)
+    monkeypatch.setattr(type(trainer), "world_size", 3)
+    trainer.predict(Network(clock), DataLoader(Slow(clock, 15), BATCH))
+    expected = 100 * 30 * (BATCH / (LOAD + STEP)) / 240
+    assert meter.results("evaluate")["evaluate_mfu_percent"] == pytest.approx(expected)
+
+
 def test_a_network_without_flops_trains_all_the_same(
     trained: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
