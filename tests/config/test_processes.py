@@ -54,6 +54,13 @@ def test_synchronised_statistics_without_a_gpu(refused: Refused) -> None:
     assert "on GPUs only" in refused(*several, "trainer.accelerator=cpu")
 
 
+def test_jpeg_packs_that_only_some_runs_would_use(refused: Refused) -> None:
+    """Else dataset.packed, which a resume may change, would change the result."""
+    for packed in ((), ("dataset.packed=false",)):
+        printed = refused("dataset.pack_format=jpeg", *packed, "head=none")
+        assert "it needs pretrain.dataset.packed=true" in printed
+
+
 def test_other_machines_without_a_launcher(refused: Refused) -> None:
     printed = refused("trainer.devices=2", "trainer.num_nodes=2")
     assert "not started from here" in printed

@@ -69,7 +69,9 @@ def test_packs_are_built_listed_used_checked_and_deleted(
 def test_jpeg_is_packed_for_runs_that_say_so(
     told: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    (line, *_) = told(pack, "dataset.pack_format=jpeg", "objective=none")
+    assert told(pack, "dataset.pack_format=jpeg", "objective=none") == ["exit 1"]
+    options = ("dataset.pack_format=jpeg", "dataset.packed=true", "objective=none")
+    (line, *_) = told(pack, *options)
     assert line.startswith("finetune, synthetic, train: 16 hands, 96 x 96 px JPEG, ")
 
 

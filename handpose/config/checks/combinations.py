@@ -187,6 +187,17 @@ def _resident(cfg: DictConfig, _: Catalogue) -> Found:
     ]
 
 
+def _lossy_packs(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse JPEG crops that a run would only sometimes use: they change its result."""
+    return [
+        f"{stage}.dataset.pack_format=jpeg: changes the pixels, so it needs "
+        f"{stage}.dataset.packed=true; set it, or leave out pack_format"
+        for stage in stages(cfg)
+        if found_value(cfg, f"{stage}.dataset.pack_format") == "jpeg"
+        and found_value(cfg, f"{stage}.dataset.packed") is not True
+    ]
+
+
 Check = Callable[[DictConfig, Catalogue], Found]
 CHECKS: tuple[Check, ...] = (
     _name_of_backbone,
@@ -197,6 +208,7 @@ CHECKS: tuple[Check, ...] = (
 )
 # These compute with values, so each value must be valid alone.
 CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
+    _lossy_packs,
     _processes,
     _resident,
     _weight_decay,
