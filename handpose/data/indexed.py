@@ -1,6 +1,7 @@
 """Base class of datasets on disk, opened through their index."""
 
 import hashlib
+import json
 import logging
 import math
 from abc import abstractmethod
@@ -188,8 +189,11 @@ class IndexedDataset(HandDataset):
 
     @property
     def fingerprint(self) -> str:
-        rows = hashlib.sha256(self.rows.tobytes()).hexdigest()
-        return f"{self.name} {self.index.fingerprint} {rows}"
+        rows = hashlib.sha256(self.rows.tobytes())
+        # The rows are places among the good hands, as these options read them.
+        bad = sorted(problem.file for problem in self.index.problems)
+        rows.update(json.dumps([self.options(), bad]).encode())
+        return f"{self.name} {self.index.fingerprint} {rows.hexdigest()}"
 
     @property
     def box_rule(self) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from handpose.augment.reach import Reach
+from handpose.augment.reach import Reach, Window
 from handpose.data.base import HandDataset
 from handpose.data.cache import ensure_built
+from handpose.data.images import decode_pixels
+from handpose.data.packed.blocks import encode
 from handpose.data.packed.build import build
 from handpose.data.packed.dataset import Packed
 from handpose.data.packed.pack import Pack, find_fault
@@ -15,6 +17,7 @@ from handpose.data.packed.plan import RAW, describe, find_window, make_plan, pla
 
 _log = logging.getLogger(__name__)
 _COMPARED = 16  # hands whose crops are compared when a pack is opened
+_ALIKE = 1.0  # mean difference in grey levels; versions of decoders differ by less
 
 
 def with_pack(source: HandDataset, reach: Reach, folder: Path) -> HandDataset:
@@ -88,3 +91,22 @@ def _require_same_crops(pack: Pack, source: HandDataset, reach: Reach) -> None:
                 f"{pack.folder}: hand {index} has another box than when it was packed, and the "
                 f"fingerprint of {source.name} is the same. {pack.advice}"
             )
+        if _has_other_pixels(pack, source, window, index):
+            raise ValueError(
+                f"{pack.folder}: the image of hand {index} has changed since it was packed, and "
+                f"the fingerprint of {source.name} is the same. {pack.advice}"
+            )
+
+
+def _has_other_pixels(pack: Pack, source: HandDataset, window: Window, index: int) -> bool:
+    """Return whether the image of a hand shows something else than its packed crop."""
+    try:
+        crop = window.cut(source[index].image)
+    except ValueError:  # a pack serves without the images, too
+        return False
+    if not pack.is_raw:
+        crop = decode_pixels(encode(crop), *crop.shape[:2])
+    packed = pack.image(index)
+    if crop.shape != packed.shape:
+        return True
+    return float(np.abs(crop.astype(int) - packed).mean()) > _ALIKE
