@@ -31,8 +31,8 @@ class Pictures(HandDataset):
         fingerprint: str | None = "pictures",
         **contract: Any,
     ) -> None:
-        contract = {"split": "train", "image_size": 48} | contract
-        super().__init__(**contract)
+        common: dict[str, Any] = {"split": "train", "image_size": 48}
+        super().__init__(**(common | contract))
         self._fingerprint = fingerprint and f"{fingerprint} {seed}"
         self.samples = [
             _sample(np.random.default_rng([seed, number]), size, number)

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.config.catalogue import CONF
 from handpose.config.schema import register
+from handpose.data.base import HandDataset
 from handpose.data.subsets import first
 from handpose.pipeline.stages import pretrain as probe
 from handpose.pipeline.stages.pretrain import build_probe
@@ -22,6 +23,7 @@ class Hands:
 
     name, image_size, is_labelled = "few", 32, True
     identities = np.arange(COUNT) // 2
+    without_pixels = HandDataset.without_pixels
 
     def __init__(self, samples: list[Sample]) -> None:
         self.samples = samples
