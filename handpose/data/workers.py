@@ -18,9 +18,18 @@ from handpose.distributed.processes import num_cores
 _OF_THE_RUN = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 
 
-def default_num_workers(num_processes: int = 1) -> int:
-    """Return the number of data workers: the cores of each process on this machine, at most 8."""
-    return min(8, max(1, num_cores() // num_processes))
+def default_num_workers(num_processes: int = 1, *, on_gpu: bool) -> int:
+    """Return the number of data workers: the cores of each process on this machine, at most 8.
+
+    A network on the CPU needs the cores itself, and far longer for an image than a worker: there
+    it is a quarter of them, and none below four cores.
+
+    Args:
+        num_processes: of the run, on this machine.
+        on_gpu: whether the run trains on GPUs.
+    """
+    cores = max(1, num_cores() // num_processes)
+    return min(8, cores if on_gpu else cores // 4)
 
 
 def process_context() -> BaseContext:

@@ -11,6 +11,7 @@ from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.pipeline import parts, trainers
+from handpose.pipeline.auto import device_type
 from handpose.pipeline.stages.splits import Splits, training_loader
 from handpose.progress import tell
 from handpose.report.choices import essence
@@ -90,8 +91,7 @@ def _evaluated(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> float:
 def _devices(cfg: DictConfig) -> str:
     """Describe the devices, the precision and the data workers."""
     count, trainer = num_processes(cfg.trainer), cfg.trainer
-    is_gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if is_gpu else "CPU"
+    name = torch.cuda.get_device_name() if device_type(cfg) == "cuda" else "CPU"
     devices = name if count == 1 else f"{count} x {name}"
     workers = trainers.num_workers(cfg)
     return f"{devices}, precision {trainer.precision}, data workers of each process: {workers}"

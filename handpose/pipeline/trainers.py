@@ -133,9 +133,10 @@ def _strategy(cfg: DictConfig) -> str:
 
 
 def num_workers(cfg: DictConfig) -> int:
-    """Return the configured data workers, by default the cores divided by local processes."""
+    """Return the configured data workers, by default of the device and the cores."""
     configured, here = cfg.trainer.num_workers, num_processes(cfg.trainer) // cfg.trainer.num_nodes
-    return default_num_workers(here) if configured is None else int(configured)
+    on_gpu = device_type(cfg) == "cuda"
+    return default_num_workers(here, on_gpu=on_gpu) if configured is None else int(configured)
 
 
 def build_environment() -> ClusterEnvironment:

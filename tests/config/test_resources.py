@@ -96,8 +96,8 @@ def test_a_low_limit_of_open_files_is_named(
     assert "needs 88; set trainer.num_workers=0" in refused("trainer.num_workers=1")
     limited(monkeypatch, 40, 40)
     assert "ask for a hard limit of 64, which is 40" in refused("trainer.num_workers=0")
-    default = default_num_workers()
-    assert f"a run with {default} workers" in refused()
+    default = default_num_workers(on_gpu=False)
+    assert f"a run with {default} workers" in refused("trainer=cpu")
     limited(monkeypatch, 1024, resource.RLIM_INFINITY)
     check_command_line(["trainer.num_workers=8"])
 

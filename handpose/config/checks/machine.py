@@ -53,6 +53,12 @@ def memory_bytes() -> int:
     return min(total, int(limit)) if limit.isdecimal() else total
 
 
+def _is_on_cpu(cfg: DictConfig) -> bool:
+    """Return whether the run will train on the CPU, as far as is known without torch."""
+    accelerator = cfg.trainer.accelerator
+    return accelerator == "cpu" or (accelerator == "auto" and not _GPU.exists())
+
+
 def _batch_problem(cfg: DictConfig, stage: str) -> str | None:
     """Return a batch whose lowest memory need exceeds the memory."""
     owner = "finetune" if stage == "evaluate" else stage
@@ -63,10 +69,7 @@ def _batch_problem(cfg: DictConfig, stage: str) -> str | None:
     counts = [found_value(cfg, name) for name in (key, *limits)]
     count = min(count for count in counts if isinstance(count, int))
     is_frozen = stage == "evaluate" or (owner == "finetune" and cfg.finetune.freeze_backbone)
-    on_cpu = cfg.trainer.accelerator == "cpu" or (
-        cfg.trainer.accelerator == "auto" and not _GPU.exists()
-    )
-    each = (_READ if is_frozen else _TRAINED) if on_cpu else _LOADED
+    each = (_READ if is_frozen else _TRAINED) if _is_on_cpu(cfg) else _LOADED
     views = 2 if stage == "pretrain" else 1
     needed = count * views * side**2 * each // cfg.trainer.num_nodes
     if needed <= (there := memory_bytes()):
@@ -102,7 +105,8 @@ def _open_files_problem(cfg: DictConfig) -> str | None:
     """Return a limit of open files (ulimit -n) below what the workers need."""
     limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     workers = cfg.trainer.num_workers
-    workers = default_num_workers(num_processes(cfg.trainer)) if workers is None else workers
+    if workers is None:
+        workers = default_num_workers(num_processes(cfg.trainer), on_gpu=not _is_on_cpu(cfg))
     needed = _FILES + _FILES_OF_A_WORKER * workers
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return None
