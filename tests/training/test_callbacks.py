@@ -83,9 +83,11 @@ def _train(
     *callbacks: pl.Callback,
     fused: bool = False,
     precision: MixedPrecision | None = None,
+    batches_of_a_step: int = 1,
 ) -> Line:
     line = Line(fused)
     trainer = pl.Trainer(
+        accumulate_grad_batches=batches_of_a_step,
         max_epochs=1,
         accelerator="cpu",
         logger=False,
@@ -163,6 +165,45 @@ def test_counted_later_the_weights_are_those_of_counted_at_once_bit_for_bit(
         for parameter in now[1]:  # without a step there is no state yet, or a state of zeros
             for name, value in now[1][parameter].items():
                 assert torch.equal(value, later[1][parameter][name]), name
+
+
+def _by_hand(bad: set[int], batches_of_a_step: int) -> dict[str, Tensor]:
+    """Train as `_train` does, in the plainest way: copy all, look at each gradient, put back."""
+    line, data = Line(fused=True), Labels(bad)
+    optimizer = line.configure_optimizers()
+    for start in range(0, len(data), batches_of_a_step):
+        before = copy.deepcopy((line.state_dict(), optimizer.state_dict()))
+        optimizer.zero_grad()
+        for index in range(start, min(start + batches_of_a_step, len(data))):
+            item = Item(*(column[None] for column in data[index]))
+            (line.training_step(item, index) / batches_of_a_step).backward()
+        optimizer.step()
+        if not all(parameter.grad.isfinite().all() for parameter in line.parameters()):
+            line.load_state_dict(before[0])
+            optimizer.load_state_dict(before[1])
+    return line.state_dict()
+
+
+@pytest.mark.parametrize("is_scaled", [False, True])
+@pytest.mark.parametrize("defers", [False, True])
+@pytest.mark.parametrize("bad", [{4}, {5}, {0, 1}, {2, 5, 11}])
+@pytest.mark.parametrize("batches", [2, 5])
+def test_of_accumulated_batches_the_whole_step_is_left_out(
+    batches: int, bad: set[int], defers: bool, is_scaled: bool
+) -> None:
+    """Also the last step of an epoch, which may have fewer batches, and the buffers of each."""
+    guard = NonFiniteGuard(Cadence(3), defers=defers)
+    precision = _scaled() if is_scaled else None
+    line = _train(bad, guard, fused=True, precision=precision, batches_of_a_step=batches)
+    assert guard.skipped == len({index // batches for index in bad})
+    found, expected = line.state_dict(), _by_hand(bad, batches)
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        if is_scaled:  # in 16 bits
+            torch.testing.assert_close(value, expected[name], rtol=0.05, atol=0.02)
+        else:
+            assert torch.equal(value, expected[name]), name
+    assert int(line.count) == int(expected["count"])
 
 
 def test_counted_later_too_many_stop_the_run_and_name_the_last(
