@@ -21,7 +21,9 @@ class Cadence:
         self._every: int | None = None
 
     def is_due(self, trainer: pl.Trainer) -> bool:
-        """Return whether to read after the step that is done."""
+        """Return whether to read after the batch that is done, the last one of its step."""
+        if trainer.fit_loop._should_accumulate():
+            return False
         if self._every is None:
             steps = int(trainer.estimated_stepping_batches)
             self._every = max(1, min(self.every_n_steps, steps // _LEAST))

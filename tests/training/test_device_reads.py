@@ -249,6 +249,15 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("waiting")
+def test_of_accumulated_batches_only_the_last_of_a_step_that_is_due_reads(
+    pretrainer: Callable, tmp_path: Path
+) -> None:
+    """Neither those before the first step nor those after one that was due."""
+    steps = trained(*pretrainer(OBJECTIVES[0]), tmp_path, accumulate_grad_batches=2)
+    assert [bool(found) for found in steps] == [False, True, False, False, False]
+
+
+@pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("cell", OBJECTIVES)
 def test_a_step_of_pre_training_reads_nothing_but_where_due(
     cell: str, pretrainer: Callable, tmp_path: Path
