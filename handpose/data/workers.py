@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
@@ -55,11 +57,20 @@ def begin_worker(worker: int) -> None:
     """Ignore the signals of the run, and end a worker that cannot send its batches.
 
     Slurm and Ctrl-C signal every process of a job, but the run still needs its workers. If a worker
-    cannot send a batch, Python only prints the reason, and the run would wait forever.
+    cannot send a batch, Python only prints the reason, and the run would wait forever. After a run
+    that was killed, torch's worker would wait forever, for a pipe that nobody reads.
     """
     for number in _OF_THE_RUN:
         signal.signal(number, signal.SIG_IGN)
     Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
+    threading.Thread(target=_end_after, args=[os.getppid()], daemon=True).start()
+
+
+def _end_after(run: int) -> NoReturn:
+    """End this process within a second of the end of the run, by its process number."""
+    while os.getppid() == run:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _end_worker(error: Exception, _: Any) -> NoReturn:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,35 @@ kept = [batches]
 kept.append(kept)
 raise SystemExit(3)
 """
+
+IS_KILLED = """
+import os, signal, time
+from torch.utils.data import DataLoader
+from handpose.data.workers import begin_worker, process_context
+
+batches = iter(DataLoader(
+    [b"0" * 1_000_000] * 64, batch_size=2, collate_fn=list, num_workers=2,
+    worker_init_fn=begin_worker, multiprocessing_context=process_context(),
+))
+next(batches)
+print(*(worker.pid for worker in batches._workers), flush=True)
+time.sleep(1)  # until both wait for a pipe with room
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_no_worker_outlives_a_run_that_is_killed() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", IS_KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    workers = [Path("/proc", number) for number in run.stdout.readline().split()]
+    assert len(workers) == 2
+    assert run.wait(60) == -signal.SIGKILL
+    end = time.monotonic() + 30
+    while any(worker.exists() for worker in workers) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [worker for worker in workers if worker.exists()]
 
 
 def test_a_run_that_fails_amid_a_batch_ends() -> None:
