@@ -106,7 +106,7 @@ def _has_other_pixels(pack: Pack, source: HandDataset, window: Window, index: in
         return False
     if not pack.is_raw:
         crop = decode_pixels(encode(crop), *crop.shape[:2])
-    packed = pack.image(index)
-    if crop.shape != packed.shape:
+    packed = pack.pixels(np.array([index]))[0, : crop.shape[0], : crop.shape[1]]
+    if crop.shape[1::-1] != tuple(pack.sizes[index].tolist()):
         return True
     return float(np.abs(crop.astype(int) - packed).mean()) > _ALIKE
