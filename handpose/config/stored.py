@@ -30,6 +30,9 @@ from handpose.config.secrets import hidden
 from handpose.messages import first_line
 
 _ABSENT = "absent"
+# Keys of `trainer` that a run stores with a value in place of `auto`.
+SETTLED = ("precision", "channels_last", "augment_on")
+_AUTO = tuple(f"trainer.{key}: " for key in SETTLED)
 # Keys that an evaluation accepts; all others belong to the trained model.
 _REACHED = ("dataset", "evaluate", "paths", "trainer")
 
@@ -84,7 +87,8 @@ def _portable(value: Any, paths: dict[str, str]) -> Any:
 def changes(before: Content, now: Content) -> list[str]:
     """Return how `now` differs from the stored configuration of a run.
 
-    Newer keys count as their default. Removed keys do not count.
+    Newer keys count as their default. Removed keys do not count, and neither does `auto` in `now`,
+    whose value is known to the run only.
 
     Args:
         before: the stored configuration, resolved; may have old names of keys.
@@ -94,6 +98,7 @@ def changes(before: Content, now: Content) -> list[str]:
     lines = compare(before, now)
     if any(f": {_ABSENT} -> " in line for line in lines):
         lines = compare(up_to_date(before, Catalogue()), now)
+    lines = [line for line in lines if not (line.startswith(_AUTO) and line.endswith(" -> auto"))]
     return [] if all(line.endswith(f" -> {_ABSENT}") for line in lines) else lines
 
 

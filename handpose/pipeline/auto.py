@@ -8,11 +8,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from handpose.config.renamed import BEFORE
+from handpose.config.stored import SETTLED as _KEYS
 from handpose.distributed import collectives
 from handpose.pipeline.run_directory import CONFIG, read_config
 
 AUTO = "auto"
-_KEYS = ("precision", "channels_last", "augment_on")
 
 
 def settled(cfg: DictConfig, run_dir: Path | None = None) -> DictConfig:

@@ -121,3 +121,12 @@ def test_what_is_filled_in_is_resolved() -> None:
     old = without(now, "dataset.root")
     assert up_to_date(old, Catalogue())["dataset"]["root"] == "/a/freihand"
     assert compare(up_to_date(now, Catalogue()), now) == []
+
+
+def test_auto_is_whatever_the_run_made_of_it() -> None:
+    started = config("trainer.precision=bf16-mixed", "trainer.augment_on=device")
+    started["trainer"]["channels_last"] = True
+    assert changes(started, config()) == []
+    assert changes(started, config("trainer.precision=32-true")) == [
+        "trainer.precision: bf16-mixed -> 32-true"
+    ]
