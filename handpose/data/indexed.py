@@ -108,7 +108,7 @@ class IndexedDataset(HandDataset):
         if unknown:
             raise BrokenDataError(
                 f"{self.root}: {len(unknown)} bad files or records:\n{as_lines(unknown)}\n"
-                f"Fix them, or leave them out: scripts/doctor.py dataset={self.name} "
+                f"Fix them, or leave them out: handpose doctor dataset={self.name} "
                 "--quarantine FILE lists them, and dataset.quarantine=FILE leaves them out.",
                 unknown,
                 is_fatal=False,

@@ -39,7 +39,7 @@ def check_packs(cfg: DictConfig) -> Iterator[PackState]:
 def _state(folder: Path, what: str) -> PackState:
     fault = find_fault(folder)
     if fault == "":
-        return PackState(folder, f"{what}: not packed", is_corrupt=False)
+        return PackState(folder, f"{what}: not packed; `handpose pack` packs it", is_corrupt=False)
     if fault is not None:
         advice = f"Delete it (handpose pack --delete {folder.name}), then pack again"
         return PackState(folder, f"{what}: corrupt, {fault}. {advice}", is_corrupt=True)
@@ -47,7 +47,7 @@ def _state(folder: Path, what: str) -> PackState:
     parts = track(corrupt_parts(pack), what=f"checking {folder}", total=len(pack.blocks) + 1)
     faults = [part for part in parts if part is not None]
     if not faults:
-        count = f"{len(pack):,} hands in {len(pack.blocks):,} blocks"
+        count = f"{len(pack):,} hands, blocks: {len(pack.blocks):,}"
         return PackState(folder, f"{what}: {count}, all checksums agree", is_corrupt=False)
     return PackState(
         folder, f"{what}: corrupt, {'; '.join(faults)}. {pack.advice}", is_corrupt=True

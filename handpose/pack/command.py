@@ -25,7 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("overrides", nargs="*", metavar="KEY=VALUE", help="as for train.py")
-    add("--list", action="store_true", help="list all packs, and which these overrides use")
+    add(
+        "--list",
+        action="store_true",
+        help="list all packs; with overrides, also those that they use",
+    )
     add("--delete", action="append", metavar="ADDRESS", help="delete a pack; may be repeated")
     arguments = parser.parse_intermixed_args(argv)
     register()
@@ -48,6 +52,10 @@ def _act(cfg: DictConfig, arguments: argparse.Namespace) -> None:
     check(cfg)
     from handpose.pack.job import list_packs, pack_all
 
-    lines = list_packs(cfg, folder) if arguments.list else pack_all(cfg, folder)
+    lines = (
+        list_packs(cfg if arguments.overrides else None, folder)
+        if arguments.list
+        else pack_all(cfg, folder)
+    )
     for line in lines:
         print(line, flush=True)

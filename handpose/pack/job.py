@@ -27,26 +27,27 @@ def pack_all(cfg: DictConfig, folder: Path) -> Iterator[str]:
             yield f"{what}: {_in_words(pack)}, {pack.folder}"
 
 
-def list_packs(cfg: DictConfig, folder: Path) -> Iterator[str]:
+def list_packs(cfg: DictConfig | None, folder: Path) -> Iterator[str]:
     """Yield a line for each pack on the disk.
 
     Args:
-        cfg: configuration whose packs are marked.
+        cfg: configuration whose packs are marked; its datasets are opened. None: no marks.
         folder: of all packs.
     """
     used: dict[Path, list[str]] = {}
-    for use in uses(cfg):
+    for use in uses(cfg) if cfg is not None else ():
         if not use.refusal:
             used.setdefault(use.folder(folder), []).append(f"{use.stage}, {use.source.split}")
     count = 0
     for found in find_packs(folder):
         count += 1
         users = "; ".join(used.get(found.folder, ())) or "not used with these overrides"
+        mark = f" ({users})" if cfg is not None else ""
         if found.pack is None:
             yield f"{found.folder.name}: {found.state}, {found.num_bytes:,} bytes"
         else:
             source = "{source}, {split}".format(**found.pack.description)
-            yield f"{found.folder.name}: {source}, {_in_words(found.pack)} ({users})"
+            yield f"{found.folder.name}: {source}, {_in_words(found.pack)}{mark}"
     if not count:
         yield f"{folder}: no packs"
 

@@ -153,7 +153,7 @@ class NonFiniteGuard(pl.Callback):
             raise diverged(stage, f"{what}, and weights of up to {largest:.0e}")
         raise ValueError(
             f"{stage}: {what}, the last at step {step.number} with {samples}. Fix "
-            "their labels (scripts/doctor.py) and resume, or start a new run with a lower "
+            "their labels (handpose doctor) and resume, or start a new run with a lower "
             "optimizer.lr or trainer.precision=32-true. The weights in the last checkpoint are "
             "finite"
         )

@@ -104,3 +104,13 @@ def test_resident_data_without_a_pack_are_refused_before_training(
     with pytest.raises(SystemExit):
         train("trainer.augment_on=workers", "trainer.resident=true", name="other")
     assert "trainer.resident=true: needs views that the device makes" in capsys.readouterr().err
+
+
+def test_resident_data_of_a_later_stage_are_refused_before_the_first(
+    train: Train, tmp_path: Path
+) -> None:
+    own = ("dataset@pretrain.dataset=synthetic", "pretrain.dataset.packed=true")
+    settings = (ON_DEVICE, "trainer.resident=true", *own)
+    with pytest.raises(UserError, match=r"trainer\.resident=true: synthetic is not packed"):
+        train(*settings, f"paths.cache={tmp_path / 'cache'}", "report=false", name="run")
+    assert not list(tmp_path.rglob("backbone.pt"))

@@ -9,6 +9,7 @@ import pytest
 
 from handpose.doctor.command import main as doctor
 from handpose.pack.command import main as pack
+from handpose.pack.job import list_packs
 
 HANDS = tuple(f"dataset.num_{split}=16" for split in ("train", "val", "test"))
 SETTINGS = ("trainer=debug", "dataset.image_size=32", *HANDS)
@@ -63,7 +64,9 @@ def test_packs_are_built_listed_used_checked_and_deleted(
     assert "synthetic, val: corrupt, block 0 of 1 (hands 0 to 15) has another checksum" in found
     assert f"handpose pack --delete {folders[1].name}" in found
     assert told(pack, "--delete", folders[1].name) == [f"deleted {folders[1]}"]
-    assert f"{folders[1]}: synthetic, val: not packed" in told(doctor, "--packed", out)
+    assert f"{folders[1]}: synthetic, val: not packed; `handpose pack` packs it" in told(
+        doctor, "--packed", out
+    )
 
 
 def test_jpeg_is_packed_for_runs_that_say_so(
@@ -81,3 +84,12 @@ def test_a_wrong_command_line_is_refused(
     assert told(pack, "dataset.packd=true") == ["exit 1"]
     assert told(pack, "dataset.packed=maybe") == ["exit 1"]
     assert told(pack, "--delete", "0123")[-1].startswith("exit")
+
+
+def test_all_packs_are_listed_without_opening_a_dataset(
+    told: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    told(pack, "objective=none")
+    lines = list(list_packs(None, tmp_path / "packed"))
+    assert len(lines) == 3
+    assert all(line.endswith(" bytes") for line in lines)

@@ -95,5 +95,5 @@ def read_quarantine(path: Path) -> set[str]:
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise ValueError(
             f"dataset.quarantine={path}: not a CSV file with the columns file,reason ({error}); "
-            "scripts/doctor.py --quarantine FILE writes one"
+            "handpose doctor --quarantine FILE writes one"
         ) from error

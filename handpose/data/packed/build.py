@@ -228,7 +228,7 @@ def _broken(source: HandDataset, problems: list[Problem]) -> BrokenDataError:
     told = list(dict.fromkeys(problems))  # an image of several hands once
     return BrokenDataError(
         f"{source.name}, {source.split}: {len(told)} images cannot be packed:\n{as_lines(told)}\n"
-        f"Fix them, or leave them out: scripts/doctor.py dataset={source.name} --quarantine FILE "
+        f"Fix them, or leave them out: handpose doctor dataset={source.name} --quarantine FILE "
         "lists them, and dataset.quarantine=FILE leaves them out. The other blocks are kept",
         told,
         is_fatal=False,

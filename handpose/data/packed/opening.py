@@ -49,7 +49,11 @@ def with_pack(source: HandDataset, reach: Reach, folder: Path) -> HandDataset:
         _log.info("%s, %s: packed crops in %s", source.name, source.split, own)
         return Packed(source, pack)
     if fault:
-        _log.warning("%s is corrupt (%s): it is not used", own, fault)
+        _log.warning(
+            "%s is corrupt (%s): images are read instead. dataset.packed=true or `handpose pack` "
+            "builds it again",
+            *(own, fault),
+        )
     return source
 
 

@@ -12,6 +12,7 @@ from handpose.augment.device.recipe import device_refusal
 from handpose.data import resident
 from handpose.data.batches import DrawnDataset
 from handpose.data.crop_batches import CropBatches
+from handpose.data.packed.opening import unpackable
 
 _log = logging.getLogger(__name__)
 _BY_WORKERS = "data workers make the views, on the CPU"
@@ -37,18 +38,14 @@ def device_batches(
     Raises:
         ValueError: `trainer.resident=true`, and the crops are not packed or do not fit.
     """
+    require_resident(cfg, dataset)
     if cfg.trainer.augment_on != "device":
-        _refuse(cfg, f"trainer.augment_on={cfg.trainer.augment_on}: {_BY_WORKERS}")
         return None
-    refusals = map(device_refusal, dataset.augmentations.values())
-    if reason := next(filter(None, refusals), None):
+    if reason := _refusal(dataset):
         _log.info("%s, so %s", reason, _BY_WORKERS)
-        _refuse(cfg, f"{reason}, so {_BY_WORKERS}")
         return None
-    source = dataset.source
-    pack = getattr(source, "pack", None)  # of `handpose.data.packed`
+    pack = getattr(dataset.source, "pack", None)  # of `handpose.data.packed`
     if pack is None:
-        _refuse(cfg, f"{source.name} is not packed; set dataset.packed=true, which packs it first")
         _log.info("%s makes the views; data workers read and cut their crops", device)
         return DeviceBatches(CropBatches(dataset), None)
     places = np.unique(dataset.indices)
@@ -57,6 +54,34 @@ def device_batches(
         return DeviceBatches(CropBatches(dataset, gather=pack.pixels), None)
     crops = resident.copy_to_device(pack.pixels, places, device)
     return DeviceBatches(CropBatches(dataset, resident=places), crops)
+
+
+def require_resident(cfg: DictConfig, dataset: DrawnDataset[Any]) -> None:
+    """Refuse `trainer.resident=true` for a training split that cannot be resident.
+
+    Args:
+        cfg: configuration of the run, with `trainer.augment_on` resolved.
+        dataset: the training split.
+
+    Raises:
+        ValueError: workers make its views, or its crops are not packed.
+    """
+    if cfg.trainer.augment_on != "device":
+        _refuse(cfg, f"{_BY_WORKERS}; set trainer.augment_on=device, or trainer.resident=auto")
+    if reason := _refusal(dataset):
+        _refuse(cfg, f"{reason}, so {_BY_WORKERS}; set trainer.resident=auto")
+    source = dataset.source
+    if getattr(source, "pack", None) is None:
+        advice = "set dataset.packed=true, which packs it first"
+        if reason := unpackable(source):
+            advice = f"{reason}; set trainer.resident=auto"
+        _refuse(cfg, f"{source.name} is not packed; {advice}")
+
+
+def _refusal(dataset: DrawnDataset[Any]) -> str | None:
+    """Return why only workers can make the views of a split; None if the device can."""
+    refusals = map(device_refusal, dataset.augmentations.values())
+    return next(filter(None, refusals), None)
 
 
 def _fits(cfg: DictConfig, num_bytes: int, device: torch.device) -> bool:

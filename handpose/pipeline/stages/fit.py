@@ -1,5 +1,6 @@
 """Shared steps of both training stages: resume, fit, save weights, start from `init_from`."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ from handpose.training.step_curves import StepCurves
 from handpose.training.step_meter import StepMeter
 from handpose.weights import torch_file
 from handpose.weights.load import describe_misfit
+
+_log = logging.getLogger(__name__)
 
 
 class Fitted(NamedTuple):
@@ -100,6 +103,8 @@ def fit(
     device = trainer.strategy.root_device
     on_device = device_batches(cfg, datasets["train"], device)
     stage.resident = None if on_device is None else on_device.resident
+    if cfg.trainer.compile:
+        _log.info("compiling the network in the first steps: this takes about a minute")
     with compiled(stage.networks() if cfg.trainer.compile else []):
         trainer.fit(
             stage,

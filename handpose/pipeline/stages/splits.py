@@ -22,7 +22,7 @@ from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import UNREADABLE
-from handpose.pipeline.stages.device_batches import DeviceBatches
+from handpose.pipeline.stages.device_batches import DeviceBatches, require_resident
 from handpose.pipeline.stages.validation_cut import record_cut
 
 # BatchNorm needs two samples.
@@ -81,6 +81,8 @@ def _build(cfg: DictConfig, run_dir: Path) -> Splits:
         unreadable=unreadable,
     )
     for datasets in (splits.views, splits.labelled):
+        if datasets:
+            require_resident(cfg, datasets["train"])
         if datasets and len(datasets["train"]) < _LEAST_TO_TRAIN:
             raise ValueError(
                 f"{datasets['train'].source.name}: {len(datasets['train'])} training sample, but "
