@@ -19,11 +19,10 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
-from handpose.augment.appearance import render
+from handpose.augment import views as augment_views
 from handpose.augment.device.recipe import make_recipe
 from handpose.augment.device.rendering import render_views
-from handpose.augment.geometric import Pyramid
-from handpose.augment.reach import onto_crop, reach_of
+from handpose.augment.reach import reach_of
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import Drawn, draw_views
 from handpose.config.checks.overrides import path_argument
@@ -81,12 +80,10 @@ def write_recipe(samples: list[Sample], drawn: list[Drawn]) -> Recipe:
 
 
 def render_by_opencv(sample: Sample, drawn: Drawn, size: int) -> np.ndarray:
-    """Renders the views (V, 3, S, S) of a sample, as workers do."""
-    source, views = Pyramid(sample.image), []
-    for affine, look in zip(drawn.affines, drawn.looks, strict=True):
-        view = render(source.warp(onto_crop(affine, sample.crop), size), look)
-        views.append(view.transpose(2, 0, 1))
-    return np.array(views)
+    """Renders the views (V, 3, S, S) of a sample, by the code of the workers."""
+    views = np.empty((len(drawn.looks), 3, size, size), np.uint8)
+    augment_views.render_views(sample, drawn, views)
+    return views
 
 
 def on_device(record: Any, device: torch.device) -> Any:

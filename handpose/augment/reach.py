@@ -4,10 +4,9 @@ Every path from a sample to its views goes through this crop. So views are equal
 made from a decoded image or was stored before. S side of a view in px.
 """
 
-import hashlib
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -80,11 +79,6 @@ class Reach:
     finest: float
     coarsest: float
     size: int
-
-    @property
-    def address(self) -> str:
-        """Equal for equal reaches."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:16]
 
     def window(self, box: np.ndarray, *, is_left: bool, width: int, height: int) -> Window:
         """Returns the part of an image that the views of a hand can show.

@@ -62,12 +62,12 @@ def test_a_union_reaches_as_far_as_each_part(make_settings: Callable) -> None:
     assert reach_of([far, tight], 64) == reach_of([tight, far], 64)
 
 
-def test_equal_crops_have_equal_addresses(make_settings: Callable) -> None:
+def test_equal_crops_have_equal_reaches(make_settings: Callable) -> None:
     settings = make_settings(*GEOMETRY)
-    address = reach_of([settings], 64).address
-    assert reach_of([dataclasses.replace(settings, hue=(0, 1))], 64).address == address
-    assert reach_of([settings], 65).address != address
-    assert reach_of([dataclasses.replace(settings, angle=(-44, 44))], 64).address != address
+    reach = reach_of([settings], 64)
+    assert reach_of([dataclasses.replace(settings, hue=(0, 1))], 64) == reach
+    assert reach_of([settings], 65) != reach
+    assert reach_of([dataclasses.replace(settings, angle=(-44, 44))], 64) != reach
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from handpose.augment.appearance import render
+from handpose.augment import views as augment_views
 from handpose.augment.device.recipe import make_recipe
 from handpose.augment.device.rendering import render_views
-from handpose.augment.geometric import Pyramid
-from handpose.augment.reach import onto_crop
 from handpose.augment.settings import Augmentation
 from handpose.augment.views import Drawn, draw_views
 from handpose.records import Crops, Recipe, Sample
@@ -70,8 +68,6 @@ def make_both(
 
 
 def _by_workers(sample: Sample, drawn: Drawn, size: int) -> np.ndarray:
-    source, views = Pyramid(sample.image), []
-    for affine, look in zip(drawn.affines, drawn.looks, strict=True):
-        view = render(source.warp(onto_crop(affine, sample.crop), size), look)
-        views.append(view.transpose(2, 0, 1))
-    return np.array(views)
+    views = np.empty((len(drawn.looks), 3, size, size), np.uint8)
+    augment_views.render_views(sample, drawn, views)
+    return views
