@@ -62,7 +62,13 @@ class Scrambled:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Sample:
-        sample, random = self._source[index], np.random.default_rng(index)
+        return self._scrambled(self._source[index], index)
+
+    def without_pixels(self, index: int) -> Sample:
+        return self._scrambled(self._source.without_pixels(index), index)
+
+    def _scrambled(self, sample: Sample, index: int) -> Sample:
+        random = np.random.default_rng(index)
         # Through the source's own choice of a box, as it would be with such labels.
         uv = random.uniform(0, 60, sample.uv.shape).astype(np.float32)
         valid = random.random(21) < 0.5
