@@ -5,7 +5,8 @@ is left to it. S side of the view in px.
 """
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import albumentations as A
 import cv2
@@ -90,9 +91,11 @@ def _rectangle(
     return u, v, u + width, v + height
 
 
-def matrix_of(look: Appearance) -> np.ndarray | None:
-    """Returns the colour map of an appearance, as `colour_matrix` does; None: it changes none."""
-    return None if look.colour == NEUTRAL else colour_matrix(look.colour)
+def matrices_of(looks: Sequence[Appearance]) -> list[np.ndarray | None]:
+    """Returns the colour map of each appearance, as `colour_matrix` does; None: it changes none."""
+    matrices = colour_matrices(np.array([look.colour for look in looks]))
+    pairs = zip(looks, matrices, strict=True)
+    return [None if look.colour == NEUTRAL else matrix for look, matrix in pairs]
 
 
 def render(view: np.ndarray, look: Appearance, matrix: np.ndarray | None = None) -> np.ndarray:
@@ -101,7 +104,7 @@ def render(view: np.ndarray, look: Appearance, matrix: np.ndarray | None = None)
     Args:
         view: (S, S, 3) uint8 RGB.
         look: What was drawn for it.
-        matrix: (3, 4) that `matrix_of` returned for it; None: computed here.
+        matrix: (3, 4) that `matrices_of` returned for it; None: computed here.
 
     Returns:
         (S, S, 3) uint8.
@@ -131,22 +134,24 @@ def colour_matrix(colour: tuple[float, float, float, float]) -> np.ndarray:
     the grey axis. These maps form a group: hue shifts add, saturations and gains multiply. The
     rotation treats the channels alike, so each row is the row above it shifted.
     """
-    return np.array(_colour_rows(colour, math))
+    return colour_matrices(np.array([colour]))[0]
 
 
 def colour_matrices(colours: np.ndarray) -> np.ndarray:
     """Returns the matrices (R, 3, 4) of R colours (R, 4), as `colour_matrix` does."""
-    return np.stack([np.stack(row) for row in _colour_rows(colours.T, np)]).transpose(2, 0, 1)
-
-
-def _colour_rows(colour: Any, namespace: Any) -> list[list]:
-    """The numbers of the colour map, of one view by `math` or of several by `numpy`."""
-    hue, saturation, gain, bias = colour
-    cos = saturation * namespace.cos(hue) / 3
-    sin = saturation * namespace.sin(hue) / math.sqrt(3)
+    hue, saturation, gain, bias = colours.T
+    # NumPy's own cosine differs in the last bit between processors.
+    turns = np.array([(math.cos(angle), math.sin(angle)) for angle in hue.tolist()]).reshape(-1, 2)
+    cos = saturation * turns[:, 0] / 3
+    sin = saturation * turns[:, 1] / math.sqrt(3)
     own, following, preceding = 1 / 3 + 2 * cos, 1 / 3 - cos - sin, 1 / 3 - cos + sin
-    rows = (own, following, preceding), (preceding, own, following), (following, preceding, own)
-    return [[*(gain * weight for weight in row), bias] for row in rows]
+    rows = np.array(
+        ((own, following, preceding), (preceding, own, following), (following, preceding, own))
+    )
+    matrices = np.empty((len(colours), 3, 4))
+    matrices[..., :3] = (gain * rows).transpose(2, 0, 1)
+    matrices[..., 3] = bias[:, None]
+    return matrices
 
 
 def _sobel(view: np.ndarray) -> np.ndarray:

@@ -94,25 +94,6 @@ def halved(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
 
 
-def onto_level(affine: np.ndarray, level: int) -> np.ndarray:
-    """Returns the map (2, 3) of a view from an image that is halved `level` times.
-
-    Args:
-        affine: (2, 3), px of the image -> px of the view.
-        level: Number of halvings.
-    """
-    if level == 0:
-        return affine
-    (a, b, u), (c, d, v) = affine.tolist()
-    factor = float(1 << level)
-    shift = (factor - 1) / 2
-    rows = (
-        (a * factor, b * factor, u + (a + b) * shift),
-        (c * factor, d * factor, v + (c + d) * shift),
-    )
-    return np.array(rows)
-
-
 class Warp(NamedTuple):
     """How a view is made from an image."""
 
@@ -120,11 +101,15 @@ class Warp(NamedTuple):
     affine: np.ndarray  # (2, 3) float64, px of the halved image -> px of the view
 
 
-def plan_warp(affine: np.ndarray) -> Warp:
-    """Returns how the view of a map (2, 3), px of an image -> px of the view, is made."""
-    (a, b, _), (c, d, _) = affine.tolist()
-    level = halvings(math.sqrt(abs(a * d - b * c)))
-    return Warp(level, onto_level(affine, level))
+def plan_warps(affines: np.ndarray) -> list[Warp]:
+    """Returns how the views of maps (R, 2, 3), px of an image -> px of the view, are made."""
+    a, b, c, d = (affines[:, i, j] for i in (0, 1) for j in (0, 1))
+    levels = np.maximum(-np.frexp(np.sqrt(np.abs(a * d - b * c)))[1], 0)  # as `halvings`
+    factors = np.ldexp(1.0, levels)[:, None]
+    linear, shift = affines[..., :2], affines[..., 2]
+    shift = shift + (linear[..., 0] + linear[..., 1]) * ((factors - 1) / 2)
+    halved_affines = np.concatenate((linear * factors[..., None], shift[..., None]), axis=2)
+    return list(map(Warp, levels.tolist(), halved_affines))
 
 
 class Pyramid:
@@ -144,7 +129,7 @@ class Pyramid:
             affine: (2, 3), px of the image -> px of the view.
             size: S.
         """
-        return self.render(plan_warp(affine), size)
+        return self.render(plan_warps(affine[None])[0], size)
 
     def render(self, warp: Warp, size: int) -> np.ndarray:
         """Renders a view as `warp` does.

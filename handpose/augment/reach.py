@@ -132,12 +132,20 @@ def onto_crop(affine: np.ndarray, crop: Crop | None) -> np.ndarray:
         affine: (2, 3) float64, px of the source image -> px of the view.
         crop: Of the sample; None: its image is the whole source.
     """
-    if crop is None:
-        return affine
-    (a, b, u), (c, d, v) = affine.tolist()
-    (scale, _, du), (_, _, dv) = crop.affine.tolist()  # exact: `scale` is a power of 2
-    a, b, c, d = a / scale, b / scale, c / scale, d / scale
-    return np.array([[a, b, u - (a * du + b * dv)], [c, d, v - (c * du + d * dv)]])
+    return affine if crop is None else onto_crops(affine, crop.affine)
+
+
+def onto_crops(affines: np.ndarray, crop_affines: np.ndarray) -> np.ndarray:
+    """Returns the maps (..., 2, 3) of views from the crops of their samples, as `onto_crop` does.
+
+    Args:
+        affines: (..., 2, 3) float64, px of the source image -> px of the view.
+        crop_affines: (..., 2, 3) float64, px of the source image -> px of the crop.
+    """
+    linear = affines[..., :2] / crop_affines[..., :1, :1]  # exact: a power of 2
+    du, dv = crop_affines[..., 0, 2, None], crop_affines[..., 1, 2, None]
+    shift = affines[..., 2] - (linear[..., 0] * du + linear[..., 1] * dv)
+    return np.concatenate((linear, shift[..., None]), axis=-1)
 
 
 def is_same_crop(first: Crop | None, second: Crop | None) -> bool:

@@ -1,6 +1,7 @@
 """Sample -> V views and their parameters; Sample -> Target. V views, J = 21, S side of the crop."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import cv2
@@ -9,12 +10,12 @@ import numpy as np
 from handpose.augment.appearance import (
     NOWHERE,
     Appearance,
-    matrix_of,
+    matrices_of,
     render,
     sample_appearance,
 )
-from handpose.augment.geometric import Pyramid, Warp, plain_affine, plan_warp, sample_affine
-from handpose.augment.reach import onto_crop, reach_of
+from handpose.augment.geometric import Pyramid, Warp, plain_affine, plan_warps, sample_affine
+from handpose.augment.reach import onto_crops, reach_of
 from handpose.augment.settings import Augmentation
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import map_intrinsics, mirror_intrinsics
@@ -23,7 +24,6 @@ from handpose.skeleton import FREIHAND_SCALE_BONE, NUM_JOINTS, REFERENCE_BONES, 
 
 # Of the columns of `Appearance`, in the order it shares with `ViewParams`.
 _DTYPES = (np.float32, np.bool_, np.float32, np.float32, np.int64, np.bool_, np.int64, np.bool_)
-
 
 _IDENTITY = np.eye(2, 3)
 _IDENTITY.flags.writeable = False
@@ -103,15 +103,23 @@ class Plan(NamedTuple):
     colours: list[np.ndarray | None]  # of the looks
 
 
-def plan_views(drawn: Drawn, crop: Crop | None) -> Plan:
-    """Returns how drawn views are made from a crop; needs no pixels.
+def plan_views(drawn: Sequence[Drawn], crops: Sequence[Crop | None]) -> list[Plan]:
+    """Returns how the drawn views of samples are made from their crops; needs no pixels.
 
     Args:
-        drawn: What was drawn for a sample.
-        crop: Where its image lies in its source; None: it is the whole source.
+        drawn: What was drawn for each sample.
+        crops: Where each image lies in its source; None: it is the whole source.
     """
-    warps = [plan_warp(onto_crop(affine, crop)) for affine in drawn.affines]
-    return Plan(crop, warps, drawn.looks, [matrix_of(look) for look in drawn.looks])
+    pairs = list(zip(drawn, crops, strict=True))
+    affines = np.array([affine for one in drawn for affine in one.affines])
+    wholes = [_IDENTITY if crop is None else crop.affine for _, crop in pairs]
+    repeated = np.repeat(wholes, [len(one.looks) for one in drawn], axis=0)
+    warps = iter(plan_warps(onto_crops(affines, repeated)))
+    colours = iter(matrices_of([look for one in drawn for look in one.looks]))
+    return [
+        Plan(crop, [*islice(warps, len(own.looks))], own.looks, [*islice(colours, len(own.looks))])
+        for own, crop in pairs
+    ]
 
 
 def render_plan(image: np.ndarray, plan: Plan, out: np.ndarray) -> None:
@@ -136,7 +144,7 @@ def render_views(sample: Sample, drawn: Drawn, out: np.ndarray) -> None:
         drawn: What was drawn for it.
         out: (V, 3, S, S) uint8, overwritten.
     """
-    render_plan(sample.image, plan_views(drawn, sample.crop), out)
+    render_plan(sample.image, plan_views([drawn], [sample.crop])[0], out)
 
 
 def make_views(

@@ -110,12 +110,12 @@ class DrawnDataset(Dataset[Batch], ABC):
         """
         if type(self.source).without_pixels is HandDataset.without_pixels:
             return [None] * len(keys)
+        drawn = [self.shots(key, self.outline) for key in keys]
+        shots = [shot for parts in drawn for own in parts.values() for shot in own]
+        plans = iter(plan_views([s.drawn for s in shots], [s.sample.crop for s in shots]))
         return [
-            {
-                part: [(shot, plan_views(shot.drawn, shot.sample.crop)) for shot in own]
-                for part, own in self.shots(key, self.outline).items()
-            }
-            for key in keys
+            {part: [(shot, next(plans)) for shot in own] for part, own in parts.items()}
+            for parts in drawn
         ]
 
     def _render(
@@ -148,7 +148,7 @@ class DrawnDataset(Dataset[Batch], ABC):
                     found[shot.place] = self.reach.crop(sample)
                 sample, end = found[shot.place], start + len(plan.looks)
                 if not is_same_crop(sample.crop, plan.crop):  # a pack of a larger reach
-                    plan = plan_views(shot.drawn, sample.crop)
+                    plan = plan_views([shot.drawn], [sample.crop])[0]
                 render_plan(sample.image, plan, out[part][start:end])
                 start = end
 

@@ -71,6 +71,13 @@ def test_memory_grows_with_the_images(reusing: None) -> None:
         del image
 
 
+def test_no_image_in_used_memory_begins_at_an_aligned_place(reusing: None) -> None:
+    """A decoder writes past the caches there."""
+    images = [new_image(height, 24) for height in (1, 50, 200, 3)]
+    places = {image.__array_interface__["data"][0] % 32 for image in images}
+    assert places == {16}
+
+
 def test_outside_every_image_has_memory_of_its_own() -> None:
     first = new_image(50, 50)
     place = first.__array_interface__["data"][0]
