@@ -57,7 +57,11 @@ FLOPS = Meter(
     "Of the network, forward and backward, in an evaluation forward alone, counted by torch.",
 )
 # Ends of the names that differ between equal runs, in results.json and in metrics.csv.
-TIMED = tuple(name for meter in METERS for name in (f"_{meter.name}", meter.step_name))
+TIMED = tuple(
+    name
+    for meter in METERS
+    for name in (f"_{meter.name}", f"_{meter.name}_reason", meter.step_name)
+)
 
 
 def in_words(values: Mapping[str, float]) -> str:

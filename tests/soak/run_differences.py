@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handpose.training.meters import TIMED
+from handpose.training.meters import FLOPS, TIMED
 from handpose.weights import torch_file
 
 _WEIGHTS = ("backbone.pt", "model.pt")
@@ -96,7 +96,8 @@ def _content(run_dir: Path) -> dict[str, Any]:
 def _without_seconds(node: Any) -> Any:
     if not isinstance(node, Mapping):
         return node
-    ignored = (_SECONDS, *TIMED)
+    # A run that was stopped after a stage's last step counts no FLOPs when it resumes.
+    ignored = (_SECONDS, *TIMED, f"_{FLOPS.name}", f"_{FLOPS.name}_reason")
     return {k: _without_seconds(v) for k, v in node.items() if not str(k).endswith(ignored)}
 
 
