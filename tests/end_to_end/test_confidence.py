@@ -95,5 +95,5 @@ def test_it_is_calibrated_orders_hands_and_is_low_without_one(
     assert found["confidence_ece"] < 0.15
     assert found["confident_half_error_ratio"] < 0.9
     for kind in ("backdrop", "noise", "blurred noise"):
-        assert found[f"{kind}, share below the 5th percentile"] > 0.5, kind
+        assert found[f"{kind}, share below the 5th percentile"] > 0.75, kind
         assert found[f"{kind}, median"] < 0.5 * found["hands_median"]
