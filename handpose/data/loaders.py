@@ -46,8 +46,7 @@ def build_loader(
         samples_per_epoch: of training, each augmented anew; None: all samples once.
         rank: of this process, which takes its share of every training batch.
         num_ranks: number of processes.
-        crops: the batches of `dataset` as crops, whose views the device renders; None: the workers
-            render them.
+        crops: the batches of `dataset` as crops, for the device to render; None: workers render.
         device: of the training, to which batches are copied ahead if it is a GPU; None: the CPU.
 
     Raises:
@@ -62,16 +61,15 @@ def build_loader(
         rank=rank,
         num_ranks=num_ranks,
     )
-    if training and sampler.length < batch_size:
-        _log.warning(
-            "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
-            *(dataset.source.name, sampler.length, batch_size),
-        )
-    batch_size = min(batch_size, sampler.length)
+    own = min(batch_size, sampler.length)
     if training:
-        batch_size = _own_share(batch_size, num_ranks)
-    on = torch.device("cpu") if device is None else device
-    return _loader(crops or dataset, sampler, batch_size, num_workers, on)
+        if own < batch_size:
+            _log.warning(
+                "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
+                *(dataset.source.name, own, batch_size),
+            )
+        own = _own_share(own, num_ranks)
+    return _loader(crops or dataset, sampler, own, num_workers, device or torch.device("cpu"))
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:

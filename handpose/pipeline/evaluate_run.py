@@ -75,8 +75,7 @@ def evaluate_finished(
         check_submission(submission, dataset.source, any_length=any_length)
     stage, mean = open_model(cfg, run_dir), _mean_poses(cfg)
     run_log = RunLog({"evaluate": float(passes * len(dataset))}, every_seconds=SECONDS)
-    meter = StepMeter()
-    watch = [meter, StageLog(run_log, "evaluate")]
+    watch = [meter := StepMeter(), StageLog(run_log, "evaluate")]
     with run_log.shown():
         evaluations = [evaluate_on(cfg, dataset, stage, mean, watch)]
         if passes == 2:
@@ -92,12 +91,18 @@ def evaluate_finished(
         "passes": passes,
         "pictures_of_pass": passes,
     }
-    if stage.model.confidence_note:
-        results["confidence_note"] = stage.model.confidence_note
+    return results | _notes(stage.model, run_dir, dataset), evaluations[-1], dataset
+
+
+def _notes(model: PoseModel, run_dir: Path, dataset: TargetDataset) -> Results:
+    """Return what the results should not be read without, and warn of another validation cut."""
+    notes: Results = {}
+    if model.confidence_note:
+        notes["confidence_note"] = model.confidence_note
     if note := cut_note(run_dir, dataset.source):
         _log.warning(note)
-        results["cut_note"] = note
-    return results, evaluations[-1], dataset
+        notes["cut_note"] = note
+    return notes
 
 
 def _mean_poses(cfg: DictConfig) -> MeanPoses:

@@ -78,11 +78,17 @@ def build_trainer(
         enable_model_summary=False,
         log_every_n_steps=0,  # steps are logged by our own callbacks
     )
-    # The run handles signals itself: Lightning would stop an evaluation early with exit code 0.
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-    # Nor does it ask all ranks about signals before each batch, which waits for the GPU.
-    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+    _leave_signals_to_the_run(trainer)
     return trainer
+
+
+def _leave_signals_to_the_run(trainer: pl.Trainer) -> None:
+    """Keep Lightning from handling signals: it would stop an evaluation early with exit code 0.
+
+    Nor does it ask all ranks about signals before each batch, which waits for the GPU.
+    """
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
 
 def build_evaluator(

@@ -82,7 +82,7 @@ def test_it_is_calibrated_orders_hands_and_is_low_without_one(
     """A short training; the numbers of a longer one are in docs/guide/results.md."""
     out = tmp_path / "confidence.json"
     run_dir = train(
-        *("objective=none", f"head={head}", "dataset.image_size=64", "dataset.num_train=800"),
+        *("objective=none", f"head={head}", "dataset.image_size=64", "dataset.num_train=1600"),
         *("trainer.caps=null", "finetune.max_epochs=4", "dataset.num_val=200"),
         "dataset.num_test=300",
     )

@@ -98,6 +98,22 @@ def fit(
         loggers=context.loggers,
         callbacks=_callbacks(context, stage, guard, meter, folder=folder, monitor=monitor),
     )
+    _run(context, trainer, stage, datasets, folder)
+    context.interrupt.check()
+    best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
+    best = None if best is None else float(best)
+    return Fitted(stage.seconds, guard.skipped, best, meter.results(stage.stage))
+
+
+def _run(
+    context: StageContext,
+    trainer: pl.Trainer,
+    stage: Stage,
+    datasets: dict[Split, ViewDataset] | dict[Split, TargetDataset],
+    folder: Path,
+) -> None:
+    """Run the trainer from the newest valid checkpoint in `folder` to the end of the stage."""
+    cfg = context.cfg
     path = collectives.decided(lambda: checkpoint.newest_valid(folder))
     batches = 0 if path is None else collectives.decided(lambda: checkpoint.batches_done(path))
     device = trainer.strategy.root_device
@@ -110,7 +126,7 @@ def fit(
             stage,
             training_loader(
                 cfg,
-                config,
+                cfg[stage.stage],
                 datasets["train"],
                 batches_done=batches,
                 on_device=on_device,
@@ -121,10 +137,6 @@ def fit(
             weights_only=True,
         )
     stage.resident = None  # the next stage may need its memory
-    context.interrupt.check()
-    best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
-    best = None if best is None else float(best)
-    return Fitted(stage.seconds, guard.skipped, best, meter.results(stage.stage))
 
 
 def _callbacks(
