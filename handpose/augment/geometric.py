@@ -122,17 +122,8 @@ class Pyramid:
     def __init__(self, image: np.ndarray) -> None:
         self._levels = [with_own_fourth(image)]
 
-    def warp(self, affine: np.ndarray, size: int) -> np.ndarray:
-        """Renders a view (S, S, 3) uint8. Reflects at the border: a constant shows the rotation.
-
-        Args:
-            affine: (2, 3), px of the image -> px of the view.
-            size: S.
-        """
-        return self.render(plan_warps(affine[None])[0], size)
-
     def render(self, warp: Warp, size: int) -> np.ndarray:
-        """Renders a view as `warp` does.
+        """Renders a view (S, S, 3) uint8. Reflects at the border: a constant shows the rotation.
 
         Args:
             warp: How it is made.

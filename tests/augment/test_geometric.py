@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from similarities import similarity
+from warped import warped
 
 from handpose.augment.appearance import colour_matrix, sample_appearance
-from handpose.augment.geometric import Pyramid, halved, halvings, sample_affine, within
+from handpose.augment.geometric import halved, halvings, sample_affine, within
 from handpose.geometry import affine as maps
 
 
@@ -73,7 +74,7 @@ def test_small_images_give_the_pixels_of_one_plain_warp(mirrored: bool) -> None:
         if mirrored:
             affine = maps.compose(affine, maps.mirror(190))
         plain = cv2.warpAffine(image, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-        assert np.abs(Pyramid(image).warp(affine, size).astype(int) - plain).max() <= 1
+        assert np.abs(warped(image, affine, size).astype(int) - plain).max() <= 1
 
 
 def _halved(image: np.ndarray, times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +98,7 @@ def test_a_large_image_is_averaged_where_it_is_seen(
         affine = similarity(turn, scale, centre, np.full(2, (size - 1) / 2))
         of_small = maps.compose(affine, maps.invert(shrink))
         whole = cv2.warpAffine(small, of_small, (size, size), borderMode=cv2.BORDER_REFLECT_101)
-        assert np.abs(Pyramid(image).warp(affine, size).astype(int) - whole).max() <= 3
+        assert np.abs(warped(image, affine, size).astype(int) - whole).max() <= 3
 
 
 def test_halvings_leave_an_image_less_than_twice_as_fine_as_the_view() -> None:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from warped import warped
 
-from handpose.augment.geometric import Pyramid, halved
+from handpose.augment.geometric import halved
 from handpose.augment.pixels import new_image, reusing_memory, with_fourth, with_own_fourth
 from handpose.augment.reach import Window
 from handpose.data.images import read_image
@@ -125,5 +126,5 @@ def test_views_do_not_depend_on_the_fourth_channel(shape: tuple[int, int]) -> No
     assert np.array_equal(window.cut(beside), window.cut(alone))
     for scale in (0.9, 0.3):
         affine = scale * np.array([[0.8, -0.6, 10.0], [0.6, 0.8, -8.0]])
-        views = [Pyramid(image).warp(affine, 32) for image in (beside, alone)]
+        views = [warped(image, affine, 32) for image in (beside, alone)]
         assert np.array_equal(*views)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from warped import warped
 
 from handpose.augment.appearance import render
-from handpose.augment.geometric import Pyramid
 from handpose.augment.reach import Reach, onto_crop, reach_of
 from handpose.augment.views import draw_views, render_views
 from handpose.geometry import affine as maps
@@ -86,11 +86,11 @@ def test_views_of_the_crop_are_those_of_the_whole_image(
         sample = make_sample(image, side=side)._replace(box=box.astype(np.float32))
         drawn = draw_views(sample, settings, rng=rng, size=size)
         cropped = reach_of([settings], size).crop(sample)
-        whole, shown = Pyramid(image), np.empty((2, 3, size, size), dtype=np.uint8)
+        shown = np.empty((2, 3, size, size), dtype=np.uint8)
         render_views(cropped, drawn, shown)
         for view, affine in enumerate(drawn.affines):
-            plain = whole.warp(affine, size).astype(int)
-            mine = Pyramid(cropped.image).warp(onto_crop(affine, cropped.crop), size)
+            plain = warped(sample.image, affine, size).astype(int)
+            mine = warped(cropped.image, onto_crop(affine, cropped.crop), size)
             assert np.abs(mine - plain).max() <= most
             assert np.array_equal(shown[view].transpose(1, 2, 0), render(mine, drawn.looks[view]))
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from blobs import blob_image, centre_of_mass
 from torch.utils.data import default_collate
+from warped import warped
 
 from handpose.augment.appearance import render, sample_appearance
-from handpose.augment.geometric import Pyramid
 from handpose.augment.views import make_target, make_views
 from handpose.geometry import affine as maps
 from handpose.geometry.camera import project
@@ -187,7 +187,7 @@ def test_parameters_redo_the_view(make_sample: Callable, make_settings: Callable
         affine = row.pop("affine")[1].astype(np.float64)
         row.pop("plain")
         look = Appearance(**{name: column[1].tolist() for name, column in row.items()})
-        again = render(Pyramid(sample.image).warp(affine, 64), look).transpose(2, 0, 1)
+        again = render(warped(sample.image, affine, 64), look).transpose(2, 0, 1)
         # float32 maps move a border pixel's interpolation by one grey level at most
         assert np.abs(again.astype(int) - views.image[1]).mean() < 1.0
 
