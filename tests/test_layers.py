@@ -14,6 +14,7 @@ FLOORS = (
         "__version__",
         "pipeline.third_party_messages",
     ),
+    ("provenance",),
     ("geometry", "coco_format"),
     ("evaluation.pose_errors", "evaluation.ridge"),
     ("evaluation.embedding_health",),
