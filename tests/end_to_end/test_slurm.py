@@ -248,8 +248,8 @@ def in_peace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     ("layout", "disturbances"),
     [
         (ONE_TASK, (soon_out_of_time, requeued, preempted)),
-        (TWO_TASKS, (soon_out_of_time, requeued, preempted)),
-        (TWO_NODES, (soon_out_of_time, requeued, preempted)),
+        (TWO_TASKS, (requeued, preempted)),
+        (TWO_NODES, (soon_out_of_time,)),
     ],
     ids=["one-task", "two-tasks", "two-nodes"],
 )
