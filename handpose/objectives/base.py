@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from handpose.augment.settings import Augmentation
+from handpose.backbones.base import Backbone
 from handpose.backbones.top_down import TopDown
 from handpose.records import Features, Views
 
@@ -13,6 +15,17 @@ from handpose.records import Features, Views
 # is drawn from (0.05 of 45 degrees, 0.01 px of a crop), is finer than pixels can show, so a larger
 # weight has no reason. Unbounded, a part without error takes over.
 LOG_VARIANCE_BOUNDS = (-7.0, 7.0)
+
+
+class Teacher(NamedTuple):
+    """The views as the teacher sees them, without gradient; shapes as in `Objective.forward`."""
+
+    features: Features
+    embedding: Tensor
+
+
+# What `Objective.forward` takes.
+Inputs = tuple[Features, Tensor, Views] | tuple[Features, Tensor, Views, Teacher]
 
 
 class Objective(nn.Module, ABC):
@@ -29,11 +42,24 @@ class Objective(nn.Module, ABC):
         weighs_itself: Whether the loss has learned weights, so that it can fall below zero.
         takes_mined_positives: Whether the views may be of two images, of hands in similar poses.
         reads_features: Whether it reads more than the embedding; if not, no features are kept.
+        uses_teacher: Whether `forward` gets a `Teacher`: the views through a moving average of the
+            backbone, which the pre-training module keeps for this objective.
+        teacher_uses_batch_statistics: See `MovingAverage`.
+        teacher_momentum: Of the moving average at the start; it rises to 1 over the stage. Set by
+            the constructor if `uses_teacher`.
+        encodes_views: Whether it overrides `encode`. Its views then pass the backbone by themselves
+            rather than in one pass with those of the other parts.
+        fits_backbones: Prefixes of `backbone.name` that it works with; () for any backbone.
     """
 
     weighs_itself = False
     takes_mined_positives = False
     reads_features = True
+    uses_teacher = False
+    teacher_uses_batch_statistics = True
+    teacher_momentum: float
+    encodes_views = False
+    fits_backbones: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -53,9 +79,30 @@ class Objective(nn.Module, ABC):
         """The decoder of latent keypoints; None if the objective reads the embedding."""
         return None
 
+    def encode(self, backbone: Backbone, image: Tensor) -> tuple[Features, Tensor]:
+        """Returns features and embedding of the views; to be overridden if `encodes_views`.
+
+        With gradient caching it is called twice for each chunk, with the same random numbers.
+
+        Args:
+            backbone: The one in training.
+            image: (B, V, 3, S, S) uint8.
+        """
+        return backbone.encode(image)
+
+    def update_teacher(self, momentum: Tensor) -> None:
+        """Moves the average of the objective's own layers, if it has one; after optimizer steps.
+
+        Args:
+            momentum: () in 0..1, as for the backbone's average; 1 after a step that was skipped.
+        """
+        return None
+
     @abstractmethod
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
         """Computes the loss of a batch.
+
+        With `uses_teacher` there is a fourth argument, a `Teacher`.
 
         Args:
             features: Level i is (B, V, channels[i], h, w).

@@ -2,14 +2,13 @@
 relative (PMLR 148:255-271, section 3.3)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
-from handpose.objectives.base import Objective, weigh_by_variance
-from handpose.records import Features, Views
+from handpose.objectives.base import Inputs, Objective, weigh_by_variance
 
 
 class Hybrid(nn.Module):
@@ -52,17 +51,18 @@ class Hybrid(nn.Module):
             }
         )
 
-    def reads_features(self, name: str) -> bool:
-        """Whether this part reads more than the embedding."""
-        return self.parts[name].reads_features  # type: ignore[return-value]
+    @property
+    def objectives(self) -> dict[str, Objective]:
+        """The parts by name."""
+        return cast(dict[str, Objective], dict(self.parts.items()))
 
     @property
     def decoder(self) -> TopDown | None:
         """The decoder of the last part that has one."""
-        parts: list[Any] = list(self.parts.values())
-        return next((part.decoder for part in reversed(parts) if part.decoder is not None), None)
+        decoders = [part.decoder for part in self.objectives.values()]
+        return next((decoder for decoder in reversed(decoders) if decoder is not None), None)
 
-    def forward(self, inputs: Mapping[str, tuple[Features, Tensor, Views]]) -> dict[str, Tensor]:
+    def forward(self, inputs: Mapping[str, Inputs]) -> dict[str, Tensor]:
         """Computes the sum and returns it with the parts' other terms.
 
         Args:

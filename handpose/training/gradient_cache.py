@@ -53,10 +53,11 @@ def encode_in_chunks(
         )
         for start in range(0, count, chunk)
     ]
-    return {part: _joined([encoded[part] for encoded in chunks]) for part in images}
+    return {part: joined([encoded[part] for encoded in chunks]) for part in images}
 
 
-def _joined(chunks: list[tuple[Features, Tensor]]) -> tuple[Features, Tensor]:
+def joined(chunks: list[tuple[Features, Tensor]]) -> tuple[Features, Tensor]:
+    """Concatenate features and embeddings of chunks of pairs."""
     levels = zip(*(features for features, _ in chunks), strict=True)
     embedding = torch.cat([embedding for _, embedding in chunks])
     return tuple(torch.cat(level) for level in levels), embedding

@@ -79,7 +79,7 @@ class NonFiniteGuard(pl.Callback):
     ) -> None:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self.norm = torch.nn.utils.get_total_norm(gradients)
-        is_bad = ~self.norm.isfinite()
+        is_bad = pl_module.skips_step = ~self.norm.isfinite()
         flags = torch.stack((is_bad, torch.stack(self._losses).isfinite().all()))
         step = _Step(trainer.global_step, flags, self._index)
         scaler = _scaler(trainer)

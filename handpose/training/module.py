@@ -24,10 +24,13 @@ class Stage(pl.LightningModule):
     Attributes:
         resident: (M, P, Q, 3) uint8 crops of the training split on the device; None: batches bring
             their crops or views.
+        skips_step: () bool on the device, whether this optimizer step is skipped; set by
+            `NonFiniteGuard`. None without it.
     """
 
     stage: str
     resident: Tensor | None = None
+    skips_step: Tensor | None = None
 
     def __init__(self, *, optimizer: OptimizerFactory, warmup_epochs: float) -> None:
         super().__init__()

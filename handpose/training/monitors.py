@@ -16,8 +16,9 @@ from handpose.evaluation.embedding_health import health
 from handpose.evaluation.pose_errors import aligned_joint_errors
 from handpose.evaluation.ridge import fit_ridge
 from handpose.geometry.align import generalised_procrustes_mean, procrustes
+from handpose.objectives.base import Inputs
 from handpose.objectives.relative import relative_map
-from handpose.records import Features, Target, Views
+from handpose.records import Target, Views
 
 
 class EpochMeans:
@@ -154,16 +155,14 @@ class HealthPanel:
     def __init__(self) -> None:
         self._parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
 
-    def add(
-        self, inputs: Mapping[str, tuple[Features, Tensor, Views]], *, num_batches: int
-    ) -> None:
+    def add(self, inputs: Mapping[str, Inputs], *, num_batches: int) -> None:
         """Add a batch.
 
         Args:
             inputs: inputs of `Objective.forward` by part.
             num_batches: batches in the epoch.
         """
-        for part, (_, embedding, views) in inputs.items():
+        for part, (_, embedding, views, *_) in inputs.items():
             share = min(len(embedding), max(1, MAX_PAIRS // num_batches))
             rows = torch.from_numpy(np.linspace(0, len(embedding) - 1, share).round().astype(int))
             kept = embedding.detach().cpu().float()[rows], _turn(views).cpu()[rows]

@@ -1,13 +1,17 @@
 """Pre-training module: the objective's loss on views of unlabelled images."""
 
+from typing import Any, cast
+
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
+from handpose.objectives.base import Inputs, Teacher
 from handpose.objectives.hybrid import Hybrid
-from handpose.records import Features, Views
-from handpose.training.gradient_cache import Encoded, Images, encode_in_chunks
+from handpose.objectives.moving_average import MovingAverage, momentum_at
+from handpose.records import Views
+from handpose.training.gradient_cache import Encoded, Images, encode_in_chunks, joined
 from handpose.training.module import Stage
 from handpose.training.monitors import HealthPanel, OnlineProbe
 from handpose.training.optimizers import OptimizerFactory
@@ -24,6 +28,10 @@ class Pretrainer(Stage):
         probe: measures with a few labels; None to disable.
         gradient_cache_chunk: pairs per chunk of a training batch (see `gradient_cache`); None for
             the whole batch.
+
+    Attributes:
+        teachers: moving average of the backbone for each part that uses one. They are part of the
+            checkpoints, not of `backbone.pt`.
     """
 
     stage = "pretrain"
@@ -44,9 +52,19 @@ class Pretrainer(Stage):
         self.probe = probe
         self.gradient_cache_chunk = gradient_cache_chunk
         self.health = HealthPanel()
+        self.teachers = nn.ModuleDict(
+            {
+                name: MovingAverage(backbone, batch_statistics=part.teacher_uses_batch_statistics)
+                for name, part in objective.objectives.items()
+                if part.uses_teacher
+            }
+        )
 
     def networks(self) -> list[nn.Module]:
-        return [self.backbone]
+        return [self.backbone, *(teacher.network for teacher in self._averages().values())]
+
+    def _averages(self) -> dict[str, MovingAverage]:
+        return cast(dict[str, MovingAverage], dict(self.teachers.items()))
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
         """Return {"loss": (), other terms}."""
@@ -55,21 +73,52 @@ class Pretrainer(Stage):
     def loss_of(self, batch: dict[str, Views]) -> Tensor:
         """Compute the loss () without gradient caching and log nothing."""
         encoded = self._encode({part: views.image for part, views in batch.items()})
-        return self.objective({k: (*encoded[k], views) for k, views in batch.items()})["loss"]
+        return self.objective(self._inputs(batch, encoded))["loss"]
 
-    def encode(self, batch: dict[str, Views]) -> dict[str, tuple[Features, Tensor, Views]]:
+    def encode(self, batch: dict[str, Views]) -> dict[str, Inputs]:
         """Return the inputs of each part's objective."""
         images = {part: views.image for part, views in batch.items()}
         if self.gradient_cache_chunk is None or not torch.is_grad_enabled():
             encoded = self._encode(images)
         else:
+            parts = [part for part in self.objective.objectives.values() if part.encodes_views]
             encoded = encode_in_chunks(
-                self._encode, images, chunk=self.gradient_cache_chunk, network=self.backbone
+                self._encode,
+                images,
+                chunk=self.gradient_cache_chunk,
+                network=nn.ModuleList([self.backbone, *parts]),
             )
-        return {part: (*encoded[part], views) for part, views in batch.items()}
+        return self._inputs(batch, encoded)
+
+    def _inputs(self, batch: dict[str, Views], encoded: Encoded) -> dict[str, Inputs]:
+        """Return the inputs of each part's objective, with the teacher's view if it has one."""
+        inputs: dict[str, Inputs] = {}
+        for part, views in batch.items():
+            inputs[part] = (*encoded[part], views)
+            if part in self.teachers:
+                inputs[part] = (*inputs[part], self._taught(part, views.image))
+        return inputs
+
+    @torch.no_grad()
+    def _taught(self, part: str, image: Tensor) -> Teacher:
+        """Encode the views (B, V, 3, S, S) by the teacher of a part, in chunks as the student."""
+        network = self._averages()[part].network
+        chunk = (self.training and self.gradient_cache_chunk) or len(image)
+        features, embedding = joined([network.encode(rows) for rows in image.split(chunk)])
+        reads = self.objective.objectives[part].reads_features
+        return Teacher(features if reads else (), embedding)
 
     def _encode(self, images: Images) -> Encoded:
-        """Encode the views of all parts in one pass; keep features only where they are read."""
+        """Encode the views of all parts; keep features only where they are read."""
+        parts = self.objective.objectives
+        alone = {part: image for part, image in images.items() if parts[part].encodes_views}
+        encoded = {part: parts[part].encode(self.backbone, image) for part, image in alone.items()}
+        if shared := {part: image for part, image in images.items() if part not in alone}:
+            encoded |= self._encode_at_once(shared)
+        return {part: encoded[part] for part in images}
+
+    def _encode_at_once(self, images: Images) -> Encoded:
+        """Encode the views of several parts in one pass."""
         whole = torch.cat([image.flatten(0, 1) for image in images.values()])
         features = self.backbone(self.backbone.normalise(whole))
         embedding = self.backbone.embedding(features)
@@ -78,7 +127,7 @@ class Pretrainer(Stage):
         for part, image in images.items():
             shape = image.shape[:2]
             own = slice(start, start + shape.numel())
-            read = features if self.objective.reads_features(part) else ()
+            read = features if self.objective.objectives[part].reads_features else ()
             levels = tuple(level[own].unflatten(0, shape) for level in read)
             encoded[part] = (levels, embedding[own].unflatten(0, shape))
             start = own.stop
@@ -88,6 +137,22 @@ class Pretrainer(Stage):
         terms = self(batch)
         self.log_terms(terms, kind="train", batch_size=_batch_size(batch))
         return terms["loss"]
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then move the teachers; a skipped step leaves them as they are."""
+        super().optimizer_step(*args, **kwargs)
+        for part, teacher in self._averages().items():
+            objective = self.objective.objectives[part]
+            momentum = self._momentum(objective.teacher_momentum)
+            teacher.update(self.backbone, momentum)
+            objective.update_teacher(momentum)
+
+    def _momentum(self, start: float) -> Tensor:
+        """Return the teacher's momentum () at this step, on the device; 1 for a skipped step."""
+        total = int(self.trainer.estimated_stepping_batches)
+        value = momentum_at(self.trainer.global_step, start=start, total_steps=total)
+        momentum = torch.full((), value, dtype=torch.float64, device=self.device)
+        return momentum if self.skips_step is None else torch.where(self.skips_step, 1.0, momentum)
 
     def validation_step(self, batch: dict[str, Views], batch_idx: int) -> None:
         inputs = self.encode(batch)

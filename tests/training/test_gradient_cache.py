@@ -108,7 +108,7 @@ def in_chunks_with_graph(encode: Callable, images: Any, *, chunk: int, network: 
         encode({part: image[start : start + chunk] for part, image in images.items()})
         for start in range(0, PAIRS, chunk)
     ]
-    return {part: gradient_cache._joined([c[part] for c in chunks]) for part in images}
+    return {part: gradient_cache.joined([c[part] for c in chunks]) for part in images}
 
 
 @pytest.mark.parametrize("name", ["contrastive", "hybrid"])

@@ -46,3 +46,8 @@ def test_models_of_the_same_library_pass() -> None:
     register()
     check_command_line(["backbone.name=wide_resnet50_2"])
     check_command_line(["backbone=hrnet_w18", "backbone.name=hrnet_w18_small"])
+
+
+def test_a_class_attribute_with_a_type_is_read_too() -> None:
+    assert class_value("handpose.objectives.relative.Relative", "fits_backbones") == ()
+    assert class_value("handpose.objectives.relative.Relative", "weighs_itself") is True

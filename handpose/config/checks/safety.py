@@ -189,8 +189,14 @@ def class_value(target: Any, attribute: str) -> Any:
         return None
     source, node = found
     for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == attribute:
-            return ast.literal_eval(statement.value)
+        if isinstance(statement, ast.Assign):
+            name, value = ast.unparse(statement.targets[0]), statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value:
+            name, value = ast.unparse(statement.target), statement.value
+        else:
+            continue
+        if name == attribute:
+            return ast.literal_eval(value)
     bases = (_full_name(ast.unparse(base), target, source) for base in node.bases)
     values = (class_value(base, attribute) for base in bases)
     return next((value for value in values if value is not None), None)
