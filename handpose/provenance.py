@@ -133,7 +133,7 @@ def versions() -> dict[str, str | None]:
             found[name] = version(distribution)
         except PackageNotFoundError:
             continue
-    found["torch"] = torch.__version__  # with the build, such as +cu128
+    found["torch"] = str(torch.__version__)  # with the build, such as +cu128; of its own class
     cudnn = torch.backends.cudnn.version() if torch.version.cuda else None
     return found | {"cuda": torch.version.cuda, "cudnn": None if cudnn is None else str(cudnn)}
 

@@ -133,11 +133,18 @@ def test_git_variables_of_a_hook_do_not_count(
     assert provenance.revision(clone)[0] == commit
 
 
+def kinds(node: object) -> set[type]:
+    if isinstance(node, dict):
+        return set.union(*map(kinds, node.values()))
+    return {type(node)}
+
+
 def test_it_is_plain_and_names_what_runs() -> None:
     import torch
 
     found = provenance.provenance(device="cpu", processes=2, command="handpose train seed=1")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert kinds(found) <= {str, int, bool, type(None)}  # a weights file may hold no other class
     assert list(found) == ["commit", "dirty", "versions", "device", "host", "command", "started"]
     assert found["command"] == "handpose train seed=1"
     assert {"torch": torch.__version__, "handpose": __version__}.items() <= found[

@@ -9,12 +9,15 @@ RENAMED = {f"handpose.data.{name}": f"handpose.data.sources.{name}" for name in 
 # Removed keys. None changed the result.
 REMOVED = ("lease_seconds", "give_way_minutes")
 
+# Entry of a run's config.json that is no key: how the run came about.
+PROVENANCE = "provenance"
+
 # Keys whose default is not what runs did before the key existed, and what they did.
 BEFORE: dict[str, Any] = {"trainer": {"augment_on": "workers"}}
 
 
 def with_current_names(node: Any) -> Any:
-    """Return a stored configuration without removed keys and with current `_target_`s.
+    """Return a stored configuration with current `_target_`s, without provenance and removed keys.
 
     Args:
         node: the configuration, or a part of it, in plain values; not changed.
@@ -23,7 +26,8 @@ def with_current_names(node: Any) -> Any:
         return [with_current_names(item) for item in node]
     if not isinstance(node, dict):
         return node
-    current = {key: with_current_names(node[key]) for key in node if key not in REMOVED}
+    left_out = (*REMOVED, PROVENANCE)
+    current = {key: with_current_names(node[key]) for key in node if key not in left_out}
     if isinstance(target := current.get("_target_"), str):
         module, dot, name = target.rpartition(".")
         current["_target_"] = f"{RENAMED.get(module, module)}{dot}{name}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from handpose.config.renamed import PROVENANCE
 from handpose.config.schema import register
 from handpose.config.stored import check_model
 from handpose.data.base import MissingSplitError
@@ -14,8 +15,10 @@ from handpose.data.targets_dataset import TargetDataset
 from handpose.evaluation.evaluation import NO_MEAN_POSES, Evaluation, MeanPoses, Results
 from handpose.evaluation.submission import check_submission, write_submission
 from handpose.evaluation.summarise import summarise_passes
+from handpose.invocation import command_line
 from handpose.model import PoseModel
 from handpose.pipeline.run_directory import CONFIG, RunRefused, finished_config, write_json
+from handpose.pipeline.sessions import Session, describe_process
 from handpose.pipeline.stages.evaluate import evaluate_on, mean_poses, open_model, second_pass
 from handpose.pipeline.stages.splits import labelled_split
 from handpose.pipeline.stages.validation_cut import cut_note
@@ -70,6 +73,7 @@ def evaluate_finished(
         ValueError: the dataset or the model is missing or malformed, or no submission is possible.
     """
     start = time.monotonic()
+    session = Session(describe_process(cfg, command_line("evaluate")), {}, True)
     dataset = labelled_split(cfg, cfg.evaluate.split)
     if submission is not None:
         check_submission(submission, dataset.source, any_length=any_length)
@@ -91,6 +95,9 @@ def evaluate_finished(
         "passes": passes,
         "pictures_of_pass": passes,
     }
+    session.uses("evaluate", {cfg.evaluate.split: dataset})
+    session.took(results)
+    results[PROVENANCE] = session.block(is_over=True)  # type: ignore[assignment]  # no number
     return results | _notes(stage.model, run_dir, dataset), evaluations[-1], dataset
 
 

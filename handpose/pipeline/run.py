@@ -12,6 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import default_collate
 
 from handpose.config import check
+from handpose.config.renamed import PROVENANCE
 from handpose.config.schema import num_processes
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt, interruptible
@@ -23,6 +24,7 @@ from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.disk_space import check_space
 from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
 from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
+from handpose.pipeline.sessions import Session, recorded
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
 from handpose.pipeline.stages.fit import StageContext
@@ -134,12 +136,24 @@ def _complete(
     """Execute all stages, within a W&B run if configured; only rank 0 writes."""
     if collectives.is_first():
         _keep_hydra_files(cfg, run_dir / ".hydra")
+    with recorded(cfg, run_dir) as session:
+        return _logged(cfg, config, run_dir, interrupt, session)
+
+
+def _logged(
+    cfg: DictConfig,
+    config: dict[str, Any],
+    run_dir: Path,
+    interrupt: Interrupt,
+    session: Session,
+) -> Results:
     loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
     if cfg.logger.wandb is None or not collectives.is_first():
-        return _stages(cfg, config, run_dir, loggers, interrupt)[0]
+        return _stages(cfg, config, run_dir, loggers, interrupt, session)[0]
     with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
-        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt)
-        log_to_wandb(wandb, results, figures)
+        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt, session)
+        numbers = {name: value for name, value in results.items() if name != PROVENANCE}
+        log_to_wandb(wandb, numbers, figures)
     return results
 
 
@@ -149,6 +163,7 @@ def _stages(
     run_dir: Path,
     loggers: list[Logger],
     interrupt: Interrupt,
+    session: Session,
 ) -> tuple[Results, dict[str, bytes]]:
     """Pre-train, fine-tune, evaluate, report; results.json is last and marks the end."""
     check_space(cfg, run_dir)
@@ -156,7 +171,9 @@ def _stages(
         splits = build_splits(cfg, run_dir)
     interrupt.check()
     run_log = begin_log(cfg, splits, run_dir)
-    context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log)
+    session.uses("pretrain", splits.views)
+    session.uses("finetune", splits.labelled)
+    context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log, session)
     with run_log.shown():
         backbone, results = pretrain(context)
         run_log.estimate.finish("pretrain")
@@ -172,6 +189,8 @@ def _stages(
             results |= not_applicable(summary_names(), NO_HEAD)
     results |= splits.read(cfg.evaluate.split)
     results["unreadable_pictures"] = len(splits.unreadable.names())
+    session.took(results)
+    results[PROVENANCE] = session.block(is_over=True)  # type: ignore[assignment]  # no number
     figures: dict[str, bytes] = {}
     if collectives.is_first():
         if cfg.report:

@@ -15,6 +15,7 @@ from handpose.report.accuracy import draw_joint_errors, draw_pck, draw_pck_2d
 from handpose.report.choices import CAPPED, essence, is_capped, key_choices, part_name
 from handpose.report.curves import Curves, draw_curves, draw_health, draw_steps
 from handpose.report.html import render
+from handpose.report.origin import origin
 from handpose.report.predictions import draw_predictions, samples_to_draw
 from handpose.report.reliability import draw_reliability
 from handpose.report.rows import facts, measured_stages, metric_rows, pretext_rows, speed_rows
@@ -89,6 +90,7 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
         speed=speed_rows(results),
         stages_measured=measured_stages(results),
         figures=figures,
+        origin=origin(results.get("provenance")),
     )
     with replacing(path) as partial:
         partial.write_text(page, encoding="utf-8")

@@ -142,6 +142,7 @@ def facts(results: Results) -> list[Fact]:
         Fact(_fact_label(name), _cell(name, results), _fact_text(name, results[name]))
         for name in results
         if name not in in_rows and not _is_reason(name, results) and not name.startswith(PRETEXT)
+        if not isinstance(results[name], dict)  # the provenance has a block of its own
     ]
 
 

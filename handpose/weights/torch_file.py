@@ -9,7 +9,9 @@
     *.ckpt       {format_version, seconds, means, ...}: Lightning's checkpoint of a stage, with the
                  seconds of training and the means of the epoch so far (see `EpochMeans`)
 
-"meta" is {backbone, objective, head, seed, results}. Files without a format_version are older and
+"meta" is {backbone, objective, head, seed, results, provenance}, the last as
+`handpose.pipeline.sessions` describes it, with the entry "encoder" for the provenance of an encoder
+that another run has trained. Files without a format_version are older and
 are read as version 1.
 
 A CRC-32 of the whole file is appended as a zip comment. torch's CRC-32 per record does not cover

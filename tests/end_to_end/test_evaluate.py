@@ -65,7 +65,10 @@ def test_its_own_dataset_again_gives_its_own_numbers(run_dir: Path, evaluate: Ev
     found = evaluate(run_dir)
     own = json.loads((run_dir / "results.json").read_text())
     assert found["pa_epe_mm"] == own["pa_epe_mm"]
-    ignored = ("evaluate_seconds", *TIMED)
+    came, of_run = found["provenance"], own["provenance"]
+    assert came["data"]["evaluate"]["test"] == of_run["data"]["finetune"]["test"]
+    assert "evaluate.py" in came["sessions"][0]["command"]
+    ignored = ("evaluate_seconds", "provenance", *TIMED)
     shared = {name for name in set(found) & set(own) if not name.endswith(ignored)}
     assert len(shared) > 20
     assert {name: found[name] for name in shared} == {name: own[name] for name in shared}

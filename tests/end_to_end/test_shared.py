@@ -57,6 +57,14 @@ def test_two_heads_share_what_each_would_have_trained(
         assert pretext(cell) == pretext(alone)
         assert untimed_curves(cell) == untimed_curves(alone)
     (heatmap,) = [cell for cell in cells if "heatmap" in cell.name]
+    origins = [torch.load(cell / "backbone.pt", weights_only=True)["meta"] for cell in cells]
+    makers = [origin["provenance"].get("encoder") for origin in origins]
+    assert makers.count(None) == 1  # one has trained it, the other names that session
+    (maker,) = filter(None, makers)
+    assert maker["data"]["pretrain"] == origins[0]["provenance"]["data"]["pretrain"]
+    assert maker["sessions"][0]["started"] in {
+        origin["provenance"]["sessions"][0]["started"] for origin in origins
+    }
     models = [torch.load(run / "model.pt", weights_only=True) for run in (heatmap, alone)]
     ours, theirs = (model["state_dict"] for model in models)
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())

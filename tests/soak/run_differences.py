@@ -1,4 +1,4 @@
-"""Compares two finished runs bit by bit, except for their times and memory."""
+"""Compares two finished runs bit by bit, except for times, memory and provenance."""
 
 import csv
 import json
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handpose.config.renamed import PROVENANCE
 from handpose.training.meters import FLOPS, TIMED
 from handpose.weights import torch_file
 
@@ -98,7 +99,8 @@ def _without_seconds(node: Any) -> Any:
         return node
     # A run that was stopped after a stage's last step counts no FLOPs when it resumes.
     ignored = (_SECONDS, *TIMED, f"_{FLOPS.name}", f"_{FLOPS.name}_reason")
-    return {k: _without_seconds(v) for k, v in node.items() if not str(k).endswith(ignored)}
+    own = {k: v for k, v in node.items() if k != PROVENANCE}
+    return {k: _without_seconds(v) for k, v in own.items() if not str(k).endswith(ignored)}
 
 
 def _rows(path: Path) -> dict[str, Sequence[str]]:

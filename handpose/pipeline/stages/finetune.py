@@ -55,7 +55,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
     if note := stage.model.confidence_note:
         results["confidence_note"] = note
-    save_weights(cfg, path, stage.model.content(), results, checkpoints=folder)
+    save_weights(context, path, stage.model.content(), results, checkpoints=folder)
     return stage, results
 
 

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
 from handpose.config.checks.folders import model_file
+from handpose.config.renamed import PROVENANCE
 from handpose.data.base import Split
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
@@ -19,6 +20,7 @@ from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.model import has_scale
 from handpose.pipeline import trainers
+from handpose.pipeline.sessions import Session
 from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
 from handpose.training import checkpoint
@@ -56,6 +58,7 @@ class StageContext(NamedTuple):
         loggers: metric loggers, metrics.csv first.
         interrupt: records signals.
         run_log: progress lines and bars.
+        session: provenance of the run; None in a stage without one.
     """
 
     cfg: DictConfig
@@ -64,6 +67,7 @@ class StageContext(NamedTuple):
     loggers: list[Logger]
     interrupt: Interrupt
     run_log: RunLog
+    session: Session | None = None
 
 
 def fit(
@@ -164,36 +168,52 @@ def _callbacks(
 
 
 def save_weights(
-    cfg: DictConfig, path: Path, content: dict[str, Any], results: Results, *, checkpoints: Path
+    context: StageContext,
+    path: Path,
+    content: dict[str, Any],
+    results: Results,
+    *,
+    checkpoints: Path,
+    encoder: dict[str, Any] | None = None,
 ) -> None:
     """Write the result of a stage; delete its checkpoints unless `trainer.keep_checkpoints`.
 
     Args:
-        cfg: configuration of the run.
+        context: of the run.
         path: weights file; it marks the end of the stage.
         content: entries of the file.
         results: stored as its metadata.
         checkpoints: folder to delete.
+        encoder: provenance of an encoder that another run has trained; None if this one has.
     """
     collectives.wait()  # until no rank reads the checkpoints
 
     def save() -> None:
-        content["meta"] = describe_weights(cfg, results)
+        content["meta"] = describe_weights(context, results, encoder=encoder)
         torch_file.save(torch_file.versioned(content), path)
-        if not cfg.trainer.keep_checkpoints:
+        if not context.cfg.trainer.keep_checkpoints:
             shutil.rmtree(checkpoints, ignore_errors=True)
 
     collectives.decided(save)
 
 
-def describe_weights(cfg: DictConfig, results: Results) -> dict[str, Any]:
+def describe_weights(
+    context: StageContext, results: Results, *, encoder: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the metadata of a weights file in plain values.
 
     Args:
-        cfg: configuration of the run.
+        context: of the run.
         results: of the stage.
+        encoder: provenance of an encoder that another run has trained; None if this one has.
     """
-    return {
+    cfg, session = context.cfg, context.session
+    found: dict[str, Any] = {}
+    if session is not None:
+        session.took(results)
+        shared = {} if encoder is None else {"encoder": encoder}
+        found[PROVENANCE] = session.block() | shared
+    return found | {
         "backbone": cfg.backbone.name,
         "objective": cfg.objective.get("_target_"),
         "head": cfg.head.get("_target_"),

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 
 from handpose.backbones.base import Backbone
 from handpose.config.errors import during
+from handpose.config.renamed import PROVENANCE
 from handpose.data.base import Split
 from handpose.data.sampling import choose_labelled
 from handpose.data.subsets import first, occurrence
@@ -51,19 +52,29 @@ def pretrain(context: StageContext) -> tuple[Backbone, Results]:
     """
     cfg, path = context.cfg, context.run_dir / BACKBONE
     if collectives.decided(path.exists):
-        return _load(cfg, path)
+        return _load(cfg, path)[:2]
+    encoder = None
     folder = context.run_dir / "checkpoints" / "pretrain"
     if not context.splits.views:
         backbone, results = _start(cfg), Results(pretrain_seconds=0.0)
     elif shared := find_shared(context):
-        backbone, results = _train_once(context, shared)
+        backbone, results, encoder = _train_once(context, shared)
     else:
         backbone, results = _train(context, folder)
-    save_weights(cfg, path, _content(backbone), results, checkpoints=folder)
+    content = _content(backbone)
+    save_weights(context, path, content, results, checkpoints=folder, encoder=encoder)
     return backbone, results
 
 
-def _train_once(context: StageContext, shared: SharedEncoder) -> tuple[Backbone, Results]:
+class _Loaded(NamedTuple):
+    """An encoder, its results, and how it came about: None if this run has trained it."""
+
+    backbone: Backbone
+    results: Results
+    provenance: dict[str, Any] | None
+
+
+def _train_once(context: StageContext, shared: SharedEncoder) -> _Loaded:
     """Take the encoder from the cache, or train it there if no run has."""
     with shared.claimed(context.run_dir, context.interrupt) as is_maker:
         own = context.run_dir / "metrics.csv"
@@ -72,17 +83,18 @@ def _train_once(context: StageContext, shared: SharedEncoder) -> tuple[Backbone,
             return _load(context.cfg, shared.path)
         loggers = [*context.loggers, CsvLog(shared.curves)]
         backbone, results = _train(context._replace(loggers=loggers), shared.checkpoints)
-        meta = describe_weights(context.cfg, results)
+        meta = describe_weights(context, results)
         collectives.decided(lambda: shared.publish(_content(backbone) | {"meta": meta}))
-        return backbone, results
+        return _Loaded(backbone, results, None)
 
 
-def _load(cfg: DictConfig, path: Path) -> tuple[Backbone, Results]:
+def _load(cfg: DictConfig, path: Path) -> _Loaded:
     _log.info("pre-training is done: %s", path)
     content, backbone = torch_file.load(path), _start(cfg)
     backbone.network.load_state_dict(content["state_dict"])
     backbone.decoder = content["decoder"]
-    return backbone, content["meta"]["results"]
+    meta = content["meta"]
+    return _Loaded(backbone, meta["results"], meta.get(PROVENANCE))
 
 
 def _content(backbone: Backbone) -> dict[str, Any]:
