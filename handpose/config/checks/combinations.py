@@ -9,7 +9,6 @@ from handpose.config.catalogue import Catalogue
 from handpose.config.checks.safety import class_value
 from handpose.config.content import found_value
 from handpose.config.schema import num_processes
-from handpose.messages import did_you_mean, nearest
 
 Found = list[str]
 
@@ -23,18 +22,6 @@ def stages(cfg: DictConfig) -> list[str]:
 def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
     problem = "objective=none head=none: nothing to do; choose an objective, a head, or both"
     return [] if stages(cfg) else [problem]
-
-
-def _name_of_backbone(cfg: DictConfig, catalogue: Catalogue) -> Found:
-    """Refuse a model that the backbone's class cannot build."""
-    target, name = found_value(cfg, "backbone._target_"), found_value(cfg, "backbone.name")
-    names = class_value(target, "names")
-    if not names or name in names:
-        return []
-    is_choice = str(name) in catalogue.choices["backbone"]
-    hint = f"; choose backbone={name}" if is_choice else did_you_mean(nearest(str(name), names))
-    kind = str(target).rpartition(".")[2]
-    return [f"backbone.name={name}: {kind} has {', '.join(names)}{hint}"]
 
 
 def _views_of_parts(cfg: DictConfig, catalogue: Catalogue) -> Found:
@@ -200,7 +187,6 @@ def _lossy_packs(cfg: DictConfig, _: Catalogue) -> Found:
 
 Check = Callable[[DictConfig, Catalogue], Found]
 CHECKS: tuple[Check, ...] = (
-    _name_of_backbone,
     _views_of_parts,
     _labels,
     _mined_positives,

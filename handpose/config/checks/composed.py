@@ -7,6 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from handpose.config.catalogue import REFERENCE, Catalogue
+from handpose.config.checks import backbone_fit
 from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
 from handpose.config.checks.folders import file_problems
 from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
@@ -29,6 +30,8 @@ from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem
 from handpose.messages import did_you_mean, nearest, written
 
+_CHECKS = (*CHECKS, backbone_fit.known_name)
+_CHECKS_OF_RIGHT_VALUES = (*CHECKS_OF_RIGHT_VALUES, backbone_fit.whole_patches)
 # Folders of a run and a sweep, and Hydra's search path.
 PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
 
@@ -62,7 +65,7 @@ def find_problems(
     problems += unknown_keys(content, catalogue.tree(content), catalogue)
     values = value_problems(cfg, content, catalogue)
     problems += values
-    for fits in CHECKS if values else CHECKS_OF_RIGHT_VALUES + CHECKS:
+    for fits in _CHECKS if values else _CHECKS_OF_RIGHT_VALUES + _CHECKS:
         problems += fits(cfg, catalogue)
     if on_disk:
         told = {problem.partition("=")[0] for problem in problems}
