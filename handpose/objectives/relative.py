@@ -114,8 +114,8 @@ class Relative(Objective):
             levels = tuple(level.flatten(0, 1) for level in features)
             found = self.keypoints(levels, embedding.flatten(0, 1))
             embedding = found.unflatten(0, embedding.shape[:2])
-        predicted = self.predict(_both_orders(embedding))
-        target = relative_map(ViewParams(*map(_both_orders, views.params)), self.image_size)
+        predicted = self.predict(both_orders(embedding))
+        target = relative_map(ViewParams(*map(both_orders, views.params)), self.image_size)
         result: dict[str, Tensor] = {}
         total = embedding.new_zeros((), dtype=torch.float32)
         for name, output in predicted.items():
@@ -145,7 +145,7 @@ class Relative(Objective):
         return errors
 
 
-def _both_orders(pairs: Tensor) -> Tensor:
+def both_orders(pairs: Tensor) -> Tensor:
     """(B, 2, ...) -> (2 B, 2, ...): the pairs, then the pairs swapped."""
     return torch.cat((pairs, pairs.flip(1)))
 
