@@ -52,6 +52,25 @@ TRAINING_METRICS = (
     LoggedMetric("log_scale_error", "Error of the log scale", chance="log_scale_chance"),
     LoggedMetric("top1", "Positive ranked first (top 1)", better="higher", chance="top1_chance"),
     LoggedMetric(
+        "prediction_error",
+        "Error of the predicted embedding",
+        "Squared error of the other view's standardised embedding, predicted with the known map.",
+        chance="prediction_chance",
+    ),
+    LoggedMetric(
+        "map_gain",
+        "Gain of knowing the map",
+        "Error with the map of another pair, minus the error with the true map. Above 0: the "
+        "embedding is equivariant, and the prediction uses the map.",
+        better="higher",
+    ),
+    LoggedMetric(
+        "reconstruction_error",
+        "Error of the hidden patches",
+        "Squared error of their standardised pixels, predicted from the visible patches.",
+        chance="reconstruction_chance",
+    ),
+    LoggedMetric(
         "alignment",
         "Alignment",
         "0: both views of a hand have the same embedding. Falls as invariance grows. A collapse "

@@ -50,6 +50,7 @@ class Objective(nn.Module, ABC):
         encodes_views: Whether it overrides `encode`. Its views then pass the backbone by themselves
             rather than in one pass with those of the other parts.
         fits_backbones: Prefixes of `backbone.name` that it works with; () for any backbone.
+        unfit_backbones: Parts of such names that it does not work with.
     """
 
     weighs_itself = False
@@ -60,6 +61,7 @@ class Objective(nn.Module, ABC):
     teacher_momentum: float
     encodes_views = False
     fits_backbones: tuple[str, ...] = ()
+    unfit_backbones: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class KnownMap(nn.Module):
         image_size: S in px.
     """
 
+    scale: Tensor
     identity: Tensor
     is_mask: Tensor
 

@@ -21,7 +21,7 @@ from handpose.objectives.projection import KeypointProjection
 from handpose.objectives.relative import both_orders, sampling_scales
 from handpose.records import Features, ViewParams, Views
 
-# Of a standardised dimension: far below any variance in use, so a shrinking embedding gains nothing.
+# Added to variances: far below any in use, so that a shrinking embedding gains nothing.
 _EPSILON = 1e-8
 
 

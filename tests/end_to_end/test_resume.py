@@ -137,3 +137,20 @@ def test_what_a_step_draws_is_drawn_again(
     run_dir, _ = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
     cut = torch.load(run_dir / "backbone.pt", weights_only=True)
     assert (nested_differences(whole["state_dict"], cut["state_dict"]) == []) == is_seeded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "objective",
+    [
+        ("objective=predictive", "objective.num_keypoints=4", "pretrain.gradient_cache_chunk=3"),
+    ],
+)
+def test_teachers_and_masks_are_those_of_a_run_that_was_never_killed(
+    train: Train, monkeypatch: pytest.MonkeyPatch, objective: tuple[str, ...]
+) -> None:
+    settings = (*objective, "head=none", "pretrain.accumulate_grad_batches=2")
+    whole = train(*SETTINGS, *settings, name="whole")
+    run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
+    assert cuts >= 2
+    assert differences(whole, run_dir) == []

@@ -1,5 +1,6 @@
 """The predictive objective: its loss by loops, the map's part in it, and what gets no gradient."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,8 @@ def drawn(*, keypoints: bool = False) -> tuple[Any, Tensor, Teacher]:
 
 
 def standardised_by_loops(values: Tensor) -> Tensor:
-    found = values.detach().clone()
+    values = values.detach()
+    found = values.clone()
     for column in range(values.shape[-1]):
         own = values[..., column]
         mean = sum(float(v) for v in own.flatten()) / own.numel()
@@ -51,9 +53,11 @@ def numbers_of(params: ViewParams, pair: int, order: tuple[int, int]) -> Tensor:
     one = ViewParams(*(column[pair : pair + 1, list(order)] for column in params))
     target = relative_map(one, 32)
     low, high = 0.9, 1.5
-    log_scale = target.log_scale / torch.tensor(high / low).log()
+    log_scale = target.log_scale / math.log(high / low)
     hue = torch.tensor(torch.pi / 2)
-    ranges = torch.stack((hue, torch.tensor(5.0).log(), torch.tensor(2.0).log(), torch.tensor(15.0)))
+    ranges = torch.stack(
+        (hue, torch.tensor(5.0).log(), torch.tensor(2.0).log(), torch.tensor(15.0))
+    )
     parts = (
         *(target.rotation, log_scale, target.shift / (0.2 / low)),
         *(target.colour / ranges, target.colour_valid.float()),
@@ -61,6 +65,7 @@ def numbers_of(params: ViewParams, pair: int, order: tuple[int, int]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
+@torch.no_grad()
 def test_loss_and_errors_are_those_of_loops_over_ordered_pairs(
     views_of: Callable, make_settings: Callable
 ) -> None:
@@ -130,7 +135,7 @@ def test_swapped_views_have_the_same_loss(
             tuple(level.flip(1) for level in features),
             embedding.flip(1),
             swapped,
-            Teacher(tuple(l.flip(1) for l in teacher.features), teacher.embedding.flip(1)),
+            Teacher(tuple(level.flip(1) for level in teacher.features), teacher.embedding.flip(1)),
         ),
     ]
     one, other = (objective(*arguments)["loss"] for arguments in inputs)

@@ -1,7 +1,11 @@
-"""Checks of backbones: known names, and images of whole patches. Imports neither torch nor timm."""
+"""Checks of backbones: known names, images of whole patches, objectives that fit.
+
+Imports neither torch nor timm.
+"""
 
 import math
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,3 +77,38 @@ def whole_patches(cfg: DictConfig, _: Catalogue) -> Found:
         for key, size in sizes.items()
         if isinstance(size, int) and size % patch
     ]
+
+
+def fits_objective(cfg: DictConfig, catalogue: Catalogue) -> Found:
+    """Refuse a backbone that a part of the objective does not work with, by its name."""
+    name = str(found_value(cfg, "backbone.name"))
+    problems = []
+    for target in _objectives(cfg) if "pretrain" in stages(cfg) else ():
+        fits = _fitting(target)
+        if fits(name):
+            continue
+        choices = catalogue.choices["backbone"]
+        named = {choice: str(catalogue.content("backbone", choice)["name"]) for choice in choices}
+        fitting = [f"backbone={choice}" for choice in choices if fits(named[choice])]
+        prefixes = ", ".join(f"{prefix}*" for prefix in class_value(target, "fits_backbones"))
+        problems.append(
+            f"objective={target.split('.')[-2]}: does not work with backbone.name={name}; choose "
+            f"{' or '.join([*fitting, f'a model of timm among {prefixes}'])}, or another objective"
+        )
+    return problems
+
+
+def _objectives(cfg: DictConfig) -> list[str]:
+    """Return the classes of the parts that are trained."""
+    parts = found_value(cfg, "objective.parts") or {"": found_value(cfg, "objective")}
+    weights = found_value(cfg, "objective.weights") or {}
+    trained = [part for name, part in parts.items() if weights.get(name) != 0]
+    return [str(part["_target_"]) for part in trained if isinstance(part, dict)]
+
+
+def _fitting(target: str) -> Callable[[str], bool]:
+    """Return whether the objective of a class works with a backbone, by its name."""
+    prefixes, unfit = (class_value(target, f"{word}_backbones") or () for word in ("fits", "unfit"))
+    return lambda name: (
+        not prefixes or (name.startswith(prefixes) and not any(part in name for part in unfit))
+    )

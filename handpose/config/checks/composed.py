@@ -30,7 +30,7 @@ from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem
 from handpose.messages import did_you_mean, nearest, written
 
-_CHECKS = (*CHECKS, backbone_fit.known_name)
+_CHECKS = (*CHECKS, backbone_fit.known_name, backbone_fit.fits_objective)
 _CHECKS_OF_RIGHT_VALUES = (*CHECKS_OF_RIGHT_VALUES, backbone_fit.whole_patches)
 # Folders of a run and a sweep, and Hydra's search path.
 PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
