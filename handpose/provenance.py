@@ -75,6 +75,22 @@ def now() -> str:
     return datetime.now(UTC).astimezone().isoformat(timespec="seconds")
 
 
+def shareable(block: dict[str, Any]) -> dict[str, Any]:
+    """Returns the provenance of a run without names of machines and folders.
+
+    Args:
+        block: {"sessions": [...], ...}, see `handpose.pipeline.sessions`.
+    """
+    kept = {key: value for key, value in block.items() if key != "encoder"}
+    named = ("host", "command")
+    return kept | {
+        "sessions": [
+            {key: value for key, value in session.items() if key not in named}
+            for session in block.get("sessions", [])
+        ]
+    }
+
+
 @cache
 def revision(folder: Path) -> tuple[str | None, bool | None]:
     """Returns the commit of a checkout, and whether its sources have uncommitted changes.

@@ -1,4 +1,4 @@
-"""`python scripts/weights.py export|import ...`: encoders of runs, out and in; see `--help`."""
+"""`python scripts/weights.py export|import|push|pull ...`: weights, out and in; see `--help`."""
 
 from handpose.weights.command import main
 

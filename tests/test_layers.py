@@ -35,6 +35,7 @@ FLOORS = (
     ("plugins",),
     ("pipeline",),
     ("doctor", "predict", "export", "export_coco", "explore", "collect", "pack"),
+    ("hub",),
     ("cli",),  # and the module `command` of each application
     ("__main__",),
 )
@@ -46,6 +47,8 @@ READERS_OF_THE_CONFIG = {
     "plugins",
     "doctor",
     "explore",
+    "export",
+    "hub",
     "pack",
     "study",
 }

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from omegaconf import OmegaConf
+
 from handpose.data.synthetic.anatomy import mean_reach
 from handpose.export.agreement import Agreement, measure
-from handpose.export.card import model_card
+from handpose.export.card import Graph, model_card
 from handpose.export.graph import OPSET, ExportedModel, write_graph
 from handpose.files import replacing
 from handpose.pipeline.evaluate_run import open_finished
@@ -53,8 +55,8 @@ def export_run(run_dir: Path, folder: Path, *, opset: int = OPSET) -> ExportedRu
                 f"the ONNX graph is refused and was deleted: {agreement}. Allowed are "
                 f"{TOLERANCE:.0e} px and mm. Try another version of torch, onnx or onnxruntime"
             )
-    card = model_card(
-        config, read_json(run_dir / RESULTS), build_terms(cfg), agreement=agreement, opset=opset
-    )
+    terms = build_terms(OmegaConf.create(config))  # `cfg` has one dataset for both stages
+    results = read_json(run_dir / RESULTS)
+    card = model_card(config, results, terms, graph=Graph(agreement, opset))
     (folder / CARD).write_text(card, encoding="utf-8")
     return ExportedRun(folder / GRAPH, folder / CARD, agreement)

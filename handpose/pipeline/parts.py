@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from handpose.augment.settings import Augmentation
 from handpose.backbones.base import Backbone
+from handpose.config.checks.safety import class_value
 from handpose.data.base import HandDataset, MissingSplitError, Split
 from handpose.data.positives.mining import Mined, mine
 from handpose.heads.base import Head
@@ -107,7 +108,14 @@ def pack_folder(cfg: DictConfig) -> Path:
 
 
 def build_terms(cfg: DictConfig) -> dict[str, dict[str, str]]:
-    """Return {stage: {source: terms of use}} of the stages in use, without opening files."""
+    """Return {stage: {source: terms of use}} of the stages in use.
+
+    Opens no data and imports no class.
+
+    Args:
+        cfg: configuration of the run as it was trained; one for an evaluation has the same dataset
+            in both stages.
+    """
     ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}
     return {stage: _terms(cfg[stage].dataset) for stage in ran if ran[stage]}
 
@@ -117,8 +125,8 @@ def _terms(node: DictConfig) -> dict[str, str]:
     if "sources" in node:
         parts = (_terms(node.parts[name]) for name in node.sources)
         return {name: terms for part in parts for name, terms in part.items()}
-    kind: type[HandDataset] = get_class(node._target_)
-    return {kind.name: kind.terms}
+    name, terms = (class_value(node._target_, own) for own in ("name", "terms"))
+    return {name or str(node._target_): terms or HandDataset.terms}
 
 
 def build_augmentation(node: DictConfig) -> Augmentation:

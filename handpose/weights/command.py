@@ -1,9 +1,14 @@
-"""Export the encoder of a run, or import weights of another project.
+"""Export the encoder of a run, import weights of another project, or share weights.
 
 export RUN writes the encoder after either stage as a plain state dict, with the names of
 torchvision (ResNet) or timm (HRNet) and without a classifier. It prints code that loads it
 strictly. import FILE reads a file of torchvision, timm, PeCLR, MoCo or mmpose, reports what
 matched, and writes a backbone.pt for backbone.weights=FILE. Neither overwrites a file.
+
+push RUN REPO writes the run's weights as safetensors, with configuration, results and a model card
+that states the terms of the data, to the Hugging Face Hub or to a folder. pull REPO fetches them as
+a directory that `handpose predict` and backbone.weights take, and verifies every file. The Hub
+needs the extra `hub`: pip install "handpose[hub]"; push needs a login (`hf auth login`, $HF_TOKEN).
 """
 
 import argparse
@@ -17,6 +22,7 @@ from handpose.config.catalogue import CONF
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
+from handpose.hub.command import add_commands
 from handpose.invocation import typed
 from handpose.pipeline.run_directory import MODEL
 
@@ -44,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     with ends_with_message():
         if arguments.to is not None:
             _refuse_existing(arguments.to)
-            require_writable("--to", arguments.to.parent)
+            require_writable("--to", arguments.to.absolute().parent)
         arguments.command(arguments)
 
 
@@ -52,7 +58,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="export|import")
+    commands = parser.add_subparsers(required=True, metavar="export|import|push|pull")
     export = commands.add_parser("export", help="write a run's encoder as a plain state dict")
     export.add_argument("run", type=path_argument, metavar="RUN")
     export.add_argument(
@@ -75,6 +81,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--to", type=path_argument, metavar="FILE", help="default: <FILE>.backbone.pt"
     )
     foreign.set_defaults(command=_import)
+    add_commands(commands)
     return parser.parse_args(argv)
 
 

@@ -35,6 +35,8 @@ from layouts_rhd import write_rhd
 
 from handpose.collect.command import main as collect
 from handpose.data.images import read_image
+from handpose.hub.remote import Directory
+from handpose.hub.transfer import push
 from handpose.media.video_writer import VideoWriter
 
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
@@ -55,6 +57,7 @@ class Place(NamedTuple):
     run: Path  # a finished run
     videos: Path  # a folder
     collected: Path  # from them
+    shared: Path  # weights of the run, pushed
 
 
 # What stands for the reader's own, by the words around it.
@@ -75,6 +78,9 @@ _OWN = {
     r"\bRUN\b": "{place.run}",
     r"\bVIDEO\b": "{place.data}/clip.mp4",
     r"\bNEW\b": "{place.root}/new",
+    r"(?<=pull )OWNER/NAME --to MODEL": "{place.shared} --to {place.root}/pulled",
+    r"(?<=predict )MODEL DIR": "{place.run} {place.data}/freihand/training/rgb",
+    r"\bOWNER/NAME\b": "{place.root}/pushed",
 }
 
 
@@ -131,7 +137,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(checkout: Path) -> Place:
     """Small datasets, a folder of pictures with the boxes that are documented, weights, a run."""
     folder = checkout.parent
-    names = ("data", "pictures", "run", "videos", "collected")
+    names = ("data", "pictures", "run", "videos", "collected", "shared")
     place = Place(checkout, *(folder / name for name in names))
     write_freihand(place.data / "freihand", annotations=40, versions=1)
     write_interhand(place.data / "interhand")
@@ -159,6 +165,7 @@ def place(checkout: Path) -> Place:
     rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in images]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
     run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))
+    push(place.run, Directory(place.shared))
     return place
 
 

@@ -9,17 +9,21 @@ import onnx
 import pytest
 import torch
 from hands import CONTRACT
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 from tiny_backbone import TinyBackbone
 
 from handpose.backbones.base import Backbone
 from handpose.backbones.hrnet import HRNet
 from handpose.backbones.resnet import ResNet
+from handpose.config.catalogue import Catalogue
 from handpose.export.agreement import BATCHES, Agreement, Differences, measure, random_crops
-from handpose.export.card import model_card
+from handpose.export.card import Graph, model_card
 from handpose.export.graph import INPUTS, OUTPUTS, ExportedModel, write_graph
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead
 from handpose.model import PoseModel
+from handpose.pipeline.parts import build_terms
 
 SIZE, BONE = 64, 0.09
 DIFFER = Differences(px=1e-5, mm=2e-5, camera=1e-6, xyz_mm=0.1)
@@ -130,8 +134,8 @@ def test_the_card_says_what_the_data_allow() -> None:
     results = {"pa_epe_mm": 11.25, "mean_pose_pa_epe_mm": 16.84, "n_test": 3960, "auc_x": None}
     results |= {"split": "val", "pa_epe_mm_n_hands": 3900}
     terms = {"pretrain": {"synthetic": "MIT"}, "finetune": {"freihand": "research only"}}
-    agreement = Agreement(100, DIFFER, DIFFER)
-    text = model_card(config, results, terms, agreement=agreement, opset=18)
+    graph = Graph(Agreement(100, DIFFER, DIFFER), opset=18)
+    text = model_card(config, results, terms, graph=graph)
     for said in (
         "freihand; terms: research only",
         "pre-training, without labels: synthetic; terms: MIT",
@@ -147,8 +151,20 @@ def test_the_card_says_what_the_data_allow() -> None:
     rendered = {"finetune": {"synthetic": "MIT"}}
     for weights, said in ((None, "It saw rendered"), ("a.pt", "Its labels are of rendered")):
         begun = config | {"backbone": {"name": "resnet50", "weights": weights}}
-        text = model_card(begun, results, rendered, agreement=agreement, opset=18)
+        text = model_card(begun, results, rendered, graph=graph)
         assert f"{said} hands only" in text
+
+
+def test_terms_are_those_of_the_classes_and_of_every_source_of_a_mix() -> None:
+    catalogue = Catalogue()
+    for choice in catalogue.choices["dataset"]:
+        node = OmegaConf.create(catalogue.content("dataset", choice))
+        if "sources" not in node:
+            kind = get_class(node._target_)
+            cfg = {"objective": {"_target_": None}, "head": {"_target_": "x.Y"}}
+            stages = {"pretrain": {"dataset": {}}, "finetune": {"dataset": node}}
+            found = build_terms(OmegaConf.create(cfg | stages))
+            assert found == {"finetune": {kind.name: kind.terms}}, choice
 
 
 def test_the_opset_asked_for_is_the_one_written(tmp_path: Path) -> None:
