@@ -28,6 +28,7 @@ def build_loader(
     num_workers: int,
     seed: int,
     samples_per_epoch: int | None = None,
+    is_repeated: bool = False,
     rank: int = 0,
     num_ranks: int = 1,
     crops: CropBatches | None = None,
@@ -44,6 +45,7 @@ def build_loader(
         num_workers: number of worker processes.
         seed: of the order.
         samples_per_epoch: of training, each augmented anew; None: all samples once.
+        is_repeated: whether every training epoch has the batches of the first.
         rank: of this process, which takes its share of every training batch.
         num_ranks: number of processes.
         crops: the batches of `dataset` as crops, for the device to render; None: workers render.
@@ -58,6 +60,7 @@ def build_loader(
         shuffle=training,
         mixed=isinstance(dataset, ViewDataset),
         length=samples_per_epoch,
+        is_repeated=is_repeated,
         rank=rank,
         num_ranks=num_ranks,
     )

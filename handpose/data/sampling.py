@@ -31,6 +31,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         mixed: outside training, use a random order, the same for every seed, so that a batch has
             no neighbouring frames; False: in order.
         length: samples of a training epoch; None for the number of samples.
+        is_repeated: whether every training epoch has the samples of the first, in their order.
         rank: of this process.
         num_ranks: number of processes.
     """
@@ -43,6 +44,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         shuffle: bool,
         mixed: bool = False,
         length: int | None = None,
+        is_repeated: bool = False,
         rank: int = 0,
         num_ranks: int = 1,
     ) -> None:
@@ -53,6 +55,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.seed = seed
         self.shuffle = shuffle
         self.mixed = mixed
+        self.is_repeated = is_repeated
         self.epoch = 0
         self._start = (0, 0)
 
@@ -74,19 +77,24 @@ class EpochSampler(Sampler[tuple[int, int]]):
             indices = np.arange(self.length)
             order = np.random.default_rng(0).permutation(indices) if self.mixed else indices
             return iter((0, index) for index in order.tolist())
-        shares = enumerate(quotas(self.strata, self.length))
+        shares, epoch = enumerate(quotas(self.strata, self.length)), self._drawn_epoch
         draws = np.concatenate([self._draws(place, quota) for place, quota in shares])
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
         first = self._start[1] if self.epoch == self._start[0] else 0
         own = order[self.rank :: self.num_ranks][first : len(self)]
         return iter((time, index) for time, index in draws[own].tolist())
+
+    @property
+    def _drawn_epoch(self) -> int:
+        return 0 if self.is_repeated else self.epoch
 
     def _draws(self, place: int, quota: int) -> np.ndarray:
         """Return (quota, 2) of (time, index): a stratum's part of this epoch."""
         count, first = self.strata[place][0], sum(count for count, _ in self.strata[:place])
         if quota == 0:
             return np.empty((0, 2), dtype=np.int64)
-        times, places = np.divmod(np.arange(self.epoch * quota, (self.epoch + 1) * quota), count)
+        start = self._drawn_epoch * quota
+        times, places = np.divmod(np.arange(start, start + quota), count)
         if quota != count:
             for time in np.unique(times):
                 shuffled = np.random.default_rng([self.seed, place, int(time)]).permutation(count)

@@ -47,6 +47,17 @@ class TargetDataset(DrawnDataset[Target]):
         self.indices = np.arange(len(source)) if indices is None else indices
         self.unreadable = unreadable
 
+    def at(self, places: np.ndarray) -> "TargetDataset":
+        """Return the dataset of the hands at `places` (M,) of this one."""
+        return TargetDataset(
+            self.source,
+            self.augmentation,
+            reference_bone=self.reference_bone,
+            seed=self.seed,
+            indices=self.indices[places],
+            unreadable=self.unreadable,
+        )
+
     def shots(self, key: Key, read: Read | None = None) -> dict[str, list[Shot]]:
         time, place = key
         read = read or self.read

@@ -10,7 +10,7 @@ from handpose.data.base import Split
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
-from handpose.pipeline import parts, trainers
+from handpose.pipeline import parts, trainer_flags, trainers
 from handpose.pipeline.auto import device_type
 from handpose.pipeline.stages.splits import Splits, training_loader
 from handpose.progress import tell
@@ -34,8 +34,9 @@ def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
     if splits.labelled:
         parts["finetune"] = _training(cfg, "finetune", splits.labelled, passes=0)
         scored = splits.labelled[cfg.evaluate.split]
-        line = f"{scored.source.name}, {len(scored):,} samples of the split {scored.source.split}"
-        parts["evaluate"] = (float(len(scored)), line)
+        hands = trainer_flags.evaluated_hands(cfg, len(scored))
+        line = f"{scored.source.name}, {hands:,} samples of the split {scored.source.split}"
+        parts["evaluate"] = (float(hands), line)
     tell(f"run directory: {run_dir}")
     tell(f"{essence(OmegaConf.to_container(cfg, resolve=True))}, on {_devices(cfg)}")  # type: ignore[arg-type]
     if cfg.init_from is not None:
@@ -43,7 +44,11 @@ def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
     for name, (_, line) in parts.items():
         tell(f"{name}: {line}")
     work = {name: images for name, (images, _) in parts.items()}
-    return RunLog(work, every_seconds=cfg.trainer.log_every_seconds)
+    return RunLog(
+        work,
+        every_seconds=cfg.trainer.log_every_seconds,
+        has_bars=cfg.trainer.lightning.enable_progress_bar is not False,
+    )
 
 
 def _training(
@@ -65,7 +70,7 @@ def _training(
     train, val = datasets["train"], datasets["val"]
     loader = training_loader(cfg, stage, train)
     epochs = parts.capped(stage.max_epochs, caps.max_epochs)
-    batches = parts.capped(len(loader), caps.batches)
+    batches = trainer_flags.training_batches(cfg, len(loader))
     size = (loader.batch_size or 1) * collectives.world_size()
     work = TRAINED * epochs * batches * size * _images(train)
     words = (
@@ -82,10 +87,9 @@ def _images(dataset: ViewDataset | TargetDataset) -> int:
 
 def _evaluated(cfg: DictConfig, dataset: ViewDataset | TargetDataset) -> float:
     """Return the number of images in one evaluation pass under the caps."""
-    caps = parts.build_caps(cfg)
-    size = parts.capped(cfg.evaluate.batch_size, caps.batch_size)
-    most = None if caps.batches is None else caps.batches * size
-    return float(parts.capped(len(dataset), most) * _images(dataset))
+    size = parts.capped(cfg.evaluate.batch_size, parts.build_caps(cfg).batch_size)
+    batches = trainer_flags.validation_batches(cfg, -(-len(dataset) // size))
+    return float(min(len(dataset), batches * size) * _images(dataset))
 
 
 def _devices(cfg: DictConfig) -> str:

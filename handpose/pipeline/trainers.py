@@ -17,6 +17,7 @@ from lightning_fabric.plugins.environments import (
 )
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.profilers import Profiler
 
 from handpose.config.schema import num_processes
 from handpose.data.workers import default_num_workers
@@ -24,6 +25,7 @@ from handpose.distributed import collectives
 from handpose.distributed.processes import launched
 from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.parts import build_caps, capped
+from handpose.pipeline.trainer_flags import passed_on
 from handpose.training.checkpoint import VerifiedCheckpointIO, stage_checkpoints
 from handpose.training.precision import UnscaledPrecision
 
@@ -39,8 +41,9 @@ def build_trainer(
     loggers: list[Logger],
     callbacks: Sequence[pl.Callback] = (),
     precision: Any = None,
+    profiler: Profiler | None = None,
 ) -> pl.Trainer:
-    """Build Lightning's trainer of one stage.
+    """Build Lightning's trainer of one stage, with all batches of its loaders.
 
     Args:
         cfg: configuration of the run.
@@ -50,9 +53,8 @@ def build_trainer(
         loggers: metric loggers.
         callbacks: added before the checkpoint callbacks.
         precision: Lightning's precision; None for `cfg.trainer.precision`.
+        profiler: of a training; None for none.
     """
-    caps = build_caps(cfg)
-    batches: int | float = 1.0 if caps.batches is None else caps.batches
     checkpoints = [] if folder is None else stage_checkpoints(folder, monitor=monitor)
     mixed = _mixed_precision(cfg, precision or settled(cfg).trainer.precision)
     trainer = pl.Trainer(
@@ -62,21 +64,18 @@ def build_trainer(
         strategy=_strategy(cfg),
         sync_batchnorm=cfg.trainer.sync_batchnorm and num_processes(cfg.trainer) > 1,
         precision="32-true" if mixed is None else None,
-        gradient_clip_val=cfg.trainer.gradient_clip_val,
         deterministic=cfg.trainer.deterministic,
-        max_epochs=capped(stage.max_epochs, caps.max_epochs),
+        max_epochs=capped(stage.max_epochs, build_caps(cfg).max_epochs),
         accumulate_grad_batches=stage.accumulate_grad_batches,
-        limit_train_batches=batches,
-        limit_val_batches=batches,
         logger=loggers,
         callbacks=[*callbacks, *checkpoints],
         enable_checkpointing=folder is not None,
         enable_progress_bar=False,
         plugins=[VerifiedCheckpointIO(), build_environment(), *([mixed] if mixed else [])],
         use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
         log_every_n_steps=0,  # steps are logged by our own callbacks
+        profiler=profiler,
+        **passed_on(cfg, trains=folder is not None),
     )
     _leave_signals_to_the_run(trainer)
     return trainer

@@ -3,7 +3,10 @@
 from typing import Any
 
 Config = dict[str, Any]
-CAPPED = "trainer.caps cut this run short: its numbers do not measure the method."
+CAPPED = (
+    "trainer.caps, or a limit of trainer.lightning, cut this run short: its numbers do not measure "
+    "the method."
+)
 _STAGES = {"pretrain": "objective", "finetune": "head"}  # a stage runs if it has this part
 
 
@@ -54,8 +57,19 @@ def find(config: Config, path: str) -> Any:
 
 
 def is_capped(config: Config) -> bool:
-    """Returns whether `trainer.caps` limits the run."""
+    """Returns whether `trainer.caps`, or a limit of `trainer.lightning`, limits the run."""
+    limits = {n: v for n, v in _flags(config).items() if n.startswith(("limit_", "overfit_"))}
+    return bool(limits) or _has_caps(config)
+
+
+def _has_caps(config: Config) -> bool:
     return any(cap is not None for cap in (find(config, "trainer.caps") or {}).values())
+
+
+def _flags(config: Config) -> dict[str, Any]:
+    """Returns the flags of Lightning's Trainer that are set."""
+    flags = find(config, "trainer.lightning") or {}
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def key_choices(config: Config) -> dict[str, str]:
@@ -154,8 +168,9 @@ def _augmentation(node: Any) -> str:
 
 def _trainer(config: Config) -> str:
     node = find(config, "trainer") or {}
-    caps = "capped (debug)" if is_capped(config) else ""
-    return _joined(node.get("accelerator"), node.get("precision"), caps)
+    caps = "capped (debug)" if _has_caps(config) else ""
+    flags = (f"{name}={value}" for name, value in _flags(config).items())
+    return _joined(node.get("accelerator"), node.get("precision"), caps, *flags)
 
 
 def _joined(*parts: Any) -> str:

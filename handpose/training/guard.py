@@ -1,6 +1,8 @@
 """Callback: skip steps with a non-finite gradient, without waiting for the device."""
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -37,7 +39,8 @@ class NonFiniteGuard(pl.Callback):
 
     On a GPU, a fused Adam or AdamW skips the step itself, and the steps are counted when `cadence`
     is due, before a validation and before a checkpoint. Other optimizers cannot, so each of their
-    steps waits for the norm of its gradient. On a CPU each step is counted at once.
+    steps waits for the norm of its gradient, and is not made if that is not finite. On a CPU each
+    step is counted at once.
 
     Args:
         cadence: steps at which skipped steps are counted.
@@ -49,6 +52,7 @@ class NonFiniteGuard(pl.Callback):
         self.defers = defers
         self.skipped = 0
         self.norm = torch.zeros(())  # of the last step's gradient, before clipping
+        self._skips = False  # whether the step is not made
         self._in_a_row = 0
         self._index: list[Tensor] = []  # of each batch of the step
         self._losses: list[Tensor] = []  # of each batch of the step
@@ -59,6 +63,24 @@ class NonFiniteGuard(pl.Callback):
         self._trainer, self._module = trainer, pl_module
         self._parameters = [p for p in pl_module.parameters() if p.requires_grad]
         self._buffers = Snapshot(pl_module.buffers())
+        for optimizer in trainer.optimizers:
+            self._make_skippable(optimizer)
+
+    def _make_skippable(self, optimizer: Optimizer) -> None:
+        """Let the step compute its gradient first and do nothing else if the guard says so.
+
+        Without gradients, many optimizers would still count the step, or fail.
+        """
+        step = optimizer.step
+
+        @wraps(step)
+        def guarded(closure: Callable[[], Any] | None = None) -> Any:
+            loss = None if closure is None else closure()
+            if not self._skips:
+                step()
+            return loss
+
+        optimizer.step = guarded  # type: ignore[method-assign]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -86,6 +108,7 @@ class NonFiniteGuard(pl.Callback):
         if scaler is not None:  # it skips the step itself
             for found in scaler._found_inf_per_device(optimizer).values():
                 found.copy_(torch.maximum(found, is_bad))
+        self._skips = False
         if self._can_defer(pl_module, optimizer):
             self._buffers.restore(where=is_bad)
             if scaler is None:
@@ -94,8 +117,7 @@ class NonFiniteGuard(pl.Callback):
             return
         if is_bad:
             self._buffers.restore(where=is_bad)
-            if scaler is None:
-                optimizer.zero_grad(set_to_none=True)  # zeros would still decay the momentum
+            self._skips = scaler is None
         self._count([step])
 
     def _can_defer(self, pl_module: pl.LightningModule, optimizer: Optimizer) -> bool:

@@ -6,7 +6,7 @@ pass takes about twice as long as the forward pass.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.progress import Progress
@@ -92,11 +92,15 @@ class RunLog:
     Args:
         work: see `Estimate`.
         every_seconds: interval between two lines, in seconds.
+        has_bars: whether a terminal shows bars.
     """
 
-    def __init__(self, work: Mapping[str, float], *, every_seconds: float) -> None:
+    def __init__(
+        self, work: Mapping[str, float], *, every_seconds: float, has_bars: bool = True
+    ) -> None:
         self.estimate = Estimate(work)
         self.every_seconds = every_seconds
+        self.has_bars = has_bars
         self._start = self._told = self._drawn = time.monotonic()
         self._is_length_told = False
         self._bars: Progress | None = None
@@ -104,7 +108,7 @@ class RunLog:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show a bar for the stage and one for the run during the block, on a terminal only."""
-        with bars() as self._bars:
+        with bars() if self.has_bars else nullcontext() as self._bars:
             if self._bars is not None:
                 self._bars.add_task("starting", total=None, text="")
                 self._bars.add_task("whole run", total=1.0, text="")

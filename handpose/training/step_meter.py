@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.profilers import PassThroughProfiler
+from pytorch_lightning.profilers import Profiler
 
 from handpose.training.cadence import Cadence, waits
 from handpose.training.flops import predicted_flops, trained_flops
@@ -71,20 +71,32 @@ class _Step(NamedTuple):
     warms_up: bool
 
 
-class _Requests(PassThroughProfiler):
-    """Tells when Lightning asks for a batch, and when it has one."""
+class _Requests(Profiler):
+    """Tells when Lightning asks for a batch, and when it has one; the user's profiler works on."""
 
-    def __init__(self, asks: Callable[[], None], gets: Callable[[], None]) -> None:
+    def __init__(self, inner: Profiler, asks: Callable[[], None], gets: Callable[[], None]) -> None:
         super().__init__()
-        self.asks, self.gets = asks, gets
+        self.inner, self.asks, self.gets = inner, asks, gets
 
     def start(self, action_name: str) -> None:
         if action_name.endswith(_REQUESTS):
             self.asks()
+        self.inner.start(action_name)
 
     def stop(self, action_name: str) -> None:
+        self.inner.stop(action_name)
         if action_name.endswith(_REQUESTS):
             self.gets()
+
+    def summary(self) -> str:
+        return self.inner.summary()
+
+    def describe(self) -> None:
+        self.inner.describe()
+
+    def teardown(self, stage: str | None) -> None:
+        super().teardown(stage)
+        self.inner.teardown(stage)
 
 
 class StepMeter(pl.Callback):
@@ -142,7 +154,8 @@ class StepMeter(pl.Callback):
         peak, reason = peak_flops(self._device, str(trainer.precision))
         self._constants.peak = None if peak is None else peak * sharing
         self._constants.reasons["peak"] = reason
-        trainer.profiler = _Requests(self._ask, self._get)  # type: ignore[attr-defined]
+        profiler = trainer.profiler  # type: ignore[attr-defined]
+        trainer.profiler = _Requests(profiler, self._ask, self._get)  # type: ignore[attr-defined]
         self._begin = self._asked = self._got = self._clock.mark()
 
     def _ask(self) -> None:

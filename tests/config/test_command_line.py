@@ -248,7 +248,7 @@ def test_a_sweep_of_its_name_in_a_file(tmp_path: Path, capsys: pytest.CaptureFix
         ("dataset=DexYCB", "did you mean dexycb?"),
         ("dataset=ho-3d", "did you mean ho3d?"),
         ("dataset=H2O", "no reader yet; dataset=manifest takes any labelled images"),
-        ("optimizer=sgd", "optimizer._target_=torch.optim.CLASS takes any"),
+        ("optimizer=lamb", "it is one of timm: optimizer=timm optimizer.opt=lamb"),
         ("learning_rate=1", "did you mean optimizer.lr?"),
         ("epochs=3", "did you mean pretrain.max_epochs or finetune.max_epochs?"),
         ("max_epochs=3", "did you mean pretrain.max_epochs or finetune.max_epochs?"),

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from handpose.config.catalogue import REFERENCE, Catalogue
-from handpose.config.checks import backbone_fit
+from handpose.config.checks import backbone_fit, optimizer_fit, trainer_flags
 from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
 from handpose.config.checks.folders import file_problems
 from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
@@ -30,8 +30,20 @@ from handpose.config.schema import CONF, Rule, is_number
 from handpose.config.secrets import value_problem
 from handpose.messages import did_you_mean, nearest, written
 
-_CHECKS = (*CHECKS, backbone_fit.known_name, backbone_fit.fits_objective)
-_CHECKS_OF_RIGHT_VALUES = (*CHECKS_OF_RIGHT_VALUES, backbone_fit.whole_patches)
+_CHECKS = (
+    *CHECKS,
+    backbone_fit.known_name,
+    backbone_fit.fits_objective,
+    optimizer_fit.name_of_timm,
+    trainer_flags.duration,
+)
+_CHECKS_OF_RIGHT_VALUES = (
+    *CHECKS_OF_RIGHT_VALUES,
+    backbone_fit.whole_patches,
+    optimizer_fit.nesterov,
+    trainer_flags.flags_that_fit,
+    trainer_flags.early_stopping,
+)
 # Folders of a run and a sweep, and Hydra's search path.
 PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.searchpath")
 

@@ -20,7 +20,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 # A named function would be called, so only classes are allowed, and not through a module that
 # imports them.
 _RUN = re.compile(
-    r"handpose\.(?:augment|backbones|data|heads|objectives)\.[\w.]+"
+    r"handpose\.(?:augment|backbones|data|heads|objectives|training\.timm_optimizer)\.[\w.]+"
     r"|(?:torch\.optim|torch\.optim\.lr_scheduler|timm\.optim)\.[A-Z]\w*"
 )
 _HYDRA = re.compile(

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from handpose.config.catalogue import BASE, Catalogue
+from handpose.config.checks.trainer_flags import refused_flag
 from handpose.config.content import Content, has, lookup, paths
 from handpose.messages import did_you_mean, nearest
 
 # Keys that Hydra itself reads in a part.
 _OF_HYDRA = ("_target_", "_partial_")
 _NO_READER = "no reader yet; dataset=manifest takes any labelled images (docs/guide/sources.md)"
-_OF_TORCH = "no file yet; optimizer._target_=torch.optim.CLASS takes any optimizer of torch"
+_OF_TIMM = "it is one of timm: optimizer=timm optimizer.opt={}"
 # {name of a choice in other projects, without - and _: the choice here, or what to do instead}
 _CHOICES: dict[str, dict[str, str]] = {
     "objective": dict.fromkeys(("simclr", "ntxent", "invariant"), "contrastive")
@@ -25,7 +26,7 @@ _CHOICES: dict[str, dict[str, str]] = {
     | dict.fromkeys(("h2o", "arctic"), _NO_READER)
     | dict.fromkeys(("cvat", "roboflow", "onehand10k", "wholebody", "cocowholebody"), "coco"),
     "head": dict.fromkeys(("linear", "mlp"), "regression"),
-    "optimizer": dict.fromkeys(("sgd", "lamb", "rmsprop"), _OF_TORCH),
+    "optimizer": {name: _OF_TIMM.format(name) for name in ("lamb", "rmsprop", "lion", "muon")},
     "logger": {"none": "csv", "wb": "wandb"},
     "trainer": {"cuda": "gpu", "fast": "debug"},
 }
@@ -97,6 +98,8 @@ def key_problem(path: str, tree: Content, catalogue: Catalogue) -> str:
         tree: the existing keys, as nested dicts.
         catalogue: the existing groups, choices and keys.
     """
+    if refusal := refused_flag(path):
+        return refusal
     known = _KEYS.get(path)
     if near := [known] if known else spelled_like(path.split("."), tree):
         return f"{path}: no such key{did_you_mean(near)}"

@@ -69,13 +69,7 @@ def _at_most(hands: TargetDataset, count: int) -> TargetDataset:
     """The split, or hands spread evenly over it."""
     if len(hands) <= count:
         return hands
-    return TargetDataset(
-        hands.source,
-        hands.augmentation,
-        reference_bone=hands.reference_bone,
-        seed=hands.seed,
-        indices=hands.indices[np.linspace(0, len(hands) - 1, count).astype(int)],
-    )
+    return hands.at(np.linspace(0, len(hands) - 1, count).astype(int))
 
 
 @contextmanager

@@ -17,10 +17,12 @@ _PLACES = ("root", "cache", "quarantine", "packed")
 CODE = (
     *("augment", "backbones", "data", "distributed", "evaluation", "geometry", "objectives"),
     *("pipeline/stages", "pipeline/parts.py", "pipeline/auto.py", "pipeline/trainers.py"),
+    "pipeline/trainer_flags.py",
     *("training", "weights"),
     *("coco_format.py", "files.py", "records.py", "skeleton.py"),
 )
 _PACKAGE = Path(__file__).parents[2]
+_OF_EVALUATION = "limit_test_batches"  # a flag that does not reach pre-training
 
 
 def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, A
         "backbone": config["backbone"],
         "objective": config["objective"],
         "pretrain": stage | {"dataset": _without_places(stage["dataset"])},
-        "trainer": _that_counts(config, "trainer"),
+        "trainer": _trainer(config),
         "held_out_batch": config["evaluate"]["batch_size"],
         "data": data,
         "files": _files(
@@ -94,6 +96,16 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _that_counts(config: dict[str, Any], part: str) -> dict[str, Any]:
     return {key: value for key, value in config[part].items() if not is_free(f"{part}.{key}")}
+
+
+def _trainer(config: dict[str, Any]) -> dict[str, Any]:
+    flags = config["trainer"].get("lightning") or {}
+    own = {
+        name: value
+        for name, value in flags.items()
+        if name != _OF_EVALUATION and not is_free(f"trainer.lightning.{name}")
+    }
+    return _that_counts(config, "trainer") | {"lightning": own}
 
 
 def _probe(config: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.finetune import build_stage
 from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.split_predictions import predict_split
+from handpose.pipeline.trainer_flags import evaluated_hands
 from handpose.skeleton import NUM_JOINTS
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.finetuner import Finetuner
@@ -57,7 +58,9 @@ def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, Resul
     mean = mean_poses(labelled["train"])
     meter, stop = StepMeter(), EvaluationStop(context.interrupt)
     callbacks = [meter, StageLog(context.run_log, "evaluate"), stop]
-    evaluation = evaluate_on(cfg, labelled[cfg.evaluate.split], stage, mean, callbacks)
+    dataset = labelled[cfg.evaluate.split]
+    dataset = dataset.at(np.arange(evaluated_hands(cfg, len(dataset))))
+    evaluation = evaluate_on(cfg, dataset, stage, mean, callbacks)
     seconds = time.monotonic() - start
     return evaluation, {"evaluate_seconds": seconds} | meter.results("evaluate")
 

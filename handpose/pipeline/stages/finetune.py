@@ -48,6 +48,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     results: Results = {
         "finetune_seconds": fitted.seconds,
         "finetune_skipped_steps": fitted.skipped_steps,
+        **fitted.stopped,
         **fitted.speed,
         monitor.rpartition("/")[-1]: fitted.best,
     }

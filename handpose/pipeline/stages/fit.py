@@ -19,10 +19,11 @@ from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.model import has_scale
-from handpose.pipeline import trainers
+from handpose.pipeline import trainer_flags, trainers
 from handpose.pipeline.sessions import Session
 from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
+from handpose.pipeline.stages.stops import build_stops, describe_stop
 from handpose.training import checkpoint
 from handpose.training.cadence import Cadence
 from handpose.training.callbacks import StepCheckpoint, StepSeed
@@ -44,6 +45,7 @@ class Fitted(NamedTuple):
 
     seconds: float  # of training, including earlier processes
     skipped_steps: int  # with a non-finite gradient
+    stopped: Results  # why and when the stage ended before its last step, for results.json
     best: float | None  # the lowest `monitor`
     speed: Results  # meters of this process, by their names in results.json
 
@@ -94,19 +96,25 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     guard = NonFiniteGuard(Cadence(cfg.trainer.log_every_n_steps))
     meter = StepMeter(guard.cadence)
+    stops = build_stops(cfg, stage.stage, monitor=monitor)
     trainer = trainers.build_trainer(
         cfg,
         config,
         folder=folder,
         monitor=monitor,
         loggers=context.loggers,
-        callbacks=_callbacks(context, stage, guard, meter, folder=folder, monitor=monitor),
+        callbacks=[
+            *_callbacks(context, stage, guard, meter, folder=folder, monitor=monitor),
+            *stops,
+        ],
+        profiler=trainer_flags.profiler(cfg, context.run_dir, stage.stage),
     )
     _run(context, trainer, stage, datasets, folder)
     context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
     best = None if best is None else float(best)
-    return Fitted(stage.seconds, guard.skipped, best, meter.results(stage.stage))
+    stopped = describe_stop(stops, trainer, stage.stage)
+    return Fitted(stage.seconds, guard.skipped, stopped, best, meter.results(stage.stage))
 
 
 def _run(
@@ -125,21 +133,19 @@ def _run(
     stage.resident = None if on_device is None else on_device.resident
     if cfg.trainer.compile:
         _log.info("compiling the network in the first steps: this takes about a minute")
+    training = training_loader(
+        cfg,
+        cfg[stage.stage],
+        datasets["train"],
+        batches_done=batches,
+        on_device=on_device,
+        device=device,
+    )
+    validation = evaluation_loader(cfg, datasets["val"], device=device)
+    trainer.limit_train_batches = trainer_flags.training_batches(cfg, len(training))
+    trainer.limit_val_batches = trainer_flags.validation_batches(cfg, len(validation))
     with compiled(stage.networks() if cfg.trainer.compile else []):
-        trainer.fit(
-            stage,
-            training_loader(
-                cfg,
-                cfg[stage.stage],
-                datasets["train"],
-                batches_done=batches,
-                on_device=on_device,
-                device=device,
-            ),
-            evaluation_loader(cfg, datasets["val"], device=device),
-            ckpt_path=path,
-            weights_only=True,
-        )
+        trainer.fit(stage, training, validation, ckpt_path=path, weights_only=True)
     stage.resident = None  # the next stage may need its memory
 
 

@@ -30,6 +30,7 @@ from handpose.pipeline.stages.fit import (
 )
 from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
 from handpose.pipeline.stages.splits import evaluation_loader
+from handpose.pipeline.trainer_flags import validation_batches
 from handpose.records import Target
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.divergence import diverged
@@ -139,6 +140,7 @@ def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
     return backbone, {
         "pretrain_seconds": fitted.seconds,
         "pretrain_skipped_steps": fitted.skipped_steps,
+        **fitted.stopped,
         **fitted.speed,
         **{f"pretext_{name}": value for name, value in trained.items()},
         **{f"pretext_untrained_{name}": value for name, value in untrained.items()},
@@ -151,6 +153,7 @@ def _held_out(context: StageContext, stage: Pretrainer) -> Results:
     callbacks = [StageLog(context.run_log, stage.stage), EvaluationStop(context.interrupt)]
     trainer = trainers.build_evaluator(cfg, cfg.pretrain, callbacks)
     pairs = evaluation_loader(cfg, context.splits.views["val"])
+    trainer.limit_val_batches = validation_batches(cfg, len(pairs))
     (metrics,) = trainer.validate(stage, pairs, verbose=False)
     names = {name: name.removeprefix("pretrain/").removeprefix("val_") for name in metrics}
     terms = {names[name]: value for name, value in metrics.items()}

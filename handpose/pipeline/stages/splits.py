@@ -20,7 +20,7 @@ from handpose.data.unreadable import UnreadableList
 from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
-from handpose.pipeline import parts, trainers
+from handpose.pipeline import parts, trainer_flags, trainers
 from handpose.pipeline.run_directory import UNREADABLE
 from handpose.pipeline.stages.device_batches import DeviceBatches, require_resident
 from handpose.pipeline.stages.validation_cut import record_cut
@@ -215,12 +215,13 @@ def training_loader(
         num_workers=(cfg.trainer.num_workers or 0) if is_resident else trainers.num_workers(cfg),
         seed=cfg.seed,
         samples_per_epoch=stage.samples_per_epoch,
+        is_repeated=cfg.trainer.lightning.overfit_batches is not None,
         rank=collectives.rank(),
         num_ranks=collectives.world_size(),
         crops=None if on_device is None else on_device.crops,
         device=device,
     )
-    epoch, batch = divmod(batches_done, parts.capped(len(loader), caps.batches))
+    epoch, batch = divmod(batches_done, trainer_flags.training_batches(cfg, len(loader)))
     sampler: Any = loader.sampler
     sampler.start_at(epoch=epoch, sample=batch * (loader.batch_size or 1))
     return loader

@@ -61,7 +61,7 @@ def test_what_comes_after_pre_training_decides_nothing(override: str) -> None:
         "dataset.crop_by=joints",
         "trainer.precision=bf16-mixed",
         "trainer.compile=true",
-        "trainer.gradient_clip_val=1",
+        "trainer.lightning.gradient_clip_val=1",
         "trainer=debug",
         "pretrain.positives=mined",
         "pretrain.probe.samples=10",

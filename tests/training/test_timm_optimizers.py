@@ -1,0 +1,170 @@
+"""Every optimizer of timm keeps our groups, skips a step exactly, and is restored exactly."""
+
+import io
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import timm.optim
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from handpose.config.checks.optimizer_fit import REFUSED, refusal, timm_names
+from handpose.training.guard import NonFiniteGuard
+from handpose.training.optimizers import parameter_groups
+from handpose.training.timm_optimizer import TimmOptimizer
+
+NAMES = [name for name in timm.optim.list_optimizers() if refusal(name) is None]
+NAMES += ["lookahead_adamw"]
+RATE = 0.01
+
+
+class Net(nn.Module):
+    """Parameters of 0 to 4 dimensions, as the stages have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.linear = nn.Linear(4, 2)
+        self.log_variance = nn.Parameter(torch.zeros(()))
+
+    def forward(self, image: Tensor) -> Tensor:
+        out = self.linear(self.norm(self.conv(image)).mean((2, 3)))
+        return out.square().mean() * (-self.log_variance).exp() + self.log_variance
+
+
+def made(net: nn.Module, name: str, **options: Any) -> torch.optim.Optimizer:
+    return TimmOptimizer(opt=name, lr=RATE, **options)(parameter_groups(net))
+
+
+def step(net: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
+    image = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    optimizer.zero_grad()
+    net(image).backward()
+    optimizer.step()
+
+
+def test_nearly_all_are_taken_and_their_names_are_read_without_importing_timm() -> None:
+    known = set(timm.optim.list_optimizers())
+    assert {name for name in known if refusal(name) is None} <= set(timm_names())
+    assert len(NAMES) >= 70
+    refused = {name for name in known if refusal(name)}
+    assert refused >= {"adahessian", "kron", "fusedsgd"}
+    assert all(any(name.startswith(start) for name in refused) for start in REFUSED)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_restored_optimizer_makes_the_same_steps(name: str) -> None:
+    whole = Net()
+    optimizer = made(whole, name)
+    for seed in range(4):
+        step(whole, optimizer, seed)
+    cut = Net()
+    optimizer = made(cut, name)
+    for seed in range(2):
+        step(cut, optimizer, seed)
+    file = io.BytesIO()
+    torch.save([cut.state_dict(), optimizer.state_dict()], file)
+    file.seek(0)
+    weights, state = torch.load(file, weights_only=True)
+    resumed = Net()
+    resumed.load_state_dict(weights)
+    optimizer = made(resumed, name)
+    optimizer.load_state_dict(state)
+    for seed in range(2, 4):
+        step(resumed, optimizer, seed)
+    start = Net().state_dict()
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    assert not torch.equal(whole.state_dict()["conv.weight"], start["conv.weight"])
+
+
+@pytest.mark.parametrize("name", ["adamw", "lion", "adamp", "muon", "sgdw", "lamb"])
+def test_weight_decay_spares_what_our_groups_spare(name: str) -> None:
+    """Without a gradient's direction, a decaying weight shrinks and the others stay."""
+    net = Net()
+    optimizer = made(net, name, weight_decay=0.5)
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert {n for n, p in net.named_parameters() if decays[id(p)] == 0.5} == {
+        "conv.weight",
+        "linear.weight",
+    }
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.5}
+
+
+class Slope(pl.LightningModule):
+    """The gradient of each batch is the batch."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.weight = nn.Parameter(torch.ones(2, 2))
+        self.bias = nn.Parameter(torch.ones(2))
+        self.states: list[Any] = []
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return (self.weight * batch["x"].x).sum() + (self.bias * batch["x"].x[0]).sum()
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        file = io.BytesIO()
+        torch.save([self.state_dict(), self.trainer.optimizers[0].state_dict()], file)
+        file.seek(0)
+        self.states.append(torch.load(file))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return made(self, self.name)
+
+
+class Item:
+    def __init__(self, x: Tensor) -> None:
+        self.x, self.index = x, torch.zeros(1, dtype=torch.int64)
+
+
+class Batches(list):
+    source = (type("Hand", (), {"key": "hand 0"}),)
+
+
+def equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
+
+
+@pytest.mark.parametrize("wrong", [(0, 1), (1,)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_without_a_finite_gradient_changes_nothing(name: str, wrong: tuple) -> None:
+    """Neither weights nor state, wherever it falls: the steps after are those of a run without."""
+    good = [torch.tensor([[1.0, -2.0], [0.5, 3.0]]) * scale for scale in (1.0, -0.5, 2.0)]
+    cut = good.copy()
+    for place in wrong:
+        cut.insert(place, good[0] * torch.nan)
+    runs = []
+    for gradients in (good, cut):
+        slope, guard = Slope(name), NonFiniteGuard()
+        trainer = pl.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[guard],
+        )
+        batches = Batches({"x": Item(x)} for x in gradients)
+        trainer.fit(slope, DataLoader(batches, batch_size=None))
+        runs.append(slope)
+    assert guard.skipped == len(wrong)
+    kept = [state for place, state in enumerate(runs[1].states) if not cut[place].isnan().any()]
+    assert len(kept) == len(good)
+    assert equal(runs[0].states, kept)
