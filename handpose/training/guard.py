@@ -117,7 +117,7 @@ class NonFiniteGuard(pl.Callback):
             return
         if is_bad:
             self._buffers.restore(where=is_bad)
-            self._skips = scaler is None
+            self._skips = True
         self._count([step])
 
     def _can_defer(self, pl_module: pl.LightningModule, optimizer: Optimizer) -> bool:
