@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from benchmarks.images import BOX, write_images
 from benchmarks.resume_twin import check_resume
-from benchmarks.rivals import Lightly, Lightning, has_lightly
+from benchmarks.rivals import Lightly, Lightning
 from benchmarks.stage import BOXES, BareLoop, Stage, Task
 from benchmarks.turns import Found, Way, take_turns
 from rich.console import Console
@@ -102,9 +102,8 @@ def ways(task: Task, *, compiled: bool) -> dict[str, Callable[[], Way]]:
     all_ways |= {
         PLAIN: partial(Lightning, task),
         "device, bare loop": partial(BareLoop, task, *INPUTS["device"]),
+        LIGHTLY: partial(Lightly, task),
     }
-    if has_lightly():
-        all_ways[LIGHTLY] = partial(Lightly, task)
     first = ("device", PLAIN, "device, bare loop", "resident", "device, compiled", LIGHTLY)
     return {name: all_ways[name] for name in (*first, *all_ways) if name in all_ways}
 
@@ -138,8 +137,6 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     chosen = plan(arguments.device, quick=arguments.quick)
     images = write_files(folder, chosen.files)
     results: dict[str, Any] = {"networks": {}, "left_out": {}}
-    if not has_lightly():
-        results["left_out"][LIGHTLY] = 'not installed: pip install "handpose[bench]"'
     for network in chosen.networks:
         now = time.monotonic()
         task = Task(*network[:3], chosen.steps, arguments.workers, arguments.device, images, folder)

@@ -1,4 +1,6 @@
-"""Health of the embeddings: alignment, uniformity, rank, equivariance. N pairs of views, E width.
+"""Health of the embeddings: alignment, uniformity, spread, rank, equivariance.
+
+N pairs of views, E width.
 
 Computed from the backbone's embeddings, which is what transfers, so that the numbers mean the same
 under every objective. Always in float64 on the CPU.
@@ -13,7 +15,7 @@ from torch import Tensor
 from handpose.evaluation.ridge import fit_ridge
 
 # In the order of the report.
-HEALTH = ("alignment", "uniformity", "rank", "equivariance_error")
+HEALTH = ("alignment", "uniformity", "spread", "rank", "equivariance_error")
 # Minimum variance of sin and cos together that counts as a rotation: about 0.1 degrees.
 _MIN_VARIANCE = 3e-6
 
@@ -33,6 +35,7 @@ def health(embedding: Tensor, rotation: Tensor) -> dict[str, float]:
     values = (
         alignment(embedding),
         torch.stack([uniformity(view) for view in embedding.unbind(1)]).mean(),
+        spread(embedding.flatten(0, 1)),
         effective_rank(embedding.flatten(0, 1)),
         equivariance_error(embedding[known], rotation[known]),
     )
@@ -56,6 +59,16 @@ def uniformity(embedding: Tensor) -> Tensor:
     """
     squared = torch.pdist(F.normalize(embedding, dim=-1)).square()
     return (-2 * squared).exp().mean().log()
+
+
+def spread(embedding: Tensor) -> Tensor:
+    """Returns sqrt(E) times the mean standard deviation of the L2-normalised (N, E), ().
+
+    0: all equal, a collapse. 1: as evenly spread as a Gaussian in all dimensions (Chen and He,
+    SimSiam, arXiv 2011.10566, section 4.1, where it is divided by sqrt(E)).
+    """
+    unit = F.normalize(embedding, dim=-1)
+    return unit.std(0, correction=0).mean() * math.sqrt(unit.shape[1])
 
 
 def effective_rank(embedding: Tensor) -> Tensor:

@@ -83,6 +83,13 @@ TRAINING_METRICS = (
         "0 is a collapse.",
     ),
     LoggedMetric(
+        "spread",
+        "Spread",
+        "Standard deviation of the unit embeddings per dimension, times √E. 1: as a Gaussian. 0 "
+        "is a collapse.",
+        better="higher",
+    ),
+    LoggedMetric(
         "rank",
         "Rank (RankMe)",
         "Number of directions in use. Higher is better. 1 is a collapse, a low plateau a partial "
@@ -94,6 +101,13 @@ TRAINING_METRICS = (
         "Equivariance error",
         "0: the rotation between two views can be read from their embeddings. 1: it is lost, by "
         "invariance or by collapse (see the rank).",
+    ),
+    LoggedMetric(
+        "teacher_agreement",
+        "Agreement with the teacher",
+        "Mean cosine of a view's embeddings by backbone and teacher. 1: the teacher has caught up, "
+        "or both have collapsed (see the spread).",
+        better="higher",
     ),
     LoggedMetric(
         "probe_pa_epe_mm", "Probe: aligned 3D error (PA)", chance="probe_mean_pose_pa_epe_mm"

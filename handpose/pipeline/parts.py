@@ -208,7 +208,7 @@ def mined_parts(cfg: DictConfig) -> frozenset[str]:
     if not takers:
         raise ValueError(
             f"pretrain.positives=mined: {_part_name(cfg)} needs two views of one image; "
-            "choose a contrastive objective, or pretrain.positives=self"
+            "choose an objective of invariance, or pretrain.positives=self"
         )
     return takers
 

@@ -32,8 +32,8 @@ _IN_TABLE_ONLY = ("step_p95_ms", "step_host_memory_mib")
 _DASHED = (0, (4, 2))
 _PROBE = "probe_"  # logged without "val_", and in some epochs alone
 _LABEL_SHARE = 0.17  # of the axes' height: a value and the gap to its point
-_LETTERS = 36  # in a line of an explanation below a plot
-_HEIGHT, _EXPLANATION = 2.9, 0.72  # inches: of the figure, and of the explanations at its foot
+_LETTERS = 27  # in a line of an explanation below a plot
+_HEIGHT, _EXPLANATION = 3.1, 0.98  # inches: of the figure, and of the explanations at its foot
 
 Points = list[tuple[int, float]]
 Curves = dict[str, Points]
@@ -143,13 +143,14 @@ def draw_health(curves: Curves, results: Results) -> bytes | None:
     Returns:
         A PNG, or None without pre-training.
     """
-    if not any(f"pretrain/val_{name}" in curves for name in HEALTH):
+    names = [name for name in HEALTH if f"pretrain/val_{name}" in curves]
+    if not names:
         return None
-    figure, plots = new_panels(len(HEALTH), columns=len(HEALTH), height=_HEIGHT)
+    figure, plots = new_panels(len(names), columns=len(names), height=_HEIGHT)
     foot = _EXPLANATION / _HEIGHT
     figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))  # type: ignore[union-attr, call-arg]
-    for axes, name in zip(plots, HEALTH, strict=True):
-        points = [p for p in from_1(curves.get(f"pretrain/val_{name}", [])) if math.isfinite(p[1])]
+    for axes, name in zip(plots, names, strict=True):
+        points = [p for p in from_1(curves[f"pretrain/val_{name}"]) if math.isfinite(p[1])]
         _draw_health_panel(axes, name, points, results.get(f"{UNTRAINED}{name}"))
     return to_png(figure)
 

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
@@ -68,7 +69,15 @@ class Pretrainer(Stage):
 
     def forward(self, batch: dict[str, Views]) -> dict[str, Tensor]:
         """Return {"loss": (), other terms}."""
-        return self.objective(self.encode(batch))
+        return self._terms(self.encode(batch))
+
+    def _terms(self, inputs: dict[str, Inputs]) -> dict[str, Tensor]:
+        """Compute the objective's terms and how far its first teacher agrees with the backbone."""
+        terms = self.objective(inputs)
+        if self.teachers:
+            taught = inputs[next(iter(self.teachers))]
+            terms["teacher_agreement"] = _agreement(taught)
+        return terms
 
     def loss_of(self, batch: dict[str, Views]) -> Tensor:
         """Compute the loss () without gradient caching and log nothing."""
@@ -141,22 +150,29 @@ class Pretrainer(Stage):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then move the teachers; a skipped step leaves them as they are."""
         super().optimizer_step(*args, **kwargs)
+        if self.teachers:
+            total = int(self.trainer.estimated_stepping_batches)
+            self.move_teachers(self.trainer.global_step, total_steps=total)
+
+    def move_teachers(self, step: int, *, total_steps: int) -> None:
+        """Move every teacher towards its student, by the momentum of this step.
+
+        Args:
+            step: optimizer steps before this one.
+            total_steps: optimizer steps of the stage.
+        """
         for part, teacher in self._averages().items():
             objective = self.objective.objectives[part]
-            momentum = self._momentum(objective.teacher_momentum)
+            value = momentum_at(step, start=objective.teacher_momentum, total_steps=total_steps)
+            momentum = torch.full((), value, dtype=torch.float64, device=self.device)
+            if self.skips_step is not None:
+                momentum = torch.where(self.skips_step, 1.0, momentum)
             teacher.update(self.backbone, momentum)
             objective.update_teacher(momentum)
 
-    def _momentum(self, start: float) -> Tensor:
-        """Return the teacher's momentum () at this step, on the device; 1 for a skipped step."""
-        total = int(self.trainer.estimated_stepping_batches)
-        value = momentum_at(self.trainer.global_step, start=start, total_steps=total)
-        momentum = torch.full((), value, dtype=torch.float64, device=self.device)
-        return momentum if self.skips_step is None else torch.where(self.skips_step, 1.0, momentum)
-
     def validation_step(self, batch: dict[str, Views], batch_idx: int) -> None:
         inputs = self.encode(batch)
-        self.log_terms(self.objective(inputs), kind="val", batch_size=_batch_size(batch))
+        self.log_terms(self._terms(inputs), kind="val", batch_size=_batch_size(batch))
         batches = self.trainer.num_val_batches
         count = sum(batches) if isinstance(batches, list) else batches
         self.health.add(inputs, num_batches=int(count))
@@ -175,6 +191,13 @@ class Pretrainer(Stage):
         return self.trainer.state.fn != TrainerFn.FITTING or probe.is_due(
             self.current_epoch, last=last
         )
+
+
+@torch.no_grad()
+def _agreement(inputs: Inputs) -> Tensor:
+    """Return the mean cosine () of the embeddings of the same views by backbone and teacher."""
+    teacher: Any = inputs[-1]
+    return F.cosine_similarity(inputs[1].float(), teacher.embedding.float(), dim=-1).mean()
 
 
 def _batch_size(batch: dict[str, Views]) -> int:

@@ -1,6 +1,5 @@
 """What handpose's training is compared with: a plain Lightning loop, and lightly's SimCLR."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -182,11 +181,6 @@ class Lightly(Lightning):
         objective = self.cfg.objective
         head = SimCLRProjectionHead(width, objective.hidden_dim, objective.projection_dim)
         return head, NTXentLoss(temperature=objective.temperature)
-
-
-def has_lightly() -> bool:
-    """Returns whether lightly is installed, the extra `bench`."""
-    return importlib.util.find_spec("lightly") is not None
 
 
 class _Ticks(pl.Callback):

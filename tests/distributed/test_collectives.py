@@ -17,10 +17,12 @@ from several_ranks import (
     not_gathered,
     objective_outcome,
     own_counts,
+    trained_state,
     without_gradient,
 )
 from tiny_backbone import TinyBackbone
 from torch import Tensor
+from without_negatives import KINDS, teacher_of
 
 from handpose.backbones.resnet import ResNet
 from handpose.distributed import collectives
@@ -49,12 +51,14 @@ def build(name: str, settings: Any, contract: dict[str, Any]) -> dict[str, Any]:
         "keypoints": lambda: Contrastive(projection="keypoints", **PROJECTED, **common),
         "equivariant": lambda: Equivariant(shift="published", scale=False, **COMPARED, **common),
         "relative": lambda: Relative(hidden_dim=8, num_keypoints=0, decoder_width=4, **common),
+        **{kind: partial(make, **common) for kind, make in KINDS.items()},
     }
-    names = ("contrastive", "relative") if name == "hybrid" else (name,)
+    names = HYBRIDS.get(name, (name,))
     return {part: parts[part]() for part in names}
 
 
-NAMES = ("contrastive", "weighted", "keypoints", "equivariant", "relative", "hybrid")
+HYBRIDS = {"hybrid": ("contrastive", "relative"), "hybrid of byol": ("byol", "relative")}
+NAMES = ("contrastive", "weighted", "keypoints", "equivariant", "relative", *KINDS, *HYBRIDS)
 
 
 @pytest.fixture
@@ -82,7 +86,10 @@ def case(make_settings: Callable, views_of: Callable) -> Callable[..., tuple[Hyb
         levels = (torch.rand(PAIRS, 2, 4, 8, 8), torch.rand(PAIRS, 2, 6, 4, 4))
         features = tuple(level.double() for level in levels)
         embedding = torch.randn(PAIRS, 2, WIDTH, dtype=torch.float64)
-        return objective, {part: (features, embedding, views) for part in parts}
+        return objective, {
+            part: (features, embedding, views, *teacher_of(parts[part], embedding))
+            for part in parts
+        }
 
     return make
 
@@ -119,6 +126,10 @@ def test_ranks_share_the_chunks_of_a_large_batch(
         (without_gradient, "equivariant"),
         (not_gathered, "contrastive"),
         (not_gathered, "weighted"),
+        (not_gathered, "vicreg"),
+        (not_gathered, "barlow_twins"),
+        (without_gradient, "vicreg"),
+        (without_gradient, "barlow_twins"),
         (own_counts, "relative"),
         (own_counts, "hybrid"),
     ],
@@ -140,27 +151,53 @@ def pretraining_loss(model: Any, batch: Any) -> Tensor:
     return model(batch)["loss"]
 
 
-@pytest.mark.parametrize("name", ["contrastive", "equivariant", "relative", "hybrid"])
-def test_the_whole_model_too(
-    name: str, make_settings: Callable, views_of: Callable, two_ranks: Callable
-) -> None:
-    torch.manual_seed(0)
-    settings = make_settings(*MOVED)
-    parts = build(name, settings, CONTRACT)
-    model = Pretrainer(
-        backbone=TinyBackbone(),
-        objective=Hybrid(parts=parts, weights=dict.fromkeys(parts)),
-        optimizer=torch.optim.SGD,
-        warmup_epochs=0,
-    )
-    freeze_statistics(model.double())
-    batch = {part: views_of(settings, PAIRS) for part in parts}
+@pytest.fixture
+def whole_model(make_settings: Callable, views_of: Callable) -> Callable[[str], tuple[Any, Any]]:
+    """whole_model(name) -> a pre-training module in float64 and a batch."""
+
+    def make(name: str) -> tuple[Any, Any]:
+        torch.manual_seed(0)
+        settings = make_settings(*MOVED)
+        parts = build(name, settings, CONTRACT)
+        model = Pretrainer(
+            backbone=TinyBackbone(),
+            objective=Hybrid(parts=parts, weights=dict.fromkeys(parts)),
+            optimizer=torch.optim.SGD,
+            warmup_epochs=0,
+        )
+        freeze_statistics(model.double())
+        return model, {part: views_of(settings, PAIRS) for part in parts}
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["contrastive", "equivariant", "relative", *KINDS, *HYBRIDS])
+def test_the_whole_model_too(name: str, whole_model: Callable, two_ranks: Callable) -> None:
+    model, batch = whole_model(name)
     several = two_ranks(model_outcome, model, pretraining_loss, batch)
     one = model_outcome(model, pretraining_loss, batch)
     assert max(gradient.abs().max() for gradient in one.of_weights.values()) > 1e-3
     found = difference(one, several)
     print(f"{name}, the whole model, two ranks and one: gradients differ by {found:.1e}")
     assert found < 1e-6
+
+
+@pytest.mark.parametrize("name", [*KINDS, "hybrid of byol"])
+def test_after_some_steps_student_and_teacher_are_those_of_one_process(
+    name: str, whole_model: Callable, two_ranks: Callable
+) -> None:
+    model, batch = whole_model(name)
+    start = {key: value.clone() for key, value in model.state_dict().items()}
+    several = two_ranks(trained_state, model, pretraining_loss, batch, 0.9)
+    one = trained_state(model, pretraining_loss, batch, 0.9)
+    found = difference(one, several)
+    print(f"{name}, three steps, two ranks and one: student and teacher differ by {found:.1e}")
+    assert found < 1e-6
+    prefixes = ("backbone.", "objective.", *(("teachers.",) if "byol" in name else ()))
+    for prefix in prefixes:
+        of_part = [key for key in start if key.startswith(prefix)]
+        moved = [float((one.of_weights[key] - start[key]).abs().max()) for key in of_part]
+        assert max(moved) > 1e-4
 
 
 def pose_loss(model: Any, target: Target) -> Tensor:

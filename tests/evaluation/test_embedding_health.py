@@ -13,6 +13,7 @@ from handpose.evaluation.embedding_health import (
     effective_rank,
     equivariance_error,
     health,
+    spread,
     uniformity,
 )
 
@@ -121,3 +122,15 @@ def test_what_is_not_defined_is_nan_alone(draw: torch.Generator) -> None:
     diverged = embedding.clone()
     diverged[3, 0, 0] = torch.inf
     assert all(math.isnan(value) for value in health(diverged, rotation).values())
+
+
+def test_spread_is_the_standard_deviation_on_the_sphere(draw: torch.Generator) -> None:
+    assert spread(torch.ones(5, 3).double()) == pytest.approx(0, abs=1e-6)
+    gauss = torch.randn(4000, 64, generator=draw, dtype=torch.float64)
+    assert spread(gauss) == pytest.approx(1, abs=0.02)
+    assert spread(7 * gauss) == pytest.approx(float(spread(gauss)))  # lengths do not count
+    # +-e1: 1 in one of four dimensions, 0 in the others, times sqrt(4)
+    axis = torch.eye(4, dtype=torch.float64)[:1] * torch.tensor([[1.0], [-1.0]]).repeat(50, 1)
+    assert spread(axis) == pytest.approx(0.5)
+    near = torch.ones(64, dtype=torch.float64) + 0.01 * gauss
+    assert spread(near) == pytest.approx(0.01, rel=0.05)

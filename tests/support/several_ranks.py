@@ -1,5 +1,6 @@
 """What two processes do of a test: each its share of a batch, on gloo."""
 
+import copy
 import multiprocessing
 import os
 import socket
@@ -64,12 +65,12 @@ def share(record: Any) -> Any:
 
 
 def objective_outcome(objective: Hybrid, inputs: dict[str, Any]) -> Outcome:
-    """Of the parts' (features, embedding, views); what DDP would average is averaged."""
+    """Of the parts' inputs; what DDP would average is averaged."""
     own = share(inputs)
     leaves = {part: own[part][1].clone().requires_grad_() for part in own}
-    loss = objective({part: (own[part][0], leaves[part], own[part][2]) for part in own})["loss"]
+    loss = objective({part: (own[part][0], leaves[part], *own[part][2:]) for part in own})["loss"]
     loss.backward()
-    weights = {name: p.grad for name, p in objective.named_parameters()}
+    weights = {name: p.grad for name, p in objective.named_parameters() if p.requires_grad}
     return Outcome(
         collectives.total(loss.detach()) / world_size(),
         {
@@ -152,6 +153,29 @@ def model_outcome(model: nn.Module, loss_of: Callable, batch: Any) -> Outcome:
     loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     return Outcome(collectives.total(loss.detach()) / world_size(), {}, gradients)
+
+
+def trained_state(model: Any, loss_of: Callable, batch: Any, momentum: float) -> Outcome:
+    """The state of a whole model and its teachers after three steps under DDP.
+
+    Args:
+        model: a `Pretrainer`.
+        loss_of: (model, batch) -> loss.
+        batch: of all ranks.
+        momentum: of the optimizer.
+    """
+    model = copy.deepcopy(model)  # the processes have one memory of what they were given
+    wrapped = DistributedDataParallel(model) if world_size() > 1 else model
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1, momentum=momentum)
+    for step in range(3):
+        optimizer.zero_grad()
+        loss = loss_of(wrapped, share(batch))
+        loss.backward()
+        optimizer.step()
+        model.move_teachers(step, total_steps=8)
+    state = {name: value.detach() for name, value in model.state_dict().items()}
+    return Outcome(collectives.total(loss.detach()) / world_size(), {}, state)
 
 
 def freeze_statistics(model: nn.Module) -> nn.Module:

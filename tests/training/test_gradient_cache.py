@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from several_ranks import Outcome, difference, freeze_statistics, model_outcome
 from tiny_backbone import TinyBackbone
 from torch import Tensor, nn
+from without_negatives import KINDS
 
 from handpose.objectives.contrastive import Contrastive
 from handpose.objectives.equivariant import Equivariant
@@ -20,6 +22,12 @@ from handpose.training.pretrainer import Pretrainer
 PAIRS = 8
 SETTINGS = ("rotate", "crop", "colour_jitter")
 PROJECTED = dict(temperature=0.2, hidden_dim=8, projection_dim=10, decoder_width=4)
+
+
+def _one_part(make: Callable[..., Any], **contract: Any) -> dict[str, Any]:
+    return {"a": make(**contract)}
+
+
 MAKERS: dict[str, Callable[..., dict[str, Any]]] = {
     "contrastive": lambda **c: {"a": Contrastive(projection="embedding", **PROJECTED, **c)},
     "keypoints": lambda **c: {"a": Contrastive(projection="keypoints", **PROJECTED, **c)},
@@ -30,6 +38,7 @@ MAKERS: dict[str, Callable[..., dict[str, Any]]] = {
         "a": Contrastive(projection="embedding", **PROJECTED, **c),
         "b": Relative(hidden_dim=8, num_keypoints=3, decoder_width=4, **c),
     },
+    **{name: partial(_one_part, make) for name, make in KINDS.items()},
 }
 
 

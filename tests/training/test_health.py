@@ -77,7 +77,7 @@ def test_of_several_parts_the_first_counts_and_for_the_turn_the_first_that_turns
     panel = HealthPanel()
     panel.add(inputs, num_batches=1)
     values, look = panel.compute(), health(*_pairs(inputs, "look"))
-    for name in HEALTH[:3]:
+    for name in HEALTH[:4]:
         assert values[name] == look[name]
     assert math.isnan(look["equivariance_error"])
     turned = health(*_pairs(inputs, "turned"))

@@ -74,7 +74,7 @@ def _mined_positives(cfg: DictConfig, _: Catalogue) -> Found:
     names = " and ".join(str(target).rpartition(".")[2].lower() for target in targets)
     return [
         f"pretrain.positives=mined: objective={names} needs two views of one image; choose "
-        "objective=contrastive, equivariant or hybrid, or pretrain.positives=self"
+        "an objective of invariance, such as contrastive or byol, or pretrain.positives=self"
     ]
 
 
