@@ -333,7 +333,8 @@ sys.argv = sys.argv[1:]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 finally:
-    heavy = {"torch", "pytorch_lightning", "albumentations", "timm", "cv2", "lightly"} & set(sys.modules)
+    heavy = {"torch", "pytorch_lightning", "albumentations", "timm", "cv2", "lightly"}
+    heavy &= set(sys.modules)
     assert not heavy, heavy
 """
 

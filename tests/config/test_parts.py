@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import documents
 import pytest
 from hydra import compose
 
@@ -73,6 +74,15 @@ def test_one_of_an_experiment_is_refused_too(tmp_path: Path, refused: Refused) -
 )
 def test_what_reaches_a_view_passes(arguments: list[str]) -> None:
     check_command_line(arguments)
+
+
+def test_the_hybrid_of_the_guide_passes(tmp_path: Path) -> None:
+    for path, content in documents.files(documents.ROOT / "docs/guide/objectives.md").items():
+        file = tmp_path / Path(path).relative_to("conf")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    own = ("--config-dir", str(tmp_path), "objective=hybrid_byol")
+    check_command_line([*own, "objective.parts.byol.teacher_momentum=0.9"])
 
 
 def test_parts_without_any_weight_are_refused(refused: Refused) -> None:

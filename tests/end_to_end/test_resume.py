@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from handpose.distributed.interrupt import Interrupted
 from handpose.training.callbacks import StepSeed
 from handpose.training.module import Stage
 from handpose.training.pretrainer import Pretrainer
+from handpose.weights import torch_file
 
 # Two stages of two epochs of four steps.
 STEPS = 16
@@ -78,6 +79,47 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
     assert cuts >= STEPS // steps - 1
     assert "packed crops in" in (run_dir / "train.log").read_text()
     assert differences(whole, run_dir) == []
+
+
+WITHOUT_NEGATIVES = ("vicreg", "barlow_twins", "simsiam", "byol")
+
+
+def write_hybrid(folder: Path, parts: Sequence[str]) -> None:
+    """objective=all: these objectives and relative as parts of one."""
+    views = dict.fromkeys(parts, "appearance") | {"relative": "geometry"}
+    defaults = [f"{part}@parts.{part}" for part in views]
+    defaults += [f"/augment@parts.{part}.augment: {views[part]}" for part in views]
+    defaults += ["override /augment@_global_.augment: none"]
+    lines = ["defaults:", *(f"  - {line}" for line in defaults)]
+    lines += ["_target_: handpose.objectives.hybrid.Hybrid", "weights:"]
+    lines += [f"  {part}: null" for part in views]
+    (folder / "objective").mkdir(parents=True)
+    (folder / "objective" / "all.yaml").write_text("\n".join(lines))
+
+
+@pytest.mark.slow
+def test_objectives_without_negatives_and_a_teacher_are_resumed_in_the_same_bits(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With accumulated batches and gradient caching."""
+    write_hybrid(tmp_path / "own", WITHOUT_NEGATIVES)
+    settings = (
+        *("--config-dir", str(tmp_path / "own"), "objective=all", "head=none"),
+        *("pretrain.accumulate_grad_batches=2", "pretrain.gradient_cache_chunk=3"),
+    )
+    whole = train(*SETTINGS, *settings, name="whole")
+    run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
+    assert cuts >= 2
+    assert differences(whole, run_dir) == []
+    state = torch_file.load(run_dir / "checkpoints" / "pretrain" / "last.ckpt")["state_dict"]
+    teacher = [name for name in state if name.startswith("teachers.byol.network.")]
+    student = [name for name in state if name.startswith("backbone.")]
+    assert len(teacher) == len(student)
+    weight = "network.conv1.weight"
+    assert not torch.equal(state[f"teachers.byol.{weight}"], state[f"backbone.{weight}"])
+    kept = torch_file.load(run_dir / "backbone.pt")["state_dict"]  # the student alone
+    assert torch.equal(kept["conv1.weight"], state[f"backbone.{weight}"])
+    assert len(kept) == len(student)
 
 
 @pytest.mark.parametrize(
