@@ -104,8 +104,8 @@ def test_objectives_without_negatives_and_a_teacher_are_resumed_in_the_same_bits
     """With accumulated batches and gradient caching."""
     write_hybrid(tmp_path / "own", WITHOUT_NEGATIVES)
     settings = (
-        *("--config-dir", str(tmp_path / "own"), "objective=all", "head=none"),
-        *("pretrain.accumulate_grad_batches=2", "pretrain.gradient_cache_chunk=3"),
+        *("objective=all", "head=none", "pretrain.gradient_cache_chunk=3"),
+        *("pretrain.accumulate_grad_batches=2", "--config-dir", str(tmp_path / "own")),
     )
     whole = train(*SETTINGS, *settings, name="whole")
     run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
@@ -116,7 +116,7 @@ def test_objectives_without_negatives_and_a_teacher_are_resumed_in_the_same_bits
     student = [name for name in state if name.startswith("backbone.")]
     assert len(teacher) == len(student)
     weight = "network.conv1.weight"
-    assert not torch.equal(state[f"teachers.byol.{weight}"], state[f"backbone.{weight}"])
+    assert not torch.equal(state[f"teachers.byol.network.{weight}"], state[f"backbone.{weight}"])
     kept = torch_file.load(run_dir / "backbone.pt")["state_dict"]  # the student alone
     assert torch.equal(kept["conv1.weight"], state[f"backbone.{weight}"])
     assert len(kept) == len(student)

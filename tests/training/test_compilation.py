@@ -115,6 +115,7 @@ def _fresh() -> None:
     [
         ("objective=hybrid",),
         ("objective=contrastive", "pretrain.gradient_cache_chunk=2"),
+        ("objective=byol",),  # the teacher too
     ],
 )
 def test_pre_training_has_the_losses_of_eager_training(
