@@ -43,7 +43,7 @@ class BarlowTwins(WithoutNegatives):
         )
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        projected = apply_to_views(self.projector, embedding)
-        with torch.autocast(projected.device.type, enabled=False):
-            loss = self.loss(*pairs_with_variance(self.whole(projected)))
-        return {"loss": loss, **self.ranking(projected, views)}
+        compared = self.whole(apply_to_views(self.projector, embedding))
+        with torch.autocast(compared.device.type, enabled=False):
+            loss = self.loss(*pairs_with_variance(compared))
+        return {"loss": loss, **self.ranking(compared, views)}

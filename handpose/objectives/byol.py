@@ -61,4 +61,4 @@ class BYOL(WithoutNegatives):
             targets = apply_to_views(self.target_projector.network, teacher.embedding)
         with torch.autocast(projected.device.type, enabled=False):
             loss = 2 + 2 * self.loss(predicted, targets.flip(1))
-        return {"loss": loss, **self.ranking(projected, views)}
+        return {"loss": loss, **self.ranking(self.whole(projected), views)}

@@ -43,4 +43,4 @@ class SimSiam(WithoutNegatives):
         predicted = apply_to_views(self.predictor, projected)
         with torch.autocast(projected.device.type, enabled=False):
             loss = 1 + self.loss(predicted, projected.detach().flip(1))
-        return {"loss": loss, **self.ranking(projected, views)}
+        return {"loss": loss, **self.ranking(self.whole(projected), views)}

@@ -54,9 +54,9 @@ class VICReg(WithoutNegatives):
         self.projector = VICRegProjectionHead(contract["embedding_dim"], hidden_dim, projection_dim)
 
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        projected = apply_to_views(self.projector, embedding)
-        with torch.autocast(projected.device.type, enabled=False):
-            first, second = pairs_with_variance(self.whole(projected))
+        compared = self.whole(apply_to_views(self.projector, embedding))
+        with torch.autocast(compared.device.type, enabled=False):
+            first, second = pairs_with_variance(compared)
             terms = {
                 "invariance": invariance_loss(first, second),
                 "variance": (variance_loss(first) + variance_loss(second)) / 2,
@@ -64,7 +64,7 @@ class VICReg(WithoutNegatives):
             }
         loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         named = {f"loss_{name}": term for name, term in terms.items()}
-        return {"loss": loss, **named, **self.ranking(projected, views)}
+        return {"loss": loss, **named, **self.ranking(compared, views)}
 
 
 def covariance_loss(projected: Tensor) -> Tensor:

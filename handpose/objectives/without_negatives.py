@@ -5,8 +5,6 @@ versions) need no exception: no loss here pushes two samples apart. They are two
 batch's statistics, where there are such.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -21,29 +19,23 @@ class WithoutNegatives(Objective):
 
     In one pass, BatchNorm has 2 B samples. A pair may be mined: its loss is that of any other pair,
     as the weights of mined poses are of similarities to negatives.
-
-    Args:
-        **contract: See `Objective`.
     """
 
     takes_mined_positives = True
     reads_features = False
 
-    def __init__(self, **contract: Any) -> None:
-        super().__init__(**contract)
-
     def whole(self, tensor: Tensor) -> Tensor:
         """Returns the rows of all processes in training, with gradient; its own in evaluation."""
         return gather(tensor) if self.training else tensor
 
-    def ranking(self, projected: Tensor, views: Views) -> dict[str, Tensor]:
+    def ranking(self, compared: Tensor, views: Views) -> dict[str, Tensor]:
         """Measures "top1" among the whole batch (see `partner_top1`).
 
         Args:
-            projected: (B, V, D).
+            compared: Projections of the whole batch (B, V, D).
             views: Of this process.
         """
-        return partner_top1(self.whole(projected.detach()), self.whole(views.identity))
+        return partner_top1(compared.detach(), self.whole(views.identity))
 
 
 def apply_to_views(network: nn.Module, embedding: Tensor) -> Tensor:
