@@ -28,6 +28,7 @@ FLOORS = (
     ("training",),
     ("evaluation",),
     ("report",),
+    ("loggers",),
     ("pipeline.resume",),
     ("config",),
     ("pipeline.run_directory", "pipeline.stages.encoder_key"),

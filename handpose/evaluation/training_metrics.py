@@ -25,6 +25,7 @@ class LoggedMetric:
         explanation: how to read it: what is granted or aligned, what a good value is.
         better: which way is better.
         chance: name of the number that a guess or the best constant gets; empty for none.
+        is_judged: whether `better` means anything; False for a setting or a state.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LoggedMetric:
     _: KW_ONLY
     better: Literal["lower", "higher"] = "lower"
     chance: str = ""
+    is_judged: bool = True
 
     @property
     def unit(self) -> str:
@@ -113,8 +115,8 @@ TRAINING_METRICS = (
         "probe_pa_epe_mm", "Probe: aligned 3D error (PA)", chance="probe_mean_pose_pa_epe_mm"
     ),
     LoggedMetric("step_loss", "Loss"),
-    LoggedMetric("step_learning_rate", "Learning rate"),
-    LoggedMetric("step_gradient_norm", "Gradient norm"),
+    LoggedMetric("step_learning_rate", "Learning rate", is_judged=False),
+    LoggedMetric("step_gradient_norm", "Gradient norm", is_judged=False),
     *(LoggedMetric(m.step_name, m.label, m.meaning, better=m.better) for m in METERS),
 )
 SPEED_METRICS = tuple(

@@ -9,6 +9,7 @@ from handpose.evaluation.evaluation import Evaluation
 from handpose.evaluation.summarise import describe
 from handpose.explore import FRAGMENTS
 from handpose.explore.finished_runs import Run, inside
+from handpose.loggers.csv_log import read_curves
 from handpose.report.accuracy import PckLine, draw_pck_lines, joint_axes, joint_places, per_joint
 from handpose.report.choices import essence, find
 from handpose.report.curves import Curves, Points, draw_line, from_1, stage_panels, whole_numbers
@@ -16,7 +17,6 @@ from handpose.report.html import fragment
 from handpose.report.rows import metric_rows
 from handpose.report.style import MODEL, legend, new_panels, tidy, to_png
 from handpose.study.result_tables import percent
-from handpose.training.loggers import read_curves
 
 # Without the baseline's colour, which figures draw dashed.
 COLOURS = (MODEL, "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")

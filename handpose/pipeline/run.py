@@ -19,7 +19,8 @@ from handpose.distributed.interrupt import Interrupt, interruptible
 from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
 from handpose.evaluation.summarise import summarise, summary_names
 from handpose.invocation import command_line
-from handpose.pipeline import trainers
+from handpose.loggers.csv_log import read_curves, read_steps
+from handpose.pipeline import run_loggers, trainers
 from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.disk_space import check_space
 from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
@@ -38,7 +39,6 @@ from handpose.report.page import ReportInput, make_figures, write_report
 from handpose.report.predictions import images_to_draw
 from handpose.report.terminal import NO_HEAD, print_results
 from handpose.training.compilation import check_compiler
-from handpose.training.loggers import CsvLog, log_to_wandb, read_curves, read_steps, wandb_logger
 
 _log = logging.getLogger(__name__)
 _PAIRS_DRAWN = 8
@@ -133,28 +133,14 @@ def _keep_hydra_files(cfg: DictConfig, folder: Path) -> None:
 def _complete(
     cfg: DictConfig, config: dict[str, Any], run_dir: Path, interrupt: Interrupt
 ) -> Results:
-    """Execute all stages, within a W&B run if configured; only rank 0 writes."""
+    """Execute all stages with the loggers of the run; only rank 0 writes."""
     if collectives.is_first():
         _keep_hydra_files(cfg, run_dir / ".hydra")
-    with recorded(cfg, run_dir) as session:
-        return _logged(cfg, config, run_dir, interrupt, session)
-
-
-def _logged(
-    cfg: DictConfig,
-    config: dict[str, Any],
-    run_dir: Path,
-    interrupt: Interrupt,
-    session: Session,
-) -> Results:
-    loggers: list[Logger] = [CsvLog(run_dir / "metrics.csv")]
-    if cfg.logger.wandb is None or not collectives.is_first():
-        return _stages(cfg, config, run_dir, loggers, interrupt, session)[0]
-    with wandb_logger(run_dir, config=config, **config["logger"]["wandb"]) as wandb:
-        results, figures = _stages(cfg, config, run_dir, [*loggers, wandb], interrupt, session)
-        numbers = {name: value for name, value in results.items() if name != PROVENANCE}
-        log_to_wandb(wandb, numbers, figures)
-    return results
+    with (
+        recorded(cfg, run_dir) as session,
+        run_loggers.opened(cfg, config, run_dir, session.own) as loggers,
+    ):
+        return _stages(cfg, config, run_dir, loggers, interrupt, session)
 
 
 def _stages(
@@ -164,7 +150,7 @@ def _stages(
     loggers: list[Logger],
     interrupt: Interrupt,
     session: Session,
-) -> tuple[Results, dict[str, bytes]]:
+) -> Results:
     """Pre-train, fine-tune, evaluate, report; results.json is last and marks the end."""
     check_space(cfg, run_dir)
     with nothing_to_resume(run_dir):
@@ -197,8 +183,12 @@ def _stages(
             _log.info("writing the report")
             figures = _report(cfg, config, run_dir, splits, results, evaluation)
         write_json(run_dir / RESULTS, results)
+        scored = splits.labelled[cfg.evaluate.split].source.whole if splits.labelled else None
+        run_loggers.log_outcome(
+            loggers, run_dir, results, figures, evaluation=evaluation, source=scored
+        )
     collectives.wait()
-    return results, figures
+    return results
 
 
 def _report(

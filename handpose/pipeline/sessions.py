@@ -45,10 +45,13 @@ class Session:
         own: what `handpose.provenance.provenance` returns.
         earlier: the block of the sessions before, from config.json; empty for none.
         has_all: whether every session is on record.
+
+    Attributes:
+        own: provenance of this start, without its end.
     """
 
     def __init__(self, own: dict[str, Any], earlier: dict[str, Any], has_all: bool) -> None:
-        self._own = own | {"ended": None}
+        self.own = own | {"ended": None}
         self._earlier = earlier
         self._has_all = has_all
         self._data: dict[str, Any] = dict(earlier.get("data", {}))
@@ -75,7 +78,7 @@ class Session:
         Args:
             is_over: the session ends now.
         """
-        own = self._own | {"ended": now()} if is_over else self._own
+        own = self.own | {"ended": now()} if is_over else self.own
         sessions = [*self._earlier.get("sessions", []), own]
         return {
             "sessions": sessions,

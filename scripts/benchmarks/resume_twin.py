@@ -11,8 +11,8 @@ import torch
 from benchmarks.stage import Task, overrides_of
 from torch import Tensor
 
+from handpose.loggers.csv_log import read_steps
 from handpose.pipeline.stages.pretrain import BACKBONE
-from handpose.training.loggers import read_steps
 from handpose.training.meters import STEP
 from handpose.weights import torch_file
 

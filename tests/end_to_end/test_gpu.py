@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from handpose.training.loggers import STEP, read_steps
+from handpose.loggers.csv_log import STEP, read_steps
 from handpose.training.module import Stage
 
 pytestmark = pytest.mark.gpu

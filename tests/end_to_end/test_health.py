@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handpose.evaluation.embedding_health import HEALTH
-from handpose.training.loggers import read_curves
+from handpose.loggers.csv_log import read_curves
 
 
 def test_health_and_probe_reach_curves_results_and_page(train: Callable[..., Path]) -> None:

@@ -136,18 +136,6 @@ def test_stages_can_have_datasets_of_their_own(train: Callable[..., Path], data:
     assert config["finetune"]["dataset"]["_target_"].endswith("Synthetic")
 
 
-def test_wandb_offline_keeps_the_run_beside_its_files(train: Callable[..., Path]) -> None:
-    run_dir = train(
-        "logger=wandb_offline", "objective=none", "logger.wandb.tags=[test]", "report=true"
-    )
-    assert (run_dir / "wandb_id").read_text()
-    (folder,) = (run_dir / "wandb").glob("offline-run-*")
-    assert list(folder.glob("run-*.wandb"))
-    media = {path.name.split("_")[0] for path in folder.rglob("*.png")}
-    assert media, "the report's pictures are logged"
-    assert (run_dir / "metrics.csv").exists()
-
-
 def test_crops_by_labels_are_said(train: Callable[..., Path], data: Path) -> None:
     settings = ("dataset=freihand", f"paths.data={data}", "dataset.val_fraction=0.25")
     by_joints = train(*settings, "dataset.crop_by=joints", "head=none", name="joints")

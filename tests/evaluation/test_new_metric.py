@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,12 +14,13 @@ from handpose.evaluation.metrics import MEAN_POSE, Metric
 from handpose.evaluation.summarise import describe, summarise
 from handpose.explore.comparison import metric_titles
 from handpose.explore.finished_runs import Run
+from handpose.loggers.metric_axes import best_of
+from handpose.loggers.outcome import main_numbers, numbers
 from handpose.report.page import ReportInput, write_report
 from handpose.report.terminal import print_results
 from handpose.study.study_file import check_metrics, parse_study
 from handpose.sweep.cells import Cell
 from handpose.sweep.table import read_rows, write_table
-from handpose.training.loggers import log_to_wandb
 
 NAME, LABEL = "wobble_px", "Wobble of the wrist"
 N, J = 6, 21
@@ -117,7 +117,6 @@ def test_a_sweep_a_study_and_the_explorer_have_it(results: Results, tmp_path: Pa
         check_metrics(parse_study({**content, "better": "lower"}))
 
 
-def test_wandb_has_it(results: Results) -> None:
-    experiment = SimpleNamespace(summary={})
-    log_to_wandb(SimpleNamespace(experiment=experiment), results, {})
-    assert experiment.summary[NAME] == results[NAME]
+def test_trackers_have_it(results: Results) -> None:
+    assert main_numbers(results)[NAME] == numbers(results)[NAME] == results[NAME]
+    assert best_of(f"finetune/val_{NAME}") == "max"

@@ -6,7 +6,7 @@ import pytest
 
 from handpose.explore.comparison import draw_training, lettered, stage_lines
 from handpose.explore.finished_runs import Run
-from handpose.training.loggers import read_curves
+from handpose.loggers.csv_log import read_curves
 
 _CURVES = """epoch,step,name,value
 0,4,pretrain/train_loss,3.0

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from handpose.loggers.csv_log import CsvLog, read_steps
 from handpose.training.cadence import Cadence
 from handpose.training.guard import NonFiniteGuard
-from handpose.training.loggers import CsvLog, read_steps
 from handpose.training.meters import METERS
 from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from handpose.loggers.csv_log import CsvLog
 from handpose.training import step_meter
 from handpose.training.cadence import Cadence
-from handpose.training.loggers import CsvLog
 from handpose.training.meters import FLOPS, METERS, TIMED, in_step_names, in_words
 from handpose.training.step_meter import WARM_UP, CudaClock, StepMeter
 from handpose.training.step_window import Constants, Window

@@ -10,7 +10,8 @@ from handpose.config.catalogue import REFERENCE, Catalogue
 from handpose.config.checks import backbone_fit, optimizer_fit, trainer_flags
 from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
 from handpose.config.checks.folders import file_problems
-from handpose.config.checks.machine import launch_problems, resource_problems, wandb_problems
+from handpose.config.checks.loggers import logger_problems
+from handpose.config.checks.machine import launch_problems, resource_problems
 from handpose.config.checks.overrides import LAUNCHER, as_argument, home_problem
 from handpose.config.checks.safety import target_problems
 from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
@@ -85,7 +86,7 @@ def find_problems(
         problems += [problem for problem in missing if problem.partition("=")[0] not in told]
     if on_disk and is_trained:
         problems += [] if problems else resource_problems(cfg)
-        problems += wandb_problems(cfg)
+        problems += logger_problems(cfg)
     return problems
 
 

@@ -18,6 +18,7 @@ from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
+from handpose.loggers.sample_images import SampleImages
 from handpose.model import has_scale
 from handpose.pipeline import trainer_flags, trainers
 from handpose.pipeline.sessions import Session
@@ -106,6 +107,7 @@ def fit(
         callbacks=[
             *_callbacks(context, stage, guard, meter, folder=folder, monitor=monitor),
             *stops,
+            SampleImages(datasets["val"]),
         ],
         profiler=trainer_flags.profiler(cfg, context.run_dir, stage.stage),
     )

@@ -20,6 +20,7 @@ from handpose.data.targets_dataset import TargetDataset
 from handpose.distributed import collectives
 from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.evaluation import Results, finite_or_null
+from handpose.loggers.csv_log import CsvLog, add_curves
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.stages.fit import (
     StageContext,
@@ -34,7 +35,6 @@ from handpose.pipeline.trainer_flags import validation_batches
 from handpose.records import Target
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.divergence import diverged
-from handpose.training.loggers import CsvLog, add_curves
 from handpose.training.monitors import OnlineProbe
 from handpose.training.pretrainer import Pretrainer
 from handpose.training.stage_log import StageLog

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import DummyLogger
 
-from handpose.training.loggers import CsvLog, add_curves, read_curves, read_steps
+from handpose.loggers.csv_log import CsvLog, add_curves, read_curves, read_steps
 
 
 def test_curves_come_back(tmp_path: Path) -> None:
@@ -89,14 +89,3 @@ def test_curves_of_another_run_are_told_to_the_other_loggers_too(tmp_path: Path)
     assert told.calls[1:] == [({"epoch": 0.0, **first}, 9), ({"epoch": 1.0, **second}, 19)]
     add_curves(tmp_path / "none.csv", tmp_path / "none_either.csv")
     assert not (tmp_path / "none_either.csv").exists()
-
-
-def test_a_disabled_wandb_takes_no_note(tmp_path: Path) -> None:
-    """Whatever the environment says, and without a login."""
-    from handpose.training.loggers import wandb_logger
-
-    settings = dict(project="x", entity=None, group=None, job_type="train", name=None, tags=[])
-    with wandb_logger(tmp_path, config={}, mode="disabled", **settings) as logger:
-        logger.log_metrics({"loss": 1.0}, step=1)
-        logger.experiment.summary.update({"loss": 1.0})
-    assert not list(tmp_path.rglob("*.wandb"))

@@ -1,31 +1,28 @@
-"""Metric loggers: metrics.csv always, W&B if configured."""
+"""metrics.csv, which every run writes: its logger, and its curves."""
 
 import csv
-import io
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import PIL.Image
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from handpose.distributed.interrupt import Interrupted
+from handpose.loggers.base import RunLogger
 from handpose.training.meters import STEP
 
 _COLUMNS = ("epoch", "step", "name", "value")
 _LONGEST_ROW = 1000  # upper limit of a row, in bytes
 
 
-class CsvLog(Logger):
+class CsvLog(RunLogger):
     """Append one row (epoch, step, name, value) per metric to `path`.
 
     Both stages and all resumes append to the same file.
     """
+
+    takes_outcome = False
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -35,18 +32,11 @@ class CsvLog(Logger):
     def name(self) -> str:
         return "csv"
 
-    @property
-    def version(self) -> str:
-        return ""
-
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         epoch = metrics.get("epoch")
         rows = ((epoch, step, name, value) for name, value in metrics.items() if name != "epoch")
         _append(rows, self.path)
-
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """No-op: config.json has the configuration."""
 
 
 def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
@@ -114,55 +104,3 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="") as file:
         return [row for row in csv.DictReader(file) if row["value"]]
-
-
-@contextmanager
-def wandb_logger(
-    run_dir: Path, *, config: dict[str, Any], mode: str, **settings: Any
-) -> Iterator[WandbLogger]:
-    """Open the W&B run of the run directory, or resume it; finish it after the block.
-
-    Args:
-        run_dir: files go to `run_dir`/wandb, the run's id to `run_dir`/wandb_id.
-        config: resolved configuration.
-        mode: "online", "offline" or "disabled".
-        **settings: of `wandb.init`: project, entity, group, job_type, tags, name.
-    """
-    import wandb
-
-    id_file = run_dir / "wandb_id"
-    if not id_file.exists():
-        id_file.write_text(uuid.uuid4().hex[:8])
-    if mode == "disabled":
-        settings["mode"] = mode
-    logger = WandbLogger(
-        save_dir=run_dir,
-        offline=mode == "offline",
-        id=id_file.read_text(),
-        resume="allow",
-        config=config,
-        **settings,
-    )
-    # Lightning always passes it, and W&B warns that it is deprecated.
-    logger._wandb_init.pop("anonymous", None)
-    try:
-        yield logger
-    except Interrupted as interrupted:
-        logger.experiment.mark_preempting()
-        wandb.finish(exit_code=int(interrupted.code or 1))
-        raise
-    finally:
-        wandb.finish()
-
-
-def log_to_wandb(logger: WandbLogger, results: dict[str, Any], figures: dict[str, bytes]) -> None:
-    """Log the results as the W&B summary, and the report's figures as images.
-
-    Args:
-        logger: from `wandb_logger`.
-        results: content of results.json.
-        figures: PNG files by name.
-    """
-    logger.experiment.summary.update(results)
-    for name, content in figures.items():
-        logger.log_image(f"report/{name}", [PIL.Image.open(io.BytesIO(content))])

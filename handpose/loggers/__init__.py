@@ -1,0 +1,1 @@
+"""Loggers: metrics.csv of every run, W&B and TensorBoard (`logger=`)."""
