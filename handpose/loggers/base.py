@@ -22,11 +22,14 @@ class LoggedImage(NamedTuple):
     skeletons: Mapping[str, np.ndarray] = {}  # name -> (J, 2) px of `image`; NaN: not drawn
 
 
+CellValue = str | float | LoggedImage | None
+
+
 class Table(NamedTuple):
-    """Rows of numbers, texts and images."""
+    """Rows of numbers, texts and images; None: not known."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str | float | LoggedImage, ...], ...]
+    rows: tuple[tuple[CellValue, ...], ...]
 
 
 class RunFile(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 
 from handpose.evaluation.evaluation import Results
-from handpose.loggers.base import LoggedImage, RunLogger, Table
+from handpose.loggers.base import CellValue, LoggedImage, RunLogger, Table
 from handpose.loggers.metric_axes import EPOCH_AXIS, axis_of
 from handpose.loggers.naming import Identity
 from handpose.loggers.outcome import numbers
@@ -71,10 +71,10 @@ class TensorBoardLog(RunLogger):
             self._add_image(f"report/{name}", np.asarray(image))
 
 
-def _text(cell: str | float | LoggedImage) -> str:
+def _text(cell: CellValue) -> str:
     if isinstance(cell, LoggedImage):
         return cell.caption
-    return cell if isinstance(cell, str) else f"{cell:.4g}"
+    return f"{cell:.4g}" if isinstance(cell, int | float) else cell or ""
 
 
 @contextmanager

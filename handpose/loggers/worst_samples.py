@@ -6,7 +6,7 @@ import torch
 from handpose.data.base import HandDataset
 from handpose.evaluation.evaluation import Evaluation
 from handpose.geometry import affine as maps
-from handpose.loggers.base import LoggedImage, Table
+from handpose.loggers.base import CellValue, LoggedImage, Table
 from handpose.loggers.overlays import PREDICTION, TRUTH
 from handpose.report.predictions import sample_errors
 from handpose.report.skeletons import enlarge
@@ -42,11 +42,10 @@ def worst_samples(
 
 def _row(
     e: Evaluation, dataset: HandDataset, row: int, error: torch.Tensor
-) -> tuple[str | float | LoggedImage, ...]:
+) -> tuple[CellValue, ...]:
     sample = dataset[int(e.index[row])]
     side = "left" if e.is_left[row] else "right"
-    known = e.confidence.shape[1] > 0
-    confidence = float(e.hand_confidence[row]) if known else float("nan")
+    confidence = float(e.hand_confidence[row]) if e.confidence.shape[1] else None
     image = _image(e, row, sample.image, f"{sample.key}, {side}")
     return image, float(error), sample.key, side, confidence
 
