@@ -13,6 +13,7 @@ They are NamedTuples, which `default_collate` and Lightning's device transfer ac
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Side = Literal["left", "right"]
@@ -150,6 +151,8 @@ class Prediction(NamedTuple):
     log_scale: Tensor  # (B, J) log of the Laplace scale of u and v, crop sides; (B, 0) without one
     confidence: Tensor  # (B, J) in 0..1; (B, 0) if the head tells nothing of its error
     hand_confidence: Tensor  # (B,) in 0..1; 0 where `confidence` is empty
+    # (B, J, N) log-probability of each bin of u, of v and of z; (B, 0) or (0,) without bins
+    log_bins: Tensor = torch.empty(0)
 
 
 Features = tuple[Tensor, ...]  # fine -> coarse: (B, channels[i], S / strides[i], S / strides[i])

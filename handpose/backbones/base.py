@@ -31,7 +31,7 @@ class Backbone(nn.Module, ABC):
         network: The library's model without its classifier. Its state dict has the library's own
             keys, so weights load strictly.
         decoder: State of the `TopDown` that an objective read latent keypoints through, if any; a
-            heatmap head can start from it.
+            head with a decoder can start from it.
     """
 
     network: Any

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from handpose.geometry.bins import bin_centres, gaussian_bins, pixel_span
+
 
 def soft_argmax(heatmap: Tensor, image_size: int) -> Tensor:
     """Returns the mean position (u, v) of heatmaps, registered to the crop's pixel grid.
@@ -18,8 +20,8 @@ def soft_argmax(heatmap: Tensor, image_size: int) -> Tensor:
         (..., 2) px of the crop.
     """
     height, width = heatmap.shape[-2:]
-    u = (torch.arange(width, device=heatmap.device) + 0.5) * (image_size / width) - 0.5
-    v = (torch.arange(height, device=heatmap.device) + 0.5) * (image_size / height) - 0.5
+    span = pixel_span(image_size)
+    u, v = (bin_centres(span, count, heatmap.device) for count in (width, height))
     return torch.stack(((heatmap.sum(-2) * u).sum(-1), (heatmap.sum(-1) * v).sum(-1)), dim=-1)
 
 
@@ -41,10 +43,6 @@ def gaussian_heatmaps(uv: Tensor, side: int, image_size: int, sigma: float) -> T
     Returns:
         (B, J, side, side), each summing to 1.
     """
-    cells = torch.arange(side, device=uv.device)
-    centre = ((uv + 0.5) * (side / image_size) - 0.5).clamp(-0.5, side - 0.5)
-    u, v = (
-        (-((cells - centre[..., None, axis : axis + 1]) ** 2) / (2 * sigma**2)).squeeze(-2)
-        for axis in (0, 1)
-    )
-    return torch.softmax(v, dim=-1)[..., :, None] * torch.softmax(u, dim=-1)[..., None, :]
+    span = pixel_span(image_size)
+    u, v = (gaussian_bins(uv[..., axis], span, side, sigma) for axis in (0, 1))
+    return v[..., :, None] * u[..., None, :]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from handpose.backbones.top_down import TopDown
 from handpose.distributed.collectives import masked_mean
 from handpose.geometry.palm import PALM_END, palm_to_wrist, solve_wrist_depth, wrist_to_palm
 from handpose.geometry.pose25d import solve_root_depth, uvz_to_xyz
@@ -13,6 +14,7 @@ from handpose.heads.confidence import likely_near, mass_near, scale_loss
 from handpose.heads.refine import RootDepthRefiner
 from handpose.records import Features, Prediction, Target
 from handpose.skeleton import REFERENCE_BONES, ROOT
+from handpose.weights.load import describe_misfit
 
 
 class Head(nn.Module, ABC):
@@ -36,6 +38,7 @@ class Head(nn.Module, ABC):
         ValueError: `root` or `root_depth` is neither of its words.
 
     Attributes:
+        decoder: From the pyramid to one map, if the head has one.
         scale: Layer that predicts the scale of the error, if the head has one. Models from before
             it have None.
     """
@@ -62,6 +65,7 @@ class Head(nn.Module, ABC):
         with torch.random.fork_rng(devices=[]):  # the rest starts the same with and without it
             self.refiner = RootDepthRefiner() if is_refined else None
         self.refine_weight = refine_weight
+        self.decoder: TopDown | None = None
         self.scale: nn.Module | None = None
 
     def take_decoder(self, state: Mapping[str, Tensor]) -> None:
@@ -70,6 +74,15 @@ class Head(nn.Module, ABC):
         Raises:
             ValueError: Its shape is another; the message says what to do.
         """
+        if self.decoder is None:
+            return
+        own = self.decoder.state_dict()
+        if misfit := describe_misfit(own, state, naming="the decoder of an objective"):
+            raise ValueError(
+                "The pre-trained decoder does not fit the head: set head.width to its "
+                f"objective's decoder_width, or finetune.transfer_decoder=false{misfit}"
+            )
+        self.decoder.load_state_dict(state)
 
     @abstractmethod
     def predict_uvz(self, features: Features, embedding: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +94,8 @@ class Head(nn.Module, ABC):
 
         Returns:
             uvz (B, J, 3) px, px, reference bones, and what the confidence is made of: heatmaps
-            (B, J, h, w), the log of Laplace scales (B, J) in crop sides, or nothing (B, 0).
+            (B, J, h, w), log-probabilities of bins (B, J, N), the log of Laplace scales (B, J) in
+            crop sides, or nothing (B, 0).
         """
 
     def forward(self, features: Features, embedding: Tensor, K: Tensor) -> Prediction:
@@ -100,7 +114,7 @@ class Head(nn.Module, ABC):
             depth = solved if self.refiner is None else self._refine(own, K, solved)
             uvz = self._about_wrist(own, K, depth)
             xyz = uvz_to_xyz(uvz, K, depth)
-            confidence = self._confidence(uvz[..., :2], evidence)
+            confidence = self.raw_confidence(uvz[..., :2], evidence)
         is_refined = torch.full_like(depth, self.refiner is not None, dtype=torch.bool)
         nothing = own.new_empty(own.shape[0], 0)
         return Prediction(
@@ -108,6 +122,7 @@ class Head(nn.Module, ABC):
             xyz=xyz,
             root_depth=depth,
             heatmap=evidence if evidence.ndim == 4 else nothing,
+            log_bins=evidence if evidence.ndim == 3 else nothing,
             solved_root_depth=solved,
             is_refined=is_refined,
             own_uvz=own,
@@ -116,8 +131,13 @@ class Head(nn.Module, ABC):
             hand_confidence=confidence.sum(1) / max(1, confidence.shape[1]),
         )
 
-    def _confidence(self, uv: Tensor, evidence: Tensor) -> Tensor:
-        """(B, J) in 0..1, or (B, 0) without evidence; `uv` (B, J, 2) px."""
+    def raw_confidence(self, uv: Tensor, evidence: Tensor) -> Tensor:
+        """Returns the confidence before calibration (B, J) in 0..1, or (B, 0) without evidence.
+
+        Args:
+            uv: (B, J, 2) px of the crop.
+            evidence: What `predict_uvz` returned beside the pose.
+        """
         if evidence.ndim == 4:
             return mass_near(evidence, uv, self.image_size)
         return likely_near(evidence)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from handpose.distributed.collectives import masked_mean
+from handpose.geometry.bins import bin_centres, pixel_span
 
 NO_CONFIDENCE = "the head gives none: it has no scale, as models from before confidences"
 NEAR_CELLS = 2.0  # radius about the predicted joint, in cells of the heatmap
@@ -37,6 +38,25 @@ def mass_near(heatmap: Tensor, uv: Tensor, image_size: int) -> Tensor:
     down = (torch.arange(height, device=uv.device) - v[..., None]).square()
     is_near = down[..., :, None] + across[..., None, :] <= NEAR_CELLS**2
     return (heatmap * is_near).sum((2, 3)).clamp(0, 1)
+
+
+def bins_near(u: Tensor, v: Tensor, uv: Tensor, image_size: int) -> Tensor:
+    """Returns the probability that both errors are below `NEAR_SIDES`, (B, J) in 0..1.
+
+    u and v count as independent.
+
+    Args:
+        u: Log-probabilities of the bins of u, (B, J, N).
+        v: Of v, (B, J, N).
+        uv: (B, J, 2) px of the crop, the predicted joints.
+        image_size: S.
+    """
+    masses = []
+    for log_bins, place in zip((u, v), uv.detach().unbind(-1), strict=True):
+        centres = bin_centres(pixel_span(image_size), log_bins.shape[-1], uv.device)
+        is_near = (centres - place[..., None]).abs() <= NEAR_SIDES * image_size
+        masses.append((log_bins.detach().exp() * is_near).sum(-1))
+    return (masses[0] * masses[1]).clamp(0, 1)
 
 
 def bounded_log_scale(output: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ the coordinates. They may also be pulled towards Gaussians about the joints, as 
 al., arXiv 1801.07372, section 4.3).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,7 +16,6 @@ from handpose.geometry.soft_argmax import gaussian_heatmaps, soft_argmax, spatia
 from handpose.heads.base import Head
 from handpose.records import Features, Prediction, Target
 from handpose.skeleton import NUM_JOINTS
-from handpose.weights.load import describe_misfit
 
 
 class HeatmapHead(Head):
@@ -30,6 +28,8 @@ class HeatmapHead(Head):
         heatmap_weight: Of the pull towards the Gaussians (0: wholly latent, as published).
         **contract: See `Head`.
     """
+
+    decoder: TopDown
 
     def __init__(
         self,
@@ -44,21 +44,9 @@ class HeatmapHead(Head):
         self.sigma = sigma
         self.heatmap_weight = heatmap_weight
         self.decoder = TopDown(
-            channels=contract["channels"],
-            width=width,
-            stride=stride,
-            image_size=contract["image_size"],
+            channels=contract["channels"], width=width, stride=stride, image_size=self.image_size
         )
         self.maps = nn.Conv2d(width, 2 * NUM_JOINTS, 1)
-
-    def take_decoder(self, state: Mapping[str, Tensor]) -> None:
-        own = self.decoder.state_dict()
-        if misfit := describe_misfit(own, state, naming="the decoder of an objective"):
-            raise ValueError(
-                "The pre-trained decoder does not fit head=heatmap: set head.width to its "
-                f"objective's decoder_width, or finetune.transfer_decoder=false{misfit}"
-            )
-        self.decoder.load_state_dict(state)
 
     def loss(self, prediction: Prediction, target: Target) -> dict[str, Tensor]:
         """Adds "loss_heatmap", the cross-entropy to `gaussian_heatmaps`, to the pose loss."""

@@ -1,4 +1,4 @@
-"""Teachers: slowly moving averages of modules, without gradient."""
+"""Slowly moving averages of modules, without gradient: teachers and averaged weights."""
 
 import math
 from collections.abc import Iterator
@@ -73,3 +73,16 @@ def momentum_at(step: int, *, start: float, total_steps: int) -> float:
     """
     progress = min(1.0, step / max(1, total_steps))
     return 1 - (1 - start) * (math.cos(math.pi * progress) + 1) / 2
+
+
+def decay_at(step: int, *, limit: float) -> float:
+    """Compute the decay of averaged weights: min(limit, (1 + step) / (10 + step)).
+
+    The average of a short run would otherwise consist of the start: 0.999^500 = 0.6. So the average
+    is over about the last tenth of the steps, until the limit is reached (at step 8990 for 0.999).
+
+    Args:
+        step: optimizer steps before this one.
+        limit: decay after the warm-up.
+    """
+    return min(limit, (1 + step) / (10 + step))

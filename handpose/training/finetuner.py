@@ -1,6 +1,6 @@
 """Fine-tuning module: the head's loss on labelled crops, pose errors on the validation split."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torchmetrics import MeanMetric
 
 from handpose.evaluation.pose_errors import alignable, aligned_joint_errors, joint_errors
 from handpose.model import PoseModel
+from handpose.objectives.moving_average import MovingAverage, decay_at
 from handpose.records import Prediction, Target
 from handpose.training.divergence import ABSURD_PREDICTION
 from handpose.training.module import Stage
@@ -15,7 +16,7 @@ from handpose.training.optimizers import OptimizerFactory, rate_factors
 
 
 class Scored(NamedTuple):
-    """A batch of predictions and targets, without images and heatmaps."""
+    """A batch of predictions and targets, without images, heatmaps and bins."""
 
     prediction: Prediction
     target: Target
@@ -30,6 +31,9 @@ class Finetuner(Stage):
         warmup_epochs: see `Stage`.
         layer_decay: layer-wise decay of the learning rate (see `optimizers.rate_factors`); 1 for
             none.
+
+    Attributes:
+        average: moving average of the model, which validation measures; None without one.
     """
 
     stage = "finetune"
@@ -45,6 +49,8 @@ class Finetuner(Stage):
         super().__init__(optimizer=optimizer, warmup_epochs=warmup_epochs)
         self.model = model
         self.layer_decay = layer_decay
+        self.average_decay: float | None = None
+        self.average: MovingAverage | None = None
         self.val_epe2d = MeanMetric()
         self.val_pa_epe = MeanMetric()
 
@@ -63,6 +69,30 @@ class Finetuner(Stage):
     def forward(self, batch: Target) -> Prediction:
         return self.model(batch.image, batch.K)
 
+    def start_average(self, decay: float) -> None:
+        """Start a moving average of the weights at the present ones.
+
+        BatchNorm's running statistics are averaged too.
+
+        Args:
+            decay: of the average after its warm-up (see `decay_at`).
+        """
+        self.average_decay = decay
+        self.average = MovingAverage(self.model, batch_statistics=False)
+
+    def adopt_average(self) -> None:
+        """Give the averaged weights to the model; no-op without an average."""
+        if self.average is not None:
+            self.model.load_state_dict(self.average.network.state_dict())
+            self.average = None
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then move the average; a skipped step leaves it as it is."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None and self.average_decay is not None:
+            decay = decay_at(self.trainer.global_step, limit=self.average_decay)
+            self.average.update(self.model, self.momentum(decay))
+
     def training_step(self, batch: Target, batch_idx: int) -> Tensor:
         terms = self.model.head.loss(self(batch), batch)
         self.log_terms(terms, kind="train", batch_size=len(batch.index))
@@ -72,7 +102,8 @@ class Finetuner(Stage):
         return _whole(self.model.head.loss(self(batch), batch))
 
     def validation_step(self, batch: Target, batch_idx: int) -> None:
-        prediction = self(batch)
+        model = self.model if self.average is None else self.average.network
+        prediction = model(batch.image, batch.K)
         terms = self.model.head.loss(prediction, batch)
         self.log_terms(terms, kind="val", batch_size=len(batch.index))
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
@@ -88,7 +119,9 @@ class Finetuner(Stage):
     def predict_step(self, batch: Target, batch_idx: int) -> Scored:
         prediction = self(batch)
         empty = torch.empty(len(batch.index), 0)
-        return Scored(prediction._replace(heatmap=empty), batch._replace(image=empty))
+        return Scored(
+            prediction._replace(heatmap=empty, log_bins=empty), batch._replace(image=empty)
+        )
 
 
 def _whole(terms: dict[str, Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
@@ -79,6 +80,15 @@ class Stage(pl.LightningModule):
             total_steps=total,
             factors=self.rate_factors(),
         )
+
+    def momentum(self, value: float) -> Tensor:
+        """Return the momentum () of a moving average, on the device; 1 for a skipped step.
+
+        Args:
+            value: momentum of this step.
+        """
+        momentum = torch.full((), value, dtype=torch.float64, device=self.device)
+        return momentum if self.skips_step is None else torch.where(self.skips_step, 1.0, momentum)
 
     def networks(self) -> list[nn.Module]:
         """Return the modules that `trainer.compile` compiles."""

@@ -164,9 +164,7 @@ class Pretrainer(Stage):
         for part, teacher in self._averages().items():
             objective = self.objective.objectives[part]
             value = momentum_at(step, start=objective.teacher_momentum, total_steps=total_steps)
-            momentum = torch.full((), value, dtype=torch.float64, device=self.device)
-            if self.skips_step is not None:
-                momentum = torch.where(self.skips_step, 1.0, momentum)
+            momentum = self.momentum(value)
             teacher.update(self.backbone, momentum)
             objective.update_teacher(momentum)
 

@@ -24,6 +24,7 @@ def test_wrong_values_are_named(
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("head", ["heatmap", "simcc"])
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -32,9 +33,9 @@ def test_wrong_values_are_named(
     ],
 )
 def test_a_decoder_that_the_head_could_not_take_is_refused(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], head: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    narrow = [*arguments, "head=heatmap", "head.width=32"]
+    narrow = [*arguments, f"head={head}", "head.width=32"]
     for instead in ("objective.decoder_width=32", "finetune.transfer_decoder=false"):
         check_command_line([*narrow, instead])
     with pytest.raises(SystemExit):

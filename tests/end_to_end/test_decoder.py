@@ -1,4 +1,4 @@
-"""The decoder that latent keypoints were read through goes on under the heatmap head."""
+"""The decoder that latent keypoints were read through goes on under a head with a decoder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +18,11 @@ Train = Callable[..., Path]
 KEYPOINTS = ("objective=relative", "objective.num_keypoints=4", "pretrain.share=true")
 
 
-def start(*overrides: str) -> PoseModel:
+def start(*overrides: str, head: str = "heatmap") -> PoseModel:
     """The model that fine-tuning starts with."""
     register()
     with initialize_config_dir(CONF, version_base="1.3"):
-        cfg = compose("config", overrides=["head=heatmap", "dataset.image_size=32", *overrides])
+        cfg = compose("config", overrides=[f"head={head}", "dataset.image_size=32", *overrides])
     torch.manual_seed(0)
     return begin(cfg, parts.build_backbone(cfg)).model
 
@@ -37,6 +37,7 @@ def test_it_is_left_beside_the_backbone_shared_and_taken(train: Train) -> None:
     assert same(content["decoder"], taken["decoder"])
     weights = f"backbone.weights={train(*KEYPOINTS, 'head=none') / 'backbone.pt'}"
     assert same(start(weights).head.decoder.state_dict(), content["decoder"])
+    assert same(start(weights, head="simcc").head.decoder.state_dict(), content["decoder"])
     fresh = start().head.decoder.state_dict()
     assert not same(fresh, content["decoder"])
     assert same(start(weights, "finetune.transfer_decoder=false").head.decoder.state_dict(), fresh)
@@ -59,7 +60,7 @@ def test_fine_tuning_begins_with_it_in_the_same_run(
 ) -> None:
     taken: list[dict[str, Tensor]] = []
     monkeypatch.setattr(
-        "handpose.heads.heatmap.HeatmapHead.take_decoder", lambda self, state: taken.append(state)
+        "handpose.heads.base.Head.take_decoder", lambda self, state: taken.append(state)
     )
     run_dir = train(*KEYPOINTS, "head=heatmap")
     (state,) = taken

@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("head", ["regression", "heatmap"])
-def test_a_refined_palm_with_the_middle_bone(train: Callable[..., Path], head: str) -> None:
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        ("regression", []),
+        ("heatmap", ["finetune.layer_decay=0.8"]),
+        ("simcc", ["finetune.freeze_backbone=true", "finetune.average_decay=0.9"]),
+    ],
+)
+def test_a_refined_palm_with_the_middle_bone(
+    train: Callable[..., Path], head: str, options: list[str]
+) -> None:
     run_dir = train(
         f"head={head}",
+        *options,
         "head.root=palm",
         "head.root_depth=refined",
         "reference_bone=middle",

@@ -61,20 +61,20 @@ def train_with_cuts(
 
 
 @pytest.mark.parametrize(
-    ("workers", "steps"),
+    ("workers", "steps", "average"),
     [
-        (0, 5),
-        pytest.param(0, 1, marks=pytest.mark.slow),
-        pytest.param(2, 1, marks=pytest.mark.slow),
+        (0, 5, "0.9"),
+        pytest.param(0, 1, "null", marks=pytest.mark.slow),
+        pytest.param(2, 1, "0.9", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
-    train: Train, monkeypatch: pytest.MonkeyPatch, workers: int, steps: int
+    train: Train, monkeypatch: pytest.MonkeyPatch, workers: int, steps: int, average: str
 ) -> None:
     """Also if the one that is killed reads packed crops, and the other one images."""
-    loading = f"trainer.num_workers={workers}"
-    whole = train(*SETTINGS, loading, "dataset.packed=false", name="whole")
-    packed = (loading, "dataset.packed=true")
+    same = (f"trainer.num_workers={workers}", f"finetune.average_decay={average}")
+    whole = train(*SETTINGS, *same, "dataset.packed=false", name="whole")
+    packed = (*same, "dataset.packed=true")
     run_dir, cuts = train_with_cuts(train, monkeypatch, *packed, steps=steps, name="cut")
     assert cuts >= STEPS // steps - 1
     assert "packed crops in" in (run_dir / "train.log").read_text()

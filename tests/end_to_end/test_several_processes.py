@@ -81,6 +81,22 @@ def test_two_processes_make_one_run(run_file: Callable[..., Process], tmp_path: 
 
 
 @pytest.mark.slow
+def test_two_processes_validate_the_average_that_the_first_one_saves(
+    run_file: Callable[..., Process], tmp_path: Path
+) -> None:
+    """BatchNorm's statistics differ between processes, in the model and so in its average."""
+    done = run_file(
+        "train.py",
+        *("objective=none", "head=simcc", "backbone=resnet18_half", "evaluate.split=val"),
+        *("finetune.average_decay=0.9", "trainer.caps.batches=4", f"hydra.run.dir={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["pa_epe_mm"] == pytest.approx(results["val_pa_epe_mm"], rel=1e-4)
+    assert not any("average" in name for name in weights(tmp_path, "model.pt"))
+
+
+@pytest.mark.slow
 def test_two_processes_train_compiled_models(
     run_file: Callable[..., Process], tmp_path: Path
 ) -> None:

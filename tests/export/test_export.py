@@ -20,8 +20,10 @@ from handpose.config.catalogue import Catalogue
 from handpose.export.agreement import BATCHES, Agreement, Differences, measure, random_crops
 from handpose.export.card import Graph, model_card
 from handpose.export.graph import INPUTS, OUTPUTS, ExportedModel, write_graph
+from handpose.heads.base import Head
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead
+from handpose.heads.simcc import SimCCHead
 from handpose.model import PoseModel
 from handpose.pipeline.parts import build_terms
 
@@ -42,12 +44,20 @@ def make_model(backbone: str, head: str, **changed: str) -> ExportedModel:
     contract = {**CONTRACT, **widths, **changed}
     if head == "heatmap":
         top = HeatmapHead(width=16, stride=4, sigma=1.0, heatmap_weight=0.0, **contract)
+    elif head == "simcc":
+        top = SimCCHead(width=16, **contract)
     else:
         top = RegressionHead(hidden_dim=32, **contract)
-    last = top.maps if head == "heatmap" else top.mlp[-1]
-    torch.nn.init.normal_(last.bias, std=0.3)
+    torch.nn.init.normal_(last_layer(top).bias, std=0.3)
     model = ExportedModel(PoseModel(backbone=body, head=top, freeze_backbone=False))
     return _with_statistics(model)
+
+
+def last_layer(head: Head) -> torch.nn.Module:
+    """The layer whose bias moves the joints in u and v."""
+    if isinstance(head, SimCCHead):
+        return head.lines[0].layers[-1]
+    return head.maps if isinstance(head, HeatmapHead) else head.mlp[-1]
 
 
 def _with_statistics(model: ExportedModel) -> ExportedModel:
@@ -81,11 +91,12 @@ def test_the_crops_are_a_hundred_in_batches_of_one_and_of_seven() -> None:
     ("backbone", "head", "changed"),
     [
         ("tiny", "heatmap", {}),
+        ("tiny", "simcc", {}),
         ("tiny", "regression", {"root": "palm", "root_depth": "refined"}),
         *(
             pytest.param(backbone, head, {}, marks=pytest.mark.slow)
             for backbone in ("resnet18", "hrnet_w18")
-            for head in ("heatmap", "regression")
+            for head in ("heatmap", "simcc", "regression")
         ),
     ],
 )
@@ -105,7 +116,7 @@ def test_onnxruntime_says_what_pytorch_says(
     assert {prop.key for prop in graph.metadata_props} >= {"model", "joints"}
 
     with torch.no_grad():  # the wrong case: a graph of another model
-        last = model.model.head.maps if head == "heatmap" else model.model.head.mlp[-1]
+        last = last_layer(model.model.head)
         last.bias += 0.1 * torch.randn_like(last.bias)
     assert not measure(model, path, image_size=SIZE, bone=BONE).holds(1e-4)
 

@@ -12,11 +12,13 @@ from handpose.heads.base import Head
 from handpose.heads.confidence import NEAR_SIDES, likely_near, mass_near, scale_loss
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead
+from handpose.heads.simcc import SimCCHead
 from handpose.records import Prediction
 
 NAMES: dict[str, Callable[[], Head]] = {
     "heatmap": lambda: HeatmapHead(width=8, stride=4, **CONTRACT),
     "regression": lambda: RegressionHead(hidden_dim=16, **CONTRACT),
+    "simcc": lambda: SimCCHead(width=8, z_bins=64, **CONTRACT),
 }
 
 

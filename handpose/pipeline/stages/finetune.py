@@ -45,6 +45,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     _match_checkpoint(stage, folder)
     fitted = fit(context, stage, labelled, folder=folder, monitor=monitor)
     stage.load_state_dict(torch_file.load(folder / "best.ckpt")["state_dict"])
+    stage.adopt_average()
     results: Results = {
         "finetune_seconds": fitted.seconds,
         "finetune_skipped_steps": fitted.skipped_steps,
@@ -84,6 +85,8 @@ def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
     start_from_model(cfg, stage.model)
     if cfg.finetune.transfer_decoder and backbone.decoder is not None:
         stage.model.head.take_decoder(backbone.decoder)
+    if cfg.finetune.average_decay is not None:
+        stage.start_average(cfg.finetune.average_decay)
     return stage
 
 
