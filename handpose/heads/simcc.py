@@ -65,7 +65,7 @@ class SimCCHead(Head):
         z_bins: int = 256,
         z_range: float = 3.0,
         sigma: float = 4.0,
-        bins_weight: float = 0.05,
+        bins_weight: float = 0.2,
         pose_weight: float = 1.0,
         decode: str = "mean",
         **contract: Any,
