@@ -49,6 +49,14 @@ def test_every_key_that_is_free_is_one() -> None:
     assert [key for key in keys if not has(tree, key)] == []
 
 
+def test_a_run_resumes_with_other_loggers_than_it_began_with() -> None:
+    now = config("logger=[wandb_offline,tensorboard]")
+    kept = dict.fromkeys(("entity", "name")) | {"group": "sweep", "job_type": "train", "tags": []}
+    for before in ({"wandb": None}, {"wandb": {"mode": "online", "project": "handpose"} | kept}):
+        assert changes(config() | {"logger": before}, now) == []
+        assert changes(now, config() | {"logger": before}) == []
+
+
 def test_data_may_have_moved_with_their_folder_and_not_by_themselves() -> None:
     old = config("dataset=freihand", "paths.data=/old")
     assert changes(old, config("dataset=freihand", "paths.data=/new/disk")) == []
