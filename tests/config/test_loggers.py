@@ -11,6 +11,7 @@ import pytest
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF
+from handpose.config.checks import loggers
 
 Refused = Callable[..., str]
 KEY = "0123456789abcdef" * 2 + "01234567"
@@ -122,6 +123,19 @@ def test_a_malformed_variable_is_named(
 def test_a_project_that_wandb_refuses(refused: Refused) -> None:
     printed = refused("logger=wandb_offline", "logger.wandb.project=a/b")
     assert "logger.wandb.project='a/b': Invalid project name" in printed
+
+
+def test_tensorboard_needs_its_package(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None if name == "tensorboard" else name)
+    for chosen in ("logger=tensorboard", "logger=[wandb_offline,tensorboard]"):
+        assert 'run `pip install "handpose[tensorboard]"`' in refused(chosen)
+    check_command_line(["logger=wandb_offline"])
+
+
+def test_a_list_of_loggers_is_checked_as_each_alone(refused: Refused) -> None:
+    check_command_line(["logger=[wandb_offline,tensorboard]", "logger.wandb.log_model=true"])
+    assert "no login for api.wandb.ai" in refused("logger=[wandb,tensorboard]")
+    assert "wandbb: no such choice; did you mean wandb" in refused("logger=[wandbb,tensorboard]")
 
 
 def test_nothing_is_imported_for_it_elsewhere() -> None:

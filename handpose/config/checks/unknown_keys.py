@@ -27,7 +27,7 @@ _CHOICES: dict[str, dict[str, str]] = {
     | dict.fromkeys(("cvat", "roboflow", "onehand10k", "wholebody", "cocowholebody"), "coco"),
     "head": dict.fromkeys(("linear", "mlp"), "regression"),
     "optimizer": {name: _OF_TIMM.format(name) for name in ("lamb", "rmsprop", "lion", "muon")},
-    "logger": {"none": "csv", "wb": "wandb"},
+    "logger": {"none": "csv", "wb": "wandb", "tb": "tensorboard"},
     "trainer": {"cuda": "gpu", "fast": "debug"},
 }
 # {name of a key or group in other projects: the key here}
