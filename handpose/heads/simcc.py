@@ -32,7 +32,7 @@ from handpose.records import Features, Prediction, Target
 from handpose.skeleton import NUM_JOINTS
 
 # Width of the Gaussian of z before training, in reference bones, and the log of its largest change.
-_START_WIDTH, _REACH = 0.2, 2.0
+_START_WIDTH, _REACH = 0.5, 2.0
 
 
 class SimCCHead(Head):
@@ -48,7 +48,7 @@ class SimCCHead(Head):
         z_range: z of the bins goes from minus to plus this, in reference bones. Fingertips are at
             most about 2.5 from the wrist.
         sigma: Of the target Gaussians, in bins.
-        bins_weight: Of the cross-entropy to the target Gaussians.
+        bins_weight: Of the cross-entropy to the target Gaussians; for z times `depth_weight`.
         pose_weight: Of the errors of the decoded u, v and z.
         decode: "mean" of a distribution, or centre of its "likeliest" bin.
         **contract: See `Head`.
@@ -121,7 +121,8 @@ class SimCCHead(Head):
             "loss_bins_z": masked_mean(z, own.z_valid),
         }
         pose = terms["loss_uv"] + self.depth_weight * terms["loss_z"]
-        loss = terms["loss"] + (self.pose_weight - 1) * pose + self.bins_weight * sum(bins.values())
+        pull = bins["loss_bins_uv"] + self.depth_weight * bins["loss_bins_z"]
+        loss = terms["loss"] + (self.pose_weight - 1) * pose + self.bins_weight * pull
         return {**terms, "loss": loss, **bins}
 
     def _parts(self, log_bins: Tensor) -> tuple[Tensor, ...]:

@@ -67,7 +67,10 @@ class Finetuner(Stage):
         return {} if self.layer_decay == 1 else rate_factors(self.model.backbone, self.layer_decay)
 
     def forward(self, batch: Target) -> Prediction:
-        return self.model(batch.image, batch.K)
+        """Predict, outside of training with the averaged weights if there are any."""
+        is_averaged = self.average is not None and not self.training
+        model = self.average.network if is_averaged else self.model  # type: ignore[union-attr]
+        return model(batch.image, batch.K)
 
     def start_average(self, decay: float) -> None:
         """Start a moving average of the weights at the present ones.
@@ -102,8 +105,7 @@ class Finetuner(Stage):
         return _whole(self.model.head.loss(self(batch), batch))
 
     def validation_step(self, batch: Target, batch_idx: int) -> None:
-        model = self.model if self.average is None else self.average.network
-        prediction = model(batch.image, batch.K)
+        prediction = self(batch)
         terms = self.model.head.loss(prediction, batch)
         self.log_terms(terms, kind="val", batch_size=len(batch.index))
         error2d = joint_errors(prediction.uvz[..., :2], batch.uvz[..., :2])
