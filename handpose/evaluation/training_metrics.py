@@ -12,6 +12,12 @@ PRETEXT = "pretext_"  # measured on held-out pairs after pre-training
 UNTRAINED = "pretext_untrained_"  # the same before it
 # By the end of a name.
 _UNITS = {"mm": "mm", "px": "px", "deg": "°", "mib": "MiB", "ms": "ms", "percent": "%"}
+_PARTS_OF_A_MAP = {
+    "rotation": "rotation",
+    "log_scale": "scale",
+    "shift": "shift",
+    "colour": "colour map",
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,15 @@ TRAINING_METRICS = (
         "Error with the map of another pair, minus the error with the true map. Above 0: the "
         "embedding is equivariant, and the prediction uses the map.",
         better="higher",
+    ),
+    *(
+        LoggedMetric(
+            f"map_gain_{part}",
+            f"Gain of knowing the {words}",
+            f"As the gain of knowing the map, with the {words} alone of another pair.",
+            better="higher",
+        )
+        for part, words in _PARTS_OF_A_MAP.items()
     ),
     LoggedMetric(
         "reconstruction_error",

@@ -36,9 +36,11 @@ class KnownMap(nn.Module):
             zeros["rotation"] = [0.0, 1.0]
         num_masks = len(scales["colour"]) if self.has_colour else 0
         numbers = [value for name in self.names for value in zeros[name]] + [0.0] * num_masks
-        mask = [False] * len(values) + [True] * num_masks
+        owners = [name for name, scale in scales.items() for _ in scale] + ["mask"] * num_masks
         self.register_buffer("identity", torch.tensor(numbers), persistent=False)
-        self.register_buffer("is_mask", torch.tensor(mask), persistent=False)
+        for name in (*scales, "mask"):
+            own = torch.tensor([owner == name for owner in owners])
+            self.register_buffer(f"is_{name}", own, persistent=False)
 
     @property
     def width(self) -> int:
@@ -55,6 +57,14 @@ class KnownMap(nn.Module):
         values = torch.cat([getattr(target, name) for name in self.names], dim=1) / self.scale
         masks = [target.colour_valid.to(values.dtype)] if self.has_colour else []
         return torch.cat((values, *masks), dim=1)
+
+    def exchanged(self, maps: Tensor, others: Tensor, name: str) -> Tensor:
+        """Returns `maps` with one part of `others`; both (N, width).
+
+        Args:
+            name: Of the part.
+        """
+        return torch.where(self.get_buffer(f"is_{name}"), others, maps)
 
     def without_change(self, maps: Tensor) -> Tensor:
         """Returns identity maps (N, width) with the masks of `maps` (N, width)."""

@@ -119,6 +119,7 @@ class Predictive(Objective):
             self.teacher_keypoints = MovingAverage(
                 self.keypoints, batch_statistics=self.teacher_uses_batch_statistics
             )
+        self.parts = tuple(scales)
         self.known_map = KnownMap(scales, self.image_size)
         self.predictor = MapPredictor(
             width=2 * num_keypoints or contract["embedding_dim"],
@@ -160,14 +161,18 @@ class Predictive(Objective):
     ) -> dict[str, Tensor]:
         """Returns squared errors of standardised embeddings, of which 1 is the best constant's.
 
-        The map of another pair comes from the next pair of the batch, in the same order of views.
+        The map of another pair, or a part of it, comes from the next pair of the batch, in the
+        same order of views.
         """
         error = F.mse_loss(predicted.to(second.dtype), second)
         terms = {"prediction_error": error, "prediction_chance": second.square().mean()}
-        if not self.training:
-            others = maps.unflatten(0, (2, -1)).roll(1, dims=1).flatten(0, 1)
-            mistaken = self.predictor(first, others).to(second.dtype)
-            terms["map_gain"] = F.mse_loss(mistaken, second) - error
+        if self.training:
+            return terms
+        others = maps.unflatten(0, (2, -1)).roll(1, dims=1).flatten(0, 1)
+        parts = {f"_{name}": self.known_map.exchanged(maps, others, name) for name in self.parts}
+        for name, mistaken in {"": others, **parts}.items():
+            found = self.predictor(first, mistaken).to(second.dtype)
+            terms[f"map_gain{name}"] = F.mse_loss(found, second) - error
         return terms
 
     def _whole(self, values: Tensor) -> Tensor:

@@ -65,6 +65,25 @@ def numbers_of(params: ViewParams, pair: int, order: tuple[int, int]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
+def test_the_gain_of_a_part_exchanges_that_part_alone(
+    views_of: Callable, make_settings: Callable
+) -> None:
+    settings = make_settings(*SWITCHES)
+    objective, views = make(settings).eval(), views_of(settings, PAIRS)
+    maps = objective.known_map(views.params)
+    columns = {"rotation": [0, 1], "log_scale": [2], "shift": [3, 4], "colour": [5, 6, 7, 8]}
+    for name, own in columns.items():
+        found = objective.known_map.exchanged(maps, torch.full_like(maps, 7), name)
+        changed = (found != maps).any(0).nonzero().flatten().tolist()
+        assert changed == own
+    one = make_settings("rotate")
+    terms = make(one).eval()((), *drawn()[1:2], views_of(one, PAIRS), drawn()[2])
+    assert terms["map_gain_rotation"] == terms["map_gain"]
+    assert set(terms) == {
+        *("loss", "prediction_error", "prediction_chance", "map_gain", "map_gain_rotation")
+    }
+
+
 @torch.no_grad()
 def test_loss_and_errors_are_those_of_loops_over_ordered_pairs(
     views_of: Callable, make_settings: Callable
