@@ -1,9 +1,9 @@
-"""The predictive objective: equivariance. Predict a view's embedding from another's and the map.
+"""The predictive objective: equivariance. Predict a view from another view and the known map.
 
-From the embedding of view 1 and the known map between the views, predict the embedding of view 2
-as a slowly moving teacher has it. It is the idea of Image World Models (Garrido et al., arXiv
-2403.00504) and of EquiMod (Devillers and Lefort, arXiv 2211.01244), on one vector per view.
-B pairs, N = 2 B ordered pairs, W width of what is predicted.
+From latent keypoints (or the embedding) of view 1 and the known map between the views, predict
+those of view 2 as a slowly moving teacher has them. It is the idea of Image World Models (Garrido
+et al., arXiv 2403.00504) and of EquiMod (Devillers and Lefort, arXiv 2211.01244), on one vector per
+view. B pairs, N = 2 B ordered pairs, W width of the vector.
 """
 
 from typing import Any
@@ -23,6 +23,8 @@ from handpose.records import Features, ViewParams, Views
 
 # Added to variances: far below any in use, so that a shrinking embedding gains nothing.
 _EPSILON = 1e-8
+# Of a change between views, squared, in units of a dimension's variance.
+_LEAST_CHANGE = 1e-4
 
 
 class MapPredictor(nn.Module):
@@ -65,18 +67,21 @@ class MapPredictor(nn.Module):
 
 
 class Predictive(Objective):
-    """Smooth L1 between the predicted and the teacher's embedding of view 2, in both orders.
+    """Smooth L1 between the predicted and the teacher's vector of view 2, in both orders.
 
-    Both embeddings are standardised by their statistics over the batch of all processes, so a
-    constant embedding has the loss of chance, not 0. The teacher gets no gradient. In evaluation
-    the error with the true maps is compared with that of the maps of other pairs: `map_gain` is
-    above 0 if the prediction uses the map.
+    Vectors are standardised by their statistics over the batch of all processes, and errors are
+    measured in the root mean square of the change between the teacher's two views, per dimension.
+    So neither a constant nor an invariant vector has a lower loss: "no change" has an error of 1.
+    The teacher gets no gradient. In evaluation the error with the true maps is compared with that
+    of the maps of other pairs: `map_gain` is above 0 if the prediction uses the map.
 
     Args:
         hidden_dim: Width of the predictor's hidden layers.
-        num_keypoints: Above 0, predict so many latent keypoints (see `projection`) instead of the
-            embedding.
+        num_keypoints: Above 0, predict so many latent keypoints (see `projection`), which move with
+            the image; 0: the embedding, which learns equivariance far more slowly.
         decoder_width: Channels of the keypoints' decoder.
+        knows_colour: Whether the map includes colours. A predictor that knows them predicts them
+            alone, which is easiest; one that does not teaches the backbone to ignore them.
         decorrelation: Weight of the mean squared correlation between two dimensions, against
             embeddings with few directions; 0 for none.
         teacher_momentum: Of the teacher at the start.
@@ -92,18 +97,23 @@ class Predictive(Objective):
         self,
         *,
         hidden_dim: int = 512,
-        num_keypoints: int = 0,
+        num_keypoints: int = 32,
         decoder_width: int = 64,
+        knows_colour: bool = False,
         decorrelation: float = 0.0,
-        teacher_momentum: float = 0.99,
+        teacher_momentum: float = 0.97,
         **contract: Any,
     ) -> None:
         super().__init__(**contract)
         self.teacher_momentum, self.decorrelation = teacher_momentum, decorrelation
-        if not (scales := sampling_scales(self.augmentation)):
+        scales = sampling_scales(self.augmentation)
+        if not knows_colour:
+            scales.pop("colour", None)
+        if not scales:
             raise ValueError(
-                "objective=predictive has no map between the views: turn on at least one of "
-                "augment.rotate, crop, random_crop, colour_jitter"
+                "objective=predictive has no map between the views that the predictor knows: turn "
+                "on at least one of augment.rotate, crop, random_crop, or augment.colour_jitter "
+                "with objective.knows_colour"
             )
         self.keypoints: KeypointProjection | None = None
         self.teacher_keypoints: MovingAverage | None = None
@@ -147,33 +157,36 @@ class Predictive(Objective):
         with torch.no_grad():
             network = self.teacher_keypoints and self.teacher_keypoints.network
             taught = self._standardised(_read(network, teacher.features, teacher.embedding))
+        change = self._whole(taught).diff(dim=1).square().mean((0, 1))
+        unit = (change + _LEAST_CHANGE).sqrt()
         first, second = both_orders(own)[:, 0], both_orders(taught)[:, 1]
         maps = self.known_map(ViewParams(*map(both_orders, views.params)))
         predicted = self.predictor(first, maps)
-        loss = F.smooth_l1_loss(predicted.to(second.dtype), second)
+        loss = F.smooth_l1_loss(predicted / unit, second / unit)
         if self.decorrelation:
             loss = loss + self.decorrelation * _squared_correlation(self._whole(own).flatten(0, 1))
-        return {"loss": loss, **self._errors(first, maps, predicted, second)}
+        terms = {"loss": loss, "prediction_chance": (change / unit.square()).mean()}
+        return terms | self._errors(first, maps, second, unit)
 
     @torch.no_grad()
     def _errors(
-        self, first: Tensor, maps: Tensor, predicted: Tensor, second: Tensor
+        self, first: Tensor, maps: Tensor, second: Tensor, unit: Tensor
     ) -> dict[str, Tensor]:
-        """Returns squared errors of standardised embeddings, of which 1 is the best constant's.
+        """Returns squared errors with the true map and, in evaluation, with parts of another's.
 
-        The map of another pair, or a part of it, comes from the next pair of the batch, in the
-        same order of views.
+        The other map is that of the next pair of the batch, in the same order of views.
         """
-        error = F.mse_loss(predicted.to(second.dtype), second)
-        terms = {"prediction_error": error, "prediction_chance": second.square().mean()}
+
+        def error(given: Tensor) -> Tensor:
+            return F.mse_loss(self.predictor(first, given) / unit, second / unit)
+
+        true = error(maps)
         if self.training:
-            return terms
+            return {"prediction_error": true}
         others = maps.unflatten(0, (2, -1)).roll(1, dims=1).flatten(0, 1)
         parts = {f"_{name}": self.known_map.exchanged(maps, others, name) for name in self.parts}
-        for name, mistaken in {"": others, **parts}.items():
-            found = self.predictor(first, mistaken).to(second.dtype)
-            terms[f"map_gain{name}"] = F.mse_loss(found, second) - error
-        return terms
+        gains = {f"map_gain{name}": error(m) - true for name, m in {"": others, **parts}.items()}
+        return {"prediction_error": true, **gains}
 
     def _whole(self, values: Tensor) -> Tensor:
         """Returns the rows of all processes in training; in evaluation each process has them."""
