@@ -61,15 +61,16 @@ TRAINING_METRICS = (
     LoggedMetric("top1", "Positive ranked first (top 1)", better="higher", chance="top1_chance"),
     LoggedMetric(
         "prediction_error",
-        "Error of the predicted embedding",
-        "Squared error of the other view's standardised embedding, predicted with the known map.",
+        "Error of the predicted view",
+        "Squared error of the other view's keypoints or embedding, predicted with the known map. "
+        "1: as if nothing changed between the views.",
         chance="prediction_chance",
     ),
     LoggedMetric(
         "map_gain",
         "Gain of knowing the map",
         "Error with the map of another pair, minus the error with the true map. Above 0: the "
-        "embedding is equivariant, and the prediction uses the map.",
+        "prediction uses the map, so what it is made from is equivariant.",
         better="higher",
     ),
     *(
