@@ -36,11 +36,12 @@ def test_contrastive_pre_training_finds_the_partner(train: Callable[..., Path]) 
 def test_predictive_pre_training_uses_the_map_and_does_not_collapse(
     train: Callable[..., Path],
 ) -> None:
-    learned = ("objective=predictive", "head=none", "optimizer.lr=1e-3", "pretrain.max_epochs=3")
+    learned = ("objective=predictive", "head=none", "optimizer.lr=2e-3", "pretrain.max_epochs=3")
     results = _results(train(*WHOLE, *learned, "backbone=resnet18_half"))
     gain, error = results["pretext_map_gain"], results["pretext_prediction_error"]
     print(f"error {error:.3f}, {gain:.3f} more with the map of another pair")
-    assert gain > 0.1
+    assert gain > 0.15
+    assert results["pretext_map_gain_rotation"] > 0.1
     assert gain > results["pretext_untrained_map_gain"] + 0.1
-    assert error < 0.8 * results["pretext_prediction_chance"]
-    assert results["pretext_rank"] > 5
+    assert error < 0.85 * results["pretext_prediction_chance"]
+    assert results["pretext_rank"] > 10
