@@ -24,6 +24,7 @@ APPLICATIONS = {
     "export": "write the model of a run as ONNX",
     "export-coco": "write predictions as COCO keypoints, to correct them in a tool",
     "study": "compare methods with seeds and intervals",
+    "dashboard": "save a W&B workspace that compares runs",
     "weights": "export, import and share weights",
 }
 _PACKAGES = {"train": "pipeline", "evaluate": "evaluation", "export-coco": "export_coco"}

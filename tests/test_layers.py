@@ -35,7 +35,7 @@ FLOORS = (
     ("study", "sweep", "pipeline.launch"),
     ("plugins",),
     ("pipeline",),
-    ("doctor", "predict", "export", "export_coco", "explore", "collect", "pack"),
+    ("doctor", "predict", "export", "export_coco", "explore", "collect", "pack", "dashboard"),
     ("hub",),
     ("cli",),  # and the module `command` of each application
     ("__main__",),

@@ -97,6 +97,8 @@ def _smaller(words: list[str]) -> list[str]:
         return ["make", "--dry-run", *words[1:]]
     if "scripts/gpu_check.sh" in words:  # each of its parts ends at once
         return ["PYTHON=true", *words]
+    if "dashboard" in words and "--dry-run" not in words:  # asks W&B
+        return [*words, "--dry-run"]
     if "--make-model" in words:  # downloads
         return [*words, "--help"]
     if "pip" in words:
@@ -187,7 +189,8 @@ def run(command: str, root: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         [*programs[words[0]], *words[1:]],
         cwd=root,
-        env=environment | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        env=environment
+        | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=900,

@@ -1,0 +1,1 @@
+"""A saved workspace of Weights & Biases that compares the runs of a project."""
