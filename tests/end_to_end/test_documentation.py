@@ -189,8 +189,7 @@ def run(command: str, root: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         [*programs[words[0]], *words[1:]],
         cwd=root,
-        env=environment
-        | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        env=environment | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=900,
