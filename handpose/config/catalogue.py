@@ -24,6 +24,7 @@ from handpose.config.schema import CONF, Key, parse_rule, read_keys, rule_of_def
 # A value that is only a reference to another key.
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 BASE = "base_"  # experiments that others build on
+NO_GROUPS = ("wandb",)  # folders of conf/ with files for other programs
 _GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)
 # The rules of an augmentation come from its class, which makes the same checks.
 _AUGMENT = {
@@ -60,7 +61,9 @@ class Catalogue:
         groups: dict[str, list[str]] = {group: [] for group, _ in self.defaults}
         for root in self.roots:
             for file in sorted(root.glob("*/**/*.yaml"), key=_in_numeric_order):
-                groups.setdefault(file.parent.relative_to(root).as_posix(), []).append(file.stem)
+                group = file.parent.relative_to(root).as_posix()
+                if group not in NO_GROUPS:
+                    groups.setdefault(group, []).append(file.stem)
         for group, names in groups.items():
             names.sort(key=lambda name: name != self.defaults.get((group, group)))
         return groups

@@ -21,12 +21,13 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from handpose.config.catalogue import Catalogue
-from handpose.config.checks.overrides import (
+from handpose.config.checks.overrides import is_choice, is_hydra, named_choices
+from handpose.config.checks.sweeps import (
     LAUNCHER,
-    is_choice,
-    is_hydra,
+    SWEEPER,
+    ends,
     launcher_problem,
-    named_choices,
+    sweeper_problem,
 )
 from handpose.config.checks.unknown_keys import no_such_choice, override_key_problem, spelled_like
 from handpose.config.content import as_written, of_hydra
@@ -34,6 +35,7 @@ from handpose.config.schema import CONF, register
 from handpose.messages import did_you_mean, first_line, nearest
 
 _BASIC = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+_ADAPTIVE = "hydra_plugins.handpose_sweeper.optuna_sweeper.OptunaSweeper"
 _PARAMS = "hydra.sweeper.params"
 _OPEN = "hydra.callbacks"  # takes any names
 
@@ -124,7 +126,7 @@ class Composer:
         if override.key_or_group.startswith(_PARAMS):
             return [
                 f"{override.input_line}: {_PARAMS} is for files; on the command line write the "
-                "values of a sweep as KEY=VALUE,VALUE"
+                "values of a sweep as KEY=VALUE,VALUE or KEY=interval(LOW,HIGH)"
             ]
         groups = [o for o in overrides if is_hydra(o) and "/" in o.key_or_group]
         cfg = self.chosen([group for group in groups if not _group_problems(group)])
@@ -162,14 +164,20 @@ def _group_problems(override: Override) -> list[str]:
     choices, named = loader.get_group_options(group), named_choices(override)
     shown = override.get_key_element()
     missing = [f"{shown}={n}: {no_such_choice(n, choices)}" for n in named if n not in choices]
-    if missing or group != LAUNCHER or override.is_sweep_override():
+    problem_of = {LAUNCHER: launcher_problem, SWEEPER: sweeper_problem}.get(group)
+    if problem_of is None or override.is_sweep_override():
         return missing
-    return [problem for name in named if (problem := launcher_problem(name))]
+    return [problem for name in named if (problem := problem_of(name))] or missing
 
 
 def is_grid(driver: DictConfig) -> bool:
     """Return whether a sweep is a grid of values known beforehand."""
     return OmegaConf.select(driver, "hydra.sweeper._target_") == _BASIC
+
+
+def is_adaptive(driver: DictConfig) -> bool:
+    """Return whether the values of a sweep are chosen trial by trial, by our own sweeper."""
+    return OmegaConf.select(driver, "hydra.sweeper._target_") == _ADAPTIVE
 
 
 def cells(
@@ -183,11 +191,11 @@ def cells(
         parser: of overrides.
 
     Returns:
-        One list per cell; of a sweeper that is no grid, one list of what all cells share.
+        One list per cell; of a sweeper that is no grid, one list per combination of the lowest
+        and highest values, and of all choices.
     """
-    if not is_grid(driver):
-        return [[str(o.input_line) for o in overrides if not o.is_sweep_override()]]
-    return BasicSweeper.split_arguments([*parameters(driver, parser), *overrides], None)[0]
+    every = [*parameters(driver, parser), *overrides]
+    return BasicSweeper.split_arguments(every, None)[0] if is_grid(driver) else ends(every)
 
 
 def parameters(driver: DictConfig, parser: OverridesParser) -> list[Override]:

@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
             raise SystemExit(130) from None
 
 
-def train(cfg: DictConfig) -> str | None:
-    """Execute one run or one cell of a sweep; return why the cell failed."""
+def train(cfg: DictConfig) -> float | str | None:
+    """Execute one run or one cell of a sweep; return the cell's metric, or why it failed."""
     return attempt(_run, cfg)
 
 

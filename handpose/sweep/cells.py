@@ -19,11 +19,12 @@ from hydra.core.utils import filter_overrides
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from handpose.config.composer import cells, is_grid
+from handpose.config.composer import cells, is_adaptive, is_grid
 from handpose.config.errors import told_alone
 from handpose.config.stored import changes
 from handpose.messages import first_line
 from handpose.pipeline.run_directory import RESULTS, read_config, read_json
+from handpose.sweep.metric import read_value
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ FAILURE = "failure.txt"
 _SIGNALLED = 128
 
 
-def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
-    """Execute `run(cfg)`; a single run raises its errors, a cell of a grid returns the reason.
+def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> float | str | None:
+    """Execute `run(cfg)`; a single run raises its errors, a cell of a sweep returns the reason.
 
     The traceback of a failed cell goes to its log and its `failure.txt`. `SweepTable` sets the exit
     code of the sweep.
@@ -101,16 +102,21 @@ def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
     Args:
         run: executes one run.
         cfg: its configuration.
+
+    Returns:
+        None for a single run. For a cell, the value of `sweep_metric` (None if its results have
+        none), or the reason of its failure.
     """
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         with told_alone():
             run(cfg)
         return None
-    if not is_grid(OmegaConf.create({"hydra": hydra})):
+    folder, driver = Path(hydra.runtime.output_dir), OmegaConf.create({"hydra": hydra})
+    if not is_grid(driver) and not is_adaptive(driver):  # a sweeper that we do not know
         run(cfg)
-        return None
-    failure = Path(hydra.runtime.output_dir) / FAILURE
+        return read_value(cfg.sweep_metric, folder)
+    failure = folder / FAILURE
     failure.unlink(missing_ok=True)
     try:
         with following_driver():
@@ -119,8 +125,8 @@ def attempt(run: Callable[[DictConfig], None], cfg: DictConfig) -> str | None:
         if isinstance(error, SystemExit) and is_signal(error.code):
             raise
         _log.exception("this cell failed; the other cells continue")
-        return leave_failure(failure.parent, error)
-    return None
+        return leave_failure(folder, error)
+    return read_value(cfg.sweep_metric, folder)
 
 
 def is_signal(code: object) -> bool:

@@ -104,7 +104,7 @@ def test_a_low_limit_of_open_files_is_named(
 
 def test_the_driver_of_a_slurm_sweep_is_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, 40, 40)
-    which = "handpose.config.checks.overrides.shutil.which"
+    which = "handpose.config.checks.sweeps.shutil.which"
     monkeypatch.setattr(which, lambda _: "/usr/bin/sbatch")
     check_command_line(["-m", "hydra/launcher=slurm", "seed=1,2"])
 

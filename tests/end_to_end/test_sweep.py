@@ -62,7 +62,7 @@ def test_without_the_package_of_a_launcher_it_is_named_and_the_rest_is_judged(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr("handpose.config.checks.overrides.find_spec", lambda name: None)
+    monkeypatch.setattr("handpose.config.checks.sweeps.find_spec", lambda name: None)
     launchers = (("slurm", "submitit", "partition=gpu"), ("joblib", "joblib", "n_jobs=5"))
     for launcher, package, own in launchers:
         assert sweep(f"hydra/launcher={launcher}", f"hydra.launcher.{own}", "seed=-1")[0] == 1
@@ -78,7 +78,7 @@ def test_without_sbatch_slurm_is_refused_before_any_work(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr("handpose.config.checks.overrides.shutil.which", lambda name: None)
+    monkeypatch.setattr("handpose.config.checks.sweeps.shutil.which", lambda name: None)
     assert sweep("hydra/launcher=slurm")[0] == 1
     assert "this machine has no sbatch" in capsys.readouterr().err
 

@@ -59,6 +59,7 @@ def test_it_is_the_installed_package(run: Run, programs: Path) -> None:
     where = run("python", "-c", "import handpose; print(handpose.__file__)").strip()
     assert Path(where).is_relative_to(programs.parent)
     assert run("handpose", "--version").startswith("handpose ")
+    assert (Path(where).parent / "conf" / "wandb" / "sweep.yaml").is_file()
 
 
 def test_train_predict_and_doctor(run: Run, tmp_path: Path) -> None:

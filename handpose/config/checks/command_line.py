@@ -13,7 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from handpose.config.catalogue import Catalogue, parsed
-from handpose.config.checks.composed import find_problems
+from handpose.config.checks.combinations import stages
+from handpose.config.checks.composed import find_problems, rules_of
 from handpose.config.checks.folders import unwritable
 from handpose.config.checks.machine import launch_problems, shared_folder_problems
 from handpose.config.checks.overrides import (
@@ -25,9 +26,10 @@ from handpose.config.checks.overrides import (
     parse,
 )
 from handpose.config.checks.safety import yaml_problems
+from handpose.config.checks.sweeps import adaptive_problems, grid_problems
 from handpose.config.checks.unknown_keys import meant, unknown_keys
-from handpose.config.composer import Composer, cells, parameters
-from handpose.config.content import found_value
+from handpose.config.composer import Composer, cells, is_adaptive, is_grid, parameters
+from handpose.config.content import as_written, found_value
 from handpose.config.documentation import help_choices, help_keys
 from handpose.config.errors import refuse
 from handpose.config.schema import CONF
@@ -175,6 +177,8 @@ def _sweep_problems(
         every = [*parameters(driver, parser), *overrides]
         if several := [_several(override) for override in every if _is_of_all_cells(override)]:
             return driver, several
+        if wrong := _space_problems(every, driver, composer.catalogue):
+            return driver, wrong
         lines = cells(overrides, driver, parser)
     except HydraException as error:
         return None, [first_line(error)]
@@ -186,10 +190,27 @@ def _sweep_problems(
     return driver, [_counted(problem, count, len(lines)) for problem, count in found.items()]
 
 
+def _space_problems(every: list[Override], driver: DictConfig, catalogue: Catalogue) -> list[str]:
+    """Return the problems of what a sweep varies, by its sweeper."""
+    if is_grid(driver):
+        return grid_problems(every)
+    if not is_adaptive(driver):
+        return []
+    return adaptive_problems(
+        every,
+        rules=rules_of(as_written(driver), catalogue),
+        has_head="finetune" in stages(driver) or any(o.key_or_group == "head" for o in every),
+        metric=next(
+            (o.value() for o in every if o.key_or_group == "sweep_metric"),
+            found_value(driver, "sweep_metric"),
+        ),
+    )
+
+
 def _is_of_all_cells(override: Override) -> bool:
     """Return whether an override varies the sweep's name, folder or launcher."""
     return override.is_sweep_override() and (
-        is_hydra(override) or override.key_or_group in ("sweep", "paths.runs")
+        is_hydra(override) or override.key_or_group in ("sweep", "sweep_metric", "paths.runs")
     )
 
 

@@ -12,8 +12,9 @@ from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
 from handpose.config.checks.folders import file_problems
 from handpose.config.checks.loggers import logger_problems
 from handpose.config.checks.machine import launch_problems, resource_problems
-from handpose.config.checks.overrides import LAUNCHER, as_argument, home_problem
+from handpose.config.checks.overrides import as_argument, home_problem
 from handpose.config.checks.safety import target_problems
+from handpose.config.checks.sweeps import LAUNCHER, SWEEPER
 from handpose.config.checks.unknown_keys import no_such_choice, unknown_keys
 from handpose.config.content import (
     Content,
@@ -131,7 +132,8 @@ def rules_of(content: Content, catalogue: Catalogue) -> dict[str, Rule]:
         content: the configuration, with references unresolved.
         catalogue: the existing groups, choices and keys.
     """
-    places = [("", ""), *catalogue.slots.items(), (LAUNCHER.replace("/", "."), LAUNCHER)]
+    places = [("", ""), *catalogue.slots.items()]
+    places += [(group.replace("/", "."), group) for group in (LAUNCHER, SWEEPER)]
     for slot, group in catalogue.slots.items():  # the sources of a mix, the objectives of a hybrid
         parts = lookup(content, f"{slot}.parts")
         for name in parts if isinstance(parts, dict) else ():

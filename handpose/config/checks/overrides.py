@@ -3,9 +3,7 @@
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,6 @@ from handpose.messages import did_you_mean, nearest
 from handpose.pipeline.resume import hydra_quoted
 
 _HOME = re.compile(r"~[\w.-]*(?:/|$)")
-LAUNCHER = "hydra/launcher"
-# Module and package of each launcher that is not part of Hydra.
-_SUBMITIT = ("hydra_plugins.hydra_submitit_launcher", "hydra-submitit-launcher")
-_NEEDS = dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), _SUBMITIT)
-_NEEDS["joblib"] = ("hydra_plugins.hydra_joblib_launcher", "hydra-joblib-launcher")
 
 
 def as_argument(key: str, value: str) -> str | None:
@@ -209,19 +202,3 @@ def named_choices(override: Override) -> list[str]:
         value: Any = None if override.is_sweep_override() else override.value()
         values = value if isinstance(value, list) else [value]
     return [str(value) for value in values if value is not None]
-
-
-def launcher_problem(name: str) -> str | None:
-    """Return why a launcher cannot start anything here, and what to do."""
-    module, package = _NEEDS.get(name, (None, None))
-    if module and (find_spec("hydra_plugins") is None or find_spec(module) is None):
-        return (
-            f"{LAUNCHER}={name}: needs {package}, which is not installed; "
-            'run `pip install "handpose[sweep]"` (in a clone: `pip install -e ".[sweep]"`)'
-        )
-    if name in ("slurm", "submitit_slurm") and shutil.which("sbatch") is None:
-        return (
-            f"{LAUNCHER}={name}: this machine has no sbatch; start the sweep where Slurm is, "
-            f"leave {LAUNCHER} out to run one cell after the other, or choose joblib"
-        )
-    return None

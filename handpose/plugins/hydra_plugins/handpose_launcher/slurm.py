@@ -34,7 +34,7 @@ else:
         def __call__(self, *args: Any) -> JobReturn:
             """Execute one cell, in its job."""
             done = super().__call__(*args)
-            if done.return_value is not None:
+            if isinstance(done.return_value, str):
                 raise CellFailedError(done.return_value)
             return done
 

@@ -1,0 +1,1 @@
+"""Hydra sweepers of handpose, found through `handpose.config.schema.register`."""
