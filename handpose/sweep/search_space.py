@@ -31,7 +31,7 @@ def distribution(override: Override) -> "BaseDistribution":
         if isinstance(low, int) and isinstance(high, int):
             return IntDistribution(low, high, log=log)
         return FloatDistribution(float(low), float(high), log=log)  # type: ignore[arg-type]
-    members = [*override.sweep_iterator(transformer=Transformer.encode)]
+    members: list[Any] = [*override.sweep_iterator(transformer=Transformer.encode)]
     steps = {b - a for a, b in pairwise(members) if override.is_range_sweep()}
     if len(steps) == 1 and all(isinstance(member, int) for member in members):
         step = steps.pop()

@@ -158,7 +158,8 @@ def test_a_narrow_terminal_drops_numbers_and_never_the_metric(tmp_path: Path) ->
     assert "pck2d" not in said
     assert "…" not in said.partition("more columns")[0]
     assert "more columns are in sweep.md" in said
-    assert "pck2d" in printed(cells, tmp_path, width=200)
+    assert "auc_pa_50mm" not in said
+    assert "auc_pa_50mm" in printed(cells, tmp_path, width=200)
 
 
 def test_only_a_signals_exit_code_ends_the_whole_sweep() -> None:
