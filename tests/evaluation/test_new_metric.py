@@ -20,7 +20,9 @@ from handpose.report.page import ReportInput, write_report
 from handpose.report.terminal import print_results
 from handpose.study.study_file import check_metrics, parse_study
 from handpose.sweep.cells import Cell
-from handpose.sweep.table import read_rows, write_table
+from handpose.sweep.rows import read_rows
+from handpose.sweep.summary import Summary, heading
+from handpose.sweep.table import write_table
 
 NAME, LABEL = "wobble_px", "Wobble of the wrist"
 N, J = 6, 21
@@ -100,9 +102,11 @@ def test_the_report_and_the_terminal_have_it(results: Results, tmp_path: Path) -
 def test_a_sweep_a_study_and_the_explorer_have_it(results: Results, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "results.json").write_text(json.dumps(results))
-    write_table(tmp_path, read_rows([Cell((), tmp_path, {})]), sweep="one", command="train.py -m")
+    summary = Summary(tmp_path, read_rows([Cell((), tmp_path, {})]))
+    write_table(summary, sweep="one", command="train.py -m")
     table = (tmp_path / "sweep.md").read_text()
-    assert f"| {NAME} |" in table
+    assert heading(NAME) in table
+    assert f"- `{NAME}`: {LABEL}, px" in table
     assert f"{results[NAME]:.4g}" in table
     assert metric_titles([Run("a", tmp_path, {}, results, 0.0)])[f"{LABEL}, px"] == NAME
     content = {
