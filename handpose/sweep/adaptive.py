@@ -58,14 +58,15 @@ def with_short_names(driver: DictConfig, loader: ConfigLoader) -> DictConfig:
     if any(override.startswith("hydra.sweep.subdir=") for override in given):
         return driver
     overrides = all_overrides(driver, loader)
-    fixed = [o.get_key_element() for o in overrides if not o.is_sweep_override()]
+    swept = {o.key_or_group for o in overrides if o.is_sweep_override()}
+    fixed = [o.key_or_group for o in overrides if o.key_or_group not in swept]
     study = study_name(overrides, driver.sweep_metric)[:4]
     driver = driver.copy()
     with flag_override(driver, ["struct", "readonly"], False):
         driver.hydra.overrides.hydra = [
             *given,
             f"hydra.job.config.override_dirname.exclude_keys=[{','.join(['sweep', *fixed])}]",
-            f"hydra.sweep.subdir=${{cell_name:${{hydra.job.override_dirname}}}}-{study}",
+            f'hydra.sweep.subdir="${{cell_name:${{hydra.job.override_dirname}}}}-{study}"',
         ]
     return driver
 

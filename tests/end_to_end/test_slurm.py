@@ -143,7 +143,7 @@ def test_six_cells_two_pre_trainings_and_one_failure(queue: Queue) -> None:
 def test_an_adaptive_sweep_submits_two_trials_at_a_time(queue: Queue) -> None:
     plan = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
     own = ("objective=none", "head=regression", "finetune.label_fraction=interval(0.3,1.0)")
-    driver = queue.start(*plan, *own, cell="${cell_name:${hydra.job.override_dirname}}")
+    driver = queue.start(*plan, *own, cell='"${cell_name:${hydra.job.override_dirname}}"')
     assert driver.wait(timeout=STUCK) == 0
     assert queue.table()["counts"]["finished"] == 3
     assert all(cell["value"] is not None for cell in queue.table()["cells"])
