@@ -49,6 +49,7 @@ class PoseModel(nn.Module):
         if not has_scale(content["state_dict"]):
             self.head.scale = None
         self.load_state_dict(content["state_dict"])
+        self.backbone.take_statistics(content.get("meta", {}))
         stored = content.get("confidence", {"calibration": None, "note": _BEFORE})
         fitted = stored["calibration"]
         self.calibration = None if fitted is None else Calibration(**fitted)

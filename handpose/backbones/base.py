@@ -1,7 +1,8 @@
 """The interface of a backbone, and the normalisation of its input. N images, S their side in px."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,21 +10,40 @@ from torch import Tensor, nn
 
 from handpose.records import Features
 
-# Mean and standard deviation of ImageNet's RGB channels in 0..255, which published weights expect.
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
+_log = logging.getLogger(__name__)
+
+# Mean and standard deviation of ImageNet's RGB channels in 0..255, which most weights expect.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
-def normalise(image: Tensor) -> Tensor:
-    """uint8 RGB (..., 3, S, S) -> float32, standardised by ImageNet's channel statistics."""
-    mean, std = (
-        torch.tensor(values, device=image.device)[:, None, None] for values in (_MEAN, _STD)
+def normalise(
+    image: Tensor,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+) -> Tensor:
+    """Standardises images by the statistics of the channels.
+
+    Args:
+        image: (..., 3, S, S) uint8 RGB.
+        mean: Of R, G and B in 0..255, as a weights file states it in its "meta".
+        std: Standard deviation of R, G and B in 0..255.
+
+    Returns:
+        (..., 3, S, S) float32.
+    """
+    centre, spread = (
+        torch.tensor(tuple(values), device=image.device)[:, None, None] for values in (mean, std)
     )
-    return (image - mean) / std
+    return (image - centre) / spread
 
 
 class Backbone(nn.Module, ABC):
-    """Normalised image (B, 3, S, S) -> features, fine -> coarse.
+    """Normalised image (B, 3, S, S) -> features, fine -> coarse, and one embedding.
+
+    Args:
+        mean: Of R, G and B in 0..255, which images are standardised by.
+        std: Standard deviation of R, G and B in 0..255.
 
     Attributes:
         channels: Of each level: level i is (B, channels[i], S / strides[i], S / strides[i]).
@@ -32,7 +52,13 @@ class Backbone(nn.Module, ABC):
             keys, so weights load strictly.
         decoder: State of the `TopDown` that an objective read latent keypoints through, if any; a
             head with a decoder can start from it.
+        published: The value of `backbone.weights` that downloads weights; None without any.
+        takes_image_sizes: Whether the constructor has the argument `image_sizes`: the sides in px
+            of the images of the stages that run.
     """
+
+    published: str | None = None
+    takes_image_sizes = False
 
     network: Any
     decoder: Mapping[str, Tensor] | None = None
@@ -41,11 +67,44 @@ class Backbone(nn.Module, ABC):
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> None:
         super().__init__()
         # Buffers lie on the device: a tensor of numbers would be copied there in every step.
-        for name, values in (("mean", _MEAN), ("std", _STD)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        for name, values in (("mean", mean), ("std", std)):
+            buffer = torch.tensor(tuple(map(float, values)))[:, None, None]
+            self.register_buffer(name, buffer, persistent=False)
+
+    @property
+    def statistics(self) -> dict[str, list[float]]:
+        """What images are standardised by: mean and std of R, G and B in 0..255."""
+        return {name: getattr(self, name).flatten().tolist() for name in ("mean", "std")}
+
+    def take_statistics(self, meta: Mapping[str, Any]) -> None:
+        """Standardises images as the weights of a file expect; no-op for older files.
+
+        Args:
+            meta: "meta" of the file (see `handpose.weights.torch_file`).
+        """
+        before = self.statistics
+        for name in before.keys() & meta.keys():
+            values = torch.tensor(meta[name], dtype=torch.float32)[:, None, None]
+            getattr(self, name).copy_(values)
+        if self.statistics != before:
+            _log.info("images are standardised as in the file of weights: %s", self.statistics)
+
+    def adapt(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """Returns weights of another project as this network names and shapes them.
+
+        Args:
+            state: Names and tensors of a file.
+
+        Returns:
+            The same, where nothing is known of other names and shapes, and what was changed, in
+            words.
+        """
+        return state, []
 
     def layers(self) -> list[tuple[str, ...]]:
         """Returns the names of the modules of each layer of `network`, from the input up.
@@ -59,7 +118,7 @@ class Backbone(nn.Module, ABC):
     @property
     @abstractmethod
     def embedding_dim(self) -> int:
-        """Width of `embedding`."""
+        """E, width of the embedding."""
 
     @property
     def widths(self) -> dict[str, Any]:
@@ -67,15 +126,11 @@ class Backbone(nn.Module, ABC):
         return {name: getattr(self, name) for name in ("channels", "strides", "embedding_dim")}
 
     @abstractmethod
-    def forward(self, image: Tensor) -> Features:
-        """Returns the feature pyramid."""
-
-    @abstractmethod
-    def embedding(self, features: Features) -> Tensor:
-        """Returns one vector per image: (B, embedding_dim)."""
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        """Returns the feature pyramid, and one vector per image: (B, embedding_dim)."""
 
     def normalise(self, image: Tensor) -> Tensor:
-        """uint8 RGB (N, 3, S, S) -> float32, standardised by ImageNet's channel statistics.
+        """uint8 RGB (N, 3, S, S) -> float32, standardised by `mean` and `std`.
 
         Under autocast the result has its dtype, and the memory layout is that of the weights, so
         that the first layer converts nothing.
@@ -97,6 +152,6 @@ class Backbone(nn.Module, ABC):
     def encode(self, image: Tensor) -> tuple[Features, Tensor]:
         """uint8 RGB (..., 3, S, S) -> (features, embedding), both with the same leading axes."""
         leading = image.shape[:-3]
-        features = self(self.normalise(image.flatten(0, -4)))
-        embedding = self.embedding(features).unflatten(0, leading)
-        return tuple(level.unflatten(0, leading) for level in features), embedding
+        features, embedding = self(self.normalise(image.flatten(0, -4)))
+        levels = tuple(level.unflatten(0, leading) for level in features)
+        return levels, embedding.unflatten(0, leading)

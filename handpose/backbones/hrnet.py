@@ -14,7 +14,7 @@ class HRNet(Backbone):
 
     Args:
         name: timm's name of the model, such as hrnet_w18, hrnet_w32 or hrnet_w48.
-        weights: None, "imagenet" (timm's default), or a path (see `load_weights`).
+        weights: None, "imagenet" (downloads timm's default), or a path (see `load_weights`).
     """
 
     # fmt: off
@@ -22,6 +22,7 @@ class HRNet(Backbone):
              "hrnet_w40", "hrnet_w44", "hrnet_w48", "hrnet_w64")
     # fmt: on
     strides = (4, 8, 16, 32)
+    published = "imagenet"
 
     def __init__(self, *, name: str = "hrnet_w32", weights: str | None = None) -> None:
         super().__init__()
@@ -29,7 +30,7 @@ class HRNet(Backbone):
             name, features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
         )
         self.channels = tuple(self.network.feature_info.channels())
-        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
+        load_weights(self.network, weights, published={self.published: lambda: _imagenet(name)})
 
     def layers(self) -> list[tuple[str, ...]]:
         """Returns the stem and the four stages, each with the transition that leads to it."""
@@ -40,12 +41,10 @@ class HRNet(Backbone):
     def embedding_dim(self) -> int:
         return sum(self.channels)
 
-    def forward(self, image: Tensor) -> Features:
-        return tuple(self.network(image))
-
-    def embedding(self, features: Features) -> Tensor:
-        """Average-pool and concatenate all branches, so that every weight gets a gradient."""
-        return torch.cat([level.mean((2, 3)) for level in features], dim=1)
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        """Pools and concatenates all branches, so that every weight gets a gradient."""
+        features = tuple(self.network(image))
+        return features, torch.cat([level.mean((2, 3)) for level in features], dim=1)
 
 
 def _imagenet(name: str) -> dict[str, Tensor]:

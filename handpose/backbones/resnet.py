@@ -21,18 +21,15 @@ class ResNetPyramid(Backbone):
     def embedding_dim(self) -> int:
         return self.channels[-1]
 
-    def forward(self, image: Tensor) -> Features:
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        """Pools the coarsest level, as torchvision's classifier does."""
         network = self.network
         level = network.maxpool(network.relu(network.bn1(network.conv1(image))))
         features = []
         for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
             level = stage(level)
             features.append(level)
-        return tuple(features)
-
-    def embedding(self, features: Features) -> Tensor:
-        """Pools the coarsest level, as torchvision's classifier does."""
-        return features[-1].mean((2, 3))
+        return tuple(features), level.mean((2, 3))
 
 
 class ResNet(ResNetPyramid):
@@ -40,9 +37,11 @@ class ResNet(ResNetPyramid):
 
     Args:
         name: torchvision's name of the model, such as resnet18 or resnet152.
-        weights: None, "imagenet" (torchvision's IMAGENET1K_V1), or a path (see `load_weights`).
+        weights: None, "imagenet" (downloads torchvision's IMAGENET1K_V1), or a path (see
+            `load_weights`).
     """
 
+    published = "imagenet"
     # fmt: off
     names = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
              "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2")
@@ -54,7 +53,7 @@ class ResNet(ResNetPyramid):
         width = self.network.fc.in_features
         self.network.fc = nn.Identity()
         self.channels = (width // 8, width // 4, width // 2, width)
-        load_weights(self.network, weights, imagenet=lambda: _imagenet(name))
+        load_weights(self.network, weights, published={self.published: lambda: _imagenet(name)})
 
 
 def _imagenet(name: str) -> dict[str, Tensor]:

@@ -26,8 +26,4 @@ class HalfResNet(ResNetPyramid):
             name.removesuffix("_half"), num_classes=0, channels=self.channels
         )
         self.network.relu = self.network.act1  # torchvision's name of it
-        load_weights(self.network, weights, imagenet=_refuse)
-
-
-def _refuse() -> dict:
-    raise ValueError("there are no published weights of half the width")
+        load_weights(self.network, weights)

@@ -20,8 +20,7 @@ from handpose.model import PoseModel
 from handpose.objectives.base import Objective
 from handpose.objectives.hybrid import Hybrid
 from handpose.training.optimizers import OptimizerFactory
-from handpose.weights.load import IMAGENET
-from handpose.weights.read import read_decoder
+from handpose.weights.read import read_beside
 
 _log = logging.getLogger(__name__)
 
@@ -144,12 +143,22 @@ def build_backbone(cfg: DictConfig) -> Backbone:
 
     The weights' layout carries over to the activations, so images keep theirs.
     """
-    backbone: Backbone = make(cfg.backbone)
-    if cfg.backbone.weights not in (None, IMAGENET):
-        backbone.decoder = read_decoder(Path(cfg.backbone.weights))
+    kind: type[Backbone] = get_class(cfg.backbone._target_)
+    supplied = {"image_sizes": _image_sizes(cfg)} if kind.takes_image_sizes else {}
+    backbone: Backbone = make(cfg.backbone, **supplied)
+    if cfg.backbone.weights not in (None, backbone.published):
+        beside = read_beside(Path(cfg.backbone.weights))
+        backbone.decoder = beside.get("decoder")
+        backbone.take_statistics(beside.get("meta", {}))
     if cfg.trainer.channels_last is True:  # not auto, of a model without a run
         backbone.to(memory_format=torch.channels_last)
     return backbone
+
+
+def _image_sizes(cfg: DictConfig) -> list[int]:
+    """Return the sides of the images, in px, of the stages that run."""
+    ran = {"pretrain": chosen(cfg.objective), "finetune": chosen(cfg.head)}
+    return [cfg[stage].dataset.image_size for stage in ran if ran[stage]]
 
 
 def build_model(cfg: DictConfig, backbone: Backbone) -> PoseModel:

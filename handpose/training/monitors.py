@@ -132,7 +132,7 @@ def _embed(backbone: Backbone, image: Tensor) -> Tensor:
     """Embed uint8 crops (N, 3, S, S); return (N, E) float64 on the CPU."""
     device = next(backbone.parameters()).device
     batches = (backbone.normalise(batch.to(device)) for batch in image.split(_BATCH))
-    return torch.cat([backbone.embedding(backbone(batch)).cpu() for batch in batches]).double()
+    return torch.cat([backbone(batch)[1].cpu() for batch in batches]).double()
 
 
 def _pa_epe_mm(pose: Tensor, target: Target) -> float:

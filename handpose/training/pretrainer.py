@@ -129,8 +129,7 @@ class Pretrainer(Stage):
     def _encode_at_once(self, images: Images) -> Encoded:
         """Encode the views of several parts in one pass."""
         whole = torch.cat([image.flatten(0, 1) for image in images.values()])
-        features = self.backbone(self.backbone.normalise(whole))
-        embedding = self.backbone.embedding(features)
+        features, embedding = self.backbone(self.backbone.normalise(whole))
         encoded: Encoded = {}
         start = 0
         for part, image in images.items():

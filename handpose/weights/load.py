@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from handpose.weights.foreign import MMPOSE, Translation, translate
 from handpose.weights.read import read_state_dict
 
-IMAGENET = "imagenet"  # value of backbone.weights
+# Values of backbone.weights that download: those of torchvision or timm for ResNets and HRNets, and
+# timm's own for its other models.
+IMAGENET, PRETRAINED = "imagenet", "pretrained"
+State = dict[str, Tensor]
+# Weights as a network names and shapes them, and what was changed, in words.
+Adapt = Callable[[State], tuple[State, list[str]]]
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +33,13 @@ class Report:
         translation: renamed and dropped tensors.
         matched: number of the backbone's tensors that were loaded.
         uncounted: number of missing batch counters.
+        notes: what was changed to fit the network, in words.
     """
 
     translation: Translation
     matched: int
     uncounted: int
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the report as readable lines."""
@@ -44,6 +51,7 @@ class Report:
             f"matched {self.matched} tensors, {renamed}",
             f"dropped {sum(dropped.values())}: {', '.join(modules)}" if dropped else "dropped none",
         ]
+        lines += self.notes
         if self.uncounted:
             lines.append(f"lacks {self.uncounted} {_COUNTER[1:]}, as old files do: they stay 0")
         if self.translation.naming.startswith(MMPOSE) and "transition1" in self.modules:
@@ -60,29 +68,45 @@ class Report:
 
 
 def load_weights(
-    network: nn.Module, weights: str | None, *, imagenet: Callable[[], dict[str, Tensor]]
+    network: nn.Module,
+    weights: str | None,
+    *,
+    published: Mapping[str, Callable[[], State]] | None = None,
+    adapt: Adapt | None = None,
 ) -> None:
     """Load `weights` into `network` in place and log what matched.
 
     Args:
         network: a backbone's network.
-        weights: None for the random start, "imagenet", or a path as for `load_file`.
-        imagenet: returns the ImageNet state dict.
+        weights: None for the random start, a word of `published`, or a path as for `load_file`.
+        published: functions that download a state dict, by their words.
+        adapt: see `Backbone.adapt`.
 
     Raises:
         ValueError: the weights cannot be fetched or read, or do not fit.
     """
     if weights is None:
         return
+    words = published or {}
     try:
-        state = _fetch(imagenet) if weights == IMAGENET else read_state_dict(Path(weights))
-        report = fill(network, state, source=weights)
+        if weights in words:
+            state = _fetch(weights, words[weights])
+        else:
+            _refuse_word(weights, words)
+            state = read_state_dict(Path(weights))
+        report = fill(network, state, source=weights, adapt=adapt)
     except ValueError as error:
         raise ValueError(f"backbone.weights={error}") from error
     _log.info("backbone.weights=%s: %s", weights, "; ".join(report.lines()))
 
 
-def load_file(network: nn.Module, path: Path) -> Report:
+def _refuse_word(weights: str, words: Mapping[str, Callable[[], State]]) -> None:
+    if weights in (IMAGENET, PRETRAINED) and not Path(weights).is_file():
+        known = " or ".join([*words, "the path of a file", "null (random)"])
+        raise ValueError(f"{weights}: this backbone has no such weights. Set {known}")
+
+
+def load_file(network: nn.Module, path: Path, *, adapt: Adapt | None = None) -> Report:
     """Load a `backbone.pt` or a file of another project into `network` in place.
 
     Names may be those of torchvision, timm, PeCLR, MoCo or mmpose (see `handpose.weights.foreign`).
@@ -92,14 +116,15 @@ def load_file(network: nn.Module, path: Path) -> Report:
     Args:
         network: a backbone's network.
         path: weights file.
+        adapt: see `Backbone.adapt`.
 
     Raises:
         ValueError: the file cannot be read or does not fit.
     """
-    return fill(network, read_state_dict(path), source=str(path))
+    return fill(network, read_state_dict(path), source=str(path), adapt=adapt)
 
 
-def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report:
+def fill(network: nn.Module, state: State, *, source: str, adapt: Adapt | None = None) -> Report:
     """Load `state` into `network` in place, completely or not at all.
 
     Names and shapes must match exactly; only batch counters may be missing.
@@ -108,13 +133,14 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report
         network: a backbone's network.
         state: tensors under the names of any known project.
         source: name of the weights in errors.
+        adapt: see `Backbone.adapt`.
 
     Raises:
         ValueError: the tensors do not fit or are not finite; names the first ones.
     """
     own = network.state_dict()
     try:
-        translation = translate(state, own.keys())
+        translation, notes = _translate(state, own.keys(), adapt)
     except ValueError as error:
         raise ValueError(f"{source} does not fit this backbone: {error}") from None
     counters = {name: torch.zeros_like(own[name]) for name in own if name.endswith(_COUNTER)}
@@ -123,18 +149,34 @@ def fill(network: nn.Module, state: dict[str, Tensor], *, source: str) -> Report
     if misfit := describe_misfit(own, complete, naming=translation.naming):
         raise ValueError(f"{source} does not fit this backbone{misfit}")
     network.load_state_dict(complete)
-    return Report(translation, matched=len(own) - len(missing), uncounted=len(missing))
+    matched = len(own) - len(missing)
+    return Report(translation, matched=matched, uncounted=len(missing), notes=tuple(notes))
 
 
-def _fetch(imagenet: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def _translate(
+    state: State, wanted: Set[str], adapt: Adapt | None
+) -> tuple[Translation, list[str]]:
+    """Rename by prefix, then adapt; the other way round for names of which none is known."""
+    if adapt is None:
+        return translate(state, wanted), []
     try:
-        return imagenet()
+        translation = translate(state, wanted)
+    except ValueError:
+        renamed, notes = adapt(state)
+        return translate(renamed, wanted), notes
+    adapted, notes = adapt(translation.state)
+    return replace(translation, state=adapted), notes
+
+
+def _fetch(word: str, download: Callable[[], State]) -> State:
+    try:
+        return download()
     except Exception as error:  # the libraries raise many kinds of errors
         raise ValueError(
-            f"imagenet could not be fetched ({type(error).__name__}: {error}).\n"
-            "Without a network, copy the file from a machine that has it into "
-            f"{torch.hub.get_dir()}/checkpoints (ResNet) or the Hugging Face cache (HRNet), give a "
-            "local file as backbone.weights=PATH, or start from random weights with "
+            f"{word} could not be fetched ({type(error).__name__}: {error}).\n"
+            "It is a download. Without a network, copy the file from a machine that has it into "
+            f"{torch.hub.get_dir()}/checkpoints (ResNet) or the Hugging Face cache (HRNet, timm), "
+            "give a local file as backbone.weights=PATH, or start from random weights with "
             "backbone.weights=null."
         ) from error
 

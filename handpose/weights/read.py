@@ -14,6 +14,7 @@ from torch import Tensor
 from handpose.files import LARGEST_WEIGHTS, regular
 from handpose.weights.torch_file import refuse_newer
 
+_STATES = ("state_dict", "model", "model_state")
 _KEEP_TENSORS = (
     "import sys, torch; "
     "c = torch.load(sys.argv[1], map_location='cpu', weights_only=False); "
@@ -25,7 +26,7 @@ _KEEP_TENSORS = (
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read the state dict of a `torch.save` or `.safetensors` file onto the CPU.
 
-    It is the whole content of the file or, as in checkpoints, its "state_dict".
+    It is the whole content of the file or, as in checkpoints, its "state_dict" or "model".
 
     Raises:
         ValueError: the file is missing, truncated, corrupt, of a newer format or not a weights
@@ -45,14 +46,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _state_dict(content, path)
 
 
-def read_decoder(path: Path) -> dict[str, Tensor] | None:
-    """Read the decoder's state dict from a `backbone.pt`; None without one.
+def read_beside(path: Path) -> dict[str, Any]:
+    """Read what a `backbone.pt` has beside the weights; nothing of a file of another project.
 
     Args:
         path: a file that `read_state_dict` has read.
     """
     content = {} if path.suffix == ".safetensors" else _load(path)
-    return content.get("decoder") if isinstance(content, dict) and "meta" in content else None
+    if not isinstance(content, dict) or not isinstance(content.get("meta"), dict):
+        return {}
+    return {name: value for name, value in content.items() if name != "state_dict"}
 
 
 def _load(path: Path) -> Any:
@@ -89,7 +92,9 @@ def _refusal(path: Path, objects: list[str]) -> str:
 
 
 def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    state = content
+    if isinstance(content, dict):  # the names of others: MAE and ConvNeXt, Hiera
+        state = next((content[name] for name in _STATES if name in content), content)
     if not isinstance(state, dict) or not state:
         raise ValueError(f"{path} holds {_describe(content)}, not a state dict. Give one.")
     others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]

@@ -72,7 +72,7 @@ class SimClr(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         views = batch if isinstance(batch[0], Tensor) else batch[0]  # lightly's: (views, ...)
-        embedding = self.backbone.embedding(self.backbone(torch.cat(tuple(views))))
+        embedding = self.backbone(torch.cat(tuple(views)))[1]
         loss = self.loss(*self.head(embedding).chunk(2))
         self.log("loss", loss)
         return loss

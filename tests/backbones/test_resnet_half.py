@@ -22,10 +22,10 @@ def test_every_tensor_of_the_stages_has_half_the_channels() -> None:
 
 def test_features_and_embedding_are_what_it_says() -> None:
     backbone = HalfResNet(name="resnet18_half").eval()
-    features = backbone(torch.randn(2, 3, 64, 64))
+    features, _ = backbone(torch.randn(2, 3, 64, 64))
     sides = [level.shape[-1] for level in features]
     assert sides == [64 // stride for stride in backbone.strides]
     assert tuple(level.shape[1] for level in features) == backbone.channels
     expected = backbone.network(torch.zeros(2, 3, 64, 64))  # timm's own way to the pooled features
-    found = backbone.embedding(backbone(torch.zeros(2, 3, 64, 64)))
+    found = backbone(torch.zeros(2, 3, 64, 64))[1]
     assert torch.allclose(found, expected, atol=1e-6)

@@ -67,10 +67,9 @@ def test_every_objective_with_every_head_and_backbone(
 @pytest.mark.parametrize("name", [n for n in choices("backbone") if n not in BACKBONES])
 def test_every_other_backbone_does_a_forward_and_a_backward_pass(name: str) -> None:
     backbone = instantiate(OmegaConf.load(ROOT / "conf" / "backbone" / f"{name}.yaml"))
-    features = backbone(torch.rand(2, 3, 64, 64))
+    features, embedding = backbone(torch.rand(2, 3, 64, 64))
     for level, channels, stride in zip(features, backbone.channels, backbone.strides, strict=True):
         assert level.shape == (2, channels, 64 // stride, 64 // stride)
-    embedding = backbone.embedding(features)
     assert embedding.shape == (2, backbone.embedding_dim)
     embedding.square().sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in backbone.parameters())

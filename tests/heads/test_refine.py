@@ -141,11 +141,8 @@ class Mean(Backbone):
 
     channels, strides, embedding_dim = (3,), (1,), 3
 
-    def forward(self, image: Tensor) -> Features:
-        return (image,)
-
-    def embedding(self, features: Features) -> Tensor:
-        return features[0].mean((2, 3))
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        return (image,), image.mean((2, 3))
 
 
 @pytest.mark.parametrize("root", ["wrist", "palm"])

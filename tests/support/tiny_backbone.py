@@ -34,9 +34,7 @@ class TinyBackbone(Backbone):
             ]
         )
 
-    def forward(self, image: Tensor) -> Features:
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
         fine = self.network[0](image.to(next(self.parameters()).dtype))
-        return fine, self.network[1](fine)
-
-    def embedding(self, features: Features) -> Tensor:
-        return features[-1].mean((2, 3))
+        coarse = self.network[1](fine)
+        return (fine, coarse), coarse.mean((2, 3))

@@ -26,11 +26,9 @@ class Chain(Backbone):
         self.network.token = nn.Parameter(torch.zeros(2))
         self.network.last = nn.Conv2d(2, 2, 1)
 
-    def forward(self, image: Tensor) -> Features:
-        return (self.network(image),)
-
-    def embedding(self, features: Features) -> Tensor:
-        return features[0].mean((2, 3))
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        level = self.network(image)
+        return (level,), level.mean((2, 3))
 
 
 def test_only_weights_of_layers_that_are_no_norm_decay() -> None:

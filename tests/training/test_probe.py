@@ -33,11 +33,9 @@ class Small(Backbone):
         super().__init__()
         self.network = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.BatchNorm2d(8), nn.Dropout(0.2))
 
-    def forward(self, image: Tensor) -> Features:
-        return (self.network(image),)
-
-    def embedding(self, features: Features) -> Tensor:
-        return features[0].mean((2, 3))
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        level = self.network(image)
+        return (level,), level.mean((2, 3))
 
 
 class Reader(Backbone):
@@ -50,12 +48,9 @@ class Reader(Backbone):
         self.network = nn.Linear(1, 1)
         self.blind = blind
 
-    def forward(self, image: Tensor) -> Features:
-        return (image,)
-
-    def embedding(self, features: Features) -> Tensor:
-        pixels = features[0].flatten(1)[:, :63]
-        return torch.ones_like(pixels) if self.blind else pixels
+    def forward(self, image: Tensor) -> tuple[Features, Tensor]:
+        pixels = image.flatten(1)[:, :63]
+        return (image,), torch.ones_like(pixels) if self.blind else pixels
 
 
 class Spread(Objective):

@@ -22,6 +22,8 @@ from handpose.messages import did_you_mean, nearest
 # Keys of a dataset that name a file.
 _FILES = ("quarantine", "joint_regressor")
 _MODEL = "model.pt"
+# Words of backbone.weights: each kind of backbone knows one at most (`Backbone.published`).
+_PUBLISHED = ("imagenet", "pretrained")
 # Keys that must be equal to reuse a model in another run.
 _COMMON = ("backbone.name", "head._target_", "head.root", "head.root_depth", "reference_bone")
 _JOINTS_READER = "handpose.data.positives.joint_places.find_table"
@@ -121,14 +123,17 @@ def _missing_file(cfg: DictConfig, key: str) -> str | None:
 
 def _weights_problem(cfg: DictConfig) -> str | None:
     weights = found_value(cfg, "backbone.weights")
-    if not isinstance(weights, str) or weights == "imagenet" or Path(weights).is_file():
+    published = class_value(found_value(cfg, "backbone._target_"), "published")
+    if not isinstance(weights, str) or weights == published or Path(weights).is_file():
         return None
+    words = [] if published is None else [str(published)]
+    set_to = ", ".join(["null (random)", *(f"{word} (a download)" for word in words)])
+    advice = f"Set {set_to}, or the path of a file of weights"
+    if weights in _PUBLISHED:
+        return f"backbone.weights={weights}: this backbone has no such weights. {advice}"
     inside = Path(weights) / "backbone.pt"
-    hint = did_you_mean([str(inside)] if inside.is_file() else nearest(weights, ["imagenet"]))
-    return (
-        f"backbone.weights={weights}: no such file ({Path(weights).absolute()}). "
-        f"Set null (random), imagenet, or the path of a file of weights{hint}"
-    )
+    hint = did_you_mean([str(inside)] if inside.is_file() else nearest(weights, words))
+    return f"backbone.weights={weights}: no such file ({Path(weights).absolute()}). {advice}{hint}"
 
 
 def model_file(init_from: str) -> Path:

@@ -18,7 +18,7 @@ _CHOICES: dict[str, dict[str, str]] = {
     "objective": dict.fromkeys(("simclr", "ntxent", "invariant"), "contrastive")
     | dict.fromkeys(("peclr", "equivariance"), "equivariant")
     | dict.fromkeys(("supervised", "baseline", "scratch"), "none"),
-    "backbone": {"hrnet": "hrnet_w18"}
+    "backbone": {"hrnet": "hrnet_w18", "vit": "vit_small", "convnext": "convnext_tiny"}
     | {f"{short}{depth}": f"resnet{depth}" for short in ("r", "rn") for depth in (18, 34, 50, 101)},
     "dataset": dict.fromkeys(("interhand2.6m", "interhand26m"), "interhand")
     | dict.fromkeys(("panoptic", "cmu"), "mpii")

@@ -57,7 +57,10 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
     if note := stage.model.confidence_note:
         results["confidence_note"] = note
-    save_weights(context, path, stage.model.content(), results, checkpoints=folder)
+    model = stage.model
+    save_weights(
+        context, path, model.content(), results, backbone=model.backbone, checkpoints=folder
+    )
     return stage, results
 
 
@@ -82,7 +85,7 @@ def begin(cfg: DictConfig, backbone: Backbone) -> Finetuner:
         ValueError: the weights have another shape.
     """
     stage = build_stage(cfg, backbone)
-    start_from_model(cfg, stage.model)
+    start_from_model(cfg, stage.model, stage.model.backbone)
     if cfg.finetune.transfer_decoder and backbone.decoder is not None:
         stage.model.head.take_decoder(backbone.decoder)
     if cfg.finetune.average_decay is not None:

@@ -63,7 +63,9 @@ def pretrain(context: StageContext) -> tuple[Backbone, Results]:
     else:
         backbone, results = _train(context, folder)
     content = _content(backbone)
-    save_weights(context, path, content, results, checkpoints=folder, encoder=encoder)
+    save_weights(
+        context, path, content, results, backbone=backbone, checkpoints=folder, encoder=encoder
+    )
     return backbone, results
 
 
@@ -84,7 +86,7 @@ def _train_once(context: StageContext, shared: SharedEncoder) -> _Loaded:
             return _load(context.cfg, shared.path)
         loggers = [*context.loggers, CsvLog(shared.curves)]
         backbone, results = _train(context._replace(loggers=loggers), shared.checkpoints)
-        meta = describe_weights(context, results)
+        meta = describe_weights(context, results, backbone)
         collectives.decided(lambda: shared.publish(_content(backbone) | {"meta": meta}))
         return _Loaded(backbone, results, None)
 
@@ -95,6 +97,7 @@ def _load(cfg: DictConfig, path: Path) -> _Loaded:
     backbone.network.load_state_dict(content["state_dict"])
     backbone.decoder = content["decoder"]
     meta = content["meta"]
+    backbone.take_statistics(meta)
     return _Loaded(backbone, meta["results"], meta.get(PROVENANCE))
 
 
@@ -106,7 +109,7 @@ def _start(cfg: DictConfig) -> Backbone:
     """Seed the run and build the backbone before pre-training."""
     pl.seed_everything(cfg.seed, verbose=False)
     backbone = parts.build_backbone(cfg)
-    start_from_model(cfg, backbone, part="backbone.")
+    start_from_model(cfg, backbone, backbone, part="backbone.")
     return backbone
 
 
