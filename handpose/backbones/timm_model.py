@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handpose.messages import did_you_mean, first_line, nearest
 
@@ -35,7 +35,7 @@ class Maps(NamedTuple):
     embedding_dim: int
 
 
-def create(name: str, image_sizes: Sequence[int], **options: Any) -> tuple[nn.Module, Maps]:
+def create(name: str, image_sizes: Sequence[int], **options: Any) -> tuple[Any, Maps]:
     """Makes a model without classifier for images of these sizes.
 
     Args:
@@ -47,7 +47,7 @@ def create(name: str, image_sizes: Sequence[int], **options: Any) -> tuple[nn.Mo
         ValueError: timm has no such model or option, the model gives no feature maps, or it does
             not take images of these sizes.
     """
-    network = _flexible(name, options)
+    network, _ = _flexible(name, options)
     sizes = tuple(image_sizes) or (int(network.pretrained_cfg["input_size"][-1]),)
     try:
         return network, _same_maps(network, name, sizes)
@@ -63,19 +63,24 @@ def create(name: str, image_sizes: Sequence[int], **options: Any) -> tuple[nn.Mo
     return network, _same_maps(network, name, sizes)
 
 
-def _flexible(name: str, options: dict[str, Any]) -> nn.Module:
+def flexible_options(name: str) -> dict[str, Any]:
+    """Returns the option of `timm.create_model` by which a model takes images of any size."""
+    return _flexible(name, {})[1]
+
+
+def _flexible(name: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Makes a model with the first option that it has to take images of any size."""
     _refuse_unknown(name)
     for flexible in _FLEXIBLE:
         try:
-            return _created(name, options | flexible)
+            return _created(name, options | flexible), flexible
         except TypeError as error:
             problem = error
     own = ", ".join(f"{key}={value}" for key, value in options.items())
     raise ValueError(f"backbone.name={name}: does not take {own} ({problem}); leave it out")
 
 
-def _created(name: str, options: dict[str, Any]) -> nn.Module:
+def _created(name: str, options: dict[str, Any]) -> Any:
     return timm.create_model(name, num_classes=0, **options)
 
 
@@ -91,7 +96,7 @@ def _refuse_unknown(name: str) -> None:
         raise ValueError(f"backbone.name={name}: timm has no weights {tag} of {bare}{known}")
 
 
-def _same_maps(network: nn.Module, name: str, sizes: Sequence[int]) -> Maps:
+def _same_maps(network: Any, name: str, sizes: Sequence[int]) -> Maps:
     """Returns the maps, which must be the same for images of all sizes."""
     found = [maps_of(network, name, size) for size in sizes]
     if any(maps != found[0] for maps in found):

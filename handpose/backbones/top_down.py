@@ -35,8 +35,8 @@ class TopDown(nn.Module):
     ) -> None:
         super().__init__()
         self.side = image_size // stride
-        is_coarse = bool(strides) and strides[0] >= _COARSE and strides[0] % stride == 0
-        self.cells = strides[0] // stride if is_coarse else 1
+        is_coarse = bool(strides) and strides[0] >= _COARSE
+        self.cells = -(-strides[0] // stride) if is_coarse else 1
         wide = width * self.cells**2
         self.lateral = nn.ModuleList(nn.Conv2d(c, wide, 1) for c in channels)
         self.smooth = nn.Sequential(

@@ -15,6 +15,8 @@ from handpose.geometry.soft_argmax import soft_argmax, spatial_softmax
 from handpose.objectives.base import mlp
 from handpose.records import Features
 
+_STRIDE = 4  # px: of the maps, as of the heatmap head, which may start from their decoder
+
 
 class EmbeddingProjection(nn.Module):
     """embedding (N, E) -> (N, D), read as D / 2 points if points are needed.
@@ -41,7 +43,7 @@ class MapProjection(nn.Module):
 
     Args:
         channels: Of the backbone's levels.
-        strides: Of the backbone's levels; the maps have the finest.
+        strides: Of the backbone's levels; the maps have the finest, and at most that of heatmaps.
         image_size: S in px.
         decoder_width: Channels of the decoder.
         num_maps: K.
@@ -58,7 +60,11 @@ class MapProjection(nn.Module):
     ) -> None:
         super().__init__()
         self.decoder = TopDown(
-            channels=channels, width=decoder_width, stride=strides[0], image_size=image_size
+            channels=channels,
+            width=decoder_width,
+            stride=min(strides[0], _STRIDE),
+            image_size=image_size,
+            strides=strides,
         )
         self.maps = nn.Conv2d(decoder_width, num_maps, 1)
 

@@ -1,9 +1,10 @@
 """Export the encoder of a run, import weights of another project, or share weights.
 
 export RUN writes the encoder after either stage as a plain state dict, with the names of
-torchvision (ResNet) or timm (HRNet) and without a classifier. It prints code that loads it
+torchvision (ResNet) or timm (all others) and without a classifier. It prints code that loads it
 strictly. import FILE reads a file of torchvision, timm, PeCLR, MoCo or mmpose, reports what
-matched, and writes a backbone.pt for backbone.weights=FILE. Neither overwrites a file.
+matched, and writes a backbone.pt for backbone.weights=FILE. Neither overwrites a file, and
+neither downloads one.
 
 push RUN REPO writes the run's weights as safetensors, with configuration, results and a model card
 that states the terms of the data, to the Hugging Face Hub or to a folder. pull REPO fetches them as
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handpose.config.catalogue import CONF
+from handpose.config.checks.backbone_fit import choice_of
 from handpose.config.checks.folders import require_writable
 from handpose.config.checks.overrides import path_argument
 from handpose.config.errors import ends_with_message
@@ -37,6 +39,7 @@ _LOADERS = {
     "channels=(32, 64, 128, 256))",
     "resnet": "network = torchvision.models.{name}(); network.fc = torch.nn.Identity()",
     "hrnet": 'network = timm.create_model("{name}", features_only=True, feature_location="")',
+    "": 'network = timm.create_model("{name}", num_classes=0{options})',
 }
 
 
@@ -75,7 +78,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     foreign.add_argument("file", type=path_argument, metavar="FILE")
     names = sorted(path.stem for path in _BACKBONES.glob("*.yaml"))
     foreign.add_argument(
-        "--backbone", choices=names, required=True, help="architecture of the weights"
+        "--backbone",
+        required=True,
+        metavar="NAME",
+        help=f"architecture of the weights: {', '.join(names)}, or a name of timm",
     )
     foreign.add_argument(
         "--to", type=path_argument, metavar="FILE", help="default: <FILE>.backbone.pt"
@@ -124,21 +130,37 @@ def _import(arguments: argparse.Namespace) -> None:
     file, name = arguments.file, arguments.backbone
     path = arguments.to or file.with_name(f"{file.name}.backbone.pt")
     _refuse_existing(path)
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-
     from handpose.weights import torch_file
     from handpose.weights.load import load_file
 
-    backbone = instantiate(OmegaConf.load(_BACKBONES / f"{name}.yaml"), _convert_="all")
-    report = load_file(backbone.network, file)
+    backbone, name = _build(name)
+    report = load_file(backbone.network, file, adapt=backbone.adapt)
     print("\n".join([f"{file}:", *(f"  {line}" for line in report.lines())]))
     source = {"file": file.name, "sha256": _sha256(file), "naming": report.translation.naming}
-    meta = {"backbone": name, "objective": None, "head": None, "seed": None, "results": {}}
-    content = {"state_dict": backbone.network.state_dict(), "meta": meta | {"imported": source}}
+    meta: dict[str, Any] = {
+        "backbone": name,
+        "objective": None,
+        "head": None,
+        "seed": None,
+        "results": {},
+    }
+    meta |= {"imported": source, **backbone.statistics}
+    content = {"state_dict": backbone.network.state_dict(), "meta": meta}
     _write(torch_file.versioned(content), path, backbone=name)
-    command = [*typed("train"), f"backbone={name}", f"backbone.weights={path}"]
+    command = [*typed("train"), *choice_of(name), f"backbone.weights={path}"]
     print(f"train from it: {shlex.join(command)}")
+
+
+def _build(name: str) -> tuple[Any, str]:
+    """Return the backbone of a choice of conf/ or a name of timm, and the name of its model."""
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    is_choice = (file := _BACKBONES / f"{name}.yaml").is_file()
+    node = OmegaConf.load(file if is_choice else _BACKBONES / "timm.yaml")
+    if not is_choice:
+        node.name = name
+    return instantiate(node, _convert_="all"), str(node.name)
 
 
 def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
@@ -155,11 +177,22 @@ def _write(content: dict[str, Any], path: Path, *, backbone: str) -> None:
 
 
 def _print_loader(backbone: str, path: Path) -> None:
-    family = next((family for family in _LOADERS if backbone.startswith(family)), None)
-    if family is not None:
-        print("load it with:")
-        print(f"  {_LOADERS[family].format(name=backbone)}")
-        print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
+    is_choice = (_BACKBONES / f"{backbone}.yaml").is_file()
+    family = next(
+        name for name in _LOADERS if backbone.startswith(name) and (is_choice or not name)
+    )
+    options = "" if family else _options(backbone)
+    print("load it with:")
+    print(f"  {_LOADERS[family].format(name=backbone, options=options)}")
+    print(f'  network.load_state_dict(torch.load("{path}", weights_only=True))')
+
+
+def _options(backbone: str) -> str:
+    """Return the options of `timm.create_model` with which this model takes images of any size."""
+    from handpose.backbones.timm_model import flexible_options
+
+    found = flexible_options(backbone)
+    return "".join(f", {key}={value}" for key, value in found.items())
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,8 @@
     *.ckpt       {format_version, seconds, means, ...}: Lightning's checkpoint of a stage, with the
                  seconds of training and the means of the epoch so far (see `EpochMeans`)
 
-"meta" is {backbone, objective, head, seed, results, provenance}, the last as
+"meta" is {backbone, objective, head, seed, results, mean, std, provenance}: mean and std are those
+of R, G and B in 0..255 that images are standardised by, ImageNet's in older files; the last is as
 `handpose.pipeline.sessions` describes it, with the entry "encoder" for the provenance of an encoder
 that another run has trained. Files without a format_version are older and
 are read as version 1.

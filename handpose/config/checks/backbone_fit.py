@@ -16,6 +16,7 @@ from handpose.config.catalogue import Catalogue
 from handpose.config.checks.combinations import Found, stages
 from handpose.config.checks.safety import class_value
 from handpose.config.content import found_value
+from handpose.config.schema import CONF
 from handpose.messages import did_you_mean, nearest
 
 _TIMM = "handpose.backbones.timm_backbone.TimmBackbone"
@@ -32,6 +33,13 @@ def timm_names() -> tuple[str, ...]:
     files = [file for folder in folders for file in (Path(folder) / "models").glob("*.py")]
     texts = [file.read_text(encoding="utf-8") for file in files]
     return tuple(sorted({name for text in texts for name in _REGISTERED.findall(text)}))
+
+
+def choice_of(name: str) -> list[str]:
+    """Return the overrides that choose the backbone of this name."""
+    if (CONF / "backbone" / f"{name}.yaml").is_file():
+        return [f"backbone={name}"]
+    return ["backbone=timm", f"backbone.name={name}"]
 
 
 def known_name(cfg: DictConfig, catalogue: Catalogue) -> Found:
