@@ -44,15 +44,11 @@ class HeatmapHead(Head):
         self.sigma = sigma
         self.heatmap_weight = heatmap_weight
         self.decoder = TopDown(
-<<<<<<< HEAD
-            channels=contract["channels"], width=width, stride=stride, image_size=self.image_size
-=======
             channels=contract["channels"],
+            strides=contract["strides"],
             width=width,
             stride=stride,
-            image_size=contract["image_size"],
-            strides=contract["strides"],
->>>>>>> 8d742eb (backbone=timm: any timm model that gives features)
+            image_size=self.image_size,
         )
         self.maps = nn.Conv2d(width, 2 * NUM_JOINTS, 1)
 

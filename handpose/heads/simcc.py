@@ -76,7 +76,11 @@ class SimCCHead(Head):
         across = (pixel_span(self.image_size), self.image_size * split)
         self.axes = (across, across, ((-z_range, z_range), z_bins))  # span, N of u, v, z
         self.decoder = TopDown(
-            channels=contract["channels"], width=width, stride=stride, image_size=self.image_size
+            channels=contract["channels"],
+            strides=contract["strides"],
+            width=width,
+            stride=stride,
+            image_size=self.image_size,
         )
         self.maps = nn.Conv2d(width, NUM_JOINTS, 1)
         self.lines = nn.ModuleList(_Line(width, stride * split) for _ in "uv")

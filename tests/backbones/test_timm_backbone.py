@@ -10,6 +10,7 @@ from handpose.backbones.timm_backbone import TimmBackbone
 from handpose.backbones.top_down import TopDown
 from handpose.heads.heatmap import HeatmapHead
 from handpose.heads.regression import RegressionHead
+from handpose.heads.simcc import SimCCHead
 from handpose.training.optimizers import rate_factors
 
 # A class token; a mean with a norm behind; attention pooling; pyramids with a norm, a convolution
@@ -139,7 +140,7 @@ def test_what_does_not_fit_is_refused(name: str, sizes: list[int], message: str)
 
 
 @pytest.mark.parametrize("size", [64, 128])
-@pytest.mark.parametrize("head", [HeatmapHead, RegressionHead])
+@pytest.mark.parametrize("head", [HeatmapHead, RegressionHead, SimCCHead])
 def test_every_head_reads_one_map_of_stride_16(head: type, size: int) -> None:
     backbone = TimmBackbone(name="test_vit", image_sizes=[size]).train()
     own = head(**{**CONTRACT, **backbone.widths, "image_size": size})
@@ -148,6 +149,7 @@ def test_every_head_reads_one_map_of_stride_16(head: type, size: int) -> None:
     if head is HeatmapHead:
         assert prediction.heatmap.shape[-1] == size // 4
     assert ungraded(backbone, prediction.own_uvz.square().sum()) == []
+    assert all(p.grad is not None for n, p in own.named_parameters() if n.startswith("decoder"))
 
 
 def test_a_coarse_cell_is_divided_and_a_fine_pyramid_is_not() -> None:
