@@ -1,6 +1,7 @@
 """The interface of a backbone, and the normalisation of its input. N images, S their side in px."""
 
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -86,11 +87,16 @@ class Backbone(nn.Module, ABC):
 
         Args:
             meta: "meta" of the file (see `handpose.weights.torch_file`).
+
+        Raises:
+            ValueError: They are not three finite numbers each, or a deviation is not above 0.
         """
         before = self.statistics
         for name in before.keys() & meta.keys():
-            values = torch.tensor(meta[name], dtype=torch.float32)[:, None, None]
-            getattr(self, name).copy_(values)
+            values = _three_numbers(meta[name])
+            if values is None or (name == "std" and not all(value > 0 for value in values)):
+                raise ValueError(f"the file of weights has {name}={meta[name]}; it is corrupt")
+            getattr(self, name).copy_(torch.tensor(values)[:, None, None])
         if self.statistics != before:
             _log.info("images are standardised as in the file of weights: %s", self.statistics)
 
@@ -155,3 +161,11 @@ class Backbone(nn.Module, ABC):
         features, embedding = self(self.normalise(image.flatten(0, -4)))
         levels = tuple(level.unflatten(0, leading) for level in features)
         return levels, embedding.unflatten(0, leading)
+
+
+def _three_numbers(values: Any) -> list[float] | None:
+    """Return a list of three finite numbers, or None for anything else."""
+    if not isinstance(values, list) or len(values) != 3:
+        return None
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    return numbers if len(numbers) == 3 and all(map(math.isfinite, numbers)) else None

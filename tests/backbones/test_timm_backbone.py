@@ -87,6 +87,9 @@ def test_statistics_are_those_of_the_weights() -> None:
     assert torch.allclose(backbone.normalise(white), torch.ones(1, 3, 32, 32))
     backbone.take_statistics({"mean": [0.0, 0.0, 0.0], "std": [255.0, 255.0, 51.0]})
     assert backbone.normalise(white)[0, :, 0, 0].tolist() == [1.0, 1.0, 5.0]
+    for wrong in ([0.0, 1.0], [0.0, 1.0, float("nan")], [-1.0, 1.0, 1.0], "text", None):
+        with pytest.raises(ValueError, match="it is corrupt"):
+            backbone.take_statistics({"std": wrong})
     backbone.take_statistics({})  # an older file
     assert backbone.statistics["std"] == [255.0, 255.0, 51.0]
 
@@ -180,3 +183,26 @@ def test_every_other_model_of_timm_has_what_the_backbone_calls() -> None:
         network = timm.create_model(name, num_classes=0)
         assert hasattr(network, "forward_intermediates"), name
         assert hasattr(network, "forward_head"), name
+
+
+@pytest.mark.parametrize("name", ["test_vit", "test_convnext"])
+def test_channels_last_gives_the_same(name: str) -> None:
+    backbone = TimmBackbone(name=name, image_sizes=[64]).eval()
+    image = images(64)
+    with torch.no_grad():
+        features, embedding = backbone.encode(image)
+        others, other = backbone.to(memory_format=torch.channels_last).encode(image)
+    assert backbone.normalise(image).is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(other, embedding, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(features, others, strict=True))
+
+
+@pytest.mark.slow
+def test_compiled_it_gives_the_same_and_every_gradient() -> None:
+    backbone = TimmBackbone(name="test_vit3", image_sizes=[64]).train()
+    image = torch.randn(2, 3, 64, 64)
+    (expected,), _ = backbone(image)
+    backbone.compile(dynamic=False)
+    (level,), _ = backbone(image)
+    assert torch.allclose(level, expected, atol=1e-4)
+    assert ungraded(backbone, level.square().sum()) == []

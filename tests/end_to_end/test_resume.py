@@ -196,3 +196,14 @@ def test_teachers_and_masks_are_those_of_a_run_that_was_never_killed(
     run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=3, name="cut")
     assert cuts >= 2
     assert differences(whole, run_dir) == []
+
+
+@pytest.mark.slow
+def test_drop_path_is_drawn_the_same_after_a_kill(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ("backbone=timm", "backbone.name=test_vit", "backbone.drop_path=0.3")
+    whole = train(*SETTINGS, *settings, name="whole")
+    run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=5, name="cut")
+    assert cuts >= 2
+    assert differences(whole, run_dir) == []

@@ -1,4 +1,4 @@
-"""A ViT and a ConvNeXt of timm, from a run through all that reads its model, and killed."""
+"""A ViT and a ConvNeXt of timm, from a run through all that reads its model."""
 
 import re
 from collections.abc import Callable
@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from run_differences import differences
-from test_resume import SETTINGS, train_with_cuts
 
 from handpose.backbones.timm_backbone import TimmBackbone
 from handpose.config.schema import register
@@ -79,14 +77,3 @@ def test_statistics_are_those_of_the_file_of_weights(train: Train, tmp_path: Pat
     (tmp_path / "backbone.pt").unlink()
     _, model = open_finished(run_dir)
     assert model.backbone.statistics == meta
-
-
-@pytest.mark.slow
-def test_drop_path_is_drawn_the_same_after_a_kill(
-    train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = ("backbone=timm", "backbone.name=test_vit", "backbone.drop_path=0.3")
-    whole = train(*SETTINGS, *settings, name="whole")
-    run_dir, cuts = train_with_cuts(train, monkeypatch, *settings, steps=5, name="cut")
-    assert cuts >= 2
-    assert differences(whole, run_dir) == []

@@ -47,6 +47,7 @@ def describe(config: dict[str, Any], data: dict[Any, str | None]) -> dict[str, A
         ),
         "code": _code(),
         "torch": version("torch"),
+        "timm": version("timm"),
     }
     return spec | ({"probe": _probe(config)} if probe["samples"] is not None else {})
 
