@@ -33,13 +33,13 @@ class TimmBackbone(Backbone):
             it does not take images of these sizes.
     """
 
-    published = PRETRAINED
+    published = "pretrained"
     takes_image_sizes = True
 
     def __init__(
         self,
         *,
-        name: str,
+        name: str = "efficientnet_b0",
         weights: str | None = None,
         drop_path: float = 0.0,
         image_sizes: Sequence[int] = (),

@@ -119,12 +119,12 @@ def maps_of(network: Any, name: str, size: int) -> Maps:
     was_training = network.training
     network.eval()
     try:
+        _require_whole_patches(network, size)
         image = next(network.parameters()).new_zeros(1, 3, size, size)
         last, maps = network.forward_intermediates(image)
         if not isinstance(last, Tensor):
             raise ValueError("it gives several last maps, of which none is the last")
         embedding = network.forward_head(last, pre_logits=True).flatten(1)
-        _require_whole_patches(network, size)
         return _described(last, maps, size, embedding.shape[1])
     except (AttributeError, AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(_misfit(network, name, size, first_line(error))) from error

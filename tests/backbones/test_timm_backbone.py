@@ -98,10 +98,10 @@ def test_layers_are_timms_blocks_from_the_input_up() -> None:
     backbone = TimmBackbone(name="test_vit")
     layers = backbone.layers()
     assert "patch_embed.proj.weight" in layers[0]
-    assert [names[0].split(".")[:2] for names in layers[1:-1]] == [
+    assert [names[0].split(".")[:2] for names in layers[1:]] == [
         ["blocks", str(block)] for block in range(len(backbone.network.blocks))
     ]
-    assert set(layers[-1]) == {"norm.weight", "norm.bias"}
+    assert {"norm.weight", "norm.bias"} < set(layers[-1])
 
 
 def test_drop_path_rises_over_the_blocks_and_follows_the_seed() -> None:
@@ -195,14 +195,3 @@ def test_channels_last_gives_the_same(name: str) -> None:
     assert backbone.normalise(image).is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(other, embedding, atol=1e-5)
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(features, others, strict=True))
-
-
-@pytest.mark.slow
-def test_compiled_it_gives_the_same_and_every_gradient() -> None:
-    backbone = TimmBackbone(name="test_vit3", image_sizes=[64]).train()
-    image = torch.randn(2, 3, 64, 64)
-    (expected,), _ = backbone(image)
-    backbone.compile(dynamic=False)
-    (level,), _ = backbone(image)
-    assert torch.allclose(level, expected, atol=1e-4)
-    assert ungraded(backbone, level.square().sum()) == []

@@ -17,7 +17,7 @@ def _backbone(*, channels_last: bool) -> Backbone:
 def test_channels_last_changes_the_layout_of_every_level_and_no_value() -> None:
     image = torch.rand(2, 3, 64, 64)
     plain, other = _backbone(channels_last=False), _backbone(channels_last=True)
-    for level, moved in zip(plain(image), other(image), strict=True):
+    for level, moved in zip(plain(image)[0], other(image)[0], strict=True):
         assert level.is_contiguous()
         assert moved.is_contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(level, moved, rtol=1e-4, atol=1e-5)
