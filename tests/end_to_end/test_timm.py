@@ -33,9 +33,8 @@ def weights(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "name", ["test_vit", pytest.param("test_convnext", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["test_vit", "test_convnext"])
 def test_a_run_and_all_that_reads_its_model(
     name: str, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
