@@ -81,7 +81,7 @@ class TimmBackbone(Backbone):
         if self.training and torch.is_grad_enabled():
             coarse = _WithGradient.apply(coarse, embedding)
         own = dict(zip(indices, maps, strict=True)) | {None: coarse}
-        return tuple(own[level.index] for level in self._maps.levels), embedding
+        return tuple(own[level.place] for level in self._maps.levels), embedding
 
     def adapt(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Reads the weights as timm reads them; drops the classifier.

@@ -20,7 +20,7 @@ _FLEXIBLE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_im
 class Level(NamedTuple):
     """A level of the pyramid."""
 
-    index: int | None  # among timm's intermediate maps; None for the last map
+    place: int | None  # among timm's intermediate maps; None for the last map
     channels: int
     stride: int
 
@@ -157,7 +157,7 @@ def _described(last: Tensor, maps: list[Tensor], size: int, embedding_dim: int) 
     }
     levels[size // side] = Level(None, width, size // side)
     kept = tuple(levels[stride] for stride in sorted(levels) if stride >= _FINEST)
-    read = {level.index for level in kept if level.index is not None} | {len(maps) - 1}
+    read = {level.place for level in kept if level.place is not None} | {len(maps) - 1}
     return Maps(kept, tuple(sorted(read)), layout, num_prefix, embedding_dim)
 
 
