@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ _log = logging.getLogger(__name__)
 
 # Hydra's overrides that the command sets itself.
 _OWN = ("hydra.mode=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
-# Overrides of the start weights and the pre-training.
-_OF_A_START = ("objective=", "objective.", "backbone.weights=", "init_from=")
+# Overrides of the start weights, and of the pre-training.
+_OF_A_START = ("backbone.weights=", "init_from=")
+_OF_PRE_TRAINING = ("objective=", "objective.")
 # Characters that Hydra's grammar accepts without quotes.
 _PLAIN = re.compile(r"[\w/.:+-]+", re.ASCII)
 _LARGEST = 1 << 20  # bytes of hydra.yaml
@@ -67,11 +68,61 @@ def begun_by(run_dir: Path) -> str:
 
 
 def further_command(run_dir: Path) -> str:
-    """Return this process's command as a new run that starts from the model of `run_dir`."""
-    hydra = _plain(HydraConfig.get())
-    kept = [argument for argument in _arguments(hydra) if not argument.startswith(_OF_A_START)]
+    """Return this process's command as a new run that fine-tunes the model of `run_dir` further."""
     start = ("objective=none", "backbone.weights=null", _in("init_from", run_dir))
+    return _new_run(start, without=(*_OF_A_START, *_OF_PRE_TRAINING))
+
+
+def further_encoder_command(encoder: Path) -> str:
+    """Return this process's command as a new run that pre-trains an encoder's file further."""
+    start = ("init_from=null", _in("backbone.weights", encoder))
+    return _new_run(start, without=_OF_A_START)
+
+
+def _new_run(start: Sequence[str], *, without: tuple[str, ...]) -> str:
+    kept = [a for a in _arguments(_plain(HydraConfig.get())) if not a.startswith(without)]
     return shlex.join([*_program(), *kept, *start])
+
+
+def how_to_train_on(*, model: Path | None, encoder: Path | None) -> str:
+    """Return the commands that train a finished run further, each on a line of its own.
+
+    Args:
+        model: run directory whose model is fine-tuned further; None for no such command.
+        encoder: file of the encoder that is pre-trained further; None for no such command.
+    """
+    if model and _fixes_objective():
+        return (
+            "An experiment with objective=hybrid cannot be changed to objective=none. To fine-tune "
+            "this model further, write the experiment's backbone, head and dataset without "
+            f"experiment=, and add {_in('init_from', model)} objective=none"
+        )
+    asked = [
+        ("fine-tune its model", model and further_command(model)),
+        ("pre-train its encoder", encoder and further_encoder_command(encoder)),
+    ]
+    return "\n".join(
+        f"To {what} further in a new run with a new learning rate schedule, run\n\n  {command}\n"
+        for what, command in asked
+        if command
+    )
+
+
+def _fixes_objective() -> bool:
+    """Return whether an experiment overrides groups of a hybrid, which Hydra finds only there."""
+    choices = HydraConfig.get().runtime.choices
+    return bool(choices.get("experiment")) and choices.get("objective") == "hybrid"
+
+
+def tell_how_to_train_on(*, model: Path | None, encoder: Path | None) -> None:
+    """Log how to train a finished run on; no-op in a sweep, whose table follows.
+
+    Args:
+        model: see `how_to_train_on`.
+        encoder: see `how_to_train_on`.
+    """
+    if not _is_sweep(HydraConfig.get()) and IN_SWEEP not in os.environ:
+        _log.info("%s", how_to_train_on(model=model, encoder=encoder))
 
 
 def _plain(hydra: Any) -> Any:

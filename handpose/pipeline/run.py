@@ -20,11 +20,16 @@ from handpose.evaluation.evaluation import Evaluation, Results, not_applicable
 from handpose.evaluation.summarise import summarise, summary_names
 from handpose.invocation import command_line
 from handpose.loggers.csv_log import read_curves, read_steps
-from handpose.pipeline import run_loggers, trainers
+from handpose.pipeline import parts, run_loggers, trainers
 from handpose.pipeline.auto import device_type, settled
 from handpose.pipeline.disk_space import check_space
-from handpose.pipeline.resume import nothing_to_resume, resumable, resumes_in_same_directory
-from handpose.pipeline.run_directory import RESULTS, claim, read_json, write_json
+from handpose.pipeline.resume import (
+    nothing_to_resume,
+    resumable,
+    resumes_in_same_directory,
+    tell_how_to_train_on,
+)
+from handpose.pipeline.run_directory import BACKBONE, RESULTS, claim, read_json, write_json
 from handpose.pipeline.sessions import Session, recorded
 from handpose.pipeline.stages.evaluate import evaluate
 from handpose.pipeline.stages.finetune import finetune
@@ -76,6 +81,11 @@ def run(cfg: DictConfig) -> Path:
             results = _results(cfg, config, run_dir, interrupt)
         if collectives.is_first():
             print_results(results, run_dir=run_dir, is_capped=is_capped(config))
+            is_model = parts.chosen(cfg.head)
+            tell_how_to_train_on(
+                model=run_dir if is_model else None,
+                encoder=None if is_model else run_dir / BACKBONE,
+            )
     return run_dir
 
 

@@ -12,12 +12,13 @@ from filelock import FileLock, Timeout
 from handpose.config.renamed import with_current_names
 from handpose.config.stored import changes
 from handpose.files import LARGEST_TEXT, regular, replacing
-from handpose.pipeline.resume import begun_by, further_command, how_to_resume
+from handpose.pipeline.resume import begun_by, how_to_resume, how_to_train_on
 
 _log = logging.getLogger(__name__)
 
 CONFIG = "config.json"
 RESULTS = "results.json"
+BACKBONE = "backbone.pt"
 MODEL = "model.pt"
 EVALUATIONS = "evaluations"
 UNREADABLE = "unreadable.csv"
@@ -116,24 +117,31 @@ def _keep_config(path: Path, config: dict[str, Any]) -> None:
         lines = "\n".join(f"  {line}" for line in differences)
         raise RunRefused(
             f"{path.parent} was started with another configuration:\n{lines}\n"
-            f"{_way_on(path.parent, config)}\nOr choose another hydra.run.dir for a new run."
+            f"{_way_on(path.parent, config, differences)}\n"
+            "Or choose another hydra.run.dir for a new run."
         )
 
 
-def _way_on(run_dir: Path, config: dict[str, Any]) -> str:
-    """Return what to do with a run whose configuration differs from `config`."""
+def _way_on(run_dir: Path, config: dict[str, Any], differences: list[str]) -> str:
+    """Return what to do with a run whose configuration differs from `config`.
+
+    Args:
+        run_dir: of the run.
+        config: of this process.
+        differences: "key: before -> now".
+    """
     if not (run_dir / RESULTS).exists():
         return (
             f"{how_to_resume(begun_by(run_dir))}\n"
             "If that differs too, a default has changed since. For each line above, add KEY=VALUE "
             "with the value before the arrow."
         )
-    if not (run_dir / MODEL).exists() or not config["head"].get("_target_"):
-        return "It is finished."
-    return (
-        "It is finished. To train its model further in a new run with a new learning rate "
-        f"schedule, run\n\n  {further_command(run_dir)}\n"
-    )
+    has_model = (run_dir / MODEL).exists() and config["head"].get("_target_")
+    has_encoder = (run_dir / BACKBONE).exists() and config["objective"].get("_target_")
+    is_pretraining = any(line.startswith("pretrain.") for line in differences)
+    model = run_dir if has_model else None
+    encoder = run_dir / BACKBONE if has_encoder and (is_pretraining or not has_model) else None
+    return f"It is finished. {how_to_train_on(model=model, encoder=encoder)}".strip()
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:

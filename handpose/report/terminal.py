@@ -40,6 +40,9 @@ def print_results(
         line = f"Not measured: {'; '.join(labels)}: {reason}"
         line = "No head: no pose metrics" if reason == NO_HEAD else line
         console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+    for stage, words in (("pretrain", "Pre-training"), ("finetune", "Fine-tuning")):
+        if stopped := results.get(f"{stage}_stopped"):
+            console.print(escape(f"{words} stopped {stopped}"), soft_wrap=True)
     if is_capped:
         console.print(f"[bold]{CAPPED}[/bold]", soft_wrap=True)
     report = run_dir / "report.html"

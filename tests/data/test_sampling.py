@@ -96,3 +96,19 @@ def test_samples_draw_from_seed_epoch_and_index() -> None:
     draws = {sample_rng(*key).random() for key in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))}
     assert len(draws) == 4
     assert sample_rng(1, 2, 3).random() == sample_rng(1, 2, 3).random()
+
+
+def test_repeated_epochs_are_the_first_and_resume_within_one() -> None:
+    options = dict(strata=((50, 1.0),), seed=3, shuffle=True, is_repeated=True)
+    sampler = EpochSampler(**options)
+    orders = []
+    for epoch in (0, 1, 5):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+    assert orders[0] == orders[1] == orders[2]
+    assert orders[0] == list(EpochSampler(strata=((50, 1.0),), seed=3, shuffle=True))
+    resumed = EpochSampler(**options)
+    resumed.start_at(epoch=5, sample=20)
+    assert list(resumed) == orders[0][20:]
+    resumed.set_epoch(6)
+    assert list(resumed) == orders[0]

@@ -15,7 +15,7 @@ from handpose.config.catalogue import Catalogue
 from handpose.config.checks.optimizer_fit import REFUSED, refusal, timm_names
 from handpose.pipeline.parts import build_optimizer
 from handpose.training.guard import NonFiniteGuard
-from handpose.training.optimizers import parameter_groups
+from handpose.training.optimizers import configure, parameter_groups
 from handpose.training.precision import UnscaledPrecision
 
 OF_CONF = [name for name in Catalogue().choices["optimizer"] if name != "timm"]
@@ -23,6 +23,7 @@ NAMES = [name for name in timm.optim.list_optimizers() if refusal(name) is None]
 NAMES += ["lookahead_adamw", *(f"conf/{name}" for name in OF_CONF)]
 TIMM = "handpose.training.timm_optimizer.TimmOptimizer"
 RATE = 0.01
+DECAYED = ("conv.weight", "linear.weight")
 
 
 class Net(nn.Module):
@@ -41,11 +42,11 @@ class Net(nn.Module):
         return out.square().mean() * (-self.log_variance).exp() + self.log_variance
 
 
-def made(net: nn.Module, name: str, **options: Any) -> torch.optim.Optimizer:
+def made(groups: Any, name: str, **options: Any) -> torch.optim.Optimizer:
     content = {"_target_": TIMM, "opt": name, "lr": RATE} | options
     if name.startswith("conf/"):
         content = Catalogue().content("optimizer", name.removeprefix("conf/")) | options
-    return build_optimizer(OmegaConf.create(content))(parameter_groups(net))
+    return build_optimizer(OmegaConf.create(content))(groups)
 
 
 def step(net: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
@@ -67,11 +68,11 @@ def test_nearly_all_are_taken_and_their_names_are_read_without_importing_timm() 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_restored_optimizer_makes_the_same_steps(name: str) -> None:
     whole = Net()
-    optimizer = made(whole, name)
+    optimizer = made(parameter_groups(whole), name)
     for seed in range(4):
         step(whole, optimizer, seed)
     cut = Net()
-    optimizer = made(cut, name)
+    optimizer = made(parameter_groups(cut), name)
     for seed in range(2):
         step(cut, optimizer, seed)
     file = io.BytesIO()
@@ -80,7 +81,7 @@ def test_a_restored_optimizer_makes_the_same_steps(name: str) -> None:
     weights, state = torch.load(file, weights_only=True)
     resumed = Net()
     resumed.load_state_dict(weights)
-    optimizer = made(resumed, name)
+    optimizer = made(parameter_groups(resumed), name)
     optimizer.load_state_dict(state)
     for seed in range(2, 4):
         step(resumed, optimizer, seed)
@@ -90,22 +91,23 @@ def test_a_restored_optimizer_makes_the_same_steps(name: str) -> None:
     assert not torch.equal(whole.state_dict()["conv.weight"], start["conv.weight"])
 
 
-@pytest.mark.parametrize(
-    "name", ["adamw", "lion", "adamp", "muon", "lamb", "conf/sgd", "conf/lars"]
-)
-def test_weight_decay_spares_what_our_groups_spare(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_our_groups_keep_their_decay_and_their_rate(name: str) -> None:
     net = Net()
-    optimizer = made(net, name, weight_decay=0.5)
-    decays = {
-        id(parameter): group["weight_decay"]
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-    }
-    assert {n for n, p in net.named_parameters() if decays[id(p)] == 0.5} == {
-        "conv.weight",
-        "linear.weight",
-    }
-    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.5}
+
+    def factory(groups: Any) -> torch.optim.Optimizer:
+        return made(groups, name, weight_decay=0.5)
+
+    factors = {net.conv.weight: 0.25}
+    built = configure(net, factory, warmup_steps=0, total_steps=10, factors=factors)
+    groups = built["optimizer"].param_groups
+    names = {id(p): name for name, p in net.named_parameters()}
+    found = {names[id(p)]: group for group in groups for p in group["params"]}
+    assert set(found) == set(names.values())
+    whole = found["linear.weight"]["lr"]
+    for parameter, group in found.items():
+        assert group["weight_decay"] == (0.5 if parameter in DECAYED else 0.0), parameter
+        assert group["lr"] == (whole / 4 if parameter == "conv.weight" else whole), parameter
 
 
 class Slope(pl.LightningModule):
@@ -128,7 +130,7 @@ class Slope(pl.LightningModule):
         self.states.append(torch.load(file))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return made(self, self.name)
+        return made(parameter_groups(self), self.name)
 
 
 class Item:

@@ -27,7 +27,7 @@ def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
 def _views_of_parts(cfg: DictConfig, catalogue: Catalogue) -> Found:
     """Refuse an augmentation that no part of the objective reads, and parts without weight."""
     parts, given = found_value(cfg, "objective.parts"), found_value(cfg, "pretrain.augment")
-    if not isinstance(parts, dict) or not isinstance(given, dict):
+    if "pretrain" not in stages(cfg) or not isinstance(parts, dict) or not isinstance(given, dict):
         return []
     weights = found_value(cfg, "objective.weights")
     if isinstance(weights, dict) and weights and all(weight == 0 for weight in weights.values()):
@@ -114,6 +114,8 @@ def _width_of_decoder(cfg: DictConfig, _: Catalogue) -> Found:
     """Refuse a head that does not fit the decoder of the objective or its last part."""
     width, objective = found_value(cfg, "head.width"), found_value(cfg, "objective")
     if not found_value(cfg, "finetune.transfer_decoder") or not isinstance(objective, dict):
+        return []
+    if "pretrain" not in stages(cfg):
         return []
     parts: dict[str, Any] = objective.get("parts") or {}
     nodes = {f"objective.parts.{name}": part for name, part in parts.items()}

@@ -76,7 +76,7 @@ def find_problems(
     if named := _group_problems(content, catalogue):
         return named  # the other problems only follow
     problems = target_problems(cfg, content) + _part_problems(content, catalogue)
-    problems += unknown_keys(content, catalogue.tree(content), catalogue)
+    problems += unknown_keys(_chosen(content, catalogue), catalogue.tree(content), catalogue)
     values = value_problems(cfg, content, catalogue)
     problems += values
     for fits in _CHECKS if values else _CHECKS_OF_RIGHT_VALUES + _CHECKS:
@@ -112,6 +112,18 @@ def _group_problems(content: Content, catalogue: Catalogue) -> list[str]:
             line = no_such_choice(choice, catalogue.choices[group], group)
         problems.append(f"{slot}={written(value)}: {slot} is a group; {line}")
     return problems
+
+
+def _chosen(content: Content, catalogue: Catalogue) -> Content:
+    """Return the content without what an experiment sets in a part that is null after all.
+
+    `experiment=NAME objective=none` keeps keys of the experiment's objective. Nobody reads them.
+    """
+    return content | {
+        slot: {"_target_": None}
+        for slot in catalogue.slots
+        if isinstance(part := content.get(slot), dict) and part.get("_target_", "") is None
+    }
 
 
 def _part_problems(content: Content, catalogue: Catalogue) -> list[str]:

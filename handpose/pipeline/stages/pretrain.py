@@ -22,6 +22,7 @@ from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.evaluation import Results, finite_or_null
 from handpose.loggers.csv_log import CsvLog, add_curves
 from handpose.pipeline import parts, trainers
+from handpose.pipeline.run_directory import BACKBONE
 from handpose.pipeline.stages.fit import (
     StageContext,
     describe_weights,
@@ -41,8 +42,6 @@ from handpose.training.stage_log import StageLog
 from handpose.weights import torch_file
 
 _log = logging.getLogger(__name__)
-
-BACKBONE = "backbone.pt"
 
 
 @during("pre-training", "pretrain.batch_size", "pretrain.gradient_cache_chunk")
