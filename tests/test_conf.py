@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from handpose.config.catalogue import CONF, Catalogue
 from handpose.config.checks.composed import find_problems
-from handpose.config.checks.safety import documented_layout
+from handpose.config.checks.safety import class_value, documented_layout
 from handpose.config.content import paths
 from handpose.config.schema import register
 
@@ -105,6 +105,8 @@ def test_every_choice_composes(group: str, choice: str) -> None:
     register()
     # Every source can be pre-trained on, and not every one has joints for a head.
     chosen = [f"{group}={choice}", *(["head=none"] if group == "dataset" else [])]
+    if class_value(target_of(group, choice), "fits_backbones"):
+        chosen.append("backbone=vit_small")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=chosen)
     # Data that this machine lacks is no fault of the file.

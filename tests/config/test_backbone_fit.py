@@ -4,7 +4,12 @@ import timm
 from omegaconf import OmegaConf
 
 from handpose.config.catalogue import Catalogue
-from handpose.config.checks.backbone_fit import known_name, timm_names, whole_patches
+from handpose.config.checks.backbone_fit import (
+    fits_objective,
+    known_name,
+    timm_names,
+    whole_patches,
+)
 
 TIMM = "handpose.backbones.timm_backbone.TimmBackbone"
 
@@ -46,3 +51,24 @@ def test_the_patch_size_must_divide_the_images_of_the_stages_that_run() -> None:
     assert problem.startswith("finetune.dataset.image_size=60: is no multiple of 8")
     (problem,) = whole_patches(config("vit_small_patch14_dinov2.lvd142m"), catalogue)
     assert "set 224 or 448" in problem
+
+
+def test_a_backbone_that_an_objective_does_not_work_with_is_refused_with_those_that_fit() -> None:
+    catalogue = Catalogue()
+    mae = {"_target_": "handpose.objectives.mae.MaskedAutoencoder"}
+    relative = {"_target_": "handpose.objectives.relative.Relative"}
+    for name in ("resnet18", "convnext_tiny", "vit_small_patch16_dinov3"):
+        cfg = config(name)
+        cfg.objective = mae
+        (problem,) = fits_objective(cfg, catalogue)
+        assert problem.startswith(f"objective=mae: does not work with backbone.name={name}; choose")
+        assert "backbone=vit_base or backbone=vit_small or a model of timm among vit_*" in problem
+        cfg.objective = {"parts": {"a": relative, "b": mae}, "weights": {"a": None, "b": 0}}
+        assert fits_objective(cfg, catalogue) == []  # left out
+        cfg.objective.weights.b = None
+        assert len(fits_objective(cfg, catalogue)) == 1
+        cfg.objective = relative
+        assert fits_objective(cfg, catalogue) == []
+    cfg = config("vit_base_patch14_dinov2.lvd142m")
+    cfg.objective = mae
+    assert fits_objective(cfg, catalogue) == []

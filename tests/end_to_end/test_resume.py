@@ -186,6 +186,7 @@ def test_what_a_step_draws_is_drawn_again(
     "objective",
     [
         ("objective=predictive", "objective.num_keypoints=4", "pretrain.gradient_cache_chunk=3"),
+        ("objective=mae", "backbone=timm", "backbone.name=test_vit", "objective.decoder_heads=2"),
     ],
 )
 def test_teachers_and_masks_are_those_of_a_run_that_was_never_killed(
