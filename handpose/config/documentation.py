@@ -1,6 +1,7 @@
 """Generates the lists of choices and keys in `--help` and conf/README.md from conf/."""
 
 import re
+import textwrap
 from typing import Any
 
 from handpose.config.catalogue import BASE, REFERENCE, Catalogue
@@ -12,15 +13,20 @@ _TABLE = re.compile(
     r"(<!-- made by scripts/override_table\.py: (\w+) -->\n).*?(<!-- end -->)", re.S
 )
 _MANY = 16  # choices; more are counted, and listed elsewhere
+_WIDTH = 120  # of a line of choices, in characters
 
 
 def help_choices(catalogue: Catalogue) -> str:
-    """Return a line for each group with a choice: its choices, the default first."""
+    """Return a line or more for each group with a choice: its choices, the default first."""
     groups = {group: catalogue.choices[group] for group, _ in catalogue.defaults}
-    return "\n".join(
+    lines = (
         f"{group}: {_listed(group, choices) or ', '.join(choices)}"
         for group, choices in groups.items()
         if len(choices) > 1
+    )
+    return "\n".join(
+        textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        for line in lines
     )
 
 

@@ -63,7 +63,11 @@ def test_a_backbone_that_an_objective_does_not_work_with_is_refused_with_those_t
         (problem,) = fits_objective(cfg, catalogue)
         assert problem.startswith(f"objective=mae: does not work with backbone.name={name}; choose")
         assert "backbone=vit_base or backbone=vit_small or a model of timm among vit_*" in problem
-        cfg.objective = {"parts": {"a": relative, "b": mae}, "weights": {"a": None, "b": 0}}
+        cfg.objective = {
+            "_target_": "handpose.objectives.hybrid.Hybrid",
+            "parts": {"a": relative, "b": mae},
+            "weights": {"a": None, "b": 0},
+        }
         assert fits_objective(cfg, catalogue) == []  # left out
         cfg.objective.weights.b = None
         assert len(fits_objective(cfg, catalogue)) == 1

@@ -274,7 +274,7 @@ def test_help_counts_the_experiments_and_has_the_main_keys() -> None:
     assert done.returncode == 0, done.stderr
     assert "files, listed in docs/guide/experiments.md" in done.stdout
     assert "ablation_" not in done.stdout
-    assert "objective: relative, contrastive" in done.stdout
+    assert "objective: relative, barlow_twins, byol, contrastive" in done.stdout
     lines = {line.split("=")[0]: line for line in done.stdout.splitlines()}
     assert lines["pretrain.max_epochs"].endswith("length of the stage, in epochs")
     assert lines["paths.data"].endswith("folder of the datasets: ${paths.data}/<name>")
