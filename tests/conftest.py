@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import network_guard
 import numpy as np
 import pytest
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-os.environ["WANDB_MODE"] = "offline"
+network_guard.install()  # before any library is imported
 
 ROOT = Path(__file__).resolve().parents[1]
 # They begin first, or a core would be left with one of them at the end.
@@ -54,6 +54,9 @@ def hand_landmarker() -> Path:
     if not name:
         pytest.skip("HANDPOSE_HAND_LANDMARKER does not name a hand_landmarker.task")
     return Path(name)
+
+
+_no_network = pytest.fixture(autouse=True)(network_guard.tried)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from collected import contents, summary
+from network_guard import python_path
 
 from handpose.collect import command, source_parts
 
@@ -45,7 +46,7 @@ def run(clip: Path, out: Path, target: str = "", nth: int = 0) -> subprocess.Com
     command = [sys.executable, "-c", _PROGRAM, target, str(nth), str(clip), str(out)]
     return subprocess.run(
         [*command, "--model", "wild_video:detect"],
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": python_path(path)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from local_slurm import LocalSlurm, SlurmFailedError
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -101,7 +102,7 @@ def train_process(cache: Path) -> Callable[..., subprocess.CompletedProcess]:
     """train_process(*overrides, root=ROOT): `python train.py` there, in a process of its own."""
 
     def run(*overrides: str, root: Path = ROOT) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "120"}
+        environment = {**os.environ, "PYTHONPATH": python_path(root), "COLUMNS": "120"}
         return subprocess.run(
             [sys.executable, "train.py", *overrides, f"paths.cache={cache}"],
             cwd=root,

@@ -32,6 +32,7 @@ from layouts_coco import write_coco, write_predictions
 from layouts_dexycb import write_dexycb
 from layouts_ho3d import write_ho3d
 from layouts_rhd import write_rhd
+from network_guard import python_path
 
 from handpose.collect.command import main as collect
 from handpose.data.images import read_image
@@ -189,7 +190,8 @@ def run(command: str, root: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         [*programs[words[0]], *words[1:]],
         cwd=root,
-        env=environment | {"PYTHONPATH": str(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        env=environment
+        | {"PYTHONPATH": python_path(root), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=900,

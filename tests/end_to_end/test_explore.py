@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "explore.py"
@@ -28,7 +29,7 @@ needs_gradio = pytest.mark.skipif(
 
 
 def start(*arguments: str) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_ALBUMENTATIONS_UPDATE": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT), "NO_ALBUMENTATIONS_UPDATE": "1"}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *arguments],
         env=environment,
@@ -49,7 +50,7 @@ def folders(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
             f"finetune.label_fraction={fraction}",
             f"hydra.run.dir={runs / 'tiny' / fraction}",
         ]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
         subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=environment)
     outside = runs.parent / "outside"
     outside.mkdir()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("trainer=debug", "dataset.image_size=32", "report=false", "head=regression")
@@ -58,7 +59,7 @@ def test_on_a_terminal_bars_name_the_stage_and_the_log_has_the_lines(
     process = subprocess.Popen(
         [sys.executable, "train.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "150"},
+        env={**os.environ, "PYTHONPATH": python_path(ROOT), "TERM": "xterm", "COLUMNS": "150"},
         stdout=its,
         stderr=its,
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("trainer=debug", "dataset.image_size=32", "report=false", "trainer.devices=2")
@@ -29,7 +30,7 @@ def run_file(cache: Path) -> Callable[..., Process]:
         return subprocess.run(
             [sys.executable, *arguments, *TINY, f"paths.cache={cache}"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+            env={**os.environ, "PYTHONPATH": python_path(ROOT), "COLUMNS": "120"},
             capture_output=True,
             text=True,
             timeout=900,

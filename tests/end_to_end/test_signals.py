@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from network_guard import python_path
 
 from handpose.config.errors import UserError
 from handpose.distributed.interrupt import Interrupted
@@ -98,7 +99,7 @@ def start(cache: Path) -> Iterator[Callable[..., subprocess.Popen]]:
         process = subprocess.Popen(
             [sys.executable, "train.py", *SMALL, f"paths.cache={cache}", *overrides],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": python_path(ROOT)},
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

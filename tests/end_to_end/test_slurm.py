@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from local_slurm import LocalSlurm
+from network_guard import python_path
 from run_differences import differences
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
@@ -47,7 +48,7 @@ class Queue:
         driver = subprocess.Popen(
             [sys.executable, "train.py", "-m", "hydra/launcher=slurm", *SMALL, *places, *overrides],
             cwd=ROOT,
-            env={**self.slurm.env, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={**self.slurm.env, "PYTHONPATH": python_path(ROOT), "OMP_NUM_THREADS": "1"},
         )
         self.drivers.append(driver)
         return driver
@@ -244,7 +245,7 @@ def in_peace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
         subprocess.run(
             [sys.executable, "train.py", *SMALL, *LONG, *places, f"trainer.devices={processes}"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": python_path(ROOT), "OMP_NUM_THREADS": "1"},
             check=True,
             timeout=STUCK,
         )

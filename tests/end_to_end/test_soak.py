@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("trainer=debug", "dataset.image_size=32", "trainer.caps.batches=4")
@@ -25,7 +26,7 @@ def test_a_run_comes_through_its_kills(cache: Path, tmp_path: Path, augment_on: 
     done = subprocess.run(
         [sys.executable, "tests/soak/soak.py", *short, *settings],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": python_path(ROOT)},
         capture_output=True,
         text=True,
         timeout=1800,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from network_guard import python_path
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = ("objective=none", "head=regression,heatmap", "trainer.caps.samples=16")
@@ -114,7 +115,7 @@ def test_cells_stop_when_their_driver_is_killed_and_go_on_later(
     driver = subprocess.Popen(
         [sys.executable, "train.py", *command, f"paths.cache={cache}"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": python_path(ROOT)},
     )
     until(lambda: len(list(folder.glob("*/checkpoints/finetune/last.ckpt"))) == 2)
     processes = children(driver.pid)

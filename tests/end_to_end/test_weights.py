@@ -12,6 +12,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from network_guard import python_path
 from torch import nn
 
 from handpose.backbones.base import Backbone
@@ -155,7 +156,7 @@ def test_mistakes_are_named_and_nothing_is_written(
 
 def test_the_command_fails_with_one_message_and_without_a_traceback(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "import", "none.pt", "--backbone", "resnet18"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

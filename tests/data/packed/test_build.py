@@ -16,6 +16,7 @@ import numpy as np
 import packs_slowly
 import pytest
 from layouts import write_freihand
+from network_guard import python_path
 from packs_slowly import COUNT, SETTINGS, SIZES
 from pictures import Pictures
 
@@ -30,7 +31,7 @@ from handpose.data.packed.pack import PIXELS, Pack, corrupt_parts, find_fault
 from handpose.data.sources.freihand import FreiHand
 
 REACH = reach_of([SETTINGS], 64)
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(*sys.path)}
 
 
 @pytest.fixture(autouse=True)
