@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from network_guard import python_path
 
 optuna = pytest.importorskip("optuna")
 pytestmark = pytest.mark.slow
@@ -92,7 +93,7 @@ def test_a_killed_study_resumes_with_joblib_and_trains_no_trial_twice(
     driver = subprocess.Popen(
         [sys.executable, "train.py", *command, f"paths.cache={cache}"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": python_path(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from network_guard import python_path
 
 from handpose.config import check_command_line
 from handpose.config.catalogue import CONF, Catalogue
@@ -55,7 +56,7 @@ def test_the_agents_command_trains_the_run_that_the_agent_asked_for(
 
     monkeypatch.chdir(tmp_path)
     folders = [str(CONF.parent), str(Path(sys.executable).parent)]
-    monkeypatch.setenv("PYTHONPATH", folders[0])
+    monkeypatch.setenv("PYTHONPATH", python_path(folders[0]))
     monkeypatch.setenv("PATH", f"{folders[1]}:{os.environ['PATH']}")  # the agent starts `python`
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SWEEP_ID", "swp12345")
