@@ -51,10 +51,9 @@ def _panel(panel: Panel) -> Any:
         group = wr.Config(panel.groupby)
         grouped = dict(groupby=group, groupby_aggfunc="mean", groupby_rangefunc="stddev")
     if panel.kind == "curve":
-        names = list(panel.names)
-        return wr.LinePlot(title=panel.title, x=panel.x, y=names, layout=layout, **grouped)
+        return wr.LinePlot(title=panel.title, x=panel.x, y=[*panel.names], layout=layout, **grouped)
     if panel.kind == "bars":
-        metrics = [wr.SummaryMetric(name) for name in panel.names]
+        metrics: list[Any] = [wr.SummaryMetric(name) for name in panel.names]
         return wr.BarPlot(title=panel.title, metrics=metrics, layout=layout, **grouped)
     if panel.kind == "scatter":
         x, y = wr.Config(panel.x), wr.SummaryMetric(panel.names[0])
