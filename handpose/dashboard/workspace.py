@@ -3,6 +3,7 @@
 from typing import Any
 
 from handpose.dashboard.specification import Panel, Specification
+from handpose.messages import first_line
 
 _WIDE = 24  # columns of the grid: the whole width
 
@@ -78,8 +79,7 @@ def save_workspace(workspace: Any) -> str:
     try:
         return str(workspace.save().url)
     except (wandb.Error, OSError) as error:
-        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(
-            f"{place}: the workspace was not saved ({line}). Run `wandb login` or set "
+            f"{place}: the workspace was not saved ({first_line(error)}). Run `wandb login` or set "
             "WANDB_API_KEY, check the names and the network; --dry-run needs none of them"
         ) from None

@@ -8,20 +8,14 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handpose.hub.hub_errors import plain_errors
 from handpose.hub.manifest import KNOWN, MANIFEST, copy, largest
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_LOGIN = (
-    "Log in with `hf auth login`, or set $HF_TOKEN to a token of huggingface.co/settings/tokens"
-)
-# Packages whose errors mean that the Hub could not be reached.
-_NETWORK = ("httpx", "httpcore", "requests", "urllib3", "ssl", "socket")
-_UNAUTHORISED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 
 
 class Listing(NamedTuple):
@@ -142,12 +136,12 @@ class HuggingFace(Remote):
         return self._client
 
     def check_upload(self) -> None:
-        with _plain_errors(self.name):
+        with plain_errors(self.name):
             self.client.whoami()
 
     def upload(self, folder: Path, *, message: str) -> str:
         new = {path.name for path in folder.iterdir()}
-        with _plain_errors(self.name):
+        with plain_errors(self.name):
             self.client.create_repo(self.name, private=self.private, exist_ok=True)
             if self.revision is not None:
                 self.client.create_branch(self.name, branch=self.revision, exist_ok=True)
@@ -161,14 +155,14 @@ class HuggingFace(Remote):
         return f"{self.where}, commit {commit.oid}"
 
     def listing(self) -> Listing:
-        with _plain_errors(self.name):
+        with plain_errors(self.name):
             info = self.client.model_info(self.name, revision=self.revision, files_metadata=True)
         files = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
         return Listing({name: files[name] for name in KNOWN if name in files}, str(info.sha))
 
     def download(self, names: Sequence[str], folder: Path, *, state: str) -> None:
         for name in names:
-            with _plain_errors(self.name):
+            with plain_errors(self.name):
                 path = self.client.hf_hub_download(
                     self.name, name, revision=state, local_dir=str(folder)
                 )
@@ -209,54 +203,3 @@ def check_sizes(listing: Listing) -> None:
     for name, size in listing.sizes.items():
         if size > largest(name):
             raise ValueError(f"{name}: {size:,} bytes, the limit is {largest(name):,}; not read")
-
-
-@contextmanager
-def _plain_errors(name: str) -> Iterator[None]:
-    """Turns errors of huggingface_hub into ValueErrors that say what to do."""
-    try:
-        yield
-    except ValueError as error:
-        if type(error).__module__.partition(".")[0] == "huggingface_hub":
-            raise ValueError(f"{name}: {_first_line(error)}") from None
-        raise
-    except Exception as error:
-        if (advice := _advice(error)) is None:
-            raise
-        raise ValueError(f"{name}: {advice}") from None
-
-
-def _advice(error: Exception) -> str | None:
-    """Returns what an error of the Hub means and what to do; None for another error."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if "OfflineModeIsEnabled" in names:
-        return "$HF_HUB_OFFLINE is set, so nothing is fetched or sent. Unset it, or name a folder"
-    if "LocalTokenNotFoundError" in names:
-        return f"the Hugging Face Hub needs a login. {_LOGIN}"
-    if "GatedRepoError" in names:
-        return f"its owners grant access one by one. Ask for it on its page. {_LOGIN}"
-    if "RevisionNotFoundError" in names:
-        return "it has no such revision. Check --revision"
-    if "EntryNotFoundError" in names:
-        return f"a file is missing there ({_first_line(error)})"
-    if "RepositoryNotFoundError" in names:
-        return f"no such repository, or it is private. Check the name. {_LOGIN}"
-    if status in (_UNAUTHORISED, _FORBIDDEN):
-        return (
-            f"the Hub refuses the login ({status}); a token may lack the right to write. {_LOGIN}"
-        )
-    if status is not None or "HfHubHTTPError" in names:
-        return f"the Hub answered: {_first_line(error)}"
-    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    if modules & set(_NETWORK) or isinstance(error, ConnectionError | TimeoutError):
-        return (
-            f"the Hugging Face Hub cannot be reached ({_first_line(error)}). Check the network, or "
-            "name a folder, such as ./shared"
-        )
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
