@@ -14,7 +14,8 @@ from handpose.model import has_scale
 from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.calibrate import calibrate
-from handpose.pipeline.stages.fit import StageContext, fit, save_weights, start_from_model
+from handpose.pipeline.stages.fit import StageContext, fit
+from handpose.pipeline.stages.stage_weights import save_weights, start_from_model
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.checkpoint import newest_valid
 from handpose.training.finetuner import Finetuner

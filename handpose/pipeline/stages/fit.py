@@ -1,18 +1,13 @@
-"""Shared steps of both training stages: resume, fit, save weights, start from `init_from`."""
+"""Train a stage of either kind, from its newest checkpoint if there is one."""
 
 import logging
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers.logger import Logger
-from torch import nn
 
-from handpose.backbones.base import Backbone
-from handpose.config.checks.folders import model_file
-from handpose.config.renamed import PROVENANCE
 from handpose.data.base import Split
 from handpose.data.targets_dataset import TargetDataset
 from handpose.data.views_dataset import ViewDataset
@@ -20,7 +15,6 @@ from handpose.distributed import collectives
 from handpose.distributed.interrupt import Interrupt
 from handpose.evaluation.evaluation import Results
 from handpose.loggers.sample_images import SampleImages
-from handpose.model import has_scale
 from handpose.pipeline import trainer_flags, trainers
 from handpose.pipeline.sessions import Session
 from handpose.pipeline.stages.device_batches import device_batches
@@ -36,8 +30,6 @@ from handpose.training.run_log import RunLog
 from handpose.training.stage_log import StageLog
 from handpose.training.step_curves import StepCurves
 from handpose.training.step_meter import StepMeter
-from handpose.weights import torch_file
-from handpose.weights.load import describe_misfit
 
 _log = logging.getLogger(__name__)
 
@@ -174,93 +166,3 @@ def _callbacks(
         StepCheckpoint(folder, every_n_steps=every, interrupt=context.interrupt),
         *([EagerValidation()] if options.compile else []),
     ]
-
-
-def save_weights(
-    context: StageContext,
-    path: Path,
-    content: dict[str, Any],
-    results: Results,
-    *,
-    backbone: Backbone,
-    checkpoints: Path,
-    encoder: dict[str, Any] | None = None,
-) -> None:
-    """Write the result of a stage; delete its checkpoints unless `trainer.keep_checkpoints`.
-
-    Args:
-        context: of the run.
-        path: weights file; it marks the end of the stage.
-        content: entries of the file.
-        results: stored as its metadata.
-        backbone: of the weights.
-        checkpoints: folder to delete.
-        encoder: provenance of an encoder that another run has trained; None if this one has.
-    """
-    collectives.wait()  # until no rank reads the checkpoints
-
-    def save() -> None:
-        content["meta"] = describe_weights(context, results, backbone, encoder=encoder)
-        torch_file.save(torch_file.versioned(content), path)
-        if not context.cfg.trainer.keep_checkpoints:
-            shutil.rmtree(checkpoints, ignore_errors=True)
-
-    collectives.decided(save)
-
-
-def describe_weights(
-    context: StageContext,
-    results: Results,
-    backbone: Backbone,
-    *,
-    encoder: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the metadata of a weights file in plain values.
-
-    Args:
-        context: of the run.
-        results: of the stage.
-        backbone: of the weights.
-        encoder: provenance of an encoder that another run has trained; None if this one has.
-    """
-    cfg, session = context.cfg, context.session
-    found: dict[str, Any] = {}
-    if session is not None:
-        session.took(results)
-        shared = {} if encoder is None else {"encoder": encoder}
-        found[PROVENANCE] = session.block() | shared
-    return found | {
-        "backbone": cfg.backbone.name,
-        "objective": cfg.objective.get("_target_"),
-        "head": cfg.head.get("_target_"),
-        "seed": cfg.seed,
-        "results": results,
-        **backbone.statistics,
-    }
-
-
-def start_from_model(
-    cfg: DictConfig, module: nn.Module, backbone: Backbone, *, part: str = ""
-) -> None:
-    """Load the model of `init_from` into `module`, completely or not at all; no-op without one.
-
-    Args:
-        cfg: configuration of the run.
-        module: changed in place.
-        backbone: `module`, or a part of it.
-        part: prefix of the module in the whole model, such as "backbone."; empty for the whole.
-
-    Raises:
-        ValueError: the file is unreadable, does not fit or is not finite; names the first tensors.
-    """
-    if cfg.init_from is None:
-        return
-    content = torch_file.load(model_file(cfg.init_from))
-    state = content["state_dict"]
-    state = {name.removeprefix(part): v for name, v in state.items() if name.startswith(part)}
-    own = module.state_dict()
-    state = {name: own[name] for name in own if has_scale([name])} | state  # older ones lack it
-    if misfit := describe_misfit(own, state, naming="a model of this program"):
-        raise ValueError(f"init_from={cfg.init_from} does not fit{misfit}")
-    module.load_state_dict(state)
-    backbone.take_statistics(content.get("meta", {}))

@@ -23,15 +23,14 @@ from handpose.evaluation.evaluation import Results, finite_or_null
 from handpose.loggers.csv_log import CsvLog, add_curves
 from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import BACKBONE
-from handpose.pipeline.stages.fit import (
-    StageContext,
+from handpose.pipeline.stages.fit import StageContext, fit
+from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
+from handpose.pipeline.stages.splits import evaluation_loader
+from handpose.pipeline.stages.stage_weights import (
     describe_weights,
-    fit,
     save_weights,
     start_from_model,
 )
-from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
-from handpose.pipeline.stages.splits import evaluation_loader
 from handpose.pipeline.trainer_flags import validation_batches
 from handpose.records import Target
 from handpose.training.callbacks import EvaluationStop
