@@ -16,7 +16,7 @@ _SHOWN = (
 _STAGES = ("pretrain", "finetune")
 
 
-class Cell(NamedTuple):
+class SweepPlace(NamedTuple):
     """The place of a run in a sweep or study."""
 
     sweep: str  # name of the sweep or study
@@ -34,7 +34,7 @@ class Identity(NamedTuple):
     choices: dict[str, Any]  # the parts by name, to group and compare runs by
 
 
-def identity(config: Config, cell: Cell | None = None) -> Identity:
+def identity(config: Config, cell: SweepPlace | None = None) -> Identity:
     """Describe a run.
 
     Args:
@@ -51,7 +51,7 @@ def identity(config: Config, cell: Cell | None = None) -> Identity:
     )
 
 
-def run_name(config: Config, cell: Cell | None = None) -> str:
+def run_name(config: Config, cell: SweepPlace | None = None) -> str:
     """Return the parts of a run joined by dashes, such as "relative-heatmap-resnet18-s5".
 
     The dataset and the label fraction stand in it if they are not the defaults, and in a sweep what

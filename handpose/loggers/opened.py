@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from handpose.loggers.csv_log import CsvLog
-from handpose.loggers.naming import Cell, identity
+from handpose.loggers.naming import SweepPlace, identity
 from handpose.loggers.tensorboard_log import opened_tensorboard
 from handpose.loggers.wandb_log import opened_wandb
 
@@ -21,7 +21,7 @@ def opened_loggers(
     config: dict[str, Any],
     *,
     is_first: bool,
-    cell: Cell | None = None,
+    cell: SweepPlace | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Iterator[list[Logger]]:
     """Open the loggers of a run, and close them after the block.

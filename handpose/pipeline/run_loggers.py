@@ -19,7 +19,7 @@ from handpose.distributed import collectives
 from handpose.distributed.processes import IN_SWEEP
 from handpose.evaluation.evaluation import Evaluation, Results
 from handpose.loggers.base import RunFile, run_loggers
-from handpose.loggers.naming import Cell
+from handpose.loggers.naming import SweepPlace
 from handpose.loggers.opened import opened_loggers
 from handpose.loggers.worst_samples import worst_samples
 from handpose.pipeline.run_directory import MODEL
@@ -49,7 +49,7 @@ def opened(
         yield loggers
 
 
-def sweep_cell(sweep: str, run_dir: Path) -> Cell | None:
+def sweep_cell(sweep: str, run_dir: Path) -> SweepPlace | None:
     """Return the place of this process's run in a sweep or study; None for a single run.
 
     Args:
@@ -64,7 +64,7 @@ def sweep_cell(sweep: str, run_dir: Path) -> Cell | None:
     of_all = _overrides_of_driver(run_dir.parent / _DRIVER)
     own = [line for line in hydra.overrides.task if line not in of_all]
     varied = [line for line in own if not is_free(line.partition("=")[0].lstrip("+"))]
-    return Cell(sweep, "/".join(parts[start:]), varied)
+    return SweepPlace(sweep, "/".join(parts[start:]), varied)
 
 
 def _overrides_of_driver(file: Path) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handpose.loggers.naming import Cell, identity, run_name
+from handpose.loggers.naming import SweepPlace, identity, run_name
 
 SYNTHETIC = {"_target_": "handpose.data.sources.synthetic.Synthetic"}
 FREIHAND = {"_target_": "handpose.data.sources.freihand.FreiHand"}
@@ -53,20 +53,20 @@ def test_a_name_tells_what_is_not_the_default(changes: dict[str, Any], name: str
 def test_a_cell_is_named_by_what_varies_and_does_not_stand_in_its_name_yet() -> None:
     varied = ("objective=relative", "pretrain.optimizer.lr=0.01", "finetune.optimizer.lr=0.1")
     varied += ("optimizer@pretrain.optimizer=lars", "augment=full", "seed=5")
-    cell = Cell("first", "objective-relative", varied)
+    cell = SweepPlace("first", "objective-relative", varied)
     words = "pretrain.lr=0.01-finetune.lr=0.1-pretrain.optimizer=lars-augment=full"
     assert run_name(config(), cell) == f"relative-heatmap-resnet18-{words}-s5"
 
 
 def test_a_run_of_a_study_has_the_name_of_its_folder() -> None:
-    cell = Cell("rates", "runs/relative/heatmap/labels-0.05/seed-5", ("seed=5",))
+    cell = SweepPlace("rates", "runs/relative/heatmap/labels-0.05/seed-5", ("seed=5",))
     assert run_name(config(), cell) == cell.folder
-    assert len(run_name(config(), Cell("rates", "a/" + 200 * "b"))) == 128
+    assert len(run_name(config(), SweepPlace("rates", "a/" + 200 * "b"))) == 128
 
 
 def test_only_a_sweep_is_a_group() -> None:
     assert identity(config()).group is None
-    assert identity(config(), Cell("first", "one")).group == "first"
+    assert identity(config(), SweepPlace("first", "one")).group == "first"
 
 
 @pytest.mark.parametrize(

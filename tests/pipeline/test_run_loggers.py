@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from handpose.distributed.processes import IN_SWEEP
-from handpose.loggers.naming import Cell
+from handpose.loggers.naming import SweepPlace
 from handpose.pipeline.run_loggers import sweep_cell
 
 
@@ -31,12 +31,14 @@ def test_a_single_run_has_none(hydra: Any, tmp_path: Path) -> None:
 def test_what_varies_is_what_the_driver_did_not_set(hydra: Any, tmp_path: Path) -> None:
     run_dir = tmp_path / "first" / "seed-5"
     run_dir.mkdir(parents=True)
-    assert sweep_cell("first", run_dir) == Cell("first", "seed-5", ["seed=5", "head=regression"])
+    assert sweep_cell("first", run_dir) == SweepPlace(
+        "first", "seed-5", ["seed=5", "head=regression"]
+    )
     driver = {"hydra": {"overrides": {"task": ["seed=5,6", "head=regression"]}}}
     OmegaConf.save(OmegaConf.create(driver), run_dir.parent / "multirun.yaml")
-    assert sweep_cell("first", run_dir) == Cell("first", "seed-5", ["seed=5"])
+    assert sweep_cell("first", run_dir) == SweepPlace("first", "seed-5", ["seed=5"])
     hydra.overrides.task = ["logger=wandb", "paths.cache=/x", "report=false", "optimizer.lr=0.1"]
-    assert sweep_cell("first", run_dir) == Cell(
+    assert sweep_cell("first", run_dir) == SweepPlace(
         "first", "seed-5", ["logger=wandb", "optimizer.lr=0.1"]
     )
 
