@@ -125,18 +125,8 @@ class Reach:
         return sample._replace(image=image, crop=Crop(window.affine, width, height))
 
 
-def onto_crop(affine: np.ndarray, crop: Crop | None) -> np.ndarray:
-    """Returns the map (2, 3) of a view from a sample's crop.
-
-    Args:
-        affine: (2, 3) float64, px of the source image -> px of the view.
-        crop: Of the sample; None: its image is the whole source.
-    """
-    return affine if crop is None else onto_crops(affine, crop.affine)
-
-
 def onto_crops(affines: np.ndarray, crop_affines: np.ndarray) -> np.ndarray:
-    """Returns the maps (..., 2, 3) of views from the crops of their samples, as `onto_crop` does.
+    """Returns the maps (..., 2, 3) of views from the crops of their samples.
 
     Args:
         affines: (..., 2, 3) float64, px of the source image -> px of the view.

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 from handpose.evaluation.embedding_health import HEALTH
 from handpose.evaluation.metrics import METRICS
 from handpose.evaluation.summarise import describe
+from handpose.loggers.metric_axes import EPOCH_AXIS, STEP_AXIS
 from handpose.training.meters import METERS, STEP
 
-EPOCH, STEP_AXIS = "epoch", "step"
 # Entries of a run's configuration in W&B, to group and compare runs by.
 OBJECTIVE, FRACTION, SEED = "choices.objective", "choices.label_fraction", "choices.seed"
 WORST = "evaluate/worst_samples"  # the table of the worst hands
@@ -113,7 +113,7 @@ def _health() -> Section:
 
 def _training() -> Section:
     losses = [
-        Panel("curve", f"Loss, {stage}", (f"{stage}/train_loss", f"{stage}/val_loss"), EPOCH)
+        Panel("curve", f"Loss, {stage}", (f"{stage}/train_loss", f"{stage}/val_loss"), EPOCH_AXIS)
         for stage in ("pretrain", "finetune")
     ]
     metrics = [_curve("finetune", f"val_{name}") for name in ("pa_epe_mm", "epe2d_crop_px")]
@@ -157,7 +157,7 @@ def _speed() -> Section:
 
 def _curve(stage: str, name: str, groupby: str = "") -> Panel:
     words = describe(name.removeprefix("val_"))
-    return Panel("curve", words.title, (f"{stage}/{name}",), EPOCH, groupby)
+    return Panel("curve", words.title, (f"{stage}/{name}",), EPOCH_AXIS, groupby)
 
 
 def as_text(found: Specification) -> str:

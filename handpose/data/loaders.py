@@ -65,13 +65,12 @@ def build_loader(
         num_ranks=num_ranks,
     )
     own = min(batch_size, sampler.length)
-    if training:
-        if own < batch_size:
-            _log.warning(
-                "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
-                *(dataset.source.name, own, batch_size),
-            )
-        own = _own_share(own, num_ranks)
+    if training and own < batch_size:
+        _log.warning(
+            "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
+            *(dataset.source.name, own, batch_size),
+        )
+    own = _own_share(own, num_ranks) if training else own
     return _loader(crops or dataset, sampler, own, num_workers, device or torch.device("cpu"))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from handpose.augment.settings import Augmentation
 from handpose.backbones.base import Backbone
 from handpose.backbones.top_down import TopDown
+from handpose.distributed.collectives import gather
 from handpose.records import Features, Views
 
 # Bounds of a learned log-variance. An error of exp(-7), a thousandth of the range that its target
@@ -99,6 +100,10 @@ class Objective(nn.Module, ABC):
             momentum: () in 0..1, as for the backbone's average; 1 after a step that was skipped.
         """
         return None
+
+    def whole(self, rows: Tensor) -> Tensor:
+        """Returns the rows of all processes in training, with gradient; its own in evaluation."""
+        return gather(rows) if self.training else rows
 
     @abstractmethod
     def forward(self, features: Features, embedding: Tensor, views: Views) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from handpose.backbones.top_down import TopDown
-from handpose.distributed.collectives import gather
 from handpose.objectives.base import Objective, Teacher
 from handpose.objectives.known_map import KnownMap
 from handpose.objectives.moving_average import MovingAverage
@@ -157,14 +156,14 @@ class Predictive(Objective):
         with torch.no_grad():
             network = self.teacher_keypoints and self.teacher_keypoints.network
             taught = self._standardised(_read(network, teacher.features, teacher.embedding))
-        change = self._whole(taught).diff(dim=1).square().mean((0, 1))
+        change = self.whole(taught).diff(dim=1).square().mean((0, 1))
         unit = (change + _LEAST_CHANGE).sqrt()
         first, second = both_orders(own)[:, 0], both_orders(taught)[:, 1]
         maps = self.known_map(ViewParams(*map(both_orders, views.params)))
         predicted = self.predictor(first, maps)
         loss = F.smooth_l1_loss(predicted / unit, second / unit)
         if self.decorrelation:
-            loss = loss + self.decorrelation * _squared_correlation(self._whole(own).flatten(0, 1))
+            loss = loss + self.decorrelation * _squared_correlation(self.whole(own).flatten(0, 1))
         terms = {"loss": loss, "prediction_chance": (change / unit.square()).mean()}
         return terms | self._errors(first, maps, second, unit)
 
@@ -188,10 +187,6 @@ class Predictive(Objective):
         gains = {f"map_gain{name}": error(m) - true for name, m in {"": others, **parts}.items()}
         return {"prediction_error": true, **gains}
 
-    def _whole(self, values: Tensor) -> Tensor:
-        """Returns the rows of all processes in training; in evaluation each process has them."""
-        return gather(values) if self.training else values
-
     def _standardised(self, values: Tensor) -> Tensor:
         """Standardises each dimension over all views of the batch, in float32 or better.
 
@@ -199,7 +194,7 @@ class Predictive(Objective):
             values: (B, 2, W).
         """
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        whole = self._whole(values).flatten(0, 1)
+        whole = self.whole(values).flatten(0, 1)
         variance, mean = torch.var_mean(whole, dim=0, correction=0)
         return (values - mean) / (variance + _EPSILON).sqrt()
 

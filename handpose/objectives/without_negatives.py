@@ -8,7 +8,6 @@ batch's statistics, where there are such.
 import torch
 from torch import Tensor, nn
 
-from handpose.distributed.collectives import gather
 from handpose.objectives.base import Objective
 from handpose.objectives.nt_xent import partner_top1
 from handpose.records import Views
@@ -23,10 +22,6 @@ class WithoutNegatives(Objective):
 
     takes_mined_positives = True
     reads_features = False
-
-    def whole(self, tensor: Tensor) -> Tensor:
-        """Returns the rows of all processes in training, with gradient; its own in evaluation."""
-        return gather(tensor) if self.training else tensor
 
     def ranking(self, compared: Tensor, views: Views) -> dict[str, Tensor]:
         """Measures "top1" among the whole batch (see `partner_top1`).

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from handpose.report.choices import find
 from handpose.sweep.metric import described, direction_of
 from handpose.sweep.rows import Group, Row, groups_of, mean_value, metric_of, sorted_rows
 
@@ -63,7 +63,7 @@ class Summary:
     @property
     def split(self) -> str:
         """Name of the split of the other numbers than the metric."""
-        splits = {str(_at(row.cell.config, "evaluate", "split")) for row in self.rows}
+        splits = {str(find(row.cell.config, "evaluate.split")) for row in self.rows}
         return " or ".join(sorted(splits - {"None"})) or "test"
 
     @property
@@ -100,10 +100,3 @@ def heading(name: str) -> str:
 def meaning(name: str) -> str:
     """Return a number's label and unit, for the legend."""
     return str(described(name).title)
-
-
-def _at(config: dict[str, Any], *keys: str) -> Any:
-    node: Any = config
-    for key in keys:
-        node = node.get(key) if isinstance(node, dict) else None
-    return node

@@ -9,7 +9,7 @@ import pytest
 from warped import warped
 
 from handpose.augment.appearance import render
-from handpose.augment.reach import Reach, onto_crop, reach_of
+from handpose.augment.reach import Reach, onto_crops, reach_of
 from handpose.augment.views import draw_views, render_views
 from handpose.geometry import affine as maps
 
@@ -90,7 +90,8 @@ def test_views_of_the_crop_are_those_of_the_whole_image(
         render_views(cropped, drawn, shown)
         for view, affine in enumerate(drawn.affines):
             plain = warped(sample.image, affine, size).astype(int)
-            mine = warped(cropped.image, onto_crop(affine, cropped.crop), size)
+            moved = affine if cropped.crop is None else onto_crops(affine, cropped.crop.affine)
+            mine = warped(cropped.image, moved, size)
             assert np.abs(mine - plain).max() <= most
             assert np.array_equal(shown[view].transpose(1, 2, 0), render(mine, drawn.looks[view]))
 
