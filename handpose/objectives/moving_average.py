@@ -32,6 +32,7 @@ class MovingAverage(nn.Module):
         super().__init__()
         self.batch_statistics = batch_statistics
         self.network = deepcopy(student).requires_grad_(False)
+        self.train(student.training)  # Lightning keeps the mode that a module comes in
 
     def train(self, mode: bool = True) -> "MovingAverage":
         """Switch BatchNorm only, and only if it uses the statistics of its batch."""

@@ -60,7 +60,8 @@ def parameter_groups(
     for child in module.modules():
         for name, parameter in child.named_parameters(recurse=False):
             if parameter.requires_grad:
-                is_weight = name.startswith("weight") and not isinstance(child, _NORMS)
+                is_scale = isinstance(child, _NORMS) or parameter.ndim < 2  # norms of timm's own
+                is_weight = name.startswith("weight") and not is_scale
                 factor = (factors or {}).get(parameter, 1.0)
                 groups.setdefault((factor, not is_weight), []).append(parameter)
     return [

@@ -1,5 +1,6 @@
 """A run that was killed, at any step of either stage, ends in the bits of one that never was."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -79,6 +80,14 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(
     assert cuts >= STEPS // steps - 1
     assert "packed crops in" in (run_dir / "train.log").read_text()
     assert differences(whole, run_dir) == []
+    errors = _errors(run_dir)
+    (run_dir / "results.json").unlink()  # killed between model.pt and the results
+    assert _errors(train(*SETTINGS, *packed, name="cut")) == errors
+
+
+def _errors(run_dir: Path) -> dict[str, float]:
+    results = json.loads((run_dir / "results.json").read_text())
+    return {name: results[name] for name in results if name.startswith(("epe", "pa_", "mpjpe"))}
 
 
 WITHOUT_NEGATIVES = ("vicreg", "barlow_twins", "simsiam", "byol")

@@ -83,3 +83,11 @@ def test_momentum_rises_from_its_start_to_one_as_a_cosine() -> None:
     )
     assert momentum_at(8, start=0.9, total_steps=8) == 1
     assert momentum_at(9, start=0.9, total_steps=8) == 1
+
+
+def test_before_any_change_of_mode_dropout_is_off_and_batch_norm_as_asked() -> None:
+    """Lightning's fit does not switch modes, so the constructor must."""
+    student = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(2))
+    own, running = (MovingAverage(student, batch_statistics=on).network for on in (True, False))
+    assert [module.training for module in own] == [False, True]
+    assert [module.training for module in running] == [False, False]

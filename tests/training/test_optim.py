@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers import RmsNorm
 from torch import Tensor, nn
 
 from handpose.backbones.base import Backbone
@@ -46,6 +47,11 @@ def test_only_weights_of_layers_that_are_no_norm_decay() -> None:
     assert [id(p) for p in decayed["params"]] == [id(module.conv.weight)]
     assert plain["weight_decay"] == 0
     assert len(plain["params"]) == 6
+
+
+def test_the_scale_of_a_norm_that_torch_does_not_know_has_no_decay() -> None:
+    (group,) = parameter_groups(RmsNorm(4))
+    assert group["weight_decay"] == 0
 
 
 def test_warm_up_is_linear_and_the_cosine_ends_with_the_run() -> None:

@@ -40,6 +40,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
         _log.info("fine-tuning is done: %s", path)
         content = torch_file.load(path)
         stage.model.take(content)
+        stage.average = None  # the file has the averaged weights
         return stage, content["meta"]["results"]
     folder = context.run_dir / "checkpoints" / "finetune"
     monitor = Finetuner.monitor(in_3d=labelled["val"].source.has_aligned_error)
