@@ -71,11 +71,17 @@ def fits(objective: str, backbone: str) -> bool:
 
 
 def diagonal() -> list[tuple[str, str, str]]:
-    """(objective, head, backbone): each objective once, heads and backbones in turn."""
-    cells = []
+    """(objective, head, backbone): each objective once, heads in turn.
+
+    Each backbone is taken once, then the smaller models in turn, which are quick.
+    """
+    cells: list[tuple[str, str, str]] = []
     for place, objective in enumerate(OBJECTIVES):
         fitting = [backbone for backbone in SMALLER if fits(objective, backbone)]
-        cells.append((objective, HEADS[place % len(HEADS)], fitting[place % len(fitting)]))
+        used = {backbone for *_, backbone in cells}
+        rest = [backbone for backbone in fitting if backbone not in used]
+        quick = rest or [backbone for backbone in fitting if SMALLER[backbone]] or fitting
+        cells.append((objective, HEADS[place % len(HEADS)], quick[place % len(quick)]))
     return cells
 
 

@@ -24,6 +24,7 @@ def untimed(curves: dict) -> dict:
     return {name: points for name, points in curves.items() if not name.endswith(TIMED)}
 
 
+@pytest.mark.slow
 def test_trackers_have_the_whole_run(train: Callable[..., Path]) -> None:
     run_dir = train(*SETTINGS, *BOTH, "logger.wandb.log_model=true", "report=true")
     assert list((run_dir / "tensorboard").glob("events.*"))
