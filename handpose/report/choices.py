@@ -113,7 +113,7 @@ def _stage(config: Config, stage: str) -> str:
     own = find(config, stage) or {}
     accumulated = own.get("accumulate_grad_batches") or 1
     batch = _capped(config, own, "batch_size")
-    fraction = own.get("label_fraction")
+    fraction, patience = own.get("label_fraction"), find(own, "early_stopping.patience")
     other = find(config, f"{stage}.dataset") not in (None, find(config, "dataset"))
     return _joined(
         _dataset(config, f"{stage}.dataset") if other else "",
@@ -122,6 +122,8 @@ def _stage(config: Config, stage: str) -> str:
         _optimizer(own.get("optimizer")),
         "" if fraction is None else f"{100 * fraction:g} % of the labels",
         {True: "backbone frozen", False: "backbone trained"}.get(own.get("freeze_backbone"), ""),  # type: ignore[arg-type]
+        f"averaged weights (decay {own['average_decay']:g})" if own.get("average_decay") else "",
+        f"stops after {patience} epochs without improvement" if patience else "",
         _augmentations(config, stage),
     )
 
@@ -144,7 +146,7 @@ def _optimizer(node: Any) -> str:
     if not isinstance(node, dict) or not node.get("_target_"):
         return ""
     rate = f" at {node['lr']:g}" if isinstance(node.get("lr"), float | int) else ""
-    return node["_target_"].split(".")[-1] + rate
+    return str(node.get("opt") or node["_target_"].split(".")[-1]) + rate
 
 
 def _augmentations(config: Config, stage: str) -> str:

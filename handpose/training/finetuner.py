@@ -102,7 +102,8 @@ class Finetuner(Stage):
         return _whole(terms)
 
     def loss_of(self, batch: Target) -> Tensor:
-        return _whole(self.model.head.loss(self(batch), batch))
+        """Return the loss of the model in training, never of its average."""
+        return _whole(self.model.head.loss(self.model(batch.image, batch.K), batch))
 
     def validation_step(self, batch: Target, batch_idx: int) -> None:
         prediction = self(batch)

@@ -38,6 +38,16 @@ def test_the_lengths_of_a_stage_are_those_under_the_caps(caps: dict | None, said
     assert choices["Pre-training"] == choices["Fine-tuning"] == said
 
 
+def test_what_decides_on_the_weights_of_a_stage_is_said() -> None:
+    stage = {
+        "optimizer": {"_target_": "handpose.training.timm_optimizer.TimmOptimizer", "opt": "lion"},
+        "early_stopping": {"patience": 10},
+        "average_decay": 0.999,
+    }
+    expected = "lion, averaged weights (decay 0.999), stops after 10 epochs without improvement"
+    assert key_choices({"head": "h", "finetune": stage})["Fine-tuning"] == expected
+
+
 @pytest.mark.parametrize(
     ("init_from", "weights", "said"),
     [

@@ -18,6 +18,7 @@ from handpose.model import PoseModel
 from handpose.objectives.moving_average import decay_at
 from handpose.records import Target
 from handpose.training.finetuner import Finetuner
+from handpose.training.flops import trained_flops
 from handpose.training.guard import NonFiniteGuard
 
 DECAY = 0.2
@@ -128,6 +129,11 @@ def test_training_is_the_same_with_and_without_it(make: Callable) -> None:
     plain, averaged = (fit(make(decay=decay), set())[-1] for decay in (None, DECAY))
     assert set(plain) < set(averaged)
     assert all(torch.equal(value, averaged[name]) for name, value in plain.items())
+
+
+def test_the_flops_of_a_step_are_those_without_it(make: Callable) -> None:
+    plain, averaged = (trained_flops(make(decay=decay), batch(0)) for decay in (None, DECAY))
+    assert plain == averaged > 0
 
 
 def test_validation_is_of_the_average_and_the_model_becomes_it(make: Callable) -> None:
