@@ -109,10 +109,18 @@ class Composer:
         try:
             OmegaConf.update(cfg, key, override.value(), merge=True, force_add=is_added)
         except (OmegaConfBaseException, AttributeError) as error:
-            rule = keys[key].rule if key in (keys := self.catalogue.keys()) else None
-            reason = f"expected {rule.expected}" if rule else first_line(error)
-            return f"{shown}={override.get_value_element_as_str()}: {reason}"
+            written = f"{shown}={override.get_value_element_as_str()}"
+            return f"{written}: {self._expected(key, cfg) or first_line(error)}"
         return None
+
+    def _expected(self, key: str, cfg: DictConfig) -> str:
+        """Say what a key takes, as declared, or which keys it has; "" if neither is known."""
+        if key in (keys := self.catalogue.keys()) and (rule := keys[key].rule):
+            return f"expected {rule.expected}"
+        node = OmegaConf.select(cfg, key, throw_on_missing=False)
+        if not isinstance(node, DictConfig) or not node:
+            return ""
+        return f"holds further keys; set one of them, such as {key}.{next(iter(node))}"
 
     def hydra_problems(self, override: Override, overrides: Sequence[Override]) -> list[str]:
         """Return the problems of an override of Hydra's own keys, in clearer words than Hydra's.

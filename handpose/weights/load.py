@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from huggingface_hub.utils.logging import disable_propagation
 from torch import Tensor, nn
 
 from handpose.weights.foreign import MMPOSE, Translation, translate
@@ -169,6 +170,7 @@ def _translate(
 
 
 def _fetch(word: str, download: Callable[[], State]) -> State:
+    disable_propagation()  # the Hub's client prints its retries itself, which are not logged twice
     try:
         return download()
     except Exception as error:  # the libraries raise many kinds of errors

@@ -58,6 +58,7 @@ def test_a_flag_that_breaks_a_promise_is_refused_with_the_reason(
         (f"{FLAGS}limit_val_batches=0", "limit_val_batches=0: expected"),
         (f"{FLAGS}gradient_clip_algorithm=value", "has no effect without"),
         ("finetune.early_stopping.min_delta=1", "has no effect without"),
+        ("finetune.early_stopping=3", "set one of them, such as finetune.early_stopping.patience"),
         ("optimizer=timm optimizer.opt=lyon", "timm has no such optimizer; did you mean lion?"),
         ("optimizer=timm optimizer.opt=adahessian", "second derivatives"),
         ("optimizer=timm optimizer.opt=lookahead_kron", "not restored exactly"),
