@@ -120,7 +120,7 @@ class Composer:
         node = OmegaConf.select(cfg, key, throw_on_missing=False)
         if not isinstance(node, DictConfig) or not node:
             return ""
-        return f"holds further keys; set one of them, such as {key}.{next(iter(node))}"
+        return f"holds further keys; set one of them, such as {key}.{next(map(str, node))}"
 
     def hydra_problems(self, override: Override, overrides: Sequence[Override]) -> list[str]:
         """Return the problems of an override of Hydra's own keys, in clearer words than Hydra's.

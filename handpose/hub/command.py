@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handpose.config.checks.overrides import path_argument
+
+if TYPE_CHECKING:
+    from handpose.hub.remote import Remote
 
 _REPO = "OWNER/NAME on the Hugging Face Hub, or a folder (./PATH)"
 
@@ -69,16 +72,21 @@ def _pull(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         listing = list_files(remote)
         _print_sizes(listing.sizes)
-        print(f"--dry-run: nothing was fetched. From {remote.where}, {listing.state}")
+        print(f"--dry-run: nothing was fetched. From {_source(remote, listing.state)}")
         return
     folder = arguments.to or Path(Path(arguments.repo).absolute().name)
     pulled = pull(remote, folder)
-    print(f"{pulled.folder}: {' and '.join(pulled.kinds)} from {remote.where}, {pulled.state}")
+    print(f"{pulled.folder}: {' and '.join(pulled.kinds)} from {_source(remote, pulled.state)}")
     if "model" in pulled.kinds:
         print(f"  handpose predict {pulled.folder} IMAGES")
     if "backbone" in pulled.kinds:
         print(f"  handpose train backbone.weights={pulled.folder}/backbone.pt ...")
     print(f"Its terms are in {pulled.folder}/README.md.")
+
+
+def _source(remote: "Remote", state: str) -> str:
+    """Returns where files come from, with the commit if it is a repository."""
+    return f"{remote.where}, commit {state}" if remote.name else remote.where
 
 
 def _print_sizes(sizes: dict[str, int]) -> None:

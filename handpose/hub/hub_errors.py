@@ -9,7 +9,7 @@ _LOGIN = (
     "Log in with `hf auth login`, or set $HF_TOKEN to a token of huggingface.co/settings/tokens"
 )
 # Packages whose errors mean that the Hub could not be reached.
-_NETWORK = ("httpx", "httpcore", "requests", "urllib3", "ssl", "socket")
+_NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "ssl", "socket")
 _UNAUTHORISED, _FORBIDDEN = 401, 403
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,9 +137,9 @@ def answer(kind: type[Exception], status: int) -> Exception:
 
 
 def unreachable() -> Exception:
-    import httpx
-
-    return httpx.ConnectError("[Errno -2] Name or service not known")
+    """An error of the library that the installed client sends its requests with."""
+    library = type(huggingface_hub.get_session()).__module__.partition(".")[0]
+    return sys.modules[library].ConnectError("[Errno -2] Name or service not known")
 
 
 @pytest.mark.parametrize(
