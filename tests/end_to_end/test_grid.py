@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Backbone -> a smaller model of the same class, or nothing.
 COLUMNS = {
     "resnet18": "",
-    "hrnet_w18": "",
+    "hrnet_w18": "hrnet_w18_small",
     "convnext_tiny": "test_convnext",
     "vit_small": "test_vit",
 }
