@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 network_guard.install()  # before any library is imported
+network_guard.begin_record()
 
 ROOT = Path(__file__).resolve().parents[1]
 # They begin first, or a core would be left with one of them at the end.

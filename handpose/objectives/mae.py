@@ -8,10 +8,10 @@ of the backbone, D of the decoder.
 
 import math
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightly.models.modules import (
     MaskedVisionTransformerDecoderTIMM,
     MaskedVisionTransformerTIMM,
@@ -136,14 +136,15 @@ class MaskedAutoencoder(Objective):
         predicted = self.reconstruct(tokens, places)
         target = self.targets(views.image.flatten(0, 1))
         hidden = hidden_patches(places, self.num_patches)
-        predicted, target = predicted[hidden].to(target.dtype), target[hidden]
-        error = F.mse_loss(predicted, target)
+        # Each view hides as many patches, so that nothing is counted on the device.
+        mean = partial(_mean_of, hidden=hidden, count=hidden.numel() - places.numel())
+        error = mean((predicted.to(target.dtype) - target).square())
         # Layers that only pool the tokens get a gradient of 0, since DDP needs one of each layer.
         loss = error + 0.0 * embedding.sum() if embedding.requires_grad else error
         return {
             "loss": loss,
             "reconstruction_error": error,
-            "reconstruction_chance": target.square().mean(),
+            "reconstruction_chance": mean(target.square()),
         }
 
     def reconstruct(self, tokens: Tensor, places: Tensor) -> Tensor:
@@ -211,6 +212,11 @@ def hidden_patches(places: Tensor, num_patches: int) -> Tensor:
     """
     hidden = torch.ones(len(places), num_patches, dtype=torch.bool, device=places.device)
     return hidden.scatter(1, places, False)
+
+
+def _mean_of(values: Tensor, *, hidden: Tensor, count: int) -> Tensor:
+    """Returns the mean () of (N, T, 3 p p) over the `count` hidden patches."""
+    return (values.mean(-1) * hidden).sum() / count
 
 
 def _pooled(vit: VisionTransformer, tokens: Tensor) -> Tensor:

@@ -57,11 +57,19 @@ def install() -> None:
     os.environ.update(_SWITCHES)
     os.environ.update({name.upper(): v for name, v in _SWITCHES.items() if "_proxy" in name})
     if RECORD not in os.environ:
-        file, name = tempfile.mkstemp(prefix="handpose-network-")
-        os.close(file)
-        os.environ[RECORD] = name
+        begin_record()
     os.environ["PYTHONPATH"] = python_path(os.environ.get("PYTHONPATH", ""))
     sys.addaudithook(_watch)
+
+
+def begin_record() -> None:
+    """Gives this process and the ones that it starts a record of their own.
+
+    Processes of pytest-xdist must not find each other's attempts.
+    """
+    file, name = tempfile.mkstemp(prefix="handpose-network-")
+    os.close(file)
+    os.environ[RECORD] = name
 
 
 def python_path(*folders: str | Path) -> str:

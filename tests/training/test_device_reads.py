@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from handpose import compose_config
+from handpose.backbones.base import Backbone
+from handpose.backbones.timm_backbone import TimmBackbone
 from handpose.distributed.interrupt import Interrupt
 from handpose.objectives import nt_xent, nt_xent_chunks
 from handpose.pipeline import parts
@@ -65,12 +67,19 @@ def composed(cell: str) -> DictConfig:
     return compose_config(*cell.split(), f"dataset.image_size={side}")
 
 
+def backbone_for(cell: str) -> Backbone:
+    """A tiny backbone; a ViT where the objective works with no other."""
+    if cell == "objective=mae":
+        return TimmBackbone(name="test_vit")
+    return TinyBackbone()
+
+
 @pytest.fixture
 def pretrainer(views_of: Callable) -> Callable[[str], tuple[Pretrainer, dict[str, Views]]]:
     """pretrainer(cell): the stage of an objective, and a batch of it."""
 
     def make(cell: str) -> tuple[Pretrainer, dict[str, Views]]:
-        cfg, backbone = composed(cell), TinyBackbone()
+        cfg, backbone = composed(cell), backbone_for(cell)
         augmentations = parts.build_view_augmentations(cfg)
         stage = Pretrainer(
             backbone=backbone,
