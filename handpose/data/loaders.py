@@ -65,13 +65,19 @@ def build_loader(
         num_ranks=num_ranks,
     )
     own = min(batch_size, sampler.length)
-    if training and own < batch_size:
+    if training:
+        _warn_if_short(dataset, own, batch_size)
+        own = _own_share(own, num_ranks)
+    return _loader(crops or dataset, sampler, own, num_workers, device or torch.device("cpu"))
+
+
+def _warn_if_short(dataset: ViewDataset | TargetDataset, own: int, batch_size: int) -> None:
+    """Log that the dataset has fewer samples than a training batch, if so."""
+    if own < batch_size:
         _log.warning(
             "%s: %d training samples for a batch of %d; the batch is as large as the dataset",
             *(dataset.source.name, own, batch_size),
         )
-    own = _own_share(own, num_ranks) if training else own
-    return _loader(crops or dataset, sampler, own, num_workers, device or torch.device("cpu"))
 
 
 def _own_share(batch_size: int, num_ranks: int) -> int:
