@@ -62,13 +62,13 @@ def start(command: Sequence[str], count: int, *, in_sweep: bool = False) -> int:
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     shared |= {IN_SWEEP: 1} if in_sweep else {}
-    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": _threads(count)}
+    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": num_threads(count)}
     processes = [
         subprocess.Popen(
             command,
             env=os.environ | _texts({"RANK": rank, "LOCAL_RANK": rank, **shared, **threads}),
             start_new_session=True,  # they receive Ctrl-C once, from this process
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
         for rank in range(count)
     ]
@@ -88,7 +88,8 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _threads(count: int) -> int:
+def num_threads(count: int) -> int:
+    """Return the threads of each of `count` processes: its share of the cores, at least 1."""
     return max(1, num_cores() // count)
 
 
@@ -96,7 +97,8 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Let the system kill this process when its parent ends; for `preexec_fn`, on Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -5,6 +5,9 @@ with intervals.
 KEY=VALUE applies to every run, as for train.py (also hydra/launcher=...). Finished runs are not run
 again: after a stop, the same command resumes the study. Everything is in runs/studies/<name>/: the
 runs, study.html, table.md, study.json. The exit code is 1 while runs are missing or have failed.
+
+--jobs N starts the runs itself, N at once on this machine, the most important ones first. A run
+prints to output.txt in its folder.
 """
 
 import argparse
@@ -15,6 +18,7 @@ from typing import Any
 from handpose.config import check_command_line
 from handpose.config.schema import register
 from handpose.study.comparisons import collect
+from handpose.study.jobs import Outcome, describe_jobs, refuse_launcher, run_jobs
 from handpose.study.multiruns import (
     Failure,
     changed_lines,
@@ -44,7 +48,32 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="print the commands, run nothing")
     only.add_argument("--report", action="store_true", help="collect finished runs, run nothing")
-    return parser.parse_intermixed_args(argv)
+    parser.add_argument(
+        "--jobs", type=_whole, metavar="N", help="run N single runs at once on this machine"
+    )
+    parser.add_argument(
+        "--minutes", type=_positive, metavar="M", help="with --jobs: stop all runs after M minutes"
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.minutes is not None and arguments.jobs is None:
+        parser.error("--minutes needs --jobs N")
+    return arguments
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number above 0")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+    return number
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -63,8 +92,11 @@ def _run(arguments: argparse.Namespace) -> int:
     """Returns the exit code."""
     plan = load_study(arguments.study, _DEFINITIONS)
     status = _status(plan, arguments)
+    if arguments.jobs:
+        refuse_launcher([*status.study.common, *arguments.overrides])
     if arguments.plan:
-        print("\n".join([*describe_plan(status), *_refusal(status)]))
+        plan_lines = describe_jobs(status) if arguments.jobs else describe_plan(status)
+        print("\n".join([*plan_lines, *_refusal(status)]))
         _check(status)
         return 1 if status.changed else 0
     if arguments.report:
@@ -74,9 +106,22 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError("\n".join(_refusal(status)))
     _check(status)
     with hold(status.folder):
-        failures = run_study(status, start_process())
-        _report(status, plan, failures)
-    return 1 if failures else 0
+        outcome = _outcome(status, arguments)
+        if outcome.is_stopped:
+            print(
+                f"{arguments.minutes:g} minutes are over, {len(outcome.failures)} runs are left. "
+                "Run the same command to resume; --report collects the finished runs."
+            )
+        else:
+            _report(status, plan, outcome.failures)
+    return 1 if outcome.failures else 0
+
+
+def _outcome(status: Status, arguments: argparse.Namespace) -> Outcome:
+    """Runs what is missing."""
+    if arguments.jobs is None:
+        return Outcome(run_study(status, start_process()), is_stopped=False)
+    return run_jobs(status, jobs=arguments.jobs, minutes=arguments.minutes)
 
 
 def _status(plan: Any, arguments: argparse.Namespace) -> Status:

@@ -51,6 +51,16 @@ def start_process() -> Start:
     return start
 
 
+@contextmanager
+def on_sigterm() -> Iterator[None]:
+    """Raises SystemExit in the block at SIGTERM."""
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 

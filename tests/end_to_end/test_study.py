@@ -1,6 +1,7 @@
 """`python scripts/study.py` on the real train.py: made once, resumed, reported, and refused."""
 
 import json
+import re
 import runpy
 import signal
 import sys
@@ -113,6 +114,9 @@ def test_a_study_that_cannot_run_is_refused_before_anything_is_made(
     message = "metric: pa_epe: train.py has no such result; did you mean pa_epe_mm?"
     assert message in str(run_study(metric="pa_epe")[0])
     assert "better: Input should be 'lower' or 'higher'" in str(run_study(better="up")[0])
+    assert "leave one of them out" in str(run_study("--jobs", "2", "hydra/launcher=joblib")[0])
+    for wrong in (["--minutes", "3"], ["--jobs", "0"], ["--jobs", "2", "--minutes", "nan"]):
+        assert run_study(*wrong)[0] == 2
     assert not (tmp_path / "runs").exists()
 
 
@@ -126,11 +130,23 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(
 
 @pytest.mark.slow
 def test_a_study_with_tuning_is_whole(run_study: Run, tmp_path: Path) -> None:
-    """The chosen settings reach the final runs, which are of the test split."""
+    """The chosen settings reach the final runs, which are of the test split.
+
+    The runs are single ones, two at once; a multirun then has nothing to do.
+    """
     candidates = {"slow": ["optimizer.lr=1.0e-5"], "fast": ["optimizer.lr=1.0e-3"]}
-    code, text = run_study(tune={"seed": 1005, "candidates": candidates})
+    tune = {"seed": 1005, "candidates": candidates}
+    code, text = run_study("--jobs", "2", "--minutes", "0.001", tune=tune)
+    assert code == 1
+    assert " minutes are over, 11 runs are left." in text
+    code, text = run_study("--jobs", "2", tune=tune)
     assert code == 0, text[-5000:]
+    assert len(re.findall(r"^[0-9:]{8}  finished  \S+: 0:00:[0-9]{2}, \d+ left$", text, re.M)) == 11
     folder = tmp_path / "runs" / "studies" / "tiny"
+    before = stamps(folder)
+    code, text = run_study(tune=tune)
+    assert "$ python" not in text
+    assert stamps(folder) == before
     found = json.loads((folder / "study.json").read_text())
     assert found["finished"] == {"pretrain": [3, 3], "tune": [4, 4], "runs": [4, 4]}
     chosen = {s["arm"]: s["candidate"] for s in found["scores"] if s["is_chosen"]}
