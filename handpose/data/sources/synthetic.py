@@ -1,7 +1,7 @@
 """Synthetic hands, rendered once into the cache; equal settings give equal images on any machine.
 
-Sample i of a split depends only on (seed, split, i). So splits are disjoint, and a longer split
-starts with the hands of a shorter one.
+Sample i of a split depends only on (seed, domain, split, i). So splits are disjoint, and a longer
+split starts with the hands of a shorter one.
 """
 
 import hashlib
@@ -21,7 +21,10 @@ import numpy as np
 from handpose.data.base import NO_PIXELS, SPLITS, HandDataset, Joints, Split
 from handpose.data.cache import ArrayFolder, ensure_built, find_corruption, writing
 from handpose.data.synthetic import render
+from handpose.data.synthetic.domain import DOMAINS, SIMPLE
+from handpose.data.synthetic.person import subject
 from handpose.data.synthetic.render import RenderedHand, render_hand
+from handpose.data.synthetic.surface import MARKINGS_SHAPE
 from handpose.data.workers import leaving_signals_to_the_run
 from handpose.distributed.processes import num_cores
 from handpose.progress import track
@@ -38,6 +41,7 @@ class Synthetic(HandDataset):
 
     Args:
         root: folder of all renders (`${paths.cache}/synthetic`).
+        domain: "simple", "lab" or "wild" (see `handpose.data.synthetic.domain`).
         num_train: number of hands of the training split.
         num_val: of the validation split.
         num_test: of the test split.
@@ -55,6 +59,7 @@ class Synthetic(HandDataset):
         self,
         *,
         root: str,
+        domain: str = "simple",
         num_train: int = 2000,
         num_val: int = 256,
         num_test: int = 500,
@@ -69,7 +74,12 @@ class Synthetic(HandDataset):
         count = min(counts[self.split], self.max_samples or counts[self.split])
         if count < 1:
             raise ValueError(f"dataset.num_{self.split}={count}: at least one hand is needed")
+        if domain not in DOMAINS:
+            raise ValueError(f"dataset.domain={domain!r}: choose one of {', '.join(DOMAINS)}")
         settings = dict(count=count, size=render_size, orientation=orientation, seed=seed)
+        self._domain = DOMAINS[domain]
+        if self._domain is not SIMPLE:  # the key of older renders has no domain
+            settings["domain"] = domain
         self._hands = rendered(Path(root), self.split, **settings)
 
     def __len__(self) -> int:
@@ -108,11 +118,17 @@ class Synthetic(HandDataset):
         return np.arange(len(self))
 
     @property
+    def capture_groups(self) -> np.ndarray:
+        pool = self._domain.subjects[SPLITS.index(self.split)]
+        return _subject_number(self.identities, pool) if pool else self.identities
+
+    @property
     def fingerprint(self) -> str:
         return self._hands.folder.name
 
     def _key(self, index: int) -> str:
-        return f"synthetic/{self.split}/{index:08d}#0"
+        domain = "" if self._domain is SIMPLE else f"{self._domain.name}/"
+        return f"synthetic/{domain}{self.split}/{index:08d}#0"
 
     def sample_keys(self) -> list[str]:
         return [self._key(index) for index in range(len(self))]
@@ -134,7 +150,7 @@ def rendered(root: Path, split: Split, **settings: Any) -> ArrayFolder:
     Args:
         root: folder of all renders.
         split: "train", "val" or "test".
-        **settings: count, size (px), orientation and seed, see `Synthetic`.
+        **settings: count, size (px), orientation, seed and perhaps domain, see `Synthetic`.
     """
     described = json.dumps([_renderer_code(), split, settings], sort_keys=True)
     folder = root / f"{split}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
@@ -152,9 +168,7 @@ def _renderer_code() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _render_into(
-    folder: Path, split: Split, *, count: int, size: int, orientation: str, seed: int
-) -> None:
+def _render_into(folder: Path, split: Split, *, count: int, size: int, **settings: Any) -> None:
     with writing(folder) as writer:
         arrays = {
             "image": writer.create("image", (count, size, size, 3), np.uint8),
@@ -164,7 +178,7 @@ def _render_into(
             "box": writer.create("box", (count, 3), np.float32),
         }
         is_left = writer.create("is_left", (count,), np.bool_)
-        draw = partial(_render, SPLITS.index(split), size, orientation, seed)
+        draw = partial(_render, SPLITS.index(split), size=size, **settings)
         hands = track(_all_hands(draw, count), what=f"rendering {split} hands", total=count)
         for index, hand in enumerate(hands):
             for name, array in arrays.items():
@@ -200,6 +214,18 @@ def _one_blas_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _render(split: int, size: int, orientation: str, seed: int, index: int) -> RenderedHand:
-    rng = np.random.default_rng(np.random.SeedSequence([seed, split, index]))
-    return render_hand(rng, size=size, orientation=orientation)
+def _render(
+    split: int, index: int, *, size: int, orientation: str, seed: int, domain: str = SIMPLE.name
+) -> RenderedHand:
+    world = DOMAINS[domain]
+    place = [list(DOMAINS).index(domain)] if world.own_draws else []
+    rng = np.random.default_rng(np.random.SeedSequence([seed, split, index, *place]))
+    pool = world.subjects[split]
+    number = int(_subject_number(np.array(index), pool)) if pool else None
+    person = None if number is None else subject(domain, split, number, MARKINGS_SHAPE)
+    return render_hand(rng, size=size, orientation=orientation, domain=world, person=person)
+
+
+def _subject_number(index: np.ndarray, pool: int) -> np.ndarray:
+    """Return which subject of a pool each sample shows: in turn, so that all are equally often."""
+    return index % pool

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from handpose.data.synthetic.scene import sample_tone, smooth_noise
+from handpose.data.synthetic.colour import sample_tone, smooth_noise
 
 _MOST_HIDDEN = 0.18  # of the hand's silhouette
 _LEAST_HIDDEN = 0.02

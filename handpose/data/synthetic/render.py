@@ -6,20 +6,15 @@ import cv2
 import numpy as np
 
 from handpose.data.synthetic.backdrop import paint_backdrop, place_occluder
-from handpose.data.synthetic.mesh import rest_mesh
+from handpose.data.synthetic.camera import choose_camera, develop
+from handpose.data.synthetic.domain import SIMPLE, Domain, Draws, happens, split_draws
+from handpose.data.synthetic.lights import sample_lighting
+from handpose.data.synthetic.person import Person, sample_skin
 from handpose.data.synthetic.raster import Fragments, rasterise
-from handpose.data.synthetic.scene import (
-    WRIST_END,
-    PosedHand,
-    pose_hand,
-    project,
-    sample_lighting,
-    sample_skin,
-)
+from handpose.data.synthetic.scene import WRIST_END, Owner, PosedHand, pose_hand, project
 from handpose.data.synthetic.surface import MARKINGS_SHAPE, Surface, crevices, shade, skin_surface
 
 _OVERSAMPLING = 1.5  # pixels per output pixel and axis
-_OCCLUDED = 0.15  # of the images
 
 
 class RenderedHand(NamedTuple):
@@ -33,7 +28,14 @@ class RenderedHand(NamedTuple):
     side: str  # "left" | "right"
 
 
-def render_hand(rng: np.random.Generator, *, size: int, orientation: str) -> RenderedHand:
+def render_hand(
+    rng: np.random.Generator,
+    *,
+    size: int,
+    orientation: str,
+    domain: Domain = SIMPLE,
+    person: Person | None = None,
+) -> RenderedHand:
     """Draw and render one hand, left or right with equal probability.
 
     Args:
@@ -41,9 +43,13 @@ def render_hand(rng: np.random.Generator, *, size: int, orientation: str) -> Ren
         size: side of the square image in px.
         orientation: "frontal" (fingers up, palm or back within 25 degrees of the camera), "upright"
             (50 degrees) or "any".
+        domain: the world, see `handpose.data.synthetic.domain`.
+        person: whose hand it is; drawn if None.
     """
     left = rng.random() < 0.5
-    hand, _ = render_right_hand(rng, size=size, orientation=orientation)
+    hand, _ = render_right_hand(
+        rng, size=size, orientation=orientation, domain=domain, person=person
+    )
     return mirrored(hand) if left else hand
 
 
@@ -60,7 +66,12 @@ def mirrored(hand: RenderedHand) -> RenderedHand:
 
 
 def render_right_hand(
-    rng: np.random.Generator, *, size: int, orientation: str
+    rng: np.random.Generator,
+    *,
+    size: int,
+    orientation: str,
+    domain: Domain = SIMPLE,
+    person: Person | None = None,
 ) -> tuple[RenderedHand, np.ndarray]:
     """Draw and render one right hand.
 
@@ -68,20 +79,24 @@ def render_right_hand(
         rng: source of all randomness.
         size: side of the square image in px.
         orientation: see `render_hand`.
+        domain: the world.
+        person: whose hand it is; drawn if None.
 
     Returns:
         The hand, and the mask (S, S) bool of its visible silhouette, S 1.5 times `size`.
     """
-    hand = pose_hand(rng, size, orientation)
+    draws = split_draws(rng, domain)
+    camera = choose_camera(draws.camera, domain)
+    hand = pose_hand(draws, size, orientation, person, camera)
     fine = round(size * _OVERSAMPLING)
     scale = np.float32(fine / size)
     points = scale * (project(hand.K, hand.mesh.vertices) + np.float32(0.5)) - np.float32(0.5)
     fragments = rasterise(points, hand.mesh.vertices[:, 2], hand.mesh.faces, fine)
-    painted, covered, visible = _paint(rng, hand, fragments, fine)
-    backdrop = paint_backdrop(rng, size)
+    painted, covered, visible = paint(draws, hand, fragments, fine, domain, person)
+    backdrop = paint_backdrop(draws.backdrop, size)
     front = cv2.resize(painted, (size, size), interpolation=cv2.INTER_AREA)
     share = cv2.resize(covered.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    image = _develop(rng, front + backdrop * (1.0 - share[..., None]))
+    image = develop(draws.camera, front + backdrop * (1.0 - share[..., None]))
     box = silhouette_box(visible, fine / size)
     uv = project(hand.K, hand.joints)
     return RenderedHand(image, uv, hand.joints, hand.K, box, "right"), visible
@@ -100,26 +115,55 @@ def silhouette_box(mask: np.ndarray, scale: float) -> np.ndarray:
     return np.array([*(low + high) / 2, (high - low).max()], dtype=np.float32)
 
 
-def _paint(
-    rng: np.random.Generator, hand: PosedHand, fragments: Fragments, fine: int
+def paint(
+    draws: Draws,
+    hand: PosedHand,
+    fragments: Fragments,
+    fine: int,
+    domain: Domain = SIMPLE,
+    person: Person | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return image (S, S, 3) sRGB, covered pixels (S, S) and visible hand (S, S)."""
+    """Light the visible points and place an occluder.
+
+    Args:
+        draws: generators of the image's parts.
+        hand: what is seen.
+        fragments: its visible points.
+        fine: S, side of the image in px.
+        domain: the world.
+        person: whose hand it is; the skin is drawn if None.
+
+    Returns:
+        Image (S, S, 3) sRGB, covered pixels (S, S) and visible hand (S, S).
+    """
     normals, rest = _interpolate(hand, fragments)
     depth = _spread(fragments.depth, fragments.pixel, fine)
     openness = crevices(depth, depth > 0).ravel()[fragments.pixel]
-    cloth = fragments.face >= len(rest_mesh().faces)
-    surface = skin_surface(sample_skin(rng, MARKINGS_SHAPE), rest[:2], rest[2])
-    if hand.sleeve is not None:
-        albedo = np.where(cloth, hand.sleeve.colour[:, None], surface.albedo)
-        surface = Surface(albedo, np.where(cloth, np.float32(0), surface.gloss))
-    lit = shade(surface, normals, openness, sample_lighting(rng))
+    owner = hand.owner[fragments.face]
+    surface = _material(draws, hand, owner, rest, person)
+    lighting = sample_lighting(draws.lights, domain.lights)
+    lit = shade(surface, normals, openness, lighting)
     image = _spread(lit.T, fragments.pixel, fine)
-    visible = _spread(~cloth & (rest[1] > WRIST_END), fragments.pixel, fine)
-    occluder = place_occluder(rng, visible) if rng.random() < _OCCLUDED else None
+    visible = _spread((owner == Owner.HAND) & (rest[1] > WRIST_END), fragments.pixel, fine)
+    hides = happens(draws.occluder, domain.occluder)
+    occluder = place_occluder(draws.occluder, visible) if hides else None
     if occluder is None:
         return image, depth > 0, visible
     mask, look = occluder
     return np.where(mask[..., None], look, image), (depth > 0) | mask, visible & ~mask
+
+
+def _material(
+    draws: Draws, hand: PosedHand, owner: np.ndarray, rest: np.ndarray, person: Person | None
+) -> Surface:
+    """Return the material of visible points, each with its owner (N,) and place `rest` (3, N)."""
+    skin = person.skin if person else sample_skin(draws.person, MARKINGS_SHAPE)
+    surface = skin_surface(skin, rest[:2], rest[2])
+    if hand.sleeve is None:
+        return surface
+    cloth = owner == Owner.SLEEVE
+    albedo = np.where(cloth, hand.sleeve.colour[:, None], surface.albedo)
+    return Surface(albedo, np.where(cloth, np.float32(0), surface.gloss))
 
 
 def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
@@ -138,12 +182,3 @@ def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.
         values += np.take(known, corner, axis=1) * weight
     normals = values[:3]
     return normals / np.sqrt((normals * normals).sum(axis=0)), values[3:]
-
-
-def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Add camera blur, exposure and noise; return uint8."""
-    if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.7))
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    gain, grain = np.float32(rng.uniform(0.85, 1.12)), np.float32(rng.uniform(0.5, 5.0))
-    return np.rint((image * gain + grain * noise).clip(0, 255)).astype(np.uint8)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from handpose.data.synthetic.lights import Lighting
 from handpose.data.synthetic.mesh import REST, chain_radius
-from handpose.data.synthetic.scene import Lighting, Skin
+from handpose.data.synthetic.person import Skin
 
 
 def _rgb(red: float, green: float, blue: float) -> np.ndarray:
