@@ -1,22 +1,14 @@
-"""The findings of a study: means over seeds, paired differences, the chosen settings, the cost.
+"""The findings of a study: means over seeds, paired differences, the chosen settings, the cost."""
 
-Student's t is used throughout: there are few seeds, and their spread is unknown. A number that
-does not exist is None with a reason, never NaN.
-"""
-
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping
 from typing import NamedTuple
-
-import numpy as np
-from scipy import stats
 
 from handpose.study.multiruns import Failure
 from handpose.study.run_grid import STAGES, batches
+from handpose.study.statistics import Difference, Estimate, estimate, holm, paired_difference
 from handpose.study.status import Status
 from handpose.study.study_file import Study
-
-_ROUNDING = 1e-12  # relative: a smaller spread is that of floating point
+from handpose.study.study_keys import Place
 
 
 class Value(NamedTuple):
@@ -27,40 +19,20 @@ class Value(NamedTuple):
     constant: float | None  # of the constant prediction on the same samples
 
 
-class Estimate(NamedTuple):
-    """A mean over seeds and its 95 % interval; `reason` says why one is None."""
-
-    n: int
-    mean: float | None
-    low: float | None
-    high: float | None
-    reason: str
-
-    @property
-    def half(self) -> float | None:
-        """Half the width of the interval."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
-
-
-class Difference(NamedTuple):
-    """An arm minus the arm it is compared with, paired by seed.
+class Comparison(NamedTuple):
+    """A difference, and its p corrected over the comparisons of its family.
 
     Attributes:
-        estimate: of the differences.
-        percent: the mean difference over the other arm's mean, for the same seeds.
-        p: of the two-sided paired t test.
+        p_holm: the corrected p.
+        is_primary: whether it is of the primary endpoint, whose comparisons are one family. All
+            others are a second one.
+        dropped: planned seeds that one of the arms has no value for.
     """
-
-    estimate: Estimate
-    percent: float | None
-    p: float | None
-
-
-class Comparison(NamedTuple):
-    """A difference, and its p corrected over all comparisons of the study."""
 
     difference: Difference
     p_holm: float | None
+    is_primary: bool
+    dropped: tuple[int, ...]
 
     @property
     def is_significant(self) -> bool:
@@ -88,18 +60,26 @@ class Findings(NamedTuple):
 
     study: Study
     counts: dict[str, tuple[int, int]]  # stage -> finished, planned
-    values: dict[tuple[str, str, float, int], Value]  # (arm, head, fraction, seed), if finished
-    means: dict[tuple[str, str, float], Estimate]  # (arm, head, fraction)
-    comparisons: dict[tuple[str, str, str, float], Comparison]  # (arm, against, head, fraction)
-    scores: dict[tuple[str, str, float, str], Score]  # (arm, head, fraction, candidate)
+    values: dict[tuple[Place, str, int], Value]  # (place, arm, seed), if finished
+    means: dict[tuple[Place, str], Estimate]  # (place, arm)
+    comparisons: dict[tuple[Place, str, str], Comparison]  # (place, arm, against)
+    scores: dict[tuple[Place, str, str], Score]  # (place, arm, candidate)
     costs: dict[str, Cost]  # arm
     unfinished: list[Failure]
     commands: list[list[str]]  # arguments of train.py that make the whole study
 
-    def constant(self, head: str, fraction: float) -> float | None:
+    def constant(self, place: Place) -> float | None:
         """Returns the number of the constant prediction, the mean over all runs that have it."""
-        own = [v.constant for (_, *at, _), v in self.values.items() if at == [head, fraction]]
+        own = [v.constant for (where, *_), v in self.values.items() if where == place]
         return estimate([value for value in own if value is not None]).mean
+
+    def family(self, *, is_primary: bool) -> list[Comparison]:
+        """Returns the comparisons of one of the two families of Holm's correction.
+
+        Args:
+            is_primary: the family of the primary endpoint, or that of all other comparisons.
+        """
+        return [found for found in self.comparisons.values() if found.is_primary == is_primary]
 
 
 def collect(status: Status, unfinished: list[Failure]) -> Findings:
@@ -115,19 +95,19 @@ def collect(status: Status, unfinished: list[Failure]) -> Findings:
     study = status.study
     cells = {stage: status.cells(stage) for stage in STAGES}
     values = {
-        (cell.arm, str(cell.head), cell.fraction or 0.0, cell.seed): Value(
+        (cell.place, cell.arm, cell.seed): Value(
             *status.number(cell, study.metric),
             status.number(cell, study.constant)[0] if study.constant else None,
         )
         for cell in cells["runs"]
         if status.is_finished(cell)
     }
-    means = product(study.arms, study.heads, study.fractions)
+    means = [(place, arm) for place in study.places for arm in study.arms_of(place.condition)]
     return Findings(
         study,
         counts={s: (sum(map(status.is_finished, own)), len(own)) for s, own in cells.items()},
         values=values,
-        means={place: estimate([*_seeds(values, *place).values()]) for place in means},
+        means={key: estimate([*_seeds(values, *key).values()]) for key in means},
         comparisons=_comparisons(study, values),
         scores=_scores(status),
         costs={arm: _cost(status, arm) for arm in study.arms},
@@ -136,31 +116,34 @@ def collect(status: Status, unfinished: list[Failure]) -> Findings:
     )
 
 
-def _seeds(values: Mapping, arm: str, head: str, fraction: float) -> dict[int, float]:
+def _seeds(values: Mapping, place: Place, arm: str) -> dict[int, float]:
     """Returns seed -> value for the finished runs."""
-    place = [arm, head, fraction]
-    own = {seed: one.value for (*at, seed), one in values.items() if at == place}
+    own = {seed: one.value for (*at, seed), one in values.items() if at == [place, arm]}
     return {seed: value for seed, value in own.items() if value is not None}
 
 
-def _comparisons(study: Study, values: Mapping) -> dict[tuple[str, str, str, float], Comparison]:
-    """Compares all pairs for every head and fraction: the family of Holm's correction."""
-    found = {
-        (arm, against, head, part): paired_difference(
-            _seeds(values, arm, head, part), _seeds(values, against, head, part)
-        )
-        for head, (arm, against), part in product(study.heads, study.pairs, study.fractions)
-    }
-    corrected = holm([difference.p for difference in found.values()])
-    return {k: Comparison(d, p) for (k, d), p in zip(found.items(), corrected, strict=True)}
+def _comparisons(study: Study, values: Mapping) -> dict[tuple[Place, str, str], Comparison]:
+    """Compares all pairs at every place, and corrects the p values of each family."""
+    pairs = [(place, *pair) for place in study.places for pair in study.pairs_of(place.condition)]
+    primary = None if study.primary is None else study.primary.place
+    families = [[key for key in pairs if (key[0] == primary) == own] for own in (True, False)]
+    found: dict[tuple[Place, str, str], Comparison] = {}
+    for keys in families:
+        sides = [(_seeds(values, at, arm), _seeds(values, at, other)) for at, arm, other in keys]
+        differences = [paired_difference(*both) for both in sides]
+        corrected = holm([difference.p for difference in differences])
+        for key, both, difference, p in zip(keys, sides, differences, corrected, strict=True):
+            planned = study.seeds_of(key[0].condition)
+            dropped = tuple(seed for seed in planned if not all(seed in own for own in both))
+            found[key] = Comparison(difference, p, key[0] == primary, dropped)
+    return {key: found[key] for key in pairs}
 
 
-def _scores(status: Status) -> dict[tuple[str, str, float, str], Score]:
-    tune = status.study.tune
+def _scores(status: Status) -> dict[tuple[Place, str, str], Score]:
+    tried = [cell._replace(stage="runs", candidate=None) for cell in status.cells("tune")]
     return {
-        (cell.arm, str(cell.head), cell.fraction, name): Score(value, name == cell.candidate)
-        for cell in status.cells("runs")
-        if tune and cell.fraction in tune.fractions
+        (cell.place, cell.arm, name): Score(value, name == status.chosen(cell))
+        for cell in dict.fromkeys(tried)
         for name, value in status.scores(cell).items()
     }
 
@@ -175,57 +158,3 @@ def _cost(status: Status, arm: str) -> Cost:
         seconds[stage] = [status.number(cell, name)[0] or 0.0 for cell in finished]
     total = sum(map(sum, seconds.values()))
     return Cost(estimate(seconds["pretrain"]).mean, estimate(seconds["runs"]).mean, total)
-
-
-def estimate(values: Sequence[float], *, scale: float | None = None) -> Estimate:
-    """Estimates the mean of one value per seed, with its t interval.
-
-    Args:
-        values: one per seed.
-        scale: size of the numbers that the values come from, which bounds their rounding error;
-            the largest of the values by default.
-    """
-    n = len(values)
-    if n == 0:
-        return Estimate(0, None, None, None, "no seed has it")
-    mean, reason = float(np.mean(values)), ""
-    if n == 1:
-        reason = "1 seed: an interval takes two"
-    elif np.ptp(values) <= _ROUNDING * (np.abs(values).max() if scale is None else scale):
-        reason = f"all {n} seeds have the same value"
-    if reason:
-        return Estimate(n, mean, None, None, reason)
-    low, high = stats.t.interval(0.95, n - 1, loc=mean, scale=stats.sem(values))
-    return Estimate(n, mean, float(low), float(high), "")
-
-
-def paired_difference(arm: Mapping[int, float], other: Mapping[int, float]) -> Difference:
-    """Compares two arms over the seeds that both have.
-
-    Args:
-        arm: seed -> value.
-        other: seed -> value, which is subtracted.
-    """
-    seeds = sorted(arm.keys() & other.keys())
-    own, base = (np.array([values[seed] for seed in seeds]) for values in (arm, other))
-    found = estimate((own - base).tolist(), scale=np.abs(own).max(initial=0))
-    if found.mean is None:
-        return Difference(found, None, None)
-    percent = 100 * found.mean / float(base.mean()) if base.mean() else None
-    p = None if found.low is None else float(stats.ttest_rel(own, base).pvalue)
-    return Difference(found, percent, p)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Corrects p values for their number (Holm, Scand. J. Statist. 6, 1979).
-
-    The i-th smallest of m is multiplied by m - i + 1, cut at 1, and never below the one before it.
-    A p that is None (not known yet) counts in m as the largest, which is conservative.
-    """
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, place) in enumerate(known):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p))
-        corrected[place] = highest
-    return corrected

@@ -24,6 +24,7 @@ from handpose.report.style import (
 from handpose.study.comparisons import Findings
 from handpose.study.result_tables import constant_name, percent
 from handpose.study.study_file import Study
+from handpose.study.study_keys import Place
 
 _COLUMNS = 3
 _MARKERS = "osD^vPX"
@@ -37,7 +38,7 @@ def make_figures(findings: Findings) -> dict[str, bytes]:
     if any(estimate.mean is not None for estimate in findings.means.values()):
         figures["metric_by_labels"] = _draw_means(findings)
         figures["seeds"] = _draw_seeds(findings)
-    if any(found.estimate.mean is not None for found, _ in findings.comparisons.values()):
+    if any(found.estimate.mean is not None for found, *_ in findings.comparisons.values()):
         figures["differences"] = _draw_differences(findings)
     return figures
 
@@ -53,12 +54,14 @@ def _arm_colours(study: Study) -> dict[str, str]:
 def _draw_means(findings: Findings) -> bytes:
     """Draws a panel per head: means and intervals over the labels (log), and the constant."""
     study, title = findings.study, describe(findings.study.metric).title
-    figure, plots = new_panels(len(study.heads), columns=min(2, len(study.heads)), height=4.2)
-    for axes, head in zip(plots, study.heads, strict=True):
-        tidy(axes, title=title if len(study.heads) == 1 else f"{title}: {head}", x="labels")
-        _draw_constant(axes, findings, head)
-        for place in range(len(study.arms)):
-            _draw_arm(axes, findings, head, place)
+    groups = [(use, head) for use in study.uses for head in study.heads_of(use)]
+    figure, plots = new_panels(len(groups), columns=min(2, len(groups)), height=4.2)
+    for axes, (use, head) in zip(plots, groups, strict=True):
+        where = f"{title}: {', '.join(filter(None, (use, head)))}"
+        tidy(axes, title=title if len(groups) == 1 else where, x="labels")
+        _draw_constant(axes, findings, use, head)
+        for order in range(len(study.arms)):
+            _draw_arm(axes, findings, use, head, order)
         axes.set_xscale("log")
         axes.set_xticks(study.fractions, [percent(fraction) for fraction in study.fractions])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -68,9 +71,10 @@ def _draw_means(findings: Findings) -> bytes:
     return to_png(figure)
 
 
-def _draw_constant(axes: Axes, findings: Findings, head: str) -> None:
+def _draw_constant(axes: Axes, findings: Findings, use: str | None, head: str) -> None:
     """Draws a dashed line at the number of the constant prediction."""
-    every = [(part, findings.constant(head, part)) for part in findings.study.fractions]
+    fractions = findings.study.fractions_of(use)
+    every = [(part, findings.constant(Place(use, head, part))) for part in fractions]
     points = sorted((part, value) for part, value in every if value is not None)
     if points:
         (first, low), (last, high) = points[0], points[-1]
@@ -80,35 +84,38 @@ def _draw_constant(axes: Axes, findings: Findings, head: str) -> None:
         axes.plot(*zip(*points, strict=True), label=label, color=BASELINE, ls=dashed, lw=1.6)
 
 
-def _draw_arm(axes: Axes, findings: Findings, head: str, place: int) -> None:
+def _draw_arm(axes: Axes, findings: Findings, use: str | None, head: str, order: int) -> None:
     """Draws the means of an arm, shifted so that intervals do not overlap."""
     study = findings.study
-    arm = list(study.arms)[place]
-    every = [(part, findings.means[arm, head, part]) for part in sorted(study.fractions)]
+    arm = list(study.arms)[order]
+    planned = sorted(study.fractions_of(use)) if arm in study.arms_of(use) else []
+    every = [(part, findings.means[Place(use, head, part), arm]) for part in planned]
     known = [(part, e.mean, e.half or 0.0) for part, e in every if e.mean is not None]
     if known:
         fractions, values, halves = zip(*known, strict=True)
         axes.errorbar(
-            _DODGE ** (place - (len(study.arms) - 1) / 2) * np.asarray(fractions),
+            _DODGE ** (order - (len(study.arms) - 1) / 2) * np.asarray(fractions),
             values,
             yerr=halves,
             label=arm,
             color=_arm_colours(study)[arm],
-            marker=_MARKERS[place % len(_MARKERS)],
+            marker=_MARKERS[order % len(_MARKERS)],
             markersize=5,
             linewidth=1.6,
             capsize=3,
         )
 
 
-def _draw_panels(study: Study, height: float, draw: Callable) -> bytes:
-    """Draws a panel per head and fraction with draw(axes, head, fraction, is_first of its row)."""
-    panels = [(head, fraction) for head in study.heads for fraction in study.fractions]
-    figure, plots = new_panels(len(panels), columns=min(_COLUMNS, len(panels)), height=height)
-    for place, (axes, (head, fraction)) in enumerate(zip(plots, panels, strict=True)):
-        title = f"{percent(fraction)} of the labels"
-        tidy(axes, title=title if len(study.heads) == 1 else f"{head}, {title}", x="")
-        draw(axes, head, fraction, place % _COLUMNS == 0)
+def _draw_panels(study: Study, height: float, draw: Callable[[Axes, Place, bool], None]) -> bytes:
+    """Draws a panel per place with draw(axes, place, is_first of its row)."""
+    places = study.places
+    figure, plots = new_panels(len(places), columns=min(_COLUMNS, len(places)), height=height)
+    for order, (axes, place) in enumerate(zip(plots, places, strict=True)):
+        labels = f"{percent(place.fraction)} of the labels"
+        is_alone = len({at[:2] for at in places}) == 1
+        where = ", ".join(filter(None, (place.condition, place.head, labels)))
+        tidy(axes, title=labels if is_alone else where, x="")
+        draw(axes, place, order % _COLUMNS == 0)
     return to_png(figure)
 
 
@@ -117,10 +124,12 @@ def _draw_differences(findings: Findings) -> bytes:
     study, unit = findings.study, describe(findings.study.metric).unit
     names = [f"{arm} − {against}" for arm, against in study.pairs]
 
-    def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:
+    def draw(axes: Axes, place: Place, is_first: bool) -> None:
         axes.axvline(0, color=INK, linewidth=0.8)
         for height, pair in enumerate(study.pairs):
-            comparison = findings.comparisons[(*pair, head, fraction)]
+            comparison = findings.comparisons.get((place, *pair))
+            if comparison is None:
+                continue
             found = comparison.difference.estimate
             if found.low is not None and found.high is not None:
                 axes.plot([found.low, found.high], [height] * 2, color=MODEL, linewidth=1.6)
@@ -141,15 +150,15 @@ def _draw_seeds(findings: Findings) -> bytes:
     study, title = findings.study, describe(findings.study.metric).title
     arms = list(study.arms)
 
-    def draw(axes: Axes, head: str, fraction: float, is_first: bool) -> None:
+    def draw(axes: Axes, place: Place, is_first: bool) -> None:
         for seed in study.seeds:
-            own = [findings.values.get((arm, head, fraction, seed)) for arm in arms]
+            own = [findings.values.get((place, arm, seed)) for arm in arms]
             values = [np.nan if one is None or one.value is None else one.value for one in own]
             known = np.flatnonzero(np.isfinite(values))
             axes.plot(known, np.take(values, known), color=TRUTH, linewidth=0.7, zorder=1)
-            for place in known:
-                colour = _arm_colours(study)[arms[place]]
-                axes.plot(place, values[place], "o", color=colour, markersize=4.5, alpha=0.85)
+            for order in known:
+                colour = _arm_colours(study)[arms[order]]
+                axes.plot(order, values[order], "o", color=colour, markersize=4.5, alpha=0.85)
         axes.set_ylabel(title, fontsize=NORMAL, color=MUTED)
         axes.set_xticks(range(len(arms)), arms, rotation=30, ha="right")
         axes.set_xlim(-0.5, len(arms) - 0.5)

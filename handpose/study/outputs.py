@@ -16,7 +16,14 @@ from handpose.report.html import render
 from handpose.study.comparisons import Findings
 from handpose.study.figures import make_figures
 from handpose.study.multiruns import command_line
-from handpose.study.result_tables import StudyTables, Table, costs, percent, percent_change
+from handpose.study.result_tables import (
+    StudyTables,
+    Table,
+    costs,
+    percent,
+    percent_change,
+    place_text,
+)
 
 PAGE = "study.html"
 _STAGES = {"pretrain": "pre-trainings", "tune": "tuning runs", "runs": "final runs"}
@@ -47,8 +54,8 @@ def as_json(findings: Findings) -> dict[str, Any]:
     study = findings.study.model_dump(mode="json")
     pretrain, finetune = study.pop("pretrain"), study.pop("finetune")
     study |= {"arms": pretrain["arms"], "pretrain_common": pretrain["common"]}
-    study |= {"finetune_common": finetune["common"], "tuning": study.pop("tune")}
-    place = ("arm", "head", "fraction")
+    study |= {"finetune_common": finetune["common"], "finetune_arms": finetune["arms"]}
+    study |= {"tuning": study.pop("tune")}
     means = {key: {"estimate": found._asdict()} for key, found in findings.means.items()}
     return {
         "name": study["name"],
@@ -56,21 +63,32 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "verdict": verdict(findings),
         "finished": {stage: list(count) for stage, count in findings.counts.items()},
-        "family_of_holm": len(findings.comparisons),
+        "families_of_holm": {
+            "primary": len(findings.family(is_primary=True)),
+            "other": len(findings.family(is_primary=False)),
+        },
         "study": study,
         "commands": _commands(findings),
-        "values": _records(findings.values, *place, "seed"),
-        "means": [dict(zip(place, key, strict=True)) | found for key, found in means.items()],
-        "comparisons": _records(findings.comparisons, "arm", "against", "head", "fraction"),
-        "scores": _records(findings.scores, *place, "candidate"),
+        "values": _records(findings.values, "arm", "seed"),
+        "means": _records(means, "arm"),
+        "comparisons": _records(findings.comparisons, "arm", "against"),
+        "scores": _records(findings.scores, "arm", "candidate"),
         "costs": [{"arm": arm} | cost._asdict() for arm, cost in findings.costs.items()],
         "unfinished": [failure._asdict() for failure in findings.unfinished],
     }
 
 
 def _records(found: Mapping[tuple, Any], *names: str) -> list[dict[str, Any]]:
-    """Returns a dict per key: its parts under these names, and the fields of its value."""
-    return [dict(zip(names, key, strict=True)) | _plain(value) for key, value in found.items()]
+    """Returns a dict per key: its place, its other parts by name, and the fields of its value.
+
+    Args:
+        found: (place, ...) -> value.
+        names: of the parts after the place.
+    """
+    return [
+        {**dict(zip(names, rest, strict=True)), **place._asdict(), **_plain(value)}
+        for (place, *rest), value in found.items()
+    ]
 
 
 def _plain(record: Any) -> Any:
@@ -95,11 +113,11 @@ def _page(findings: Findings, figures: dict[str, bytes], plan: Any) -> str:
         day=date.today().isoformat(),
         verdict=verdict(findings),
         figures=figures,
-        tables={head: StudyTables(findings, head) for head in study.heads},
+        tables=_tables(findings),
         costs=costs(findings),
         reasons=[
-            f"{arm}, {head}, {percent(part)}, seed {seed}: {found.reason}"
-            for (arm, head, part, seed), found in findings.values.items()
+            f"{arm}, {place_text(place)}, seed {seed}: {found.reason}"
+            for (place, arm, seed), found in findings.values.items()
             if found.value is None
         ],
         plan=yaml.safe_dump(plan, sort_keys=False, default_flow_style=None, allow_unicode=True),
@@ -107,14 +125,20 @@ def _page(findings: Findings, figures: dict[str, bytes], plan: Any) -> str:
     )
 
 
+def _tables(findings: Findings) -> dict[str, StudyTables]:
+    """Returns "condition, head" -> their tables."""
+    study = findings.study
+    groups = [(use, head) for use in study.uses for head in study.heads_of(use)]
+    return {", ".join(filter(None, group)): StudyTables(findings, *group) for group in groups}
+
+
 def as_markdown(findings: Findings) -> str:
     """Returns the tables for a README, two per head."""
     study, title = findings.study, describe(findings.study.metric).title
     parts = [study.question, f"{progress_text(findings)}. {verdict(findings)}"]
-    for head in study.heads:
-        tables = StudyTables(findings, head)
+    for where, tables in _tables(findings).items():
         parts += [
-            f"{title} (`{study.metric}`, head={head}): mean over seeds ± half the 95 % interval.",
+            f"{title} (`{study.metric}`, {where}): mean over seeds ± half the 95 % interval.",
             _markdown(tables.means()),
             "First minus second arm, paired by seed: difference, 95 % interval, p after Holm’s "
             f"correction over the {len(findings.comparisons)} comparisons of the study.",
@@ -159,13 +183,14 @@ def verdict(findings: Findings) -> str:
     if not different:
         return f"None of {len(every)} comparisons differs at 5 % after Holm’s correction.{rest}"
     claims: dict[str, list[str]] = {}
-    for (arm, against, head, part), found in different.items():
+    for (place, arm, against), found in different.items():
         (_, mean, *_), change, _ = found.difference
         assert mean is not None, "it has a p value"
         word = "better" if (mean < 0) == (findings.study.better == "lower") else "worse"
-        where = f" with {head}" if len(findings.study.heads) > 1 else ""
+        where = f" with {place.head}" if len(findings.study.heads) > 1 else ""
+        where += f" {place.condition}" if place.condition else ""
         claim = claims.setdefault(f"{arm} is {word} than {against}{where}", [])
-        claim.append(f"{percent(part)} ({percent_change(change)})")
+        claim.append(f"{percent(place.fraction)} ({percent_change(change)})")
     said = "; ".join(f"{claim} on {', '.join(parts)}" for claim, parts in claims.items())
     verb = "differs" if len(different) == 1 else "differ"
     return (

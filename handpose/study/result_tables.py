@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from handpose.evaluation.summarise import describe
 from handpose.report.rows import duration, shown
-from handpose.study.comparisons import Comparison, Estimate, Findings
+from handpose.study.comparisons import Comparison, Findings
+from handpose.study.statistics import Estimate
+from handpose.study.study_keys import Place
 
 NOTHING = "–"
 
@@ -30,6 +32,11 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
+def place_text(place: Place) -> str:
+    """Writes a place as "across, heatmap, 5 %"."""
+    return ", ".join(filter(None, (place.condition, place.head, percent(place.fraction))))
+
+
 def signed(value: float | None, write: Callable[[float], str]) -> str:
     """Writes a number with its sign; the minus is as long as the plus.
 
@@ -51,26 +58,35 @@ def constant_name(metric: str) -> str:
 
 
 class StudyTables:
-    """The tables of one head, in the unit of the study's metric."""
+    """The tables of one condition and head, in the unit of the study's metric."""
 
-    def __init__(self, findings: Findings, head: str) -> None:
+    def __init__(self, findings: Findings, condition: str | None, head: str) -> None:
         self.findings = findings
-        self.study = findings.study
+        self.study = study = findings.study
+        self.condition = condition
         self.head = head
-        self.unit = describe(findings.study.metric).unit
+        self.unit = describe(study.metric).unit
+        self.arms = study.arms_of(condition)
+        self.fractions = study.fractions_of(condition)
+        self.pairs = study.pairs_of(condition)
+        self.planned_seeds = study.seeds_of(condition)
+
+    def place(self, fraction: float) -> Place:
+        """Returns the place of a fraction."""
+        return Place(self.condition, self.head, fraction)
 
     def means(self) -> Table:
         """Returns arm x fraction: mean ± half the 95 % interval, best bold; then the constant."""
-        study, parts = self.study, self.study.fractions
+        study, parts = self.study, self.fractions
         best = min if study.better == "lower" else max
-        rows: list[tuple[str, list[Entry]]] = [(arm, []) for arm in study.arms]
+        rows: list[tuple[str, list[Entry]]] = [(arm, []) for arm in self.arms]
         for part in parts:
-            own = [self.findings.means[arm, self.head, part] for arm in study.arms]
+            own = [self.findings.means[self.place(part), arm] for arm in self.arms]
             leader = best((e.mean for e in own if e.mean is not None), default=None)
             for (_, entries), found in zip(rows, own, strict=True):
                 is_best = found.mean is not None and found.mean == leader
                 entries.append(Entry(self._mean(found), found.mean, is_best))
-        constants = [self.findings.constant(self.head, part) for part in parts]
+        constants = [self.findings.constant(self.place(part)) for part in parts]
         if any(value is not None for value in constants):
             entries = [self._entry(value) for value in constants]
             rows.append((constant_name(str(study.constant)), entries))
@@ -78,10 +94,10 @@ class StudyTables:
 
     def differences(self) -> Table:
         """Returns pair x fraction: the difference, its 95 % interval and the corrected p."""
-        parts = self.study.fractions
+        parts = self.fractions
         rows = [
             (f"{arm} − {other}", [Entry(self._difference(arm, other, part)) for part in parts])
-            for arm, other in self.study.pairs
+            for arm, other in self.pairs
         ]
         return Table(("difference", *map(percent, parts)), rows)
 
@@ -89,19 +105,19 @@ class StudyTables:
         """Returns one row per comparison, with all its numbers."""
         rows = [
             (f"{arm} − {against}, {percent(part)}", self._comparison(found))
-            for (arm, against, head, part), found in self.findings.comparisons.items()
-            if head == self.head
+            for ((*at, part), arm, against), found in self.findings.comparisons.items()
+            if at == [self.condition, self.head]
         ]
         tested = ("p", "p, corrected", "seeds")
         return Table(("comparison", "difference", "95 % interval", "change", *tested), rows)
 
     def seeds(self) -> Table:
         """Returns arm and fraction x seed: every value."""
-        values, seeds = self.findings.values, self.study.seeds
+        values, seeds = self.findings.values, self.planned_seeds
         rows = []
-        for part in self.study.fractions:
-            for arm in self.study.arms:
-                found = [values.get((arm, self.head, part, seed)) for seed in seeds]
+        for part in self.fractions:
+            for arm in self.arms:
+                found = [values.get((self.place(part), arm, seed)) for seed in seeds]
                 entries = [self._entry(one.value if one else None) for one in found]
                 rows.append((f"{arm}, {percent(part)}", entries))
         return Table(("arm, labels", *(f"seed {seed}" for seed in seeds)), rows)
@@ -110,15 +126,13 @@ class StudyTables:
         """Returns arm and fraction x candidate on the validation split, the chosen one in bold."""
         tune = self.study.tune
         assert tune is not None, "there was no choice"
-        rows, unit = [], describe(tune.metric).unit
-        for arm in self.study.arms:
-            for part in tune.fractions:
-                own = [self.findings.scores[arm, self.head, part, name] for name in tune.candidates]
-                entries = [
-                    self._entry(value, unit)._replace(is_main=is_main) for value, is_main in own
-                ]
-                rows.append((f"{arm}, {percent(part)}", entries))
-        return Table(("arm, labels", *tune.candidates), rows)
+        unit = describe(tune.metric).unit
+        rows: dict[str, list[Entry]] = {}
+        for ((*at, part), arm, _), (value, is_main) in self.findings.scores.items():
+            if at == [self.condition, self.head]:
+                entry = self._entry(value, unit)._replace(is_main=is_main)
+                rows.setdefault(f"{arm}, {percent(part)}", []).append(entry)
+        return Table(("arm, labels", *tune.candidates), [*rows.items()])
 
     def _number(self, value: float) -> str:
         return shown(value, unit=self.unit)
@@ -136,7 +150,7 @@ class StudyTables:
         return f"{self._number(found.mean)}{half}{seeds}"
 
     def _seeds(self, found: Estimate) -> str:
-        planned = len(self.study.seeds)
+        planned = len(self.planned_seeds)
         return "" if found.n == planned else f"{found.n} of {planned} seeds"
 
     def _interval(self, found: Estimate) -> str:
@@ -147,7 +161,7 @@ class StudyTables:
 
     def _difference(self, arm: str, against: str, part: float) -> str:
         """Returns "−0.52 [−0.80, −0.24], p = 0.012": the corrected p."""
-        found, p = self.findings.comparisons[arm, against, self.head, part]
+        found, p, *_ = self.findings.comparisons[self.place(part), arm, against]
         text = signed(found.estimate.mean, self._number)
         if found.estimate.low is not None:
             text += f" {self._interval(found.estimate)}, p {_p_text(p, '= ')}"
@@ -155,15 +169,16 @@ class StudyTables:
         return f"{text}, {seeds}" if seeds else text
 
     def _comparison(self, comparison: Comparison) -> list[Entry]:
-        (found, change, p), p_holm = comparison
+        (found, change, p), p_holm, _, dropped = comparison
         reason = f" ({found.reason})" if found.reason else ""
+        seeds = f"{found.n}{f' (without {_listed(dropped)})' if dropped else ''}"
         return [
             Entry(signed(found.mean, self._number), found.mean, comparison.is_significant),
             Entry(self._interval(found) + reason),
             Entry(percent_change(change), change),
             Entry(_p_text(p), p),
             Entry(_p_text(p_holm), p_holm),
-            Entry(str(found.n), found.n),
+            Entry(seeds, found.n),
         ]
 
 
@@ -175,6 +190,10 @@ def costs(findings: Findings) -> Table:
 
     rows = [(arm, [entry(seconds) for seconds in cost]) for arm, cost in findings.costs.items()]
     return Table(("arm", "a pre-training", "a fine-tuning", "all its runs"), rows)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _p_text(p: float | None, equals: str = "") -> str:

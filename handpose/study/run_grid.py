@@ -5,6 +5,8 @@ A cell is one run. Its folder, below the study's own:
     pretrain/<arm>/seed-<seed>                            backbone.pt, shared by all that follow
     tune/<arm>/<candidate>/<head>/labels-<fraction>       on the validation split
     runs/<arm>/<head>/labels-<fraction>/seed-<seed>       with the best candidate of tune/
+
+A study with conditions has tune/<condition>/<arm>/... and runs/<condition>/<arm>/...
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,13 +14,19 @@ from itertools import product
 from typing import Any, Literal, NamedTuple
 
 from handpose.study.study_file import Study
+from handpose.study.study_keys import Place
 
 Stage = Literal["pretrain", "tune", "runs"]
 STAGES: tuple[Stage, ...] = ("pretrain", "tune", "runs")
 
 
 class Cell(NamedTuple):
-    """One run. `candidate` of a final run is the chosen one, None before the choice."""
+    """One run.
+
+    Attributes:
+        candidate: of a final run: the chosen one, None before the choice.
+        condition: None for a pre-training, and in a study without conditions.
+    """
 
     stage: Stage
     arm: str
@@ -26,12 +34,20 @@ class Cell(NamedTuple):
     head: str | None = None
     fraction: float | None = None
     candidate: str | None = None
+    condition: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the arm of a tuning or final run is compared with others."""
+        assert self.head is not None, "a pre-training has no place"
+        assert self.fraction is not None, "a pre-training has no place"
+        return Place(self.condition, self.head, self.fraction)
 
     @property
     def folder(self) -> str:
         """Return the run directory, relative to the study's folder."""
         within = _within(self.stage, self.head, self.fraction, self.seed)
-        return f"{_top(self.stage, self.arm, self.candidate)}/{within}"
+        return f"{_top(self.stage, self.condition, self.arm, self.candidate)}/{within}"
 
 
 class Batch(NamedTuple):
@@ -43,25 +59,27 @@ class Batch(NamedTuple):
     heads: tuple[str | None, ...]
     fractions: tuple[float | None, ...]
     seeds: tuple[int, ...]
+    condition: str | None = None
 
     @classmethod
     def of(cls, cell: Cell) -> "Batch":
         """Returns a batch of one cell."""
         varied = ((cell.head,), (cell.fraction,), (cell.seed,))
-        return cls(cell.stage, cell.arm, cell.candidate, *varied)
+        return cls(cell.stage, cell.arm, cell.candidate, *varied, cell.condition)
 
     @property
     def cells(self) -> list[Cell]:
         """The cells in the order in which Hydra runs them."""
         return [
-            Cell(self.stage, self.arm, seed, head, fraction, self.candidate)
+            Cell(self.stage, self.arm, seed, head, fraction, self.candidate, self.condition)
             for head, fraction, seed in product(self.heads, self.fractions, self.seeds)
         ]
 
 
-def _top(stage: Stage, arm: str, candidate: str | None) -> str:
+def _top(stage: Stage, condition: str | None, arm: str, candidate: str | None) -> str:
     """Returns the folder of a multirun."""
-    return f"{stage}/{arm}/{candidate}" if stage == "tune" else f"{stage}/{arm}"
+    names = [stage, condition, arm, candidate if stage == "tune" else None]
+    return "/".join(name for name in names if name)
 
 
 def _within(stage: Stage, head: object, fraction: object, seed: object) -> str:
@@ -96,18 +114,44 @@ class RunGrid(NamedTuple):
 
     def cells(self, stage: Stage) -> list[Cell]:
         """Returns all cells of a stage; the candidates of final runs are still open."""
-        study, tune = self.study, self.study.tune
         if stage == "pretrain":
-            seeds = (*study.seeds, tune.seed) if tune else study.seeds
-            arms = [arm for arm, lines in study.arms.items() if lines is not None]
-            return [Cell(stage, arm, seed) for arm, seed in product(arms, seeds)]
-        if stage == "runs":
-            every = product(study.arms, study.heads, study.fractions, study.seeds)
-            return [Cell(stage, arm, seed, head, part) for arm, head, part, seed in every]
+            return self._pretrainings()
+        return self._tuning_runs() if stage == "tune" else self._final_runs()
+
+    def _pretrainings(self) -> list[Cell]:
+        """Returns one cell per arm and seed that a later cell starts from."""
+        study, tune = self.study, self.study.tune
+        needed = {
+            pair for use in study.uses for pair in product(study.arms_of(use), study.seeds_of(use))
+        }
+        if tune:
+            needed |= {(arm, tune.seed) for arm, _ in needed}
+        arms = [arm for arm, lines in study.arms.items() if lines is not None]
+        pairs = product(arms, (*study.seeds, *([tune.seed] if tune else ())))
+        return [Cell("pretrain", arm, seed) for arm, seed in pairs if (arm, seed) in needed]
+
+    def _tuning_runs(self) -> list[Cell]:
+        """Returns the candidates of each arm, head and tuned fraction of each condition."""
+        study, tune = self.study, self.study.tune
         if tune is None:
             return []
-        tried = product(study.arms, tune.candidates, study.heads, tune.fractions)
-        return [Cell(stage, a, tune.seed, h, f, candidate) for a, candidate, h, f in tried]
+        cells: list[Cell] = []
+        for use in study.uses:
+            near = {tune.nearest(fraction) for fraction in study.fractions_of(use)}
+            parts = [fraction for fraction in tune.fractions if fraction in near]
+            tried = product(study.arms_of(use), tune.candidates, study.heads_of(use), parts)
+            cells += [Cell("tune", a, tune.seed, h, f, name, use) for a, name, h, f in tried]
+        return cells
+
+    def _final_runs(self) -> list[Cell]:
+        study = self.study
+        return [
+            Cell("runs", arm, seed, head, fraction, condition=use)
+            for use in study.uses
+            for arm in study.arms_of(use)
+            for head, fraction in product(study.heads_of(use), study.fractions_of(use))
+            for seed in study.seeds_of(use)
+        ]
 
     def overrides(self, batch: Batch) -> list[str]:
         """Returns the overrides of these cells; of a repeated key, the last one alone."""
@@ -115,9 +159,8 @@ class RunGrid(NamedTuple):
         if batch.stage == "pretrain":
             lines = [*study.common, *study.pretrain.common, *(start or ()), *self.extra]
             return _last_of_each([*lines, "head=none", f"seed={_several(batch.seeds)}"])
-        settings = study.tune.candidates[batch.candidate] if study.tune and batch.candidate else ()
         lines = [
-            *(*study.common, *study.finetune.common, *settings, *self.extra),
+            *(*study.common, *self._settings(batch), *self.extra),
             *("objective=none", f"head={_several(batch.heads)}"),
             f"finetune.label_fraction={_several(batch.fractions)}",
             f"seed={_several(batch.seeds)}",
@@ -128,30 +171,40 @@ class RunGrid(NamedTuple):
             lines.append("evaluate.split=val")
         return _last_of_each(lines)
 
+    def _settings(self, batch: Batch) -> list[str]:
+        """Returns the overrides of fine-tuning, from the most general to the most specific."""
+        study = self.study
+        uses = study.conditions or {}
+        used = uses[batch.condition].finetune if batch.condition else ()
+        tuned = study.tune.candidates[batch.candidate] if study.tune and batch.candidate else ()
+        return [*study.finetune.common, *study.finetune.arms.get(batch.arm, ()), *used, *tuned]
+
     def multirun(self, batch: Batch) -> list[str]:
         """Returns the arguments of train.py that make these cells in their folders."""
+        top = _top(batch.stage, batch.condition, batch.arm, batch.candidate)
         varied = ("${hydra.runtime.choices.head}", "${finetune.label_fraction}", "${seed}")
         return [
             "-m",
             *self.overrides(batch),
             f"sweep={self.study.name}",
-            f"hydra.sweep.dir={self._root}/{_top(batch.stage, batch.arm, batch.candidate)}",
+            f"hydra.sweep.dir={self._root}/{top}",
             f"hydra.sweep.subdir={_within(batch.stage, *varied)}",
         ]
 
     def samples(self) -> list[list[str]]:
         """Returns arguments of train.py whose check tells whether the study can run.
 
-        They hold every pre-training, head and candidate. Seeds and fractions are checked already,
-        and the backbones do not exist yet.
+        They hold every pre-training, head and setting of fine-tuning. Seeds and fractions are
+        checked already, and the backbones do not exist yet.
         """
-        seed, arm = self.study.seeds[0], next(iter(self.study.arms))
-        starts = [cell for cell in self.cells("pretrain") if cell.seed == seed]
-        every = self.cells("tune") or [cell for cell in self.cells("runs") if cell.seed == seed]
-        ends = [cell for cell in every if (cell.arm, cell.fraction) == (arm, every[0].fraction)]
+        chosen: dict[tuple, Cell] = {}
+        for cell in self.cells("pretrain"):
+            chosen.setdefault((cell.stage, cell.arm), cell)
+        for cell in self.cells("tune") or self.cells("runs"):
+            chosen.setdefault((cell.stage, cell.head, *self._settings(Batch.of(cell))), cell)
         return [
             [line for line in self.multirun(batch) if not line.startswith(self._backbones)]
-            for batch in batches(starts + ends)
+            for batch in batches(chosen.values())
         ]
 
     @property

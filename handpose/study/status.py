@@ -84,7 +84,8 @@ class Status:
         if self.study.tune is None or not self.is_open(cell):
             return ""
         missing = ", ".join(name for name, score in self.scores(cell).items() if score is None)
-        what = f"{cell.arm}, {cell.head}, labels {cell.fraction}"
+        where = (cell.condition, cell.arm, cell.head, f"labels {cell.fraction}")
+        what = ", ".join(filter(None, where))
         return f"the candidate for {what}: no {self.study.tune.metric} of {missing}"
 
     def _backbone(self, cell: Cell) -> Cell | None:

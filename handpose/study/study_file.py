@@ -5,22 +5,30 @@ Each backbone is then fine-tuned with every head on every fraction of the labels
 """
 
 from collections.abc import Iterator
-from math import log
-from typing import Annotated, Any, Literal, TypeVar
+from itertools import product
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from handpose.messages import did_you_mean, nearest
 from handpose.study.planned_runs import override_problem
+from handpose.study.study_keys import (
+    Condition,
+    Finetuning,
+    Fraction,
+    Level,
+    Lines,
+    Name,
+    Pairs,
+    Place,
+    Pretraining,
+    Primary,
+    Seed,
+    Several,
+    Text,
+    Tuning,
+    unknown,
+)
 
 # {key that the study sets in its runs: the key of the study for it}
 _ALWAYS_SET = {
@@ -33,69 +41,11 @@ _ALWAYS_SET = {
 _SET_IN_COMMON = _ALWAYS_SET | {"objective": "pretrain.arms"}
 SET_IN_FINETUNING = _SET_IN_COMMON | {"backbone.weights": "pretrain.arms"}
 
-T = TypeVar("T")
+# An empty condition changes nothing.
+Use = Annotated[Condition, BeforeValidator(lambda keys: {} if keys is None else keys)]
 
 
-def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("a value appears twice")
-    return values
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Seed = Annotated[int, Field(ge=0, strict=True)]
-Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
-Several = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
-Lines = Annotated[tuple[str, ...], BeforeValidator(lambda lines: () if lines is None else lines)]
-
-
-class _Level(BaseModel):
-    """One level of the file. A key set to null counts as left out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, content: Any) -> Any:
-        if not isinstance(content, dict):
-            raise ValueError(f"expected the keys {', '.join(cls.model_fields)}")
-        return {key: value for key, value in content.items() if value is not None}
-
-
-class Pretraining(_Level):
-    """Overrides of all pre-trainings and of each arm; None for an arm without pre-training."""
-
-    common: Lines = ()
-    arms: Annotated[dict[Name, tuple[str, ...] | None], Field(min_length=2)]
-
-
-class Finetuning(_Level):
-    """Overrides of all fine-tunings."""
-
-    common: Lines = ()
-
-
-class Tuning(_Level):
-    """Settings of fine-tuning to choose from, on the validation split and with their own seed.
-
-    Attributes:
-        metric: a number of results.json, computed on the validation split.
-        fractions: of the labels, at which the candidates are tried.
-        candidates: name -> overrides.
-    """
-
-    seed: Seed
-    metric: Text
-    fractions: Several[Fraction]
-    candidates: Annotated[dict[Name, Lines], Field(min_length=2)]
-
-    def nearest(self, fraction: float) -> float:
-        """Returns the nearest tuned fraction by ratio; its choice is used for this one."""
-        return min(self.fractions, key=lambda tried: abs(log(tried / fraction)))
-
-
-class Study(_Level):
+class Study(Level):
     """The content of the file.
 
     Attributes:
@@ -104,6 +54,8 @@ class Study(_Level):
         baseline: the arm that every other arm is compared with.
         compare: further pairs (arm, the arm it is compared with).
         constant: the number of results.json for a constant prediction.
+        conditions: uses of the arms' backbones, the most important first; None for a single one.
+        primary: its comparisons are a family of their own; None if all are of one family.
         tune: None for a single setting.
     """
 
@@ -112,7 +64,7 @@ class Study(_Level):
     metric: Text
     better: Literal["lower", "higher"]
     baseline: str
-    compare: Annotated[tuple[tuple[str, str], ...], AfterValidator(_distinct)] = ()
+    compare: Pairs = ()
     constant: Text | None = None
     seeds: Several[Seed]
     heads: Several[Name]
@@ -120,6 +72,8 @@ class Study(_Level):
     common: Lines = ()
     pretrain: Pretraining
     finetune: Finetuning = Finetuning()
+    conditions: Annotated[dict[Name, Use], Field(min_length=1)] | None = None
+    primary: Primary | None = None
     tune: Tuning | None = None
 
     @property
@@ -131,6 +85,46 @@ class Study(_Level):
     def pairs(self) -> list[tuple[str, str]]:
         """Each arm with the baseline, then the further pairs."""
         return [(arm, self.baseline) for arm in self.arms if arm != self.baseline] + [*self.compare]
+
+    @property
+    def uses(self) -> list[str | None]:
+        """Names of the conditions in order of priority; [None] in a study without any."""
+        return [*self.conditions] if self.conditions else [None]
+
+    @property
+    def places(self) -> list[Place]:
+        """Every condition, head and fraction, in order of priority."""
+        return [
+            Place(condition, head, fraction)
+            for condition in self.uses
+            for head, fraction in product(self.heads_of(condition), self.fractions_of(condition))
+        ]
+
+    def arms_of(self, condition: str | None) -> list[str]:
+        """Returns the arms that a condition has."""
+        return self._kept("arms", condition)
+
+    def heads_of(self, condition: str | None) -> list[str]:
+        """Returns the heads that a condition has."""
+        return self._kept("heads", condition)
+
+    def fractions_of(self, condition: str | None) -> list[float]:
+        """Returns the label fractions that a condition has."""
+        return self._kept("fractions", condition)
+
+    def seeds_of(self, condition: str | None) -> list[int]:
+        """Returns the seeds that a condition has."""
+        return self._kept("seeds", condition)
+
+    def pairs_of(self, condition: str | None) -> list[tuple[str, str]]:
+        """Returns the pairs whose two arms a condition has."""
+        own = self.arms_of(condition)
+        return [pair for pair in self.pairs if set(pair) <= set(own)]
+
+    def _kept(self, key: str, condition: str | None) -> list[Any]:
+        """Returns the values of a key that a condition has, in the study's order."""
+        own = None if condition is None else getattr((self.conditions or {})[condition], key)
+        return [value for value in getattr(self, key) if own is None or value in own]
 
     @model_validator(mode="before")
     @classmethod
@@ -146,6 +140,7 @@ class Study(_Level):
     @model_validator(mode="after")
     def _check_between_keys(self) -> "Study":
         problems = [*self._override_problems(), *self._arm_problems(), *self._tune_problems()]
+        problems += [*self._condition_problems(), *self._primary_problems()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -155,9 +150,13 @@ class Study(_Level):
         groups = [("common", self.common, _SET_IN_COMMON)]
         groups += [("pretrain.common", self.pretrain.common, _ALWAYS_SET)]
         groups += [(f"pretrain.arms.{n}", a or (), _ALWAYS_SET) for n, a in self.arms.items()]
-        groups += [("finetune.common", self.finetune.common, SET_IN_FINETUNING)]
+        finetuning = {"finetune.common": self.finetune.common}
+        finetuning |= {f"finetune.arms.{n}": own for n, own in self.finetune.arms.items()}
+        uses = self.conditions or {}
+        finetuning |= {f"conditions.{n}.finetune": use.finetune for n, use in uses.items()}
         candidates = self.tune.candidates if self.tune else {}
-        groups += [(f"tune.candidates.{n}", c, SET_IN_FINETUNING) for n, c in candidates.items()]
+        finetuning |= {f"tune.candidates.{n}": own for n, own in candidates.items()}
+        groups += [(key, lines, SET_IN_FINETUNING) for key, lines in finetuning.items()]
         for key, lines, reserved in groups:
             problems = (override_problem(line, reserved) for line in lines)
             yield from (f"{key}: {problem}" for problem in problems if problem)
@@ -167,14 +166,37 @@ class Study(_Level):
             everything = [*self.pretrain.common, *(lines or ())]
             if lines is not None and not any(line.startswith("objective=") for line in everything):
                 yield f"pretrain.arms.{name}: has no objective=NAME (null: no pre-training)"
-        named = [("baseline", self.baseline)]
+        named = [("baseline", self.baseline), *(("finetune.arms", a) for a in self.finetune.arms)]
         for key, arm in named + [("compare", arm) for pair in self.compare for arm in pair]:
             if arm not in self.arms:
-                near = did_you_mean(nearest(arm, self.arms))
-                yield f"{key}: {arm}: expected one of {', '.join(self.arms)}{near}"
+                yield unknown(key, arm, self.arms)
         for arm, against in self.compare:
             if against in (arm, self.baseline):
                 yield f"compare: [{arm}, {against}] is compared already, or an arm with itself"
+
+    def _condition_problems(self) -> Iterator[str]:
+        """Yields problems of conditions that keep what the study does not have."""
+        keys = ("arms", "heads", "fractions", "seeds")
+        of_study = {key: getattr(self, key) for key in keys}
+        for name, use in (self.conditions or {}).items():
+            problems = use.narrowing_problems(of_study)
+            yield from (f"conditions.{name}.{problem}" for problem in problems)
+
+    def _primary_problems(self) -> Iterator[str]:
+        """Yields the first part of the primary endpoint that the study does not run."""
+        if self.primary is None:
+            return
+        condition, head, fraction = self.primary.place
+        if self.conditions is None and condition is not None:
+            yield "primary.condition: the study has no conditions; leave it out"
+        elif self.conditions is not None and condition not in self.conditions:
+            yield unknown("primary.condition", condition, self.conditions)
+        elif head not in self.heads_of(condition):
+            yield unknown("primary.head", head, self.heads_of(condition))
+        elif fraction not in self.fractions_of(condition):
+            yield unknown("primary.fraction", fraction, self.fractions_of(condition))
+        elif not self.pairs_of(condition):
+            yield f"primary.condition: {condition} has no two arms that are compared"
 
     def _tune_problems(self) -> Iterator[str]:
         if self.tune and self.tune.seed in self.seeds:
@@ -189,6 +211,8 @@ _LEVELS: dict[str, type[BaseModel]] = {
     "pretrain": Pretraining,
     "finetune": Finetuning,
     "tune": Tuning,
+    "primary": Primary,
+    "conditions.*": Condition,
 }
 
 
@@ -213,7 +237,8 @@ def _problem(record: dict[str, Any]) -> str:
     elif record["type"] == "missing":
         text = "is missing"
     elif record["type"] == "extra_forbidden":
-        known = _LEVELS[".".join(names[:-1])].model_fields
+        parents = ["conditions", "*"] if names[0] == "conditions" else names[:-1]
+        known = _LEVELS[".".join(parents if len(names) > 1 else [])].model_fields
         text = f"no such key{did_you_mean(nearest(names[-1], known))}"
     return ": ".join(filter(None, (".".join(names), text)))
 

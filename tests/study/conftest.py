@@ -38,6 +38,18 @@ CONTENT: dict[str, Any] = {
     },
 }
 
+# Keys of a study whose backbones have several uses.
+USES: dict[str, Any] = {
+    "heads": ["regression", "heatmap"],
+    "conditions": {
+        "across": {"finetune": ["finetune.batch_size=4"]},
+        "within": {"fractions": [0.05], "seeds": [5, 25], "heads": ["heatmap"]},
+        "frozen": {"finetune": ["finetune.freeze_backbone=true"], "arms": ["none"], "seeds": [5]},
+    },
+    "primary": {"condition": "across", "head": "heatmap", "fraction": 0.05},
+    "tune": None,
+}
+
 register()
 
 
@@ -56,6 +68,17 @@ def study(content: dict[str, Any]) -> Study:
 def untuned(content: dict[str, Any]) -> Study:
     """The same with one setting alone."""
     return parse_study(content | {"tune": None})
+
+
+@pytest.fixture
+def used_content(content: dict[str, Any]) -> dict[str, Any]:
+    """The file of a study with three conditions and a primary endpoint, to be changed at will."""
+    return content | deepcopy(USES)
+
+
+@pytest.fixture
+def used(used_content: dict[str, Any]) -> Study:
+    return parse_study(used_content)
 
 
 @pytest.fixture

@@ -246,5 +246,5 @@ def test_the_choice_at_one_fraction_is_taken_at_the_others(
         finish(cell, pa_epe_mm=9.0 if cell.candidate == "long" else 11.0)
     final = progress.cells("runs")
     assert {(c.fraction, c.candidate) for c in final} == {(0.05, "long"), (1.0, "long")}
-    shown = {(key[2], s.is_chosen) for key, s in collect(progress, []).scores.items()}
+    shown = {(key[0].fraction, s.is_chosen) for key, s in collect(progress, []).scores.items()}
     assert shown == {(0.05, True), (0.05, False)}

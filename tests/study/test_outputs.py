@@ -18,6 +18,7 @@ from handpose.study.result_tables import StudyTables
 from handpose.study.run_grid import Cell, RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import parse_study
+from handpose.study.study_keys import Place
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def write(findings: Findings, folder: Path, content: dict[str, Any]) -> tuple[st
 
 def test_numbers_are_those_of_the_runs(findings: Findings) -> None:
     """The fixture's values by hand: 12 + seed / 10, less 2 + seed / 100 for one arm and part."""
-    means = {(arm, part): one.mean for (arm, _, part), one in findings.means.items()}
+    means = {(arm, at.fraction): one.mean for (at, arm), one in findings.means.items()}
     assert means == pytest.approx(
         {
             ("none", 0.05): 13.5,
@@ -43,7 +44,7 @@ def test_numbers_are_those_of_the_runs(findings: Findings) -> None:
         }
     )
     (pair, few), (_, all_of_them) = findings.comparisons.items()
-    assert pair == ("contrastive", "none", "regression", 0.05)
+    assert pair == (Place(None, "regression", 0.05), "contrastive", "none")
     # -2.05, -2.15, -2.25: s = 0.1, t(0.975, 2) = 4.302653.
     assert few.difference.estimate.mean == pytest.approx(-2.15)
     assert few.difference.estimate.half == pytest.approx(4.302653 * 0.1 / 3**0.5, abs=1e-6)
@@ -100,7 +101,7 @@ def test_json_holds_all_of_it_with_reasons_for_nulls(
     assert sum(score["is_chosen"] for score in found["scores"]) == 4
     assert found["finished"] == {"pretrain": [4, 4], "tune": [8, 8], "runs": [12, 12]}
     assert found["plan"] == content
-    assert found["family_of_holm"] == 2
+    assert found["families_of_holm"] == {"primary": 0, "other": 2}
 
 
 def test_markdown_is_ready_for_a_readme(findings: Findings) -> None:
@@ -154,7 +155,7 @@ def test_a_study_in_part_says_how_much(
     page, found = write(findings, tmp_path, content)
     assert "8 of 12 final runs finished" in page
     assert "Not finished: 4" in page
-    rows = StudyTables(findings, "regression").means().rows
+    rows = StudyTables(findings, None, "regression").means().rows
     table = {name: [entry.text for entry in row] for name, row in rows}
     assert table["none"][1] == "–"
     assert table["contrastive"][0].endswith("(2 of 3 seeds)")
@@ -192,7 +193,7 @@ def test_a_number_that_does_not_apply_keeps_its_reason(
     finish(cell, pa_epe_mm=None, pa_epe_mm_reason="no sample has labels in 3D")
     findings = collect(full, [])
     page, found = write(findings, tmp_path, content)
-    assert findings.values["none", "regression", 1.0, 5].value is None
+    assert findings.values[Place(None, "regression", 1.0), "none", 5].value is None
     assert "none, regression, 100 %, seed 5: no sample has labels in 3D" in page
     assert found["comparisons"][1]["difference"]["estimate"]["n"] == 2
 
@@ -203,7 +204,7 @@ def test_the_terminal_has_the_tables_and_what_is_missing(full: Status, tmp_path:
     findings = collect(full, unfinished(full, {"runs/none/regression/labels-1.0/seed-5": "died"}))
     print_findings(findings, page=tmp_path / "study.html", console=console)
     text = console.export_text()
-    assert "Aligned 3D error (PA), mm (pa_epe_mm, head=regression)" in text
+    assert "Aligned 3D error (PA), mm (pa_epe_mm, regression)" in text
     assert "−2.15 [−2.40, −1.90], p = 0.001" in text
     assert "runs/none/regression/labels-1.0/seed-5: died" in text
     assert "11 of 12 final runs finished" in text

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from handpose.study.run_grid import Cell, RunGrid, Stage, batches
+from handpose.study.run_grid import Batch, Cell, RunGrid, Stage, batches
 from handpose.study.study_file import Study, parse_study
+from handpose.study.study_keys import Finetuning
 
 WEIGHTS = (
     "backbone.weights=${paths.runs}/studies/small/pretrain/contrastive/seed-${seed}/backbone.pt"
@@ -161,3 +162,79 @@ def test_settings_tried_at_one_fraction_hold_for_the_nearest_others(
     assert [study.tune.nearest(fraction) for fraction in study.fractions] == [0.05] * 3 + [1.0]
     assert {cell.fraction for cell in RunGrid(study).cells("tune")} == {0.05, 1.0}
     assert RunGrid(study).samples()[-1][-1].startswith("hydra.sweep.subdir=")
+
+
+def test_each_condition_has_its_cells_and_folders(used: Study) -> None:
+    """One obvious loop over everything, less what a condition leaves out."""
+    kept = {
+        "across": lambda arm, head, part, seed: True,
+        "within": lambda arm, head, part, seed: (
+            part == 0.05 and seed in (5, 25) and head == "heatmap"
+        ),
+        "frozen": lambda arm, head, part, seed: arm == "none" and seed == 5,
+    }
+    expected = [
+        f"runs/{use}/{arm}/{head}/labels-{part}/seed-{seed}"
+        for use, is_kept in kept.items()
+        for arm in ("none", "contrastive")
+        for head in ("regression", "heatmap")
+        for part in (0.05, 1.0)
+        for seed in (5, 15, 25)
+        if is_kept(arm, head, part, seed)
+    ]
+    cells = RunGrid(used).cells("runs")
+    assert [cell.folder for cell in cells] == expected
+    found = batches(cells)
+    assert [cell.folder for batch in found for cell in batch.cells] == expected
+    assert len(found) == 2 + 2 + 1
+    folder = dict(line.split("=", 1) for line in RunGrid(used).multirun(found[-1])[1:])
+    assert folder["hydra.sweep.dir"] == "${paths.runs}/studies/small/runs/frozen/none"
+
+
+def test_only_backbones_that_are_used_are_pretrained(content: dict[str, Any]) -> None:
+    content["pretrain"]["arms"]["relative"] = ["objective=relative"]
+    uses = {"across": {"arms": ["none", "relative"], "seeds": [5]}, "within": {"arms": ["none"]}}
+    cells = RunGrid(parse_study(content | {"conditions": uses})).cells("pretrain")
+    assert [(cell.arm, cell.seed) for cell in cells] == [("relative", 5), ("relative", 1005)]
+
+
+def test_the_more_specific_setting_of_finetuning_wins(content: dict[str, Any]) -> None:
+    content["finetune"] = {
+        "common": ["finetune.max_epochs=1", "finetune.batch_size=1", "optimizer.lr=1"],
+        "arms": {"none": ["finetune.batch_size=2", "optimizer.lr=2"], "contrastive": None},
+    }
+    content["conditions"] = {"across": {"finetune": ["optimizer.lr=3"]}, "within": {}}
+    grid = RunGrid(parse_study(content | {"tune": None}))
+
+    def settings(arm: str, use: str) -> list[str]:
+        cell = Cell("runs", arm, 5, "regression", 1.0, condition=use)
+        told = dict(line.split("=", 1) for line in grid.overrides(Batch.of(cell)))
+        return [told[k] for k in ("finetune.max_epochs", "finetune.batch_size", "optimizer.lr")]
+
+    assert settings("none", "across") == ["1", "2", "3"]
+    assert settings("none", "within") == ["1", "2", "2"]
+    assert settings("contrastive", "within") == ["1", "1", "1"]
+
+
+def test_settings_are_tuned_for_each_condition(content: dict[str, Any]) -> None:
+    content["tune"]["fractions"] = [0.05, 1.0]
+    content["conditions"] = {"across": {}, "frozen": {"fractions": [1.0], "arms": ["none"]}}
+    cells = RunGrid(parse_study(content)).cells("tune")
+    assert len(cells) == 2 * 2 * 2 + 2
+    assert [cell.folder for cell in cells[-2:]] == [
+        f"tune/frozen/none/{name}/regression/labels-1.0" for name in ("short", "long")
+    ]
+
+
+def test_what_is_checked_first_takes_every_condition_and_arm(used: Study) -> None:
+    finetune = Finetuning(arms={"contrastive": ("optimizer.lr=0.5",)})
+    found = RunGrid(used.model_copy(update={"finetune": finetune})).samples()
+    lines = [set(command) for command in found]
+    for told in (
+        {"finetune.batch_size=4", "optimizer.lr=0.5"},
+        {"finetune.freeze_backbone=true"},
+        {"objective=contrastive"},
+    ):
+        assert any(told <= own for own in lines)
+    assert not any("seed=5,15" in own for own in lines)
+    assert sum("head=regression,heatmap" in own for own in lines) == 3  # across twice, frozen

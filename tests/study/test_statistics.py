@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from handpose.study.comparisons import estimate, holm, paired_difference
+from handpose.study.statistics import estimate, holm, paired_difference
 
 
 def test_interval_of_numbers_worked_out_by_hand() -> None:

@@ -71,6 +71,44 @@ def test_another_plan_is_found_and_does_not_count(
     assert "no pa_epe_mm of short" in why["runs/none/regression/labels-0.05/seed-5"]
 
 
+def test_a_changed_condition_changes_its_own_runs_alone(
+    used: Study, finish: Callable[..., None], tmp_path: Path
+) -> None:
+    status = Status(RunGrid(used), tmp_path)
+    cells = [cell for cell in status.cells("runs") if (cell.arm, cell.seed) == ("none", 5)]
+    for cell in cells:
+        finish(cell)
+        (tmp_path / cell.folder / "config.json").write_text(json.dumps(config(used, cell)))
+    status.find_changed()
+    assert status.changed == {}
+    across = used.conditions["across"].model_copy(update={"finetune": ("finetune.batch_size=8",)})
+    other = used.model_copy(update={"conditions": used.conditions | {"across": across}})
+    status = Status(RunGrid(other), tmp_path)
+    status.find_changed()
+    assert {cell.condition for cell in status.changed} == {"across"}
+    assert len(status.changed) == 4
+    assert all(how == ["finetune.batch_size: 4 -> 8"] for how in status.changed.values())
+
+
+def test_a_cell_waits_for_its_backbone_and_the_candidates_of_its_condition(
+    content: dict[str, Any], finish: Callable[..., None], tmp_path: Path
+) -> None:
+    content["conditions"] = {"across": {}, "within": {}}
+    status = Status(RunGrid(parse_study(content)), tmp_path)
+    across, within = (
+        Cell("runs", "contrastive", 5, "regression", 0.05, condition=use)
+        for use in ("across", "within")
+    )
+    assert status.waits_for(across) == "pretrain/contrastive/seed-5"
+    finish(*status.cells("pretrain"))
+    finish(*(cell for cell in status.cells("tune") if cell.condition == "across"))
+    assert status.waits_for(across._replace(candidate=status.chosen(across))) == ""
+    assert status.waits_for(within) == (
+        "the candidate for within, contrastive, regression, labels 0.05: "
+        "no pa_epe_mm of short, long"
+    )
+
+
 @pytest.mark.parametrize("is_missing", [True, False])
 def test_what_started_from_another_backbone_does_not_count(
     full: Status, content: dict[str, Any], tmp_path: Path, is_missing: bool

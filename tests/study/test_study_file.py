@@ -8,7 +8,7 @@ import pytest
 
 from handpose.study.planned_runs import load_study
 from handpose.study.run_grid import RunGrid
-from handpose.study.study_file import parse_study
+from handpose.study.study_file import Study, parse_study
 
 STUDIES = Path(__file__).resolve().parents[2] / "handpose" / "study" / "definitions"
 
@@ -97,6 +97,99 @@ def test_a_wrong_file_is_refused(
     with pytest.raises(ValueError) as error:  # noqa: PT011
         parse_study(content)
     assert message in str(error.value)
+
+
+def test_conditions_keep_what_they_name(used: Study) -> None:
+    assert used.uses == ["across", "within", "frozen"]
+    counts = {use: (len(used.heads_of(use)), used.fractions_of(use)) for use in used.uses}
+    assert counts == {"across": (2, [0.05, 1.0]), "within": (1, [0.05]), "frozen": (2, [0.05, 1.0])}
+    assert (used.arms_of("frozen"), used.seeds_of("within")) == (["none"], [5, 25])
+    assert (used.pairs_of("across"), used.pairs_of("frozen")) == ([("contrastive", "none")], [])
+    assert len(used.places) == 2 * 2 + 1 + 2 * 2
+    assert used.primary is not None
+    assert used.primary.place in used.places
+
+
+def test_a_file_without_conditions_has_one_use(study: Study) -> None:
+    assert study.uses == [None]
+    assert study.places == [(None, "regression", 0.05), (None, "regression", 1.0)]
+    assert study.arms_of(None) == [*study.arms]
+
+
+def test_an_empty_condition_changes_nothing(content: dict[str, Any]) -> None:
+    study = parse_study(content | {"conditions": {"plain": None, "same": {}}})
+    assert study.seeds_of("plain") == study.seeds_of("same") == [5, 15, 25]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("conditions", {}, "conditions: Dictionary should have at least 1 item"),
+        ("conditions.a/b", {}, "conditions.a/b: String should match pattern"),
+        ("conditions.across", 3, "conditions.across: expected the keys finetune, arms, heads"),
+        ("conditions.across.arm", [], "across.arm: no such key; did you mean arms?"),
+        (
+            "conditions.frozen.arms",
+            ["none", "contrastiv"],
+            "conditions.frozen.arms: contrastiv: expected one of none, contrastive; did you mean",
+        ),
+        ("conditions.frozen.arms", [], "conditions.frozen.arms: Tuple should have at least 1"),
+        ("conditions.within.heads", ["simcc"], "within.heads: simcc: expected one of regression"),
+        ("conditions.within.fractions", [0.5], "within.fractions: 0.5: expected one of 0.05, 1.0"),
+        ("conditions.within.seeds", [5, 7], "within.seeds: 7: expected one of 5, 15, 25"),
+        (
+            "conditions.across.finetune",
+            ["seed=5"],
+            "conditions.across.finetune: seed=5: seed is set by seeds of the study",
+        ),
+        (
+            "conditions.across.finetune",
+            ["backbone.weights=imagenet"],
+            "backbone.weights is set by pretrain.arms",
+        ),
+        ("finetune.arms", {"relative": []}, "finetune.arms: relative: expected one of none, con"),
+        (
+            "finetune.arms",
+            {"none": ["objective=none"]},
+            "finetune.arms.none: objective=none: objective is set by pretrain.arms",
+        ),
+        (
+            "primary.condition",
+            "acros",
+            "primary.condition: acros: expected one of across, within, frozen; did you mean a",
+        ),
+        ("primary.condition", None, "primary.condition: None: expected one of across"),
+        ("primary.head", "simcc", "primary.head: simcc: expected one of regression, heatmap"),
+        ("primary.fraction", 0.5, "primary.fraction: 0.5: expected one of 0.05, 1.0"),
+        ("primary", {"condition": "within"}, "primary.head: is missing"),
+        (
+            "primary",
+            {"condition": "within", "head": "regression", "fraction": 0.05},
+            "primary.head: regression: expected one of heatmap",
+        ),
+        (
+            "primary",
+            {"condition": "frozen", "head": "heatmap", "fraction": 0.05},
+            "primary.condition: frozen has no two arms that are compared",
+        ),
+    ],
+)
+def test_wrong_conditions_are_refused(
+    used_content: dict[str, Any], key: str, value: Any, message: str
+) -> None:
+    changed(key, value)(used_content)
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        parse_study(used_content)
+    assert message in str(error.value)
+
+
+def test_a_primary_endpoint_needs_no_conditions(content: dict[str, Any]) -> None:
+    place = {"head": "regression", "fraction": 0.05}
+    study = parse_study(content | {"primary": place})
+    assert study.primary is not None
+    assert study.primary.place == study.places[0]
+    with pytest.raises(ValueError, match=r"primary\.condition: the study has no conditions"):
+        parse_study(content | {"primary": place | {"condition": "across"}})
 
 
 def test_all_problems_are_said_at_once(content: dict[str, Any]) -> None:
