@@ -25,7 +25,7 @@ def paint_backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
     image = cv2.resize(corners.clip(0, 255).astype(np.uint8), (size, size))
     for scale in (0.6, 0.3, 0.12):
         for _ in range(rng.integers(0, 7)):
-            _draw_shape(rng, image, scale * size)
+            draw_shape(rng, image, scale * size)
         if rng.random() < 0.4:
             image = cv2.GaussianBlur(image, (0, 0), size * rng.uniform(0.004, 0.02))
     texture = rng.uniform(0.0, 16.0) * smooth_noise(rng, (size, size), (5, 17, max(size // 3, 18)))
@@ -61,7 +61,7 @@ def _colour(rng: np.random.Generator) -> list[float]:
     return (rng.uniform(0, 255) * rng.uniform(0.55, 1.0, 3)).tolist()
 
 
-def _draw_shape(rng: np.random.Generator, image: np.ndarray, scale: float) -> None:
+def draw_shape(rng: np.random.Generator, image: np.ndarray, scale: float) -> None:
     """Draw a random shape of `scale` px on the image (size, size, 3) uint8."""
     draw = (_draw_ellipse, _draw_polygon, _draw_line, _draw_stripes)[rng.integers(4)]
     draw(rng, image, rng.uniform(0, image.shape[0], 2), scale)

@@ -15,7 +15,7 @@ class Domain(NamedTuple):
     name: str
     subjects: tuple[int, int, int]  # in train, val and test; 0: every image has its own
     lights: str  # "tinted", "studio" or "any", see `lights.sample_lighting`
-    backdrop: str  # "clutter", "studio" or "any", see `backdrop.paint_backdrop`
+    backdrop: str  # "clutter", "studio" or "any", see `places.paint_place`
     cameras: int  # fixed cameras, see `camera.RIG`; 0: every image has its own
     held_object: float = 0.0  # probability of an object in the hand
     num_objects: int = 0  # size of the fixed set of objects; 0: every image has its own

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from handpose.data.synthetic.backdrop import paint_backdrop, place_occluder
-from handpose.data.synthetic.camera import choose_camera, develop
+from handpose.data.synthetic.backdrop import place_occluder
+from handpose.data.synthetic.camera import choose_camera, photograph
 from handpose.data.synthetic.domain import SIMPLE, Domain, Draws, happens, split_draws
 from handpose.data.synthetic.lights import sample_lighting
 from handpose.data.synthetic.person import Person, sample_skin
+from handpose.data.synthetic.places import paint_place
 from handpose.data.synthetic.raster import Fragments, rasterise
 from handpose.data.synthetic.scene import WRIST_END, Owner, PosedHand, pose_hand, project
 from handpose.data.synthetic.surface import MARKINGS_SHAPE, Surface, crevices, shade, skin_surface
@@ -93,10 +94,10 @@ def render_right_hand(
     points = scale * (project(hand.K, hand.mesh.vertices) + np.float32(0.5)) - np.float32(0.5)
     fragments = rasterise(points, hand.mesh.vertices[:, 2], hand.mesh.faces, fine)
     painted, covered, visible = paint(draws, hand, fragments, fine, domain, person)
-    backdrop = paint_backdrop(draws.backdrop, size)
+    backdrop = paint_place(draws.backdrop, size, domain.backdrop)
     front = cv2.resize(painted, (size, size), interpolation=cv2.INTER_AREA)
     share = cv2.resize(covered.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    image = develop(draws.camera, front + backdrop * (1.0 - share[..., None]))
+    image = photograph(draws.camera, front, share, backdrop, domain, camera)
     box = silhouette_box(visible, fine / size)
     uv = project(hand.K, hand.joints)
     return RenderedHand(image, uv, hand.joints, hand.K, box, "right"), visible
