@@ -7,9 +7,18 @@ import numpy as np
 
 from handpose.data.synthetic.anatomy import Proportions, sample_proportions
 from handpose.data.synthetic.colour import linear, sample_tone, smooth_noise
-from handpose.data.synthetic.domain import DOMAINS
+from handpose.data.synthetic.domain import DOMAINS, happens
 
 _PEOPLE = 0x70656F70  # seeds of people, apart from those of images
+
+
+class Ring(NamedTuple):
+    """A ring on a finger."""
+
+    chain: int  # 1 index to 4 little finger
+    place: float  # along the finger's first bone, 0 to 1
+    width: float  # metres
+    colour: np.ndarray  # (3,) linear RGB
 
 
 class Skin(NamedTuple):
@@ -22,6 +31,7 @@ class Skin(NamedTuple):
     redness: float
     mottling: np.ndarray  # (rows, columns) float32 about 0, a pattern over the hand at rest
     gloss: float
+    ring: Ring | None = None
 
 
 class Sleeve(NamedTuple):
@@ -55,6 +65,31 @@ def subject(domain: str, split: int, number: int, shape: tuple[int, int]) -> Per
     rng = np.random.default_rng([_PEOPLE, place, split, number])
     sleeves = [sample_sleeve(rng) for _ in range(2)]
     return Person(sample_proportions(rng), sample_skin(rng, shape), sleeves)
+
+
+def sample_person(
+    rng: np.random.Generator, shape: tuple[int, int], adornment: float = 0.0
+) -> Person:
+    """Draw a person with one garment.
+
+    Args:
+        rng: source of all randomness.
+        shape: (rows, columns) of the skin's mottling.
+        adornment: probability of nail polish, and of a ring.
+    """
+    proportions, skin, sleeve = sample_proportions(rng), sample_skin(rng, shape), sample_sleeve(rng)
+    if happens(rng, adornment):
+        skin = skin._replace(nail=linear(rng.uniform(20, 255) * rng.uniform(0.1, 1.0, 3)))
+    if happens(rng, adornment):
+        skin = skin._replace(ring=_sample_ring(rng))
+    return Person(proportions, skin, [sleeve])
+
+
+def _sample_ring(rng: np.random.Generator) -> Ring:
+    metals = ([212, 170, 80], [200, 200, 205], [60, 60, 64])
+    chain, metal = int(rng.integers(1, 5)), metals[rng.integers(len(metals))]
+    place, width = rng.uniform(0.35, 0.6), rng.uniform(0.0025, 0.006)
+    return Ring(chain, place, width, linear(np.array(metal)))
 
 
 def sample_skin(rng: np.random.Generator, shape: tuple[int, int]) -> Skin:

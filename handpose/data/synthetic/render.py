@@ -9,7 +9,7 @@ from handpose.data.synthetic.backdrop import place_occluder
 from handpose.data.synthetic.camera import choose_camera, photograph
 from handpose.data.synthetic.domain import SIMPLE, Domain, Draws, happens, split_draws
 from handpose.data.synthetic.lights import sample_lighting
-from handpose.data.synthetic.person import Person, sample_skin
+from handpose.data.synthetic.person import Person, sample_person, sample_skin
 from handpose.data.synthetic.places import paint_place
 from handpose.data.synthetic.raster import Fragments, rasterise
 from handpose.data.synthetic.scene import WRIST_END, Owner, PosedHand, pose_hand, project
@@ -88,6 +88,8 @@ def render_right_hand(
     """
     draws = split_draws(rng, domain)
     camera = choose_camera(draws.camera, domain)
+    if person is None and domain.own_draws:
+        person = sample_person(draws.person, MARKINGS_SHAPE, domain.adornment)
     hand = pose_hand(draws, size, orientation, person, camera)
     fine = round(size * _OVERSAMPLING)
     scale = np.float32(fine / size)

@@ -13,7 +13,7 @@ import numpy as np
 
 from handpose.data.synthetic.lights import Lighting
 from handpose.data.synthetic.mesh import REST, chain_radius
-from handpose.data.synthetic.person import Skin
+from handpose.data.synthetic.person import Ring, Skin
 
 
 def _rgb(red: float, green: float, blue: float) -> np.ndarray:
@@ -36,6 +36,7 @@ _FLUSH = _rgb(0.05, 0.75, 0.7)  # what redness takes from each colour
 _FOLD = _rgb(0.8, 1.0, 1.0)  # and a crease
 _BLOTCH = _rgb(0.6, 1.0, 1.0)  # and mottling
 _EXPOSURE = 1.4  # of a film that saturates gently
+_METAL_GLOSS = 0.9
 _CREVICE = 0.006  # metres behind the surroundings that get almost no light
 
 
@@ -63,7 +64,20 @@ def skin_surface(skin: Skin, rest: np.ndarray, rest_normal_z: np.ndarray) -> Sur
     albedo *= 1 - (skin.redness * red * (1 - nail)) * _FLUSH
     albedo *= 1 - (skin.crease * crease) * _FOLD
     albedo *= 1 + skin.mottling.ravel()[place] * _BLOTCH
-    return Surface(albedo, skin.gloss * (1 + 3 * nail))
+    gloss = skin.gloss * (1 + 3 * nail)
+    return Surface(albedo, gloss) if skin.ring is None else _ringed(albedo, gloss, skin.ring, rest)
+
+
+def _ringed(albedo: np.ndarray, gloss: np.ndarray, ring: Ring, rest: np.ndarray) -> Surface:
+    """Return the material with a ring around a finger, points at `rest` (2, N)."""
+    base, end = REST.joints[1 + 4 * ring.chain :][:2, :2]
+    length = np.linalg.norm(end - base)
+    along, across = (end - base) / length, np.array([base[1] - end[1], end[0] - base[0]]) / length
+    offset = rest - base.astype(np.float32)[:, None]
+    near = np.abs(along @ offset - ring.place * length) < ring.width / 2
+    band = near & (np.abs(across @ offset) < 1.25 * chain_radius(ring.chain, 0))
+    shiny = np.where(band, np.float32(_METAL_GLOSS), gloss)
+    return Surface(np.where(band, ring.colour[:, None], albedo), shiny)
 
 
 def shade(
