@@ -102,6 +102,7 @@ def test_early_stopping_stops_at_the_same_epoch_after_a_kill(
     monkeypatch.setattr(Finetuner, "on_train_epoch_start", start)
     resumed = train(*settings, name="cut")
     assert results(resumed)["finetune_stopped"] == said
+    assert results(resumed)["finetune_images"] == results(whole)["finetune_images"] == 3 * 2 * 8
     assert same(whole, resumed)
     reopened(resumed)
     train(*settings, name="cut")

@@ -50,6 +50,7 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
     stage.adopt_average()
     results: Results = {
         "finetune_seconds": fitted.seconds,
+        "finetune_images": fitted.images,
         "finetune_skipped_steps": fitted.skipped_steps,
         **fitted.stopped,
         **fitted.speed,

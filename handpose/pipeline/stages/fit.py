@@ -38,6 +38,7 @@ class Fitted(NamedTuple):
     """Outcome of a stage's training."""
 
     seconds: float  # of training, including earlier processes
+    images: int  # trained on: crops, or views of all parts, of all processes and epochs
     skipped_steps: int  # with a non-finite gradient
     stopped: Results  # why and when the stage ended before its last step, for results.json
     best: float | None  # the lowest `monitor`
@@ -104,12 +105,13 @@ def fit(
         ],
         profiler=trainer_flags.profiler(cfg, context.run_dir, stage.stage),
     )
-    _run(context, trainer, stage, datasets, folder)
+    images = _run(context, trainer, stage, datasets, folder)
     context.interrupt.check()
     best = next(c.best_model_score for c in trainer.checkpoint_callbacks)  # type: ignore[attr-defined]
     best = None if best is None else float(best)
     stopped = describe_stop(stops, trainer, stage.stage)
-    return Fitted(stage.seconds, guard.skipped, stopped, best, meter.results(stage.stage))
+    speed = meter.results(stage.stage)
+    return Fitted(stage.seconds, images, guard.skipped, stopped, best, speed)
 
 
 def _run(
@@ -118,8 +120,12 @@ def _run(
     stage: Stage,
     datasets: dict[Split, ViewDataset] | dict[Split, TargetDataset],
     folder: Path,
-) -> None:
-    """Run the trainer from the newest valid checkpoint in `folder` to the end of the stage."""
+) -> int:
+    """Run the trainer from the newest valid checkpoint in `folder` to the end of the stage.
+
+    Returns:
+        The images of all its batches, those before a resume included.
+    """
     cfg = context.cfg
     path = collectives.decided(lambda: checkpoint.newest_valid(folder))
     batches = 0 if path is None else collectives.decided(lambda: checkpoint.batches_done(path))
@@ -142,6 +148,9 @@ def _run(
     with compiled(stage.networks() if cfg.trainer.compile else []):
         trainer.fit(stage, training, validation, ckpt_path=path, weights_only=True)
     stage.resident = None  # the next stage may need its memory
+    done = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+    views = len(datasets["train"].augmentations) * datasets["train"].num_views
+    return done * (training.batch_size or 1) * collectives.world_size() * views
 
 
 def _callbacks(

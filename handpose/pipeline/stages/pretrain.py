@@ -140,6 +140,7 @@ def _train(context: StageContext, folder: Path) -> tuple[Backbone, Results]:
         raise diverged("pretrain", "the embeddings of the held-out pairs are not finite")
     return backbone, {
         "pretrain_seconds": fitted.seconds,
+        "pretrain_images": fitted.images,
         "pretrain_skipped_steps": fitted.skipped_steps,
         **fitted.stopped,
         **fitted.speed,
