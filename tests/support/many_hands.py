@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from handpose.data.synthetic.backdrop import paint_backdrop
+from handpose.data.synthetic.composition import compose
 from handpose.data.synthetic.domain import SIMPLE, split_draws
-from handpose.data.synthetic.render import paint, rasterise
+from handpose.data.synthetic.render import paint
 from handpose.data.synthetic.scene import pose_hand, project
 
 
@@ -49,10 +50,8 @@ def _right_hand(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.nda
     """(S, S, 3) colours before a black ground, (S, S) what they cover, (21, 2) joints in px."""
     draws = split_draws(rng, SIMPLE)
     hand = pose_hand(draws, size, "frontal")
-    fine = 2 * size
-    points = 2 * (project(hand.K, hand.mesh.vertices) + np.float32(0.5)) - np.float32(0.5)
-    fragments = rasterise(points, hand.mesh.vertices[:, 2], hand.mesh.faces, fine)
-    painted, covered, _ = paint(draws, hand, fragments, fine)
+    scene = compose(draws, hand, 2 * size, np.float32(2), SIMPLE)
+    painted, covered, *_ = paint(draws, scene)
     shrunk = [
         cv2.resize(layer.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
         for layer in (painted, covered)

@@ -131,16 +131,33 @@ def pose_skeleton(angles: np.ndarray, proportions: Proportions) -> PosedSkeleton
         angles: (5, 4) radians.
         proportions: build of the hand.
     """
-    frame = REST_FRAMES @ rotation("z", -angles[:, 0])
-    point = proportions.bases
+    points, frames = pose_chains(angles, proportions, slice(None))
+    joints = np.concatenate([np.zeros((1, 3)), points.reshape(20, 3)])
+    return PosedSkeleton(joints, frames)
+
+
+def pose_chains(
+    angles: np.ndarray, proportions: Proportions, chains: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the joints and bone frames of some chains, for any number of poses at once.
+
+    Args:
+        angles: (..., C, 4) radians.
+        proportions: build of the hand.
+        chains: which of the five chains, C of them.
+
+    Returns:
+        Joints (..., C, 4, 3) in metres and bone frames (..., C, 3, 3, 3), hand frame.
+    """
+    frame = REST_FRAMES[chains] @ rotation("z", -angles[..., 0])
+    point = np.broadcast_to(proportions.bases[chains], (*angles.shape[:-1], 3))
     points, frames = [point], []
     for bone in range(3):
-        frame = frame @ rotation("x", angles[:, bone + 1])
-        point = point + frame[:, :, 1] * proportions.lengths[:, bone, None]
+        frame = frame @ rotation("x", angles[..., bone + 1])
+        point = point + frame[..., 1] * proportions.lengths[chains, bone, None]
         points.append(point)
         frames.append(frame)
-    joints = np.concatenate([np.zeros((1, 3)), np.stack(points, axis=1).reshape(20, 3)])
-    return PosedSkeleton(joints, np.stack(frames, axis=1))
+    return np.stack(points, axis=-2), np.stack(frames, axis=-3)
 
 
 def entanglement(joints: np.ndarray) -> float:

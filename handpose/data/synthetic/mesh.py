@@ -33,6 +33,14 @@ class Mesh(NamedTuple):
     faces: np.ndarray  # (F, 3) int
 
 
+def join(*meshes: Mesh) -> Mesh:
+    """Return one mesh of several, in their order."""
+    first = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+    faces = [mesh.faces + np.int32(start) for mesh, start in zip(meshes, first, strict=False)]
+    vertices, normals = (np.concatenate([mesh[i] for mesh in meshes]) for i in (0, 1))
+    return Mesh(vertices, normals, np.concatenate(faces))
+
+
 REST = pose_skeleton(np.zeros((5, 4)), MEAN_PROPORTIONS)
 
 

@@ -51,6 +51,19 @@ def rasterise(uv: np.ndarray, depth: np.ndarray, faces: np.ndarray, size: int) -
     return Fragments(pixel[front], boxes.face[owner[front]], weights, z[front])
 
 
+def in_front(layers: list[Fragments], size: int) -> Fragments:
+    """Join the fragments of several meshes in one z-buffer.
+
+    Args:
+        layers: fragments of each mesh, whose faces are numbered through all meshes.
+        size: side of the image in px.
+    """
+    pixel, face, depth = (np.concatenate([layer[i] for layer in layers]) for i in (0, 1, 3))
+    weights = np.concatenate([layer.weights for layer in layers], axis=1)
+    front = _nearest(pixel, depth, size)
+    return Fragments(pixel[front], face[front], weights[:, front], depth[front])
+
+
 def _visible_boxes(corners: list[np.ndarray], size: int) -> _Boxes:
     """Return boxes of the front faces that may cover a pixel; three corners, each (2, F)."""
     (ax, ay), (bx, by), (cx, cy) = corners

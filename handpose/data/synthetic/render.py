@@ -7,15 +7,19 @@ import numpy as np
 
 from handpose.data.synthetic.backdrop import place_occluder
 from handpose.data.synthetic.camera import choose_camera, photograph
+from handpose.data.synthetic.composition import Composition, compose, interpolate
 from handpose.data.synthetic.domain import SIMPLE, Domain, Draws, happens, split_draws
 from handpose.data.synthetic.lights import sample_lighting
-from handpose.data.synthetic.person import Person, sample_person, sample_skin
+from handpose.data.synthetic.objects import choose_thing, thing_albedo
+from handpose.data.synthetic.person import Person, Sleeve, sample_person, sample_skin
 from handpose.data.synthetic.places import paint_place
-from handpose.data.synthetic.raster import Fragments, rasterise
-from handpose.data.synthetic.scene import WRIST_END, Owner, PosedHand, pose_hand, project
+from handpose.data.synthetic.scene import WRIST_END, Owner, pose_hand, project
+from handpose.data.synthetic.shadows import cast_shadows, wall_light
 from handpose.data.synthetic.surface import MARKINGS_SHAPE, Surface, crevices, shade, skin_surface
 
 _OVERSAMPLING = 1.5  # pixels per output pixel and axis
+_LITTLE_HIDDEN = 0.25  # share of the hand; if others hide more, no occluder is placed
+_ANOTHER_PERSON = 0.5  # of the second hands; the others belong to the labelled hand's person
 
 
 class RenderedHand(NamedTuple):
@@ -90,13 +94,14 @@ def render_right_hand(
     camera = choose_camera(draws.camera, domain)
     if person is None and domain.own_draws:
         person = sample_person(draws.person, MARKINGS_SHAPE, domain.adornment)
-    hand = pose_hand(draws, size, orientation, person, camera)
+    thing = choose_thing(draws.held, domain)
+    hand = pose_hand(draws, size, orientation, person, camera, thing)
     fine = round(size * _OVERSAMPLING)
-    scale = np.float32(fine / size)
-    points = scale * (project(hand.K, hand.mesh.vertices) + np.float32(0.5)) - np.float32(0.5)
-    fragments = rasterise(points, hand.mesh.vertices[:, 2], hand.mesh.faces, fine)
-    painted, covered, visible = paint(draws, hand, fragments, fine, domain, person)
+    scene = compose(draws, hand, fine, np.float32(fine / size), domain)
+    painted, covered, visible, wall = paint(draws, scene, domain, person)
     backdrop = paint_place(draws.backdrop, size, domain.backdrop)
+    if wall is not None:
+        backdrop = backdrop * wall
     front = cv2.resize(painted, (size, size), interpolation=cv2.INTER_AREA)
     share = cv2.resize(covered.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     image = photograph(draws.camera, front, share, backdrop, domain, camera)
@@ -120,53 +125,78 @@ def silhouette_box(mask: np.ndarray, scale: float) -> np.ndarray:
 
 def paint(
     draws: Draws,
-    hand: PosedHand,
-    fragments: Fragments,
-    fine: int,
+    scene: Composition,
     domain: Domain = SIMPLE,
     person: Person | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Light the visible points and place an occluder.
 
     Args:
         draws: generators of the image's parts.
-        hand: what is seen.
-        fragments: its visible points.
-        fine: S, side of the image in px.
+        scene: what is seen.
         domain: the world.
         person: whose hand it is; the skin is drawn if None.
 
     Returns:
-        Image (S, S, 3) sRGB, covered pixels (S, S) and visible hand (S, S).
+        Image (S, S, 3) sRGB, covered pixels (S, S), visible hand (S, S), and what shadows leave of
+        a wall behind it (size, size, 3), None without shadows. S is `scene.fine`, and `size` the
+        side of the frame in px.
     """
-    normals, rest = _interpolate(hand, fragments)
+    fine, fragments = scene.fine, scene.fragments
+    normals, rest = interpolate(scene)
     depth = _spread(fragments.depth, fragments.pixel, fine)
     openness = crevices(depth, depth > 0).ravel()[fragments.pixel]
-    owner = hand.owner[fragments.face]
-    surface = _material(draws, hand, owner, rest, person)
+    owner = scene.owner[fragments.face]
+    surface = _material(draws, scene, owner, rest, person)
     lighting = sample_lighting(draws.lights, domain.lights)
-    lit = shade(surface, normals, openness, lighting)
+    shadows = None
+    if happens(draws.shadow, domain.cast_shadow * lighting.hard):
+        shadows = cast_shadows(draws.shadow, scene, normals, lighting.lights[0])
+    lit = shade(surface, normals, openness, lighting, shadows and shadows.points)
+    wall = None if shadows is None else wall_light(lighting, shadows.wall)
     image = _spread(lit.T, fragments.pixel, fine)
     visible = _spread((owner == Owner.HAND) & (rest[1] > WRIST_END), fragments.pixel, fine)
-    hides = happens(draws.occluder, domain.occluder)
+    hides = scene.hidden < _LITTLE_HIDDEN and happens(draws.occluder, domain.occluder)
     occluder = place_occluder(draws.occluder, visible) if hides else None
     if occluder is None:
-        return image, depth > 0, visible
+        return image, depth > 0, visible, wall
     mask, look = occluder
-    return np.where(mask[..., None], look, image), (depth > 0) | mask, visible & ~mask
+    painted = np.where(mask[..., None], look, image)
+    return painted, (depth > 0) | mask, visible & ~mask, wall
 
 
 def _material(
-    draws: Draws, hand: PosedHand, owner: np.ndarray, rest: np.ndarray, person: Person | None
+    draws: Draws, scene: Composition, owner: np.ndarray, rest: np.ndarray, person: Person | None
 ) -> Surface:
     """Return the material of visible points, each with its owner (N,) and place `rest` (3, N)."""
     skin = person.skin if person else sample_skin(draws.person, MARKINGS_SHAPE)
     surface = skin_surface(skin, rest[:2], rest[2])
-    if hand.sleeve is None:
+    if scene.second is not None:
+        other = skin
+        if draws.second.random() < _ANOTHER_PERSON:
+            other = sample_skin(draws.second, MARKINGS_SHAPE)
+        at = np.flatnonzero(owner == Owner.SECOND_HAND)
+        _put(surface, at, skin_surface(other, rest[:2, at], rest[2, at]))
+        surface = _clothed(surface, scene.second.sleeve, owner == Owner.SECOND_SLEEVE)
+    surface = _clothed(surface, scene.hand.sleeve, owner == Owner.SLEEVE)
+    if scene.hand.held is not None:
+        thing, at = scene.hand.held.thing, np.flatnonzero(owner == Owner.OBJECT)
+        _put(surface, at, Surface(thing_albedo(thing, rest[:, at]), np.full(len(at), thing.gloss)))
+    return surface
+
+
+def _clothed(surface: Surface, sleeve: Sleeve | None, cloth: np.ndarray) -> Surface:
+    """Return the surface with cloth at some of its points (N,) bool."""
+    if sleeve is None:
         return surface
-    cloth = owner == Owner.SLEEVE
-    albedo = np.where(cloth, hand.sleeve.colour[:, None], surface.albedo)
+    albedo = np.where(cloth, sleeve.colour[:, None], surface.albedo)
     return Surface(albedo, np.where(cloth, np.float32(0), surface.gloss))
+
+
+def _put(surface: Surface, at: np.ndarray, other: Surface) -> None:
+    """Overwrite the surface at points (M,) by another of M points."""
+    surface.albedo[:, at] = other.albedo
+    surface.gloss[at] = other.gloss
 
 
 def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
@@ -174,14 +204,3 @@ def _spread(values: np.ndarray, pixel: np.ndarray, fine: int) -> np.ndarray:
     image = np.zeros((fine * fine, *values.shape[1:]), values.dtype)
     image[pixel] = values
     return image.reshape(fine, fine, *values.shape[1:])
-
-
-def _interpolate(hand: PosedHand, fragments: Fragments) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit normals (3, N), camera frame, and `rest` (3, N), at the visible points."""
-    known = np.concatenate([hand.mesh.normals.T, hand.rest.T])
-    values = np.zeros((6, len(fragments.pixel)), np.float32)
-    corners = np.ascontiguousarray(hand.mesh.faces[fragments.face].T)
-    for corner, weight in zip(corners, fragments.weights, strict=True):
-        values += np.take(known, corner, axis=1) * weight
-    normals = values[:3]
-    return normals / np.sqrt((normals * normals).sum(axis=0)), values[3:]

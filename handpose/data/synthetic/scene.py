@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handpose.data.synthetic.anatomy import (
+    Pose,
     Proportions,
     pose_skeleton,
     rotation,
@@ -17,7 +18,9 @@ from handpose.data.synthetic.anatomy import (
 )
 from handpose.data.synthetic.camera import Camera
 from handpose.data.synthetic.domain import Draws
+from handpose.data.synthetic.held_object import Grip, grip
 from handpose.data.synthetic.mesh import Mesh, rest_mesh, sleeve_tube
+from handpose.data.synthetic.objects import Thing
 from handpose.data.synthetic.person import Person, Sleeve, sample_sleeve
 from handpose.data.synthetic.skinning import FOREARM, bone_maps, skin
 
@@ -36,6 +39,9 @@ class Owner(IntEnum):
 
     HAND = 0  # with the bare arm
     SLEEVE = 1
+    OBJECT = 2  # in the hand
+    SECOND_HAND = 3  # with its bare arm
+    SECOND_SLEEVE = 4
 
 
 class PosedHand(NamedTuple):
@@ -47,6 +53,7 @@ class PosedHand(NamedTuple):
     owner: np.ndarray  # (F,) int8, an `Owner` for each face
     sleeve: Sleeve | None
     K: np.ndarray  # (3, 3) float32
+    held: Grip | None = None  # the object in the hand, camera frame
 
 
 def pose_hand(
@@ -55,6 +62,7 @@ def pose_hand(
     orientation: str,
     person: Person | None = None,
     camera: Camera | None = None,
+    thing: Thing | None = None,
 ) -> PosedHand:
     """Draw a hand, its pose, its position before the camera and the frame around it.
 
@@ -64,24 +72,58 @@ def pose_hand(
         orientation: "frontal", "upright" or "any", see `render.render_hand`.
         person: whose hand it is; drawn if None.
         camera: what looks at it; drawn if None.
+        thing: the object that it holds, which decides the pose.
     """
     rng = draws.pose
     proportions = person.proportions if person else sample_proportions(draws.person)
     pose = sample_pose(rng, proportions)
-    skeleton = pose_skeleton(pose.angles, proportions)
+    held = None if thing is None else grip(draws.held, thing, proportions)
+    angles = pose.angles if held is None else held.angles
     view = _sample_view(rng, orientation, camera)
     place = np.array([0.0, 0.0, _sample_depth(rng, proportions, camera)])
+    posed, forearm = build_hand(Pose(angles, pose.wrist), proportions, view, place)
+    hand = posed.mesh.vertices[rest_mesh().vertices[:, 1] > WRIST_END]
+    K = _sample_framing(rng, hand[:, :2] / hand[:, 2:], size)
+    if held is not None:
+        held = held._replace(mesh=_moved(held.mesh, view, place))
+    sleeve = _choose_sleeve(draws.person, person)
+    return dress(posed._replace(K=K, held=held), sleeve, forearm)
+
+
+def build_hand(
+    pose: Pose, proportions: Proportions, view: np.ndarray, place: np.ndarray
+) -> tuple[PosedHand, np.ndarray]:
+    """Build a bare hand of known pose before the camera.
+
+    Args:
+        pose: its angles.
+        proportions: build of the hand.
+        view: (3, 3) from the hand frame to the camera frame. A reflection makes it a left hand.
+        place: (3,) the wrist in the camera frame, metres.
+
+    Returns:
+        The hand, with the identity for K, and the forearm's map (3, 4) from rest.
+    """
+    skeleton = pose_skeleton(pose.angles, proportions)
     maps = view @ bone_maps(skeleton, proportions, pose.wrist)
     maps[:, :, 3] += place
     vertices, normals = skin(maps)
     rest = rest_mesh()
-    hand = vertices[rest.vertices[:, 1] > WRIST_END]
-    K = _sample_framing(rng, hand[:, :2] / hand[:, 2:], size)
     joints = (skeleton.joints @ view.T + place).astype(np.float32)
-    mesh, owner = Mesh(vertices, normals, rest.faces), np.full(len(rest.faces), Owner.HAND, np.int8)
-    posed = PosedHand(joints, mesh, _at_rest(rest), owner, None, K)
-    sleeve = _choose_sleeve(draws.person, person)
-    return posed if sleeve is None else _dress(posed, sleeve, maps[FOREARM])
+    mesh = Mesh(vertices, normals, _outward(rest.faces, view))
+    owner, no_camera = np.full(len(rest.faces), Owner.HAND, np.int8), np.eye(3, dtype=np.float32)
+    return PosedHand(joints, mesh, _at_rest(rest), owner, None, no_camera), maps[FOREARM]
+
+
+def _outward(faces: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """Return faces (F, 3), turned around if view (3, 3) is a reflection."""
+    return faces if np.linalg.det(view) > 0 else faces[:, ::-1]
+
+
+def _moved(mesh: Mesh, view: np.ndarray, place: np.ndarray) -> Mesh:
+    """Return a mesh turned by view (3, 3) and moved by place (3,)."""
+    vertices = (mesh.vertices @ view.T + place).astype(np.float32)
+    return Mesh(vertices, (mesh.normals @ view.T).astype(np.float32), mesh.faces)
 
 
 def _choose_sleeve(rng: np.random.Generator, person: Person | None) -> Sleeve | None:
@@ -99,16 +141,25 @@ def _sample_depth(
     return float(np.clip(rng.uniform(*span), low, high))
 
 
-def _dress(hand: PosedHand, sleeve: Sleeve, forearm: np.ndarray) -> PosedHand:
-    """Return the hand with a sleeve moved by the forearm's map (3, 4)."""
+def dress(hand: PosedHand, sleeve: Sleeve | None, forearm: np.ndarray) -> PosedHand:
+    """Put a sleeve on a bare hand's arm.
+
+    Args:
+        hand: the bare hand.
+        sleeve: the sleeve; None leaves the arm bare.
+        forearm: (3, 4) the forearm's map from rest.
+    """
+    if sleeve is None:
+        return hand
     tube = sleeve_tube(sleeve.start, sleeve.looseness, sleeve.folds)
     bent = tube.normals @ forearm[:, :3].T
     bent /= np.linalg.norm(bent, axis=1, keepdims=True)
     moved = tube.vertices @ forearm[:, :3].T + forearm[:, 3]
+    faces = _outward(tube.faces, forearm[:, :3])
     mesh = Mesh(
         np.concatenate([hand.mesh.vertices, moved.astype(np.float32)]),
         np.concatenate([hand.mesh.normals, bent.astype(np.float32)]),
-        np.concatenate([hand.mesh.faces, tube.faces + np.int32(len(hand.mesh.vertices))]),
+        np.concatenate([hand.mesh.faces, faces + np.int32(len(hand.mesh.vertices))]),
     )
     rest = np.concatenate([hand.rest, _at_rest(tube)])
     owner = np.concatenate([hand.owner, np.full(len(tube.faces), Owner.SLEEVE, np.int8)])
@@ -124,14 +175,29 @@ def project(K: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     return xyz[:, :2] / xyz[:, 2:] * K[[0, 1], [0, 1]] + K[:2, 2]
 
 
+def image_points(K: np.ndarray, vertices: np.ndarray, scale: float | np.float32) -> np.ndarray:
+    """Project vertices to the px of an image that is `scale` times as fine as the frame.
+
+    Args:
+        K: (3, 3) camera of the frame.
+        vertices: (V, 3) metres, camera frame.
+        scale: px of the image per px of the frame.
+
+    Returns:
+        (V, 2), integers are pixel centres.
+    """
+    half = np.float32(0.5)
+    return np.float32(scale) * (project(K, vertices) + half) - half
+
+
 def _sample_view(
     rng: np.random.Generator, orientation: str, camera: Camera | None = None
 ) -> np.ndarray:
     """Draw a rotation (3, 3) from the hand frame to the camera frame."""
     if orientation == "any":
-        view = _random_rotation(rng)
+        view = random_rotation(rng)
         while view[2, 1] > _MAX_FOREARM_TO_CAMERA:  # the forearm would hide the hand
-            view = _random_rotation(rng)
+            view = random_rotation(rng)
         return view
     if orientation not in _RANGES:
         raise ValueError(
@@ -152,8 +218,8 @@ def _tilted(tilt: float, about: float) -> np.ndarray:
     return rotation("z", about) @ rotation("x", tilt) @ rotation("z", -about)
 
 
-def _random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """Draw a rotation (3, 3) uniformly (a random unit quaternion)."""
+def random_rotation(rng: np.random.Generator) -> np.ndarray:
+    """Return a uniformly drawn rotation (3, 3) (a random unit quaternion)."""
     w, x, y, z = (q := rng.standard_normal(4)) / np.linalg.norm(q)
     return np.array(
         [

@@ -81,7 +81,11 @@ def _ringed(albedo: np.ndarray, gloss: np.ndarray, ring: Ring, rest: np.ndarray)
 
 
 def shade(
-    surface: Surface, normals: np.ndarray, openness: np.ndarray, lighting: Lighting
+    surface: Surface,
+    normals: np.ndarray,
+    openness: np.ndarray,
+    lighting: Lighting,
+    shadow: np.ndarray | None = None,
 ) -> np.ndarray:
     """Compute the colours (3, N), sRGB in 0..255, of visible points.
 
@@ -90,14 +94,18 @@ def shade(
         normals: (3, N) unit, camera frame.
         openness: (N,) in 0..1, to ambient light.
         lighting: all lights.
+        shadow: (N,) in 0..1, what is missing of the key light; None: nothing.
     """
     light = openness * (0.8 - 0.2 * normals[1]) * lighting.ambient[:, None]
     shine = np.zeros_like(openness)
-    for source in lighting.lights:
+    for number, source in enumerate(lighting.lights):
         wrapped = np.maximum((source.direction @ normals + _WRAP) / (1 + _WRAP), 0.0)
+        if shadow is not None and number == 0:
+            wrapped *= 1 - shadow
         light += wrapped * (0.4 + 0.6 * openness) * source.colour[:, None]
         half = source.direction - np.array([0.0, 0.0, 1.0], dtype=np.float32)
-        shine += np.maximum(half / np.linalg.norm(half) @ normals, 0.0) ** 16
+        sheen = np.maximum(half / np.linalg.norm(half) @ normals, 0.0) ** 16
+        shine += sheen if shadow is None or number else sheen * (1 - shadow)
     colour = surface.albedo * light + surface.gloss * shine
     return 255.0 * np.sqrt(1.0 - np.exp(-_EXPOSURE * colour))
 
