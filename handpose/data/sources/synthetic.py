@@ -178,7 +178,7 @@ def _render_into(folder: Path, split: Split, *, count: int, size: int, **setting
             "box": writer.create("box", (count, 3), np.float32),
         }
         is_left = writer.create("is_left", (count,), np.bool_)
-        draw = partial(_render, SPLITS.index(split), size=size, **settings)
+        draw = partial(render_sample, split, size=size, **settings)
         hands = track(_all_hands(draw, count), what=f"rendering {split} hands", total=count)
         for index, hand in enumerate(hands):
             for name, array in arrays.items():
@@ -214,15 +214,32 @@ def _one_blas_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _render(
-    split: int, index: int, *, size: int, orientation: str, seed: int, domain: str = SIMPLE.name
+def render_sample(
+    split: Split,
+    index: int,
+    *,
+    size: int,
+    orientation: str,
+    seed: int,
+    domain: str = SIMPLE.name,
 ) -> RenderedHand:
-    world = DOMAINS[domain]
+    """Render one hand of a split; it depends on the arguments alone.
+
+    Args:
+        split: "train", "val" or "test".
+        index: of the hand.
+        size: side of the image in px.
+        orientation: see `handpose.data.synthetic.render`.
+        seed: of the renders.
+        domain: name of the domain.
+    """
+    world, number = DOMAINS[domain], SPLITS.index(split)
     place = [list(DOMAINS).index(domain)] if world.own_draws else []
-    rng = np.random.default_rng(np.random.SeedSequence([seed, split, index, *place]))
-    pool = world.subjects[split]
-    number = int(_subject_number(np.array(index), pool)) if pool else None
-    person = None if number is None else subject(domain, split, number, MARKINGS_SHAPE)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, number, index, *place]))
+    person = None
+    if pool := world.subjects[number]:
+        who = int(_subject_number(np.array(index), pool))
+        person = subject(domain, number, who, MARKINGS_SHAPE)
     return render_hand(rng, size=size, orientation=orientation, domain=world, person=person)
 
 
