@@ -1,5 +1,6 @@
 """The settings of an augmentation: nine switches and their ranges."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Range = tuple[float, float]
@@ -20,8 +21,9 @@ BOUNDS: dict[str, Range] = {
     "noise_std": (0, 255),
     "cut_out_side": (0, 1),
     "probability": (0, 1),
+    "strength": (0, 3),
 }
-SINGLE = ("margin", "noise_std", "probability")  # numbers, not ranges
+SINGLE = ("margin", "noise_std", "probability", "strength")  # numbers, not ranges
 # Allowed values of each setting that is a word, the default first.
 WORDS = {
     "shift_along": ("source", "view"),
@@ -36,6 +38,8 @@ class Augmentation:
     """The nine augmentations of the paper's ablation, and the ranges they draw from.
 
     The first four are tracked: `relative` can predict them. The defaults are `augment=full`.
+    `strength` multiplies how far all ranges reach from what changes nothing (factors: in
+    logarithms). The attributes hold the result, with a strength of 1.
 
     Raises:
         ValueError: A value is out of its bounds or not one of its words.
@@ -62,6 +66,7 @@ class Augmentation:
     noise_std: float = 25  # in 0..255
     cut_out_side: Range = (0, 0.16)  # sides of the view
     probability: float = 0.5  # of each of the last five switches
+    strength: float = 1.0  # of all the above except `margin`; 0: no augmentation
     shift_along: str = "source"  # axes of the shift: the "source" image's, or the rotated "view"'s
     noise: str = "symmetric"  # or "one_sided": negative noise is 0, which brightens
     cut_out_at: str = "anywhere"  # or "joint": a square about a labelled joint, if there is one
@@ -86,3 +91,22 @@ class Augmentation:
         for name, words in WORDS.items():
             if (value := getattr(self, name)) not in words:
                 raise ValueError(f"augment.{name}={value}: give {' or '.join(words)}")
+        if self.strength != 1.0:
+            self._apply_strength()
+
+    def _apply_strength(self) -> None:
+        """Scales all ranges, cut at their bounds, and sets the strength to 1."""
+        strength, middle = self.strength, self.margin
+        scale: dict[str, Callable[[float], float]] = {
+            name: lambda x: x * strength
+            for name in ("angle", "shift", "hue", "bias", "blur_sigma", "cut_out_side")
+        }
+        scale |= {name: lambda x: x**strength for name in ("saturation", "gain")}
+        scale["margin_range"] = lambda x: middle * (x / middle) ** strength
+        for name, scaled in scale.items():
+            low, high = BOUNDS[name]
+            ends = tuple(min(max(scaled(x), low), high) for x in getattr(self, name))
+            object.__setattr__(self, name, ends)
+        for name in ("noise_std", "probability"):
+            object.__setattr__(self, name, min(getattr(self, name) * strength, BOUNDS[name][1]))
+        object.__setattr__(self, "strength", 1.0)
