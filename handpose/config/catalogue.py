@@ -78,6 +78,10 @@ class Catalogue:
                 found.setdefault(path, found[match[1]])
         return found
 
+    def may_be_null(self, slot: str) -> bool:
+        """Return whether a key that holds a choice may have none, as `evaluate.dataset`."""
+        return lookup(self.settings, slot, "") is None
+
     def _is_global(self, group: str) -> bool:
         """Return whether a group's files set keys of the whole run, as experiments do."""
         return any(self.is_global(group, choice) for choice in self.choices[group])

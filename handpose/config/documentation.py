@@ -83,8 +83,17 @@ def _reach(catalogue: Catalogue, group: str) -> str:
     """Return the stages that a choice reaches, and the overrides for a single stage."""
     own = {slot: d for (g, slot), d in catalogue.defaults.items() if g == group and slot != group}
     following = [slot for slot, g in catalogue.slots.items() if g == group and slot != group]
-    reached = [slot.partition(".")[0] for slot in following if own.get(slot) is None]
-    alone = [f"`{group}@{slot}=`" + (f" (`{d}`)" if d else "") for slot, d in own.items()]
+    reached = [
+        slot.partition(".")[0]
+        for slot in following
+        if own.get(slot) is None and not catalogue.may_be_null(slot)
+    ]
+    alone = [
+        f"`{group}@{slot}=`"
+        + (f" (`{default}`)" if default else "")
+        + (" (none)" if catalogue.may_be_null(slot) else "")
+        for slot, default in own.items()
+    ]
     return (" and ".join(reached) or "the run") + (
         f"; one alone: {', '.join(alone)}" if alone else ""
     )
@@ -93,7 +102,11 @@ def _reach(catalogue: Catalogue, group: str) -> str:
 def key_tables(catalogue: Catalogue) -> str:
     """Return a table of all keys: first the run's, then those of each group."""
     own, settings = catalogue.keys(), leaves(catalogue.settings)
-    rows = [_row(p, value, own[p]) for p, value in settings if p not in catalogue.slots]
+    rows = [
+        _row(path, value, own[path])
+        for path, value in settings
+        if path not in catalogue.slots or own[path].meaning
+    ]
     groups = dict.fromkeys(g for g, slot in catalogue.defaults if slot in catalogue.slots)
     sections = {"the run": rows} | {f"{g}=": _group_rows(catalogue, g) for g in groups}
     head = "| key | default | takes | meaning |\n|---|---|---|---|"

@@ -1,7 +1,7 @@
 """Stored configurations: comparison with another one, and reuse in an evaluation."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,10 +156,11 @@ def evaluation_problems(
 
     Args:
         config: the run's stored configuration.
-        arguments: overrides; `dataset=NAME` replaces the run's dataset and keeps its crop size.
+        arguments: overrides; `dataset=NAME` replaces all datasets of the run, and
+            `dataset@evaluate.dataset=NAME` the evaluated one alone. Both keep the crop size.
 
     Returns:
-        The configuration, with one dataset and no weights to load, and the problems.
+        The configuration, with one dataset of both stages and no weights to load, and the problems.
     """
     composer = _RunComposer(Catalogue(), config)
     with composer.opened() as parser:
@@ -175,22 +176,29 @@ def evaluation_problems(
 
 
 def outside_problems(cfg: DictConfig, folders: Sequence[Path]) -> list[str]:
-    """Return a problem for each path of `cfg.dataset` outside of `folders`.
+    """Return a problem for each path of the datasets of an evaluation outside of `folders`.
 
     Args:
-        cfg: the configuration; only its `dataset` is read.
+        cfg: the configuration; only `dataset` and `evaluate.dataset` are read.
         folders: the allowed folders; paths below them are allowed too.
     """
-    content: Any = OmegaConf.to_container(cfg.dataset, resolve=True)
     allowed = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100
     problems = []
-    for key, value in leaves(content):
+    for key, value in _evaluation_data(cfg):
         if isinstance(value, str) and value and Path(value).exists():  # else it is no path
             path = Path(os.path.abspath(value))  # noqa: PTH100  # a dataset may be a link
             if not any(path.is_relative_to(folder) for folder in allowed):
                 names = ", ".join(map(str, allowed))
-                problems.append(f"dataset.{key}={value}: outside of the given folders ({names})")
+                problems.append(f"{key}={value}: outside of the given folders ({names})")
     return problems
+
+
+def _evaluation_data(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Yield key and value of everything in the datasets of an evaluation."""
+    for key in ("dataset", "evaluate.dataset"):
+        if (node := OmegaConf.select(cfg, key)) is not None:
+            content: Any = OmegaConf.to_container(node, resolve=True)
+            yield from leaves(content, f"{key}.")
 
 
 def check_model(config: Content) -> DictConfig:
@@ -219,6 +227,8 @@ class _RunComposer(Composer):
         self.base = OmegaConf.create(up_to_date(config, catalogue))
         self.base.dataset = _with_references(own, config["paths"], catalogue)
         self.base.pretrain.dataset = self.base.finetune.dataset = "${dataset}"
+        if evaluated := lookup(config, "evaluate.dataset"):
+            self.base.evaluate.dataset = _with_references(evaluated, config["paths"], catalogue)
         self.base.backbone.weights = self.base.init_from = None  # model.pt has them all
         # One process on this machine evaluates, independent of the training's devices.
         one = dict(devices=1, num_nodes=1, strategy=None, sync_batchnorm=False, accelerator="auto")
@@ -229,13 +239,14 @@ class _RunComposer(Composer):
         fresh, cfg = super().chosen(overrides), self.base.copy()
         if isinstance(fresh, str):
             return fresh
-        for override in overrides:
-            if is_choice(override, self.catalogue):
-                slot = slot_of(override)
-                part = OmegaConf.to_container(OmegaConf.select(fresh, slot), resolve=False)
-                OmegaConf.update(cfg, slot, part, merge=False)
-                if slot == "dataset":
-                    cfg.dataset.image_size = self.image_size
+        slots = {slot_of(override) for override in overrides if is_choice(override, self.catalogue)}
+        for slot in slots:
+            part = OmegaConf.to_container(OmegaConf.select(fresh, slot), resolve=False)
+            OmegaConf.update(cfg, slot, part, merge=False)
+            if slot in ("dataset", "evaluate.dataset"):
+                OmegaConf.update(cfg, f"{slot}.image_size", self.image_size)
+        if "dataset" in slots and "evaluate.dataset" not in slots:
+            cfg.evaluate.dataset = None  # the run's own is not asked for
         return cfg
 
     def problems_of(self, override: Override) -> list[str]:

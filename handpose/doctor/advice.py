@@ -8,6 +8,7 @@ from typing import NamedTuple
 from handpose.data.base import SPLITS, Split
 from handpose.doctor.findings import Finding, SourceFacts, SplitFacts
 from handpose.doctor.measures import LARGE_PROJECTION_ERROR, MIN_IN_BOX
+from handpose.doctor.sources import EVALUATED
 from handpose.invocation import typed
 
 _MAX_CUT = 0.5  # largest share of the training groups for validation
@@ -33,6 +34,7 @@ class Request(NamedTuple):
     reference_bone: str = "index"
     has_head: bool = True  # the run is fine-tuned and evaluated
     evaluated: Split = "test"  # split of the evaluation
+    evaluates_apart: bool = False  # it has a dataset of its own, "evaluate.dataset"
 
     def with_overrides(self, *more: str) -> "Request":
         """Returns a copy in which `more` replaces the overrides of the same keys."""
@@ -52,7 +54,7 @@ class Request(NamedTuple):
 class DatasetFacts(NamedTuple):
     """One dataset of a run: its only source, or those of a mix."""
 
-    key: str  # of its configuration: "dataset", or of one stage: "pretrain.dataset"
+    key: str  # of its configuration: "dataset", "pretrain.dataset", "evaluate.dataset"
     sources: tuple[SourceFacts, ...]
 
     @property
@@ -183,6 +185,11 @@ def _on_measures(source: SourceFacts, facts: SplitFacts) -> Iterator[Advice]:
 
 def _on_splits(dataset: DatasetFacts, request: Request) -> Iterator[Advice]:
     missing = [split for split in SPLITS if dataset.hands(split) == 0]
+    if dataset.key == EVALUATED:
+        if request.evaluated in missing and request.has_head and not request.debug:
+            text = f"no {request.evaluated} hands to evaluate on"
+            yield Advice(True, f"{dataset.name}: {text}; choose another evaluate.dataset or split.")
+        return
     yield from _on_parts(dataset, missing)
     if "train" in missing:
         yield Advice(True, f"{dataset.name}: no training hands.")
@@ -190,8 +197,9 @@ def _on_splits(dataset: DatasetFacts, request: Request) -> Iterator[Advice]:
     if "val" in missing:
         line, request = _on_val(dataset, request)
         yield line
-    is_finetuned = request.has_head and dataset.key != "pretrain.dataset"
-    if "test" in missing and is_finetuned and request.evaluated == "test" and not request.debug:
+    is_scored = request.has_head and dataset.key != "pretrain.dataset"
+    is_scored &= request.evaluated == "test" and not request.evaluates_apart
+    if "test" in missing and is_scored and not request.debug:
         text = "no test hands to evaluate on. Evaluate on the validation split:"
         yield Advice(True, f"{dataset.name}: {text}", request.train("evaluate.split=val"))
 
@@ -230,7 +238,7 @@ def _on_val(dataset: DatasetFacts, request: Request) -> tuple[Advice, Request]:
 def _on_labels(dataset: DatasetFacts, request: Request) -> Iterator[Advice]:
     """Yields advice on a dataset without joints, which only serves pre-training."""
     training = [facts for source in dataset.sources if (facts := source.split("train"))]
-    is_used = dataset.key != "pretrain.dataset" and dataset.hands("train")
+    is_used = dataset.key not in ("pretrain.dataset", EVALUATED) and dataset.hands("train")
     if is_used and not any(facts.labelled_2d for facts in training):
         text = "no training hand has joints; use it for pre-training only, without a head:"
         command = request.train("head=none")

@@ -61,6 +61,7 @@ def _examine(cfg: DictConfig, arguments: argparse.Namespace) -> bool:
         reference_bone=cfg.reference_bone,
         has_head=cfg.head.get("_target_") is not None,
         evaluated=cfg.evaluate.split,
+        evaluates_apart=cfg.evaluate.dataset is not None,
     )
     diagnosis = diagnose(datasets, request)
     out.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from handpose.data.index.problems import (
 from handpose.pipeline.parts import Caps, build_dataset
 
 _STAGES = ("pretrain.dataset", "finetune.dataset")
+EVALUATED = "evaluate.dataset"
 
 
 class Source(NamedTuple):
@@ -39,11 +40,15 @@ class Opened(NamedTuple):
 
 
 def configured_sources(cfg: DictConfig) -> dict[str, list[Source]]:
-    """Returns the sources of the run's dataset, or of each stage's own, by the dataset's key."""
-    keys = ("dataset", *_STAGES)
+    """Returns the sources of the run's dataset, or of each stage's own, by the dataset's key.
+
+    Those of another evaluated dataset are added.
+    """
+    apart = [EVALUATED] if OmegaConf.select(cfg, EVALUATED) is not None else []
+    keys = ("dataset", *_STAGES, *apart)
     nodes = {key: OmegaConf.to_container(OmegaConf.select(cfg, key), resolve=True) for key in keys}
     own = [key for key in _STAGES if nodes[key] != nodes["dataset"]]
-    chosen = own if len(own) == len(_STAGES) else ["dataset", *own]
+    chosen = [*(own if len(own) == len(_STAGES) else ["dataset", *own]), *apart]
     return {key: _sources(key, nodes[key], dataset_name(cfg, key)) for key in chosen}
 
 
@@ -52,7 +57,7 @@ def dataset_name(cfg: DictConfig, key: str) -> str:
 
     Args:
         cfg: configuration with Hydra's part.
-        key: "dataset", "pretrain.dataset" or "finetune.dataset".
+        key: "dataset", or "dataset" below "pretrain", "finetune" or "evaluate".
     """
     choices = cfg.hydra.runtime.choices
     return choices.get(f"dataset@{key}") or choices["dataset"]

@@ -64,7 +64,7 @@ def model_card(
         terms=terms,
         weights=find(config, "backbone.weights"),
         split=results.get("split", find(config, "evaluate.split")),
-        dataset=part_name(config, "finetune.dataset"),
+        dataset=results.get("dataset") or part_name(config, "finetune.dataset"),
         n_test=results.get("n_test"),
         rows=[row for row in metric_rows(results) if row.mean.value is not None],
         pretext=pretext_rows(results),

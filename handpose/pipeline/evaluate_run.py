@@ -20,7 +20,7 @@ from handpose.model import PoseModel
 from handpose.pipeline.run_directory import CONFIG, RunRefused, finished_config, write_json
 from handpose.pipeline.sessions import Session, describe_process
 from handpose.pipeline.stages.evaluate import evaluate_on, mean_poses, open_model, second_pass
-from handpose.pipeline.stages.splits import labelled_split
+from handpose.pipeline.stages.splits import evaluated_split, labelled_split
 from handpose.pipeline.stages.validation_cut import cut_note
 from handpose.progress import SECONDS
 from handpose.report.page import ReportInput, make_figures, write_report
@@ -57,7 +57,7 @@ def evaluate_finished(
     submission: Path | None = None,
     any_length: bool = False,
 ) -> tuple[Results, Evaluation, TargetDataset]:
-    """Evaluate the model of `run_dir` on the split `cfg.evaluate.split` of `cfg.dataset`.
+    """Evaluate the model of `run_dir` on the split `cfg.evaluate.split` of its evaluated dataset.
 
     Args:
         cfg: configuration of the evaluation (see `handpose.config.stored`).
@@ -74,7 +74,7 @@ def evaluate_finished(
     """
     start = time.monotonic()
     session = Session(describe_process(cfg, command_line("evaluate")), {}, True)
-    dataset = labelled_split(cfg, cfg.evaluate.split)
+    dataset = evaluated_split(cfg)
     if submission is not None:
         check_submission(submission, dataset.source, any_length=any_length)
     stage, mean = open_model(cfg, run_dir), _mean_poses(cfg)
@@ -113,7 +113,7 @@ def _notes(model: PoseModel, run_dir: Path, dataset: TargetDataset) -> Results:
 
 
 def _mean_poses(cfg: DictConfig) -> MeanPoses:
-    """Mean poses of the evaluated dataset's training split: the labelled part, and all of it."""
+    """Mean poses of the training split of `cfg.finetune.dataset`: the labelled part, and all."""
     try:
         return mean_poses(labelled_split(cfg, "train"))
     except MissingSplitError:

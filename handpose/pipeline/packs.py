@@ -43,20 +43,27 @@ def uses(cfg: DictConfig) -> Iterator[Use]:
         cfg: configuration of the run.
     """
     cfg = cfg.copy()
-    for stage in ("pretrain", "finetune"):
-        cfg[stage].dataset.packed = True
+    for node in (cfg.pretrain.dataset, cfg.finetune.dataset, parts.evaluated_dataset(cfg)):
+        node.packed = True
     if parts.chosen(cfg.objective):
         augmentations = parts.build_view_augmentations(cfg)
         for split in FOR_VIEWS:
             source = parts.build_dataset(cfg.pretrain.dataset, split, parts.build_caps(cfg))
             yield _use("pretrain", source, *augmentations.values())
     if parts.chosen(cfg.head):
-        training, plain = cfg.finetune.augment, cfg.evaluate.augment
-        for split in SPLITS:
-            if split in {"train", "val", cfg.evaluate.split}:
-                source = parts.build_dataset(cfg.finetune.dataset, split, parts.build_caps(cfg))
-                augment = training if split == "train" else plain
-                yield _use("finetune", source, parts.build_augmentation(augment))
+        yield from _labelled_uses(cfg)
+
+
+def _labelled_uses(cfg: DictConfig) -> Iterator[Use]:
+    """Yield the splits of fine-tuning and of the evaluation."""
+    is_apart = cfg.evaluate.dataset is not None
+    in_use = {"train", "val"} | (set() if is_apart else {cfg.evaluate.split})
+    nodes = [("finetune", cfg.finetune.dataset, split) for split in SPLITS if split in in_use]
+    nodes += [("evaluate", cfg.evaluate.dataset, cfg.evaluate.split)] if is_apart else []
+    for stage, node, split in nodes:
+        source = parts.build_dataset(node, split, parts.build_caps(cfg))
+        augment = cfg.finetune.augment if split == "train" else cfg.evaluate.augment
+        yield _use(stage, source, parts.build_augmentation(augment))
 
 
 def _use(stage: str, source: HandDataset, *augmentations: Augmentation) -> Use:

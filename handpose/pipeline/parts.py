@@ -101,6 +101,11 @@ def build_dataset(node: DictConfig, split: Split, caps: Caps) -> HandDataset:
     raise AssertionError("the last candidate returns or raises")
 
 
+def evaluated_dataset(cfg: DictConfig) -> DictConfig:
+    """Return the configuration of the evaluated dataset: its own, or that of fine-tuning."""
+    return cfg.finetune.dataset if cfg.evaluate.dataset is None else cfg.evaluate.dataset
+
+
 def pack_folder(cfg: DictConfig) -> Path:
     """Return the folder of all packed crops."""
     return Path(cfg.paths.cache) / "packed"

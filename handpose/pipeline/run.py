@@ -169,6 +169,7 @@ def _stages(
     run_log = begin_log(cfg, splits, run_dir)
     session.uses("pretrain", splits.views)
     session.uses("finetune", splits.labelled)
+    session.uses("evaluate", splits.evaluated_apart)
     context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log, session)
     with run_log.shown():
         backbone, results = pretrain(context)
@@ -183,7 +184,7 @@ def _stages(
             results = summarise(evaluation) | results | evaluated | seconds
         else:
             results |= not_applicable(summary_names(), NO_HEAD)
-    results |= splits.read(cfg.evaluate.split)
+    results |= splits.read()
     results["unreadable_pictures"] = len(splits.unreadable.names())
     session.took(results)
     results[PROVENANCE] = session.block(is_over=True)  # type: ignore[assignment]  # no number
@@ -193,7 +194,7 @@ def _stages(
             _log.info("writing the report")
             figures = _report(cfg, config, run_dir, splits, results, evaluation)
         write_json(run_dir / RESULTS, results)
-        scored = splits.labelled[cfg.evaluate.split].source.whole if splits.labelled else None
+        scored = None if splits.evaluated is None else splits.evaluated.source.whole
         run_loggers.log_outcome(
             loggers, run_dir, results, figures, evaluation=evaluation, source=scored
         )
@@ -211,8 +212,8 @@ def _report(
 ) -> dict[str, bytes]:
     """Write report.html and return its figures by name."""
     images = {}
-    if evaluation is not None:
-        images = images_to_draw(evaluation, splits.labelled[cfg.evaluate.split].source.whole)
+    if evaluation is not None and splits.evaluated is not None:
+        images = images_to_draw(evaluation, splits.evaluated.source.whole)
     report = ReportInput(
         config=config,
         command=command_line("train"),

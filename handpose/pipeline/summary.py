@@ -33,7 +33,7 @@ def begin_log(cfg: DictConfig, splits: Splits, run_dir: Path) -> RunLog:
         parts["pretrain"] = _training(cfg, "pretrain", splits.views, passes=_PASSES)
     if splits.labelled:
         parts["finetune"] = _training(cfg, "finetune", splits.labelled, passes=0)
-        scored = splits.labelled[cfg.evaluate.split]
+    if (scored := splits.evaluated) is not None:
         hands = trainer_flags.evaluated_hands(cfg, len(scored))
         line = f"{scored.source.name}, {hands:,} samples of the split {scored.source.split}"
         parts["evaluate"] = (float(hands), line)

@@ -84,6 +84,7 @@ def key_choices(config: Config) -> dict[str, str]:
         "Dataset": _dataset(config, "dataset") if is_shared else "",
         "Pre-training": _stage(config, "pretrain") if "pretrain" in stages else "none",
         "Fine-tuning": _stage(config, "finetune") if "finetune" in stages else "none",
+        "Evaluation": _evaluation(config) if "finetune" in stages else "",
         "Reference bone": _plain(find(config, "reference_bone")),
         "Trainer": _trainer(config),
         "Seed": _plain(find(config, "seed")),
@@ -126,6 +127,14 @@ def _stage(config: Config, stage: str) -> str:
         f"stops after {patience} epochs without improvement" if patience else "",
         _augmentations(config, stage),
     )
+
+
+def _evaluation(config: Config) -> str:
+    """Describes the evaluated dataset if it is not that of fine-tuning."""
+    if not find(config, "evaluate.dataset"):
+        return ""
+    split = find(config, "evaluate.split")
+    return _joined(f"{split} split of {_dataset(config, 'evaluate.dataset')}")
 
 
 def _epochs(config: Config, own: Config) -> str:

@@ -83,6 +83,7 @@ def write_report(path: Path, report: ReportInput, figures: dict[str, bytes]) -> 
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         warning=CAPPED if is_capped(config) else "",
         split=results.get("split"),
+        dataset=results.get("dataset"),
         rows=rows,
         tiles=[known[name] for name in main_names() if name in known][:_NUM_TILES],
         pretext=pretext_rows(results),

@@ -19,6 +19,13 @@ def stages(cfg: DictConfig) -> list[str]:
     return [stage for stage, key in parts.items() if found_value(cfg, key) is not None]
 
 
+def dataset_keys(cfg: DictConfig) -> list[str]:
+    """Return the keys of the datasets in use: of the stages, and of an evaluation on another."""
+    used = stages(cfg)
+    is_apart = "finetune" in used and found_value(cfg, "evaluate.dataset") is not None
+    return [f"{stage}.dataset" for stage in (*used, *(("evaluate",) if is_apart else ()))]
+
+
 def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
     problem = "objective=none head=none: nothing to do; choose an objective, a head, or both"
     return [] if stages(cfg) else [problem]
@@ -44,22 +51,46 @@ def _views_of_parts(cfg: DictConfig, catalogue: Catalogue) -> Found:
 
 
 def _labels(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse to fine-tune on sources without any labels."""
-    dataset = found_value(cfg, "finetune.dataset")
-    if "finetune" not in stages(cfg) or not isinstance(dataset, dict):
-        return []
+    """Refuse to fine-tune or evaluate on sources without any labels."""
+    problems = []
+    for key in dataset_keys(cfg):
+        name = None if key == "pretrain.dataset" else _unlabelled(found_value(cfg, key))
+        if name and key == "finetune.dataset":
+            problems.append(
+                f"{key}: {name} has no joints to fine-tune a head on. Pre-train on it "
+                f"(dataset@pretrain.dataset={name} pretrain.dataset.root=DIR) with a labelled "
+                "dataset= for fine-tuning, or stop after pre-training with head=none"
+            )
+        elif name:
+            problems.append(
+                f"{key}: {name} has no joints to evaluate on; choose a labelled one, "
+                "dataset@evaluate.dataset=LABELLED, or leave it out"
+            )
+    return problems
+
+
+def _unlabelled(dataset: Any) -> str | None:
+    """Return the name of a dataset whose sources never have labels; None for any other."""
+    if not isinstance(dataset, dict):
+        return None
     sources, parts = dataset.get("sources"), dataset.get("parts")
     nodes = [dataset]
     if isinstance(sources, list) and isinstance(parts, dict):
         nodes = [parts[name] for name in sources if isinstance(parts.get(name), dict)]
     targets = [node.get("_target_") for node in nodes]
     if not targets or not all(class_value(target, "is_never_labelled") for target in targets):
+        return None
+    return str(targets[0]).split(".")[-2]
+
+
+def _size_of_evaluated_crops(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse to evaluate on crops of another size than those of fine-tuning."""
+    own, side = (found_value(cfg, f"{s}.dataset.image_size") for s in ("evaluate", "finetune"))
+    if "evaluate.dataset" not in dataset_keys(cfg) or own == side:
         return []
-    name = str(targets[0]).split(".")[-2]
     return [
-        f"finetune.dataset: {name} has no joints to fine-tune a head on. Pre-train on it "
-        f"(dataset@pretrain.dataset={name} pretrain.dataset.root=DIR) with a labelled dataset= for "
-        "fine-tuning, or stop after pre-training with head=none"
+        f"evaluate.dataset.image_size={own}: differs from finetune.dataset.image_size={side}, the "
+        f"crops that the model is trained on; set evaluate.dataset.image_size={side}"
     ]
 
 
@@ -179,11 +210,11 @@ def _resident(cfg: DictConfig, _: Catalogue) -> Found:
 def _lossy_packs(cfg: DictConfig, _: Catalogue) -> Found:
     """Refuse JPEG crops that a run would only sometimes use: they change its result."""
     return [
-        f"{stage}.dataset.pack_format=jpeg: changes the pixels, so it needs "
-        f"{stage}.dataset.packed=true; set it, or leave out pack_format"
-        for stage in stages(cfg)
-        if found_value(cfg, f"{stage}.dataset.pack_format") == "jpeg"
-        and found_value(cfg, f"{stage}.dataset.packed") is not True
+        f"{key}.pack_format=jpeg: changes the pixels, so it needs {key}.packed=true; set it, or "
+        "leave out pack_format"
+        for key in dataset_keys(cfg)
+        if found_value(cfg, f"{key}.pack_format") == "jpeg"
+        and found_value(cfg, f"{key}.packed") is not True
     ]
 
 
@@ -201,5 +232,6 @@ CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
     _resident,
     _weight_decay,
     _stride_of_heatmaps,
+    _size_of_evaluated_crops,
     _width_of_decoder,
 )

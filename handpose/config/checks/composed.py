@@ -105,6 +105,8 @@ def _group_problems(content: Content, catalogue: Catalogue) -> list[str]:
         value = lookup(content, slot, {})
         if isinstance(value, dict) or REFERENCE.fullmatch(str(value)):
             continue
+        if value is None and catalogue.may_be_null(slot):
+            continue
         name = group if slot == group else f"{group}@{slot}"
         choice = "CHOICE" if value is None else written(value)
         line = f"write `- override {name}: {choice}` in the defaults list"

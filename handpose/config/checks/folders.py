@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from handpose.config.catalogue import REFERENCE, Catalogue
-from handpose.config.checks.combinations import stages
+from handpose.config.checks.combinations import dataset_keys, stages
 from handpose.config.checks.safety import class_value, documented_layout
 from handpose.config.content import Content, found_value, lookup
 from handpose.data.positives.joint_places import joint_files
@@ -38,7 +38,7 @@ def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> li
         catalogue: the existing groups, choices and keys.
     """
     problems: list[str | None] = []
-    for dataset in dict.fromkeys(_place(content, f"{stage}.dataset") for stage in stages(cfg)):
+    for dataset in dict.fromkeys(_place(content, key) for key in dataset_keys(cfg)):
         sources, parts = (found_value(cfg, f"{dataset}.{key}") for key in ("sources", "parts"))
         used = [dataset]
         if isinstance(sources, list) and isinstance(parts, dict):  # a mix
@@ -59,7 +59,7 @@ def file_problems(cfg: DictConfig, content: Content, catalogue: Catalogue) -> li
 
 
 def _place(content: Content, path: str) -> str:
-    """Return the key of a stage's dataset: its own, or the key shared by both stages."""
+    """Return the key of a dataset: its own, or the key shared by both stages."""
     match = REFERENCE.fullmatch(str(lookup(content, path)))
     return match[1] if match else path
 

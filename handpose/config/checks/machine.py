@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from handpose.config.checks.combinations import stages
+from handpose.config.checks.combinations import dataset_keys, stages
 from handpose.config.checks.folders import first_existing
 from handpose.config.content import found_value
 from handpose.config.schema import num_processes
@@ -35,7 +35,7 @@ def resource_problems(cfg: DictConfig) -> list[str]:
         return []
     used = stages(cfg)
     problems = [_batch_problem(cfg, stage) for stage in [*used, "evaluate"]]
-    problems += [_renders_problem(cfg, f"{stage}.dataset") for stage in used]
+    problems += [_renders_problem(cfg, key) for key in dataset_keys(cfg)]
     problems += [_open_files_problem(cfg)]
     return [problem for problem in dict.fromkeys(problems) if problem]
 
@@ -81,7 +81,9 @@ def _renders_problem(cfg: DictConfig, dataset: str) -> str | None:
     if not isinstance(node, dict) or "render_size" not in node:
         return None
     cap = found_value(cfg, "trainer.caps.samples") or sys.maxsize
-    hands = sum(min(node[f"num_{split}"], cap) for split in ("train", "val", "test"))
+    is_evaluated = dataset == "evaluate.dataset"
+    splits = (cfg.evaluate.split,) if is_evaluated else ("train", "val", "test")
+    hands = sum(min(node[f"num_{split}"], cap) for split in splits)
     root = Path(node["root"])
     rendered = sum(file.stat().st_size for file in root.rglob("*.npy"))
     needed = hands * node["render_size"] ** 2 * 3 - rendered

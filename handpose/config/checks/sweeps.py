@@ -85,7 +85,7 @@ def adaptive_problems(
     problems = [
         f"{o.input_line}: an adaptive sweep {_NOT_CHOSEN[root]}"
         for o in swept
-        if (root := o.key_or_group.partition(".")[0].partition("@")[0]) in _NOT_CHOSEN
+        if (root := (o.package or o.key_or_group).partition(".")[0]) in _NOT_CHOSEN
     ]
     problems += [
         f"{o.input_line}: takes whole numbers; write int(interval(LOW,HIGH))"

@@ -197,6 +197,8 @@ def override_key_problem(path: str, content: Content, catalogue: Catalogue) -> s
     for slot, group in catalogue.slots.items():
         if path.startswith(f"{slot}.") and isinstance(lookup(content, slot), str):
             return _follows(path, slot, group, catalogue)
+        if path.startswith(f"{slot}.") and has(content, slot) and lookup(content, slot) is None:
+            return f"{path}: {slot} is null here; add {group}@{slot}=CHOICE to the same line"
         if path == slot and path != group:
             return f"{path}: is chosen, not set; write {group}@{path}=CHOICE"
     tree, parent = catalogue.tree(content), path.rpartition(".")[0]

@@ -47,18 +47,19 @@ def open_model(cfg: DictConfig, run_dir: Path) -> Finetuner:
 
 
 def evaluate(context: StageContext, stage: Finetuner) -> tuple[Evaluation, Results]:
-    """Evaluate the model on `cfg.evaluate.split`; return the evaluation, its seconds and meters.
+    """Evaluate the model on the evaluated split; return the evaluation, its seconds and meters.
 
     Args:
         context: of the run.
         stage: fine-tuned model.
     """
-    cfg, labelled = context.cfg, context.splits.labelled
+    cfg, splits = context.cfg, context.splits
+    assert splits.evaluated is not None, "head=none"
     start = time.monotonic()
-    mean = mean_poses(labelled["train"])
+    mean = mean_poses(splits.labelled["train"])
     meter, stop = StepMeter(), EvaluationStop(context.interrupt)
     callbacks = [meter, StageLog(context.run_log, "evaluate"), stop]
-    dataset = labelled[cfg.evaluate.split]
+    dataset = splits.evaluated
     dataset = dataset.at(np.arange(evaluated_hands(cfg, len(dataset))))
     evaluation = evaluate_on(cfg, dataset, stage, mean, callbacks)
     seconds = time.monotonic() - start

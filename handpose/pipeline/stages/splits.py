@@ -39,22 +39,38 @@ class Splits:
     Attributes:
         views: "train" and "val" pairs; empty with `objective=none`. Held-out pairs are augmented
             like training pairs, but are the same in every epoch.
-        labelled: "train", "val" and the evaluated split; empty with `head=none`.
+        labelled: "train", "val" and the evaluated split of fine-tuning's dataset; without the
+            last one if another dataset is evaluated. Empty with `head=none`.
+        evaluated: the evaluated split; None with `head=none`.
         unreadable: images that were replaced in training.
     """
 
     views: dict[Split, ViewDataset]
     labelled: dict[Split, TargetDataset]
+    evaluated: TargetDataset | None
     unreadable: UnreadableList
 
-    def read(self, evaluated: Split) -> Results:
+    @property
+    def evaluated_apart(self) -> dict[Split, TargetDataset]:
+        """Return the evaluated split by name if it is of another dataset; else nothing."""
+        own = self.evaluated
+        if own is None or any(own is used for used in self.labelled.values()):
+            return {}
+        return {own.source.split: own}
+
+    def read(self) -> Results:
         """Return the held-out splits in use; under caps they may differ from those asked for."""
         named: dict[str, ViewDataset | TargetDataset | None] = {
             "pretrain_val_split": self.views.get("val"),
             "finetune_val_split": self.labelled.get("val"),
-            "split": self.labelled.get(evaluated),
+            "split": self.evaluated,
         }
-        return {name: used.source.split for name, used in named.items() if used is not None}
+        found: Results = {
+            name: used.source.split for name, used in named.items() if used is not None
+        }
+        if self.evaluated is not None and self.evaluated_apart:
+            found["dataset"] = self.evaluated.source.name
+        return found
 
 
 @during("preparing the data", "dataset.num_train")
@@ -75,9 +91,11 @@ def build_splits(cfg: DictConfig, run_dir: Path) -> Splits:
 
 def _build(cfg: DictConfig, run_dir: Path) -> Splits:
     unreadable = UnreadableList(run_dir / UNREADABLE, limit=cfg.trainer.max_unreadable)
+    labelled = _labelled(cfg, unreadable) if parts.chosen(cfg.head) else {}
     splits = Splits(
         views=_views(cfg, unreadable) if parts.chosen(cfg.objective) else {},
-        labelled=_labelled(cfg, unreadable) if parts.chosen(cfg.head) else {},
+        labelled=labelled,
+        evaluated=_evaluated(cfg, labelled) if labelled else None,
         unreadable=unreadable,
     )
     for datasets in (splits.views, splits.labelled):
@@ -89,7 +107,7 @@ def _build(cfg: DictConfig, run_dir: Path) -> Splits:
                 "BatchNorm needs two; raise finetune.label_fraction or add samples to the dataset"
             )
     if collectives.is_first():
-        used = (splits.views, splits.labelled)
+        used = (splits.views, splits.labelled, splits.evaluated_apart)
         record_cut(run_dir, [datasets[split].source for datasets in used for split in datasets])
     return splits
 
@@ -135,7 +153,7 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
 
 
 def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
-    in_use = {"train", "val", cfg.evaluate.split}
+    in_use = {"train", "val"} | ({cfg.evaluate.split} if cfg.evaluate.dataset is None else set())
     return {
         split: labelled_split(cfg, split, unreadable=unreadable if split == "train" else None)
         for split in SPLITS
@@ -143,10 +161,27 @@ def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, Target
     }
 
 
+def _evaluated(cfg: DictConfig, labelled: dict[Split, TargetDataset]) -> TargetDataset:
+    if cfg.evaluate.dataset is None:
+        return labelled[cfg.evaluate.split]
+    return evaluated_split(cfg)
+
+
+def evaluated_split(cfg: DictConfig) -> TargetDataset:
+    """Build the plain crops of the evaluated split.
+
+    Raises:
+        ValueError: the source has no labels.
+    """
+    return _targets(cfg, parts.evaluated_dataset(cfg), cfg.evaluate.split)
+
+
 def labelled_split(
     cfg: DictConfig, split: Split, *, unreadable: UnreadableList | None = None
 ) -> TargetDataset:
-    """Build labelled crops: augmented and of the labelled part for "train", else plain and all.
+    """Build labelled crops of fine-tuning's dataset.
+
+    Those of "train" are augmented and of the labelled part. Others are plain and all.
 
     Args:
         cfg: configuration of the run.
@@ -156,14 +191,15 @@ def labelled_split(
     Raises:
         ValueError: the source has no labels.
     """
-    source = parts.build_dataset(cfg.finetune.dataset, split, parts.build_caps(cfg))
+    return _targets(cfg, cfg.finetune.dataset, split, unreadable)
+
+
+def _targets(
+    cfg: DictConfig, node: DictConfig, split: Split, unreadable: UnreadableList | None = None
+) -> TargetDataset:
+    source = parts.build_dataset(node, split, parts.build_caps(cfg))
     if not source.is_labelled:
-        raise ValueError(
-            f"dataset={source.name} has no joints to fine-tune on. Use it for pre-training alone "
-            f"(dataset@pretrain.dataset={source.name} dataset=LABELLED), or stop after it with "
-            "head=none"
-            + ("; dataset.joint_regressor=FILE gives it joints" * (source.name == "youtube"))
-        )
+        raise ValueError(_without_labels(source.name))
     training = split == "train"
     fraction = cfg.finetune.label_fraction if training else 1.0
     indices = choose_labelled(source.identities, fraction=fraction, seed=cfg.seed)
@@ -183,6 +219,14 @@ def labelled_split(
         seed=cfg.seed,
         indices=indices,
         unreadable=unreadable,
+    )
+
+
+def _without_labels(name: str) -> str:
+    hint = "; dataset.joint_regressor=FILE gives it joints" * (name == "youtube")
+    return (
+        f"dataset={name} has no joints to fine-tune or evaluate on. Use it for pre-training alone "
+        f"(dataset@pretrain.dataset={name} dataset=LABELLED), or stop after it with head=none{hint}"
     )
 
 
