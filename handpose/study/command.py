@@ -18,7 +18,7 @@ from typing import Any
 from handpose.config import check_command_line
 from handpose.config.schema import register
 from handpose.study.comparisons import collect
-from handpose.study.jobs import Outcome, describe_jobs, refuse_launcher, run_jobs
+from handpose.study.jobs import Outcome, describe_jobs, launcher, refuse_launcher, run_jobs
 from handpose.study.multiruns import (
     Failure,
     changed_lines,
@@ -121,7 +121,8 @@ def _outcome(status: Status, arguments: argparse.Namespace) -> Outcome:
     """Runs what is missing."""
     if arguments.jobs is None:
         return Outcome(run_study(status, start_process()), is_stopped=False)
-    return run_jobs(status, jobs=arguments.jobs, minutes=arguments.minutes)
+    with launcher(arguments.jobs) as launch:
+        return run_jobs(status, launch, jobs=arguments.jobs, minutes=arguments.minutes)
 
 
 def _status(plan: Any, arguments: argparse.Namespace) -> Status:

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ from handpose.study.multiruns import Failure, command_line, on_sigterm, unfinish
 from handpose.study.run_grid import Batch, Cell
 from handpose.study.schedule import Schedule
 from handpose.study.status import Status
+from handpose.study.warm_start import ForkedRun, ForkServer
 
 OUTPUT = "output.txt"  # in the folder of a run: what its processes have printed
 GRACE = 60.0  # seconds that stopped runs have to save; a killed run resumes, but from further back
@@ -28,6 +31,8 @@ _TAIL = 4096  # bytes of an output that are read for its last line
 _LAUNCHER = ("hydra/launcher", "hydra.launcher")
 
 Say = Callable[[str], None]
+Process = subprocess.Popen | ForkedRun
+Launch = Callable[[Sequence[str], Path], Process]
 
 
 class Outcome(NamedTuple):
@@ -46,7 +51,7 @@ class Job(NamedTuple):
     """A run of the study as a child process."""
 
     cell: Cell
-    process: subprocess.Popen
+    process: Process
     since: float  # time.monotonic()
 
 
@@ -82,11 +87,13 @@ class Pool:
     Attributes:
         status: the study.
         size: largest number of runs at once.
+        launch: starts train.py with these arguments and appends its output to this file.
         running: the child processes.
     """
 
     status: Status
     size: int
+    launch: Launch
     running: list[Job] = field(default_factory=list)
 
     @property
@@ -102,16 +109,7 @@ class Pool:
         """
         folder = self.status.folder / cell.folder
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / OUTPUT).open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, *python_arguments("train"), *single_run(self.status, cell)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=os.environ | environment(self.size),
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them
-                preexec_fn=end_with_parent,
-            )
+        process = self.launch(single_run(self.status, cell), folder / OUTPUT)
         self.running.append(Job(cell, process, time.monotonic()))
 
     def ended(self) -> list[Job]:
@@ -146,19 +144,65 @@ def environment(jobs: int) -> Mapping[str, str]:
     return {IN_SWEEP: "1", **threads}
 
 
+@contextmanager
+def launcher(jobs: int) -> Iterator[Launch]:
+    """Gives a function that starts runs: forks on Linux, else new interpreters.
+
+    Args:
+        jobs: number of runs at once.
+    """
+    own = environment(jobs)
+    if sys.platform != "linux":  # elsewhere a fork of a large program is not safe
+        yield partial(start_interpreter, own)
+        return
+    server = ForkServer(own)
+    try:
+        yield server.start
+    finally:
+        server.close()
+
+
+def start_interpreter(
+    own: Mapping[str, str], arguments: Sequence[str], output: Path
+) -> subprocess.Popen:
+    """Starts train.py in a new interpreter.
+
+    Args:
+        own: its environment, beside that of this process.
+        arguments: of train.py.
+        output: file that its output is appended to.
+    """
+    with output.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, *python_arguments("train"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **own},
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them
+            preexec_fn=end_with_parent,
+        )
+
+
 def run_jobs(
-    status: Status, *, jobs: int, minutes: float | None = None, say: Say | None = None
+    status: Status,
+    launch: Launch,
+    *,
+    jobs: int,
+    minutes: float | None = None,
+    say: Say | None = None,
 ) -> Outcome:
     """Runs every missing cell, several at once. A failure does not stop the others.
 
     Args:
         status: the study.
+        launch: see `launcher`.
         jobs: number of runs at once.
         minutes: time after which all runs are stopped; None for no limit.
         say: takes each line of the terminal; None for `print`.
     """
     say = say or _say
-    schedule, pool, reasons = Schedule(status), Pool(status, jobs), dict[str, str]()
+    schedule, pool, reasons = Schedule(status), Pool(status, jobs, launch), dict[str, str]()
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
     say(f"{len(schedule.waiting)} runs left, {jobs} at once, {_threads(jobs)} threads each")
     with on_sigterm():

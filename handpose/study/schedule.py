@@ -7,15 +7,9 @@ first run that needs it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from handpose.study.run_grid import STAGES, Cell
 from handpose.study.status import Status
-
-
-def condition_of(cell: Cell) -> Any:
-    """Returns how a cell uses its encoder; None in a study without conditions."""
-    return getattr(cell, "condition", None)
 
 
 def needs(status: Status, cell: Cell) -> list[Cell]:
@@ -29,13 +23,9 @@ def needs(status: Status, cell: Cell) -> list[Cell]:
     if cell.stage != "pretrain" and status.study.arms[cell.arm] is not None:
         found.append(Cell("pretrain", cell.arm, cell.seed))
     if cell.stage == "runs" and tune is not None and cell.fraction is not None:
-        nearest = tune.nearest(cell.fraction)
-        place = (condition_of(cell), cell.arm, cell.head, nearest)
-        found += [
-            tried
-            for tried in status.grid.cells("tune")
-            if (condition_of(tried), tried.arm, tried.head, tried.fraction) == place
-        ]
+        place = cell.place._replace(fraction=tune.nearest(cell.fraction))
+        tried = status.grid.cells("tune")
+        found += [one for one in tried if (one.arm, one.place) == (cell.arm, place)]
     return found
 
 
@@ -43,8 +33,8 @@ def in_order(status: Status) -> list[Cell]:
     """Returns all runs of a study by priority; the candidates of final runs are still open."""
     seeds = status.study.seeds
     final = status.grid.cells("runs")
-    conditions = list(dict.fromkeys(map(condition_of, final)))
-    final.sort(key=lambda c: (conditions.index(condition_of(c)), seeds.index(c.seed)))
+    conditions = list(dict.fromkeys(cell.condition for cell in final))
+    final.sort(key=lambda c: (conditions.index(c.condition), seeds.index(c.seed)))
     others = [cell for stage in STAGES if stage != "runs" for cell in status.grid.cells(stage)]
     return list(dict.fromkeys(one for cell in final + others for one in _with_needs(status, cell)))
 

@@ -6,13 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handpose.distributed.processes import num_cores
-from handpose.study.jobs import OUTPUT, describe_jobs, environment, refuse_launcher, run_jobs
+from handpose.study import jobs as several
+from handpose.study.jobs import (
+    OUTPUT,
+    Outcome,
+    describe_jobs,
+    environment,
+    refuse_launcher,
+    start_interpreter,
+)
 from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import Study
@@ -47,6 +56,11 @@ with open(os.path.join(folder, "results.json"), "w") as file:
     json.dump({{"pa_epe_mm": epochs, "mean_pose_pa_epe_mm": 17.0}}, file)
 log("end")
 """
+
+
+def run_jobs(status: Status, **settings: Any) -> Outcome:
+    """With a new interpreter for each run, as the fake train.py needs."""
+    return several.run_jobs(status, partial(start_interpreter, {}), **settings)
 
 
 @pytest.fixture(autouse=True)
@@ -153,11 +167,13 @@ def test_what_ends_the_study_lets_its_runs_save(
     content = untuned.model_dump(mode="json")
     program = (
         "import json, sys; from pathlib import Path; from handpose import invocation\n"
-        "from handpose.study.jobs import run_jobs; from handpose.study.run_grid import RunGrid\n"
+        "from functools import partial\n"
+        "from handpose.study.jobs import run_jobs, start_interpreter\n"
+        "from handpose.study.run_grid import RunGrid\n"
         "from handpose.study.status import Status; from handpose.study.study_file import Study\n"
         f"folder = Path({str(tmp_path)!r}); invocation._CLONE = folder / 'clone'\n"
         f"study = Study.model_validate(json.loads({json.dumps(content)!r}))\n"
-        "run_jobs(Status(RunGrid(study), folder), jobs=2)\n"
+        "run_jobs(Status(RunGrid(study), folder), partial(start_interpreter, {}), jobs=2)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     deadline = time.monotonic() + 60

@@ -38,6 +38,19 @@ def test_seed_by_seed_and_a_backbone_just_before_the_first_run_of_it(
     ]
 
 
+def test_conditions_come_in_their_order_and_share_backbones(used: Study, tmp_path: Path) -> None:
+    order = in_order(Status(RunGrid(used), tmp_path))
+    final = [(c.condition, c.seed) for c in order if c.stage == "runs"]
+    assert list(dict.fromkeys(final)) == [
+        *(("across", 5), ("across", 15), ("across", 25)),
+        *(("within", 5), ("within", 25)),
+        ("frozen", 5),
+    ]
+    starts = [place for place, c in enumerate(order) if c.stage == "pretrain"]
+    assert len(starts) == 3
+    assert max(starts) < [c.condition for c in order].index("within")
+
+
 def test_every_run_comes_once_and_after_all_it_needs(study: Study, tmp_path: Path) -> None:
     status = Status(RunGrid(study), tmp_path)
     order = in_order(status)
@@ -45,6 +58,17 @@ def test_every_run_comes_once_and_after_all_it_needs(study: Study, tmp_path: Pat
     assert sorted(c.folder for c in order) == sorted(c.folder for c in every)
     for place, cell in enumerate(order):
         assert set(needs(status, cell)) <= set(order[:place])
+
+
+def test_a_final_run_needs_the_candidates_of_its_own_condition(
+    used_content: dict[str, Any], content: dict[str, Any], tmp_path: Path
+) -> None:
+    study = parse_study(used_content | {"tune": content["tune"]})
+    status = Status(RunGrid(study), tmp_path)
+    final = Cell("runs", "none", 5, "heatmap", 0.05, condition="within")
+    assert {cell.folder for cell in needs(status, final)} == {
+        f"tune/within/none/{name}/heatmap/labels-0.05" for name in ("short", "long")
+    }
 
 
 def test_a_final_run_needs_its_backbone_and_each_candidate_at_the_nearest_fraction(
