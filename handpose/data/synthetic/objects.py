@@ -28,7 +28,8 @@ _HALF_SIZES = 1e-3 * np.array(  # lowest and highest half size along x, y and z
         *([[8, 8, 8], [16, 16, 16]], [[8, 7, 6], [20, 14, 12]]),
     ]
 )
-_FIXED_SET = 0x6F626A  # seed of the fixed sets of objects
+_FIXED_SET = 0x6F626A  # seed of the fixed set of objects
+_FIXED_KINDS = ("can", "ball", "stick")  # in the fixed set, in turn
 _ROUND = ("can", "bottle", "stick", "pen")  # turned around x: y and z are equal
 _AROUND = 24
 _FACE_CELLS = 4  # per side of a box's face
@@ -54,14 +55,21 @@ def choose_thing(rng: np.random.Generator, domain: Domain) -> Thing | None:
     """
     if not happens(rng, domain.held_object):
         return None
-    if domain.num_objects:
-        rng = np.random.default_rng([_FIXED_SET, int(rng.integers(domain.num_objects))])
-    return sample_thing(rng)
+    if not domain.num_objects:
+        return sample_thing(rng)
+    number = int(rng.integers(domain.num_objects))
+    fixed = np.random.default_rng([_FIXED_SET, number])
+    return sample_thing(fixed, _FIXED_KINDS[number % len(_FIXED_KINDS)])
 
 
-def sample_thing(rng: np.random.Generator) -> Thing:
-    """Draw an object."""
-    number = int(rng.choice(len(KINDS), p=_CHANCES))
+def sample_thing(rng: np.random.Generator, kind: str | None = None) -> Thing:
+    """Draw an object.
+
+    Args:
+        rng: source of all randomness.
+        kind: one of `KINDS`; drawn if None.
+    """
+    number = KINDS.index(kind) if kind else int(rng.choice(len(KINDS), p=_CHANCES))
     kind, (low, high) = KINDS[number], _HALF_SIZES[number]
     half = low + (high - low) * rng.random(3)
     if kind in _ROUND:

@@ -17,7 +17,7 @@ from handpose.data.synthetic.scene import (
     random_rotation,
 )
 
-_APART = (0.05, 0.13)  # metres between the middles of the two palms, across the line of sight
+_APART = (0.03, 0.12)  # metres between the middles of the two palms, across the line of sight
 _VIEWS = 8  # orientations to choose from
 _BETWEEN = 0.014  # metres between the surfaces of the two hands, where one is before the other
 _SCALES = (0.72, 1.4)  # of the second hand, when it is moved along its rays
