@@ -88,3 +88,32 @@ def test_cells_of_a_joblib_sweep_render_too(tmp_path: Path) -> None:
     one, other = joblib.Parallel(n_jobs=2)(jobs)
     assert len(one) == len(other) == many
     assert np.array_equal(one[many - 1].image, other[many - 1].image)
+
+
+def test_the_domain_counts_in_cache_and_keys_but_simple_is_as_before(root: Path) -> None:
+    simple, lab, wild = (_hands(root, domain=name) for name in ("simple", "lab", "wild"))
+    assert simple.fingerprint == _hands(root).fingerprint
+    assert len({dataset.fingerprint for dataset in (simple, lab, wild)}) == 3
+    assert simple.sample_keys()[0] == "synthetic/train/00000000#0"
+    assert lab.sample_keys()[0] == "synthetic/lab/train/00000000#0"
+    assert not np.array_equal(lab[0].image, wild[0].image)
+
+
+def test_a_subject_of_the_lab_is_a_capture_group(tmp_path: Path) -> None:
+    lab = {
+        split: _hands(tmp_path, split=split, domain="lab", num_train=10, num_val=7, num_test=7)
+        for split in ("train", "val", "test")
+    }
+    assert [len(set(own.capture_groups)) for own in lab.values()] == [8, 3, 3]
+    assert lab["train"].capture_groups[0] == lab["train"].capture_groups[8]
+    assert len(set(lab["train"].identities)) == 10
+    bones = [np.linalg.norm(pose[6] - pose[5]) for pose in lab["train"].poses()]
+    assert bones[0] == pytest.approx(bones[8], abs=1e-6)
+    assert bones[0] != pytest.approx(bones[1], abs=1e-5)
+    wild = _hands(tmp_path, domain="wild")
+    assert np.array_equal(wild.capture_groups, wild.identities)
+
+
+def test_an_unknown_domain_is_refused_with_the_choices(root: Path) -> None:
+    with pytest.raises(ValueError, match=r"dataset.domain='moon'.*simple, lab, wild"):
+        _hands(root, domain="moon")
