@@ -19,10 +19,11 @@ from handpose.data.synthetic.mesh import Mesh, chain_radius, rest_mesh
 from handpose.data.synthetic.objects import PINCHED, Thing, distance, thing_mesh
 
 _FLESH = 0.0015  # metres that an object sinks into the skin
-_STEPS = 24  # angles tried per joint while a finger closes
+_LIFT = 0.047  # metres above the middle of the palm from which an object is lowered
+_STEPS = 28  # angles tried per joint while a finger closes
 _TOUCH = 0.014  # metres between the axes of thumb and finger where the flesh begins to overlap
 # Degrees: a finger before it closes, abduction towards the thumb for each finger, then flexions.
-_OPEN = [[2, 4, 12, 6], [0, 4, 12, 6], [-1, 4, 12, 6], [-3, 4, 12, 6]]
+_OPEN = [[2, -14, 8, 4], [0, -14, 8, 4], [-1, -14, 8, 4], [-3, -14, 8, 4]]
 _PINCH = [[-2, 42, 42, 22], [-1, 36, 42, 24], [0, 36, 44, 26], [2, 36, 44, 26]]
 _THUMB_GRID = (  # degrees, lowest, highest and number
     *((-32, 22, 8), (-12, 46, 7)),
@@ -77,7 +78,7 @@ def grip(rng: np.random.Generator, thing: Thing, proportions: Proportions) -> Gr
 
 
 def _in_palm(rng: np.random.Generator, thing: Thing, proportions: Proportions) -> _Placed:
-    """Lay an object across the palm, and raise it until it touches the skin."""
+    """Lay an object across the palm, and lower it until it touches the skin."""
     turn = rotation("z", np.radians(rng.uniform(-8.0, 28.0)))
     flip = rotation("x", np.pi * rng.integers(2)) @ rotation("z", np.pi * rng.integers(2))
     y = rng.uniform(0.066, 0.080)
@@ -87,11 +88,11 @@ def _in_palm(rng: np.random.Generator, thing: Thing, proportions: Proportions) -
     x = rng.uniform(-0.006, 0.006) + reach * rng.uniform(-0.75, 0.75)
     along = turn[:, 0] * x
     start = np.array([along[0], y * proportions.size + along[1], 0.0])
-    rise = thing.half[2] + np.linspace(0.0, 0.035, 36)
     palm = _palm_points() * _palm_scale(proportions)
-    for height in rise:
-        placed = _Placed(thing, start + np.array([0.0, 0.0, height]), turn @ flip)
-        if placed.distance(palm).min() > -_FLESH:
+    above = _Placed(thing, start + np.array([0.0, 0.0, thing.half[2] + _LIFT]), turn @ flip)
+    for sunk in np.linspace(0.0, _LIFT, 48):
+        placed = above._replace(centre=above.centre - np.array([0.0, 0.0, sunk]))
+        if placed.distance(palm).min() < -_FLESH:
             break
     return placed
 
@@ -181,6 +182,9 @@ def _pinch(
     elif thing.kind == "card":
         centre = centre + along * rng.uniform(0.2, 0.8) * thing.half[1]
     placed = _Placed(thing, centre, frame)
+    for _ in range(2):  # moves a tilted object off the finger
+        gap = _clearance(fingers[:1], placed, proportions, slice(1, 2)).min()
+        placed = placed._replace(centre=placed.centre + pad * max(-_FLESH - gap, 0.0))
     opened = fingers - np.radians([0.0, 30.0, 25.0, 15.0])
     closed = _close(opened, fingers, placed, proportions)
     closed[0] = fingers[0]
