@@ -14,7 +14,7 @@ import numpy as np
 from handpose.data.sources.synthetic import render_sample
 from handpose.data.synthetic.domain import DOMAINS
 
-_QUALITY = 80  # of JPEG and WebP
+_QUALITY = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
 
 
 def sheet(domain: str, *, hands: int, columns: int, px: int) -> np.ndarray:
@@ -49,8 +49,8 @@ def main() -> None:
     parts = [part for one in sheets for part in (gap, one)][1:]
     whole = np.concatenate(parts, axis=1)[..., ::-1]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
-    cv2.imwrite(str(options.out), whole, quality)
+    quality = _QUALITY.get(options.out.suffix)
+    cv2.imwrite(str(options.out), whole, [quality, 80] if quality else [])
 
 
 if __name__ == "__main__":
