@@ -4,7 +4,8 @@ It pre-trains each arm, chooses settings on the validation split, fine-tunes, an
 with intervals.
 KEY=VALUE applies to every run, as for train.py (also hydra/launcher=...). Finished runs are not run
 again: after a stop, the same command resumes the study. Everything is in runs/studies/<name>/: the
-runs, study.html, table.md, study.json. The exit code is 1 while runs are missing or have failed.
+runs, study.html, table.md, study.json, and study_results.json with the raw results, from which
+--from makes the page without the runs. The exit code is 1 while runs are missing or have failed.
 
 --jobs N starts the runs itself, N at once on this machine, the most important ones first. A run
 prints to output.txt in its folder.
@@ -31,7 +32,7 @@ from handpose.study.multiruns import (
 from handpose.study.planned_runs import load_study, override_problem, runs_folder
 from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status
-from handpose.study.study_file import SET_IN_FINETUNING, check_metrics, parse_study
+from handpose.study.study_file import SET_IN_FINETUNING, Study, check_metrics, parse_study
 
 _DEFINITIONS = Path(__file__).with_name("definitions")
 
@@ -48,6 +49,17 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--plan", action="store_true", help="print the commands, run nothing")
     only.add_argument("--report", action="store_true", help="collect finished runs, run nothing")
+    only.add_argument(
+        "--from",
+        dest="stored",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="make the page from a study_results.json, without runs; repeat it to merge several",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="with --report or --from: where the page goes"
+    )
     parser.add_argument(
         "--jobs", type=_whole, metavar="N", help="run N single runs at once on this machine"
     )
@@ -57,6 +69,8 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_intermixed_args(argv)
     if arguments.minutes is not None and arguments.jobs is None:
         parser.error("--minutes needs --jobs N")
+    if arguments.out is not None and not (arguments.report or arguments.stored):
+        parser.error("--out needs --report or --from FILE")
     return arguments
 
 
@@ -91,6 +105,8 @@ def main(argv: list[str] | None = None) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Returns the exit code."""
     plan = load_study(arguments.study, _DEFINITIONS)
+    if arguments.stored:
+        return _report_stored(plan, arguments)
     status = _status(plan, arguments)
     if arguments.jobs:
         refuse_launcher([*status.study.common, *arguments.overrides])
@@ -100,7 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _check(status)
         return 1 if status.changed else 0
     if arguments.report:
-        _report(status, plan, unfinished(status, {}))
+        _report(status, plan, unfinished(status, {}), folder=arguments.out)
         return 0
     if status.changed:
         raise ValueError("\n".join(_refusal(status)))
@@ -127,6 +143,14 @@ def _outcome(status: Status, arguments: argparse.Namespace) -> Outcome:
 
 def _status(plan: Any, arguments: argparse.Namespace) -> Status:
     """Returns the study and the status of its runs."""
+    study = _study(plan, arguments)
+    status = Status(RunGrid(study, arguments.overrides), _folder(study, arguments))
+    status.find_changed()
+    return status
+
+
+def _study(plan: Any, arguments: argparse.Namespace) -> Study:
+    """Checks the content of the file and the overrides."""
     try:
         study = parse_study(plan)
     except ValueError as error:
@@ -134,10 +158,11 @@ def _status(plan: Any, arguments: argparse.Namespace) -> Status:
     problems = [override_problem(line, SET_IN_FINETUNING) for line in arguments.overrides]
     if any(problems):
         raise ValueError("\n".join(problem for problem in problems if problem))
-    runs = runs_folder([*study.common, *arguments.overrides])
-    status = Status(RunGrid(study, arguments.overrides), runs / "studies" / study.name)
-    status.find_changed()
-    return status
+    return study
+
+
+def _folder(study: Study, arguments: argparse.Namespace) -> Path:
+    return runs_folder([*study.common, *arguments.overrides]) / "studies" / study.name
 
 
 def _check(status: Status) -> None:
@@ -158,10 +183,34 @@ def _refusal(status: Status) -> list[str]:
     ]
 
 
-def _report(status: Status, plan: Any, failures: list[Failure]) -> None:
+def _report(
+    status: Status,
+    plan: Any,
+    failures: list[Failure],
+    *,
+    folder: Path | None = None,
+    day: str | None = None,
+) -> None:
     """Writes and prints the findings; only this imports torch."""
     from handpose.study.outputs import print_findings, write_outputs
+    from handpose.study.stored_results import RESULTS_FILE, store
 
-    findings = collect(status, failures)
-    page = write_outputs(status.folder, findings, plan=plan)
+    findings, folder = collect(status, failures, day=day), folder or status.folder
+    page = write_outputs(folder, findings, plan=plan)
+    if day is None:  # read from runs
+        store(folder / RESULTS_FILE, status, failures, plan=plan, day=findings.day)
     print_findings(findings, page=page)
+
+
+def _report_stored(plan: Any, arguments: argparse.Namespace) -> int:
+    """Makes the page from stored results; returns the exit code."""
+    from handpose.study.stored_results import StoredStatus, load
+
+    study = _study(plan, arguments)
+    stored = load(arguments.stored, name=study.name)
+    grid = RunGrid(study, [*stored.overrides, *arguments.overrides])
+    status = StoredStatus(grid, _folder(study, arguments), records=stored.records)
+    status.find_changed()
+    failures = unfinished(status, stored.reasons)
+    _report(status, plan, failures, folder=arguments.out, day=stored.day)
+    return 0

@@ -1,10 +1,12 @@
 """The findings of a study: means over seeds, paired differences, the chosen settings, the cost."""
 
+import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 
 from handpose.study.multiruns import Failure
-from handpose.study.run_grid import STAGES, batches
+from handpose.study.run_grid import STAGES, Stage, batches
 from handpose.study.statistics import Difference, Estimate, estimate, holm, paired_difference
 from handpose.study.status import Status
 from handpose.study.study_file import Study
@@ -48,11 +50,21 @@ class Score(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Seconds of the finished runs of an arm; a mean is None without any run."""
+    """Training of the finished runs of an arm; a mean is None if no run has the number.
 
-    pretraining: float | None  # mean of a pre-training
-    finetuning: float | None  # mean of a final fine-tuning
-    total: float  # of all runs, those of tune/ included
+    Attributes:
+        pretraining: seconds of a pre-training, the mean.
+        pretraining_images: views that it was trained on: steps x batch x views.
+        finetuning: seconds of a final fine-tuning, the mean.
+        finetuning_images: crops that it was trained on: steps x batch.
+        total: seconds of all runs, those of tune/ included.
+    """
+
+    pretraining: float | None
+    pretraining_images: float | None
+    finetuning: float | None
+    finetuning_images: float | None
+    total: float
 
 
 class Findings(NamedTuple):
@@ -65,7 +77,9 @@ class Findings(NamedTuple):
     comparisons: dict[tuple[Place, str, str], Comparison]  # (place, arm, against)
     scores: dict[tuple[Place, str, str], Score]  # (place, arm, candidate)
     costs: dict[str, Cost]  # arm
+    environments: list[tuple[dict[str, Any], int]]  # commit, versions, device -> its runs
     unfinished: list[Failure]
+    day: str  # when the runs were read, as ISO 8601
     commands: list[list[str]]  # arguments of train.py that make the whole study
 
     def constant(self, place: Place) -> float | None:
@@ -82,12 +96,13 @@ class Findings(NamedTuple):
         return [found for found in self.comparisons.values() if found.is_primary == is_primary]
 
 
-def collect(status: Status, unfinished: list[Failure]) -> Findings:
+def collect(status: Status, unfinished: list[Failure], *, day: str | None = None) -> Findings:
     """Reads what is finished.
 
     Args:
         status: the study.
         unfinished: the other cells, with reasons.
+        day: when the runs were read; None for today.
 
     Raises:
         ValueError: a results.json is corrupt, or lacks a metric of the study.
@@ -111,8 +126,10 @@ def collect(status: Status, unfinished: list[Failure]) -> Findings:
         comparisons=_comparisons(study, values),
         scores=_scores(status),
         costs={arm: _cost(status, arm) for arm in study.arms},
+        environments=_environments(status),
         unfinished=unfinished,
-        commands=[status.grid.multirun(b) for own in cells.values() for b in batches(own)],
+        day=day or date.today().isoformat(),
+        commands=[status.grid.public.multirun(b) for own in cells.values() for b in batches(own)],
     )
 
 
@@ -149,12 +166,30 @@ def _scores(status: Status) -> dict[tuple[Place, str, str], Score]:
 
 
 def _cost(status: Status, arm: str) -> Cost:
-    """Reads the training times of an arm."""
-    seconds: dict[str, list[float]] = {}
-    for stage in STAGES:
-        name = "pretrain_seconds" if stage == "pretrain" else "finetune_seconds"
+    """Reads how long an arm was trained, and on how many images."""
+
+    def numbers(stage: Stage, name: str) -> list[float]:
         own = [cell for cell in status.cells(stage) if cell.arm == arm]
-        finished = filter(status.is_finished, own)
-        seconds[stage] = [status.number(cell, name)[0] or 0.0 for cell in finished]
-    total = sum(map(sum, seconds.values()))
-    return Cost(estimate(seconds["pretrain"]).mean, estimate(seconds["runs"]).mean, total)
+        found = [status.results(cell).get(name) for cell in own if status.is_finished(cell)]
+        return [value for value in found if value is not None]
+
+    pretraining, finetuning = (
+        numbers(*at) for at in (("pretrain", "pretrain_seconds"), ("runs", "finetune_seconds"))
+    )
+    return Cost(
+        estimate(pretraining).mean,
+        estimate(numbers("pretrain", "pretrain_images")).mean,
+        estimate(finetuning).mean,
+        estimate(numbers("runs", "finetune_images")).mean,
+        sum(pretraining) + sum(finetuning) + sum(numbers("tune", "finetune_seconds")),
+    )
+
+
+def _environments(status: Status) -> list[tuple[dict[str, Any], int]]:
+    """Counts the finished runs of each commit, set of versions and device."""
+    found: dict[str, tuple[dict[str, Any], int]] = {}
+    for cell in (cell for stage in STAGES for cell in status.cells(stage)):
+        sessions = status.sessions(cell) if status.is_finished(cell) else []
+        for key, one in {json.dumps(one, sort_keys=True): one for one in sessions}.items():
+            found[key] = (one, found.get(key, (one, 0))[1] + 1)
+    return [*found.values()]

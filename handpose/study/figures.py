@@ -22,6 +22,7 @@ from handpose.report.style import (
     to_png,
 )
 from handpose.study.comparisons import Findings
+from handpose.study.overview_figure import draw_overview
 from handpose.study.result_tables import constant_name, percent
 from handpose.study.study_file import Study
 from handpose.study.study_keys import Place
@@ -39,6 +40,7 @@ def make_figures(findings: Findings) -> dict[str, bytes]:
         figures["metric_by_labels"] = _draw_means(findings)
         figures["seeds"] = _draw_seeds(findings)
     if any(found.estimate.mean is not None for found, *_ in findings.comparisons.values()):
+        figures["overview"] = draw_overview(findings)
         figures["differences"] = _draw_differences(findings)
     return figures
 
@@ -54,7 +56,8 @@ def _arm_colours(study: Study) -> dict[str, str]:
 def _draw_means(findings: Findings) -> bytes:
     """Draws a panel per head: means and intervals over the labels (log), and the constant."""
     study, title = findings.study, describe(findings.study.metric).title
-    groups = [(use, head) for use in study.uses for head in study.heads_of(use)]
+    every = [(use, head) for use in study.uses for head in study.heads_of(use)]
+    groups = [group for group in every if len(study.fractions_of(group[0])) > 1] or every
     figure, plots = new_panels(len(groups), columns=min(2, len(groups)), height=4.2)
     for axes, (use, head) in zip(plots, groups, strict=True):
         where = f"{title}: {', '.join(filter(None, (use, head)))}"
@@ -63,10 +66,11 @@ def _draw_means(findings: Findings) -> bytes:
         for order in range(len(study.arms)):
             _draw_arm(axes, findings, use, head, order)
         axes.set_xscale("log")
-        axes.set_xticks(study.fractions, [percent(fraction) for fraction in study.fractions])
+        fractions = study.fractions_of(use)
+        axes.set_xticks(fractions, [percent(fraction) for fraction in fractions])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(min(study.fractions) / _MARGIN, max(study.fractions) * _MARGIN)
+        axes.set_xlim(min(fractions) / _MARGIN, max(fractions) * _MARGIN)
         legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     return to_png(figure)
 
@@ -101,6 +105,7 @@ def _draw_arm(axes: Axes, findings: Findings, use: str | None, head: str, order:
             color=_arm_colours(study)[arm],
             marker=_MARKERS[order % len(_MARKERS)],
             markersize=5,
+            linestyle="-" if order <= len(FINGER_COLOURS) else "--",  # the colours repeat
             linewidth=1.6,
             capsize=3,
         )

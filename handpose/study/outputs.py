@@ -1,7 +1,6 @@
 """The outputs of a study: study.json, table.md, study.html, the figures, and the terminal."""
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,11 @@ from handpose.report.html import render
 from handpose.study.comparisons import Findings
 from handpose.study.figures import make_figures
 from handpose.study.multiruns import command_line
-from handpose.study.result_tables import (
-    StudyTables,
-    Table,
-    costs,
-    percent,
-    percent_change,
-    place_text,
-)
+from handpose.study.overview_table import overview_table, pairs_table, tables_by_group
+from handpose.study.result_tables import Entry, Table, costs, environments, place_text
+from handpose.study.verdict import families_text, progress_text, verdict
 
 PAGE = "study.html"
-_STAGES = {"pretrain": "pre-trainings", "tune": "tuning runs", "runs": "final runs"}
 _SHOWN = 20  # unfinished runs in the terminal; the page has all
 
 
@@ -57,10 +50,14 @@ def as_json(findings: Findings) -> dict[str, Any]:
     study |= {"finetune_common": finetune["common"], "finetune_arms": finetune["arms"]}
     study |= {"tuning": study.pop("tune")}
     means = {key: {"estimate": found._asdict()} for key, found in findings.means.items()}
+    comparisons = {
+        key: _plain(found) | {"percent": found.difference.percent}
+        for key, found in findings.comparisons.items()
+    }
     return {
         "name": study["name"],
         "question": study["question"],
-        "date": date.today().isoformat(),
+        "date": findings.day,
         "verdict": verdict(findings),
         "finished": {stage: list(count) for stage, count in findings.counts.items()},
         "families_of_holm": {
@@ -71,8 +68,9 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "commands": _commands(findings),
         "values": _records(findings.values, "arm", "seed"),
         "means": _records(means, "arm"),
-        "comparisons": _records(findings.comparisons, "arm", "against"),
+        "comparisons": _records(comparisons, "arm", "against"),
         "scores": _records(findings.scores, "arm", "candidate"),
+        "environments": [{**one, "runs": count} for one, count in findings.environments],
         "costs": [{"arm": arm} | cost._asdict() for arm, cost in findings.costs.items()],
         "unfinished": [failure._asdict() for failure in findings.unfinished],
     }
@@ -110,11 +108,15 @@ def _page(findings: Findings, figures: dict[str, bytes], plan: Any) -> str:
         findings=findings,
         metric=describe(study.metric),
         progress=progress_text(findings),
-        day=date.today().isoformat(),
+        day=findings.day,
         verdict=verdict(findings),
         figures=figures,
-        tables=_tables(findings),
+        overview=overview_table(findings),
+        pairs=pairs_table(findings) if study.compare else None,
+        families=families_text(findings),
+        tables=tables_by_group(findings),
         costs=costs(findings),
+        environments=environments(findings),
         reasons=[
             f"{arm}, {place_text(place)}, seed {seed}: {found.reason}"
             for (place, arm, seed), found in findings.values.items()
@@ -125,34 +127,40 @@ def _page(findings: Findings, figures: dict[str, bytes], plan: Any) -> str:
     )
 
 
-def _tables(findings: Findings) -> dict[str, StudyTables]:
-    """Returns "condition, head" -> their tables."""
-    study = findings.study
-    groups = [(use, head) for use in study.uses for head in study.heads_of(use)]
-    return {", ".join(filter(None, group)): StudyTables(findings, *group) for group in groups}
-
-
 def as_markdown(findings: Findings) -> str:
-    """Returns the tables for a README, two per head."""
+    """Returns the results for a README: the table of all arms, and that of the further pairs."""
     study, title = findings.study, describe(findings.study.metric).title
-    parts = [study.question, f"{progress_text(findings)}. {verdict(findings)}"]
-    for where, tables in _tables(findings).items():
+    groups = tables_by_group(findings)
+    head = f", head={study.heads[0]}" if len(groups) == 1 else ""
+    parts = [
+        study.question,
+        f"{progress_text(findings)}. {verdict(findings)}",
+        f"{title} (`{study.metric}`{head}): mean over seeds ± half the 95 % interval; in brackets "
+        f"the change against `{study.baseline}`, paired by seed, and p. {families_text(findings)}",
+        _markdown(overview_table(findings)),
+    ]
+    if study.compare:
         parts += [
-            f"{title} (`{study.metric}`, {where}): mean over seeds ± half the 95 % interval.",
-            _markdown(tables.means()),
-            "First minus second arm, paired by seed: difference, 95 % interval, p after Holm’s "
-            f"correction over the {len(findings.comparisons)} comparisons of the study.",
-            _markdown(tables.differences()),
+            "First minus second arm, paired by seed: difference, 95 % interval, corrected p.",
+            _markdown(pairs_table(findings)),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown(table: Table) -> str:
-    lines = [table.head, ["---", *["---:"] * (len(table.head) - 1)]]
+    """Writes a table; the name of a row is code, without that of its group."""
+    names = table.names
+    lines = [table.head, [*["---"] * names, *["---:"] * (len(table.head) - names)]]
     for name, entries in table.rows:
-        texts = [f"**{entry.text}**" if entry.is_main else entry.text for entry in entries]
-        lines.append([f"`{name}`", *texts])
+        texts = [name, *map(_entry_text, entries)]
+        texts[names - 1] = f"`{texts[names - 1]}`"
+        lines.append(texts)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _entry_text(entry: Entry) -> str:
+    text = f"**{entry.text}**" if entry.is_main else entry.text
+    return f"{text} ({entry.note})" if entry.note else text
 
 
 def print_findings(findings: Findings, *, page: Path, console: Console | None = None) -> None:
@@ -170,39 +178,3 @@ def print_findings(findings: Findings, *, page: Path, console: Console | None = 
     if len(findings.unfinished) > _SHOWN:
         console.print(f"… and {len(findings.unfinished) - _SHOWN} more that are not finished")
     console.print(f"Page: {page}", soft_wrap=True, markup=False)
-
-
-def verdict(findings: Findings) -> str:
-    """Says in sentences which comparisons differ."""
-    every = findings.comparisons
-    waiting = sum(found.p_holm is None for found in every.values())
-    if waiting == len(every):
-        return "No comparison can be tested yet: each needs two seeds of both arms."
-    different = {key: found for key, found in every.items() if found.is_significant}
-    rest = f" {waiting} cannot be tested yet." if waiting else ""
-    if not different:
-        return f"None of {len(every)} comparisons differs at 5 % after Holm’s correction.{rest}"
-    claims: dict[str, list[str]] = {}
-    for (place, arm, against), found in different.items():
-        (_, mean, *_), change, _ = found.difference
-        assert mean is not None, "it has a p value"
-        word = "better" if (mean < 0) == (findings.study.better == "lower") else "worse"
-        where = f" with {place.head}" if len(findings.study.heads) > 1 else ""
-        where += f" {place.condition}" if place.condition else ""
-        claim = claims.setdefault(f"{arm} is {word} than {against}{where}", [])
-        claim.append(f"{percent(place.fraction)} ({percent_change(change)})")
-    said = "; ".join(f"{claim} on {', '.join(parts)}" for claim, parts in claims.items())
-    verb = "differs" if len(different) == 1 else "differ"
-    return (
-        f"{len(different)} of {len(every)} comparisons {verb} at 5 % after Holm’s correction. By "
-        f"fraction of the labels, with the change of {findings.study.metric}: {said}.{rest}"
-    )
-
-
-def progress_text(findings: Findings) -> str:
-    """Returns "3 of 8 pre-trainings, 0 of 4 tuning runs, 2 of 20 final runs finished"."""
-    counts = findings.counts.items()
-    parts = [
-        f"{done} of {planned} {_STAGES[stage]}" for stage, (done, planned) in counts if planned
-    ]
-    return ", ".join(parts) + " finished"

@@ -10,6 +10,7 @@ from handpose.study.statistics import Estimate
 from handpose.study.study_keys import Place
 
 NOTHING = "–"
+PRIMARY = "◆"  # marks the primary endpoint
 
 
 class Entry(NamedTuple):
@@ -18,13 +19,19 @@ class Entry(NamedTuple):
     text: str
     value: float | None = None  # the exact number
     is_main: bool = False
+    note: str = ""  # beside the text
 
 
 class Table(NamedTuple):
-    """A header, and rows that begin with their name."""
+    """A header, and rows that begin with their name.
+
+    Attributes:
+        names: number of the first columns that name the row.
+    """
 
     head: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Entry]]]
+    names: int = 1
 
 
 def percent(fraction: float) -> str:
@@ -75,6 +82,23 @@ class StudyTables:
         """Returns the place of a fraction."""
         return Place(self.condition, self.head, fraction)
 
+    def against_baseline(self) -> list[tuple[str, list[Entry]]]:
+        """Returns arm x every fraction of the study: the mean, with the change and p beside it."""
+        absent = Entry(NOTHING)
+        rows = []
+        for arm, entries in self.means().rows:
+            own = dict(zip(self.fractions, entries, strict=True))
+            own = {part: one._replace(note=self._change(arm, part)) for part, one in own.items()}
+            rows.append((arm, [own.get(part, absent) for part in self.study.fractions]))
+        return rows
+
+    def _change(self, arm: str, part: float) -> str:
+        """Returns "−7.1 %, p = 0.012 ◆"."""
+        found = self.findings.comparisons.get((self.place(part), arm, self.study.baseline))
+        if found is None or found.difference.percent is None:
+            return ""
+        return ", ".join([percent_change(found.difference.percent), *self._test(found)])
+
     def means(self) -> Table:
         """Returns arm x fraction: mean ± half the 95 % interval, best bold; then the constant."""
         study, parts = self.study, self.fractions
@@ -92,14 +116,14 @@ class StudyTables:
             rows.append((constant_name(str(study.constant)), entries))
         return Table(("labels", *map(percent, parts)), rows)
 
-    def differences(self) -> Table:
-        """Returns pair x fraction: the difference, its 95 % interval and the corrected p."""
-        parts = self.fractions
-        rows = [
-            (f"{arm} − {other}", [Entry(self._difference(arm, other, part)) for part in parts])
+    def further_pairs(self) -> list[tuple[str, list[Entry]]]:
+        """Returns pair x every fraction of the study, of the pairs without the baseline."""
+        parts = self.study.fractions
+        return [
+            (f"{arm} − {other}", [self._difference(arm, other, part) for part in parts])
             for arm, other in self.pairs
+            if other != self.study.baseline
         ]
-        return Table(("difference", *map(percent, parts)), rows)
 
     def comparisons(self) -> Table:
         """Returns one row per comparison, with all its numbers."""
@@ -159,17 +183,26 @@ class StudyTables:
             return NOTHING
         return f"[{signed(found.low, self._number)}, {signed(found.high, self._number)}]"
 
-    def _difference(self, arm: str, against: str, part: float) -> str:
-        """Returns "−0.52 [−0.80, −0.24], p = 0.012": the corrected p."""
-        found, p, *_ = self.findings.comparisons[self.place(part), arm, against]
-        text = signed(found.estimate.mean, self._number)
-        if found.estimate.low is not None:
-            text += f" {self._interval(found.estimate)}, p {_p_text(p, '= ')}"
-        seeds = "" if found.estimate.mean is None else self._seeds(found.estimate)
-        return f"{text}, {seeds}" if seeds else text
+    def _difference(self, arm: str, against: str, part: float) -> Entry:
+        """Returns "−0.52", with "[−0.80, −0.24], p = 0.012" beside it: the corrected p."""
+        comparison = self.findings.comparisons.get((self.place(part), arm, against))
+        if comparison is None or comparison.difference.estimate.mean is None:
+            return Entry(NOTHING)
+        found = comparison.difference.estimate
+        notes = [self._interval(found)] if found.low is not None else []
+        notes += self._test(comparison)
+        return Entry(signed(found.mean, self._number), found.mean, note=", ".join(notes))
+
+    def _test(self, comparison: Comparison) -> list[str]:
+        """Returns "p = 0.012", the number of pairs if some are missing, and the primary's mark."""
+        p, n = comparison.p_holm, comparison.difference.estimate.n
+        texts = [] if p is None else [f"p {_p_text(p, '= ')}"]
+        texts += [f"{n} of {len(self.planned_seeds)} pairs"] if comparison.dropped else []
+        return [*texts[:-1], f"{texts[-1]} {PRIMARY}"] if texts and comparison.is_primary else texts
 
     def _comparison(self, comparison: Comparison) -> list[Entry]:
-        (found, change, p), p_holm, _, dropped = comparison
+        (found, _, p), p_holm, _, dropped = comparison
+        change = comparison.difference.percent
         reason = f" ({found.reason})" if found.reason else ""
         seeds = f"{found.n}{f' (without {_listed(dropped)})' if dropped else ''}"
         return [
@@ -183,13 +216,32 @@ class StudyTables:
 
 
 def costs(findings: Findings) -> Table:
-    """Returns arm x training time."""
+    """Returns arm x training time and images."""
 
-    def entry(seconds: float | None) -> Entry:
+    def time(seconds: float | None) -> Entry:
         return Entry(NOTHING if seconds is None else duration(seconds), seconds)
 
-    rows = [(arm, [entry(seconds) for seconds in cost]) for arm, cost in findings.costs.items()]
-    return Table(("arm", "a pre-training", "a fine-tuning", "all its runs"), rows)
+    def count(images: float | None) -> Entry:
+        return Entry(NOTHING if images is None else shown(round(images)), images)
+
+    rows = [
+        (arm, [time(c[0]), count(c[1]), time(c[2]), count(c[3]), time(c.total)])
+        for arm, c in findings.costs.items()
+    ]
+    of_stages = ("a pre-training", "views seen", "a fine-tuning", "crops seen")
+    return Table(("arm", *of_stages, "all its runs"), rows)
+
+
+def environments(findings: Findings) -> Table:
+    """Returns commit x versions, device and number of runs."""
+    rows = []
+    for one, count in findings.environments:
+        versions, device = one["versions"] or {}, one["device"] or {}
+        commit = (one["commit"] or "unknown")[:9] + (" + changes" if one["dirty"] else "")
+        texts = [str(versions.get(name, NOTHING)) for name in ("handpose", "python", "torch")]
+        texts.append(f"{device.get('count', '?')} × {device.get('name', '?')}")
+        rows.append((commit, [*map(Entry, texts), Entry(str(count), count)]))
+    return Table(("commit", "handpose", "Python", "torch", "device", "runs"), rows)
 
 
 def _listed(values: Sequence[object]) -> str:

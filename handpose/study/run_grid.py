@@ -112,6 +112,12 @@ class RunGrid(NamedTuple):
     study: Study
     extra: Sequence[str] = ()
 
+    @property
+    def public(self) -> "RunGrid":
+        """The grid without overrides of `paths`, which are of this machine."""
+        kept = [line for line in self.extra if not line.startswith("paths.")]
+        return self._replace(extra=kept)
+
     def cells(self, stage: Stage) -> list[Cell]:
         """Returns all cells of a stage; the candidates of final runs are still open."""
         if stage == "pretrain":

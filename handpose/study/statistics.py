@@ -33,13 +33,22 @@ class Difference(NamedTuple):
 
     Attributes:
         estimate: of the differences.
-        percent: the mean difference over the other arm's mean, for the same seeds.
+        base: mean of the other arm, for the same seeds.
         p: of the two-sided paired t test.
     """
 
     estimate: Estimate
-    percent: float | None
+    base: float | None
     p: float | None
+
+    @property
+    def percent(self) -> float | None:
+        """The mean difference in percent of the other arm's mean."""
+        return self.in_percent(self.estimate.mean)
+
+    def in_percent(self, value: float | None) -> float | None:
+        """Returns a value in percent of the other arm's mean; None if one does not exist."""
+        return 100 * value / self.base if value is not None and self.base else None
 
 
 def estimate(values: Sequence[float], *, scale: float | None = None) -> Estimate:
@@ -76,9 +85,8 @@ def paired_difference(arm: Mapping[int, float], other: Mapping[int, float]) -> D
     found = estimate((own - base).tolist(), scale=np.abs(own).max(initial=0))
     if found.mean is None:
         return Difference(found, None, None)
-    percent = 100 * found.mean / float(base.mean()) if base.mean() else None
     p = None if found.low is None else float(stats.ttest_rel(own, base).pvalue)
-    return Difference(found, percent, p)
+    return Difference(found, float(base.mean()), p)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

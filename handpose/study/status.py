@@ -1,11 +1,12 @@
 """The status of a study: the results of its runs on disk, and whether they count."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handpose.config.renamed import PROVENANCE
 from handpose.config.stored import changes
 from handpose.files import read_json_object
 from handpose.messages import did_you_mean, nearest
@@ -42,7 +43,24 @@ class Status:
         """Tells whether the cell has results that count."""
         if self.is_open(cell) or cell in self.changed:
             return False
+        return self.has_results(cell)
+
+    def has_results(self, cell: Cell) -> bool:
+        """Tells whether the cell has run to its end, with whatever settings."""
         return (self.folder / cell.folder / RESULTS).is_file()
+
+    def results(self, cell: Cell) -> dict[str, Any]:
+        """Returns the content of results.json of a cell that has results."""
+        return read_json(self.folder / cell.folder / RESULTS)
+
+    def sessions(self, cell: Cell) -> list[dict[str, Any]]:
+        """Returns commit, versions and device of each start of a cell, as far as it has them."""
+        path = self.folder / cell.folder / CONFIG
+        block = read_json(path).get(PROVENANCE, {}) if path.is_file() else {}
+        return [
+            {key: one.get(key) for key in ("commit", "dirty", "versions", "device")}
+            for one in block.get("sessions", [])
+        ]
 
     def is_open(self, cell: Cell) -> bool:
         """Tells whether the settings of a cell are still to be chosen."""
@@ -50,7 +68,7 @@ class Status:
 
     def number(self, cell: Cell, name: str) -> tuple[float | None, str]:
         """Returns a number of a finished cell; see `number`."""
-        return number(self.folder / cell.folder / RESULTS, name)
+        return number(self.results(cell), name, source=self.folder / cell.folder / RESULTS)
 
     def scores(self, cell: Cell) -> dict[str, float | None]:
         """Returns candidate -> validation score for the arm, head and labels of a final cell.
@@ -149,22 +167,22 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot be read ({error}); delete its folder") from None
 
 
-def number(path: Path, name: str) -> tuple[float | None, str]:
+def number(results: Mapping[str, Any], name: str, *, source: Path) -> tuple[float | None, str]:
     """Returns a number of a results.json and "", or None and the reason in the file.
 
     Args:
-        path: the file.
+        results: the content of the file.
         name: the key.
+        source: the file, for messages.
 
     Raises:
-        ValueError: the file is corrupt, has no such key, or no finite number there.
+        ValueError: the file has no such key, or no finite number there.
     """
-    results = read_json(path)
     if name not in results:
-        raise ValueError(f"{path} has no {name}{did_you_mean(nearest(name, results))}")
+        raise ValueError(f"{source} has no {name}{did_you_mean(nearest(name, results))}")
     value = results[name]
     if value is None:
         return None, str(results.get(f"{name}_reason", "null"))
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{path}: {name} is {value!r}, not a finite number")
+        raise ValueError(f"{source}: {name} is {value!r}, not a finite number")
     return float(value), ""

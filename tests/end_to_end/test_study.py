@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -89,7 +90,15 @@ def test_a_study_is_made_once_and_its_arms_share_nothing_but_the_seed(
         assert config["backbone"]["weights"] == (weights if arm == "contrastive" else None)
         assert (config["seed"], config["objective"]["_target_"]) == (seed, None)
         assert f'value="{value}"' in (folder / "study.html").read_text()
-    assert "contrastive − none" in (folder / "table.md").read_text()
+    assert "`contrastive`" in (folder / "table.md").read_text()
+    cost = next(one for one in found["costs"] if one["arm"] == "contrastive")
+    assert (cost["pretraining_images"], cost["finetuning_images"]) == (16 * 2, 16)
+    assert [one["runs"] for one in found["environments"]] == [2 + 4]
+
+    code, text = run_study("--from", str(folder / "study_results.json"), "--out", str(folder / "x"))
+    assert code == 0, text
+    assert (folder / "x" / "study.html").read_bytes() == (folder / "study.html").read_bytes()
+    shutil.rmtree(folder / "x")
 
     before = stamps(folder)
     code, text = run_study()

@@ -71,13 +71,13 @@ def test_the_page_holds_every_value_and_needs_nothing_else(
     for value in findings.values.values():
         assert f'<data value="{value.value}">{value.value:.2f}</data>' in page
     assert content["question"] in page
-    assert page.count("data:image/") == 3
+    assert page.count("data:image/") == 4
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "<script" not in page
     assert "seed 1005" in page
     assert "finetune.max_epochs=16 optimizer.lr=1.0e-4" in page
     assert "python train.py -m" in page
-    for name in ("metric_by_labels", "differences", "seeds"):
+    for name in ("overview", "metric_by_labels", "differences", "seeds"):
         assert cv2.imread(str(tmp_path / f"{name}.png")).std() > 5
 
 
@@ -107,12 +107,13 @@ def test_json_holds_all_of_it_with_reasons_for_nulls(
 def test_markdown_is_ready_for_a_readme(findings: Findings) -> None:
     lines = as_markdown(findings).splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("|")}
-    assert rows["labels"] == "| labels | 5 % | 100 % |"
-    assert rows["`contrastive`"].startswith("| `contrastive` | **11.35 ± 2.24** | **13.50 ± 2.48**")
+    assert rows["arm"] == "| arm | 5 % | 100 % |"
+    assert rows["`contrastive`"] == (
+        "| `contrastive` | **11.35 ± 2.24** (−15.9 %, p = 0.001) | **13.50 ± 2.48** (+0.0 %) |"
+    )
     assert rows["`mean pose`"] == "| `mean pose` | 17.00 | 17.00 |"
-    difference = "−2.15 [−2.40, −1.90], p = 0.001"
-    assert rows["`contrastive − none`"] == f"| `contrastive − none` | {difference} | +0.00 |"
     assert len({line.count("|") for line in rows.values()}) == 1
+    assert "(`pa_epe_mm`, head=regression)" in as_markdown(findings)
 
 
 def test_the_verdict_names_what_differs_and_which_way(
@@ -204,8 +205,8 @@ def test_the_terminal_has_the_tables_and_what_is_missing(full: Status, tmp_path:
     findings = collect(full, unfinished(full, {"runs/none/regression/labels-1.0/seed-5": "died"}))
     print_findings(findings, page=tmp_path / "study.html", console=console)
     text = console.export_text()
-    assert "Aligned 3D error (PA), mm (pa_epe_mm, regression)" in text
-    assert "−2.15 [−2.40, −1.90], p = 0.001" in text
+    assert "Aligned 3D error (PA), mm (pa_epe_mm, head=regression)" in text
+    assert "11.35 ± 2.24 (−15.9 %, p = 0.001)" in text
     assert "runs/none/regression/labels-1.0/seed-5: died" in text
     assert "11 of 12 final runs finished" in text
 
@@ -218,7 +219,7 @@ def test_figures_show_the_numbers(
     write(collect(full, []), tmp_path / "again", content)
     finish(Cell("runs", "none", 5, "regression", 1.0), pa_epe_mm=14.0)
     write(collect(full, []), tmp_path / "other", content)
-    for name in ("metric_by_labels", "differences", "seeds"):
+    for name in ("overview", "metric_by_labels", "differences", "seeds"):
         first, again, other = (
             cv2.imread(str(tmp_path / run / f"{name}.png")) for run in ("first", "again", "other")
         )

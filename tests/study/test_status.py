@@ -11,7 +11,7 @@ import pytest
 from handpose.study.multiruns import changed_lines, unfinished
 from handpose.study.planned_runs import planned_configs, runs_folder
 from handpose.study.run_grid import Batch, Cell, RunGrid
-from handpose.study.status import Status, number
+from handpose.study.status import Status, number, read_json
 from handpose.study.study_file import Study, check_metrics, parse_study
 
 RESULTS = {"pa_epe_mm": 12, "epe2d_px": None, "epe2d_px_reason": "no labels", "split": "val"}
@@ -189,8 +189,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_number_or_the_reason_why_there_is_none(path: Path) -> None:
-    assert number(path, "pa_epe_mm") == (12.0, "")
-    assert number(path, "epe2d_px") == (None, "no labels")
+    assert number(read_json(path), "pa_epe_mm", source=path) == (12.0, "")
+    assert number(read_json(path), "epe2d_px", source=path) == (None, "no labels")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_number_or_the_reason_why_there_is_none(path: Path) -> None:
 )
 def test_what_is_no_number_is_refused(path: Path, name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        number(path, name)
+        number(read_json(path), name, source=path)
 
 
 def test_numbers_that_train_py_does_not_compute_are_refused_before_it_runs(

@@ -1,11 +1,14 @@
 """A study's file: what it says is understood, and what is wrong with it is said, all at once."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from handpose.config import check_command_line
 from handpose.study.planned_runs import load_study
 from handpose.study.run_grid import RunGrid
 from handpose.study.study_file import Study, parse_study
@@ -181,6 +184,17 @@ def test_wrong_conditions_are_refused(
     with pytest.raises(ValueError) as error:  # noqa: PT011
         parse_study(used_content)
     assert message in str(error.value)
+
+
+def test_the_example_of_the_guide_is_right(content: dict[str, Any]) -> None:
+    guide = (STUDIES.parents[2] / "docs" / "guide" / "studies.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    content["pretrain"]["arms"]["relative"] = ["objective=relative"]
+    content |= {"heads": ["heatmap", "regression"], "tune": None} | yaml.safe_load(example)
+    study = parse_study(content)
+    assert study.uses == ["across", "within", "frozen"]
+    for command in RunGrid(study).samples():
+        check_command_line(command)
 
 
 def test_a_primary_endpoint_needs_no_conditions(content: dict[str, Any]) -> None:

@@ -1,0 +1,226 @@
+"""The raw results of a study in one JSON file, from which its page is made without the runs.
+
+{"format": 1, "name", "day",
+ "plan": content of the study's file,
+ "overrides": those of the command line, without `paths`,
+ "settings": [[KEY=VALUE, ...], ...],
+ "environments": [{commit, dirty, versions, device}, ...],
+ "runs": [{stage, arm, seed, head, fraction, candidate, condition,
+           "settings": place in the list above, "environments": [places in the list above],
+           "results": {name: number}}, ...],
+ "unfinished": [[folder, reason], ...]}
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handpose.evaluation.summarise import NUM_SAMPLES, row_names
+from handpose.evaluation.training_metrics import PRETEXT, UNTRAINED
+from handpose.files import read_json_object, replacing
+from handpose.study.multiruns import Failure
+from handpose.study.run_grid import STAGES, Batch, Cell
+from handpose.study.status import Status
+from handpose.study.study_file import Study
+
+FORMAT = 1
+RESULTS_FILE = "study_results.json"
+_STAGE_NUMBERS = tuple(
+    f"{stage}_{name}"
+    for stage in ("pretrain", "finetune")
+    for name in ("seconds", "images", "stopped", "skipped_steps")
+)
+_VARIED = ("seed=", "head=", "finetune.label_fraction=", "backbone.weights=")
+
+
+class _Numbered:
+    """Values, each once, and their places."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        return self._places.setdefault(json.dumps(value), len(self._places))
+
+    @property
+    def values(self) -> list[Any]:
+        return [json.loads(text) for text in self._places]
+
+
+def store(
+    path: Path, status: Status, unfinished: Sequence[Failure], *, plan: Any, day: str
+) -> None:
+    """Writes the raw results of the finished runs, one run per line.
+
+    Args:
+        path: the file.
+        status: the study.
+        unfinished: the other cells, with reasons.
+        plan: content of the study's file, in plain values.
+        day: when the runs were read, as ISO 8601.
+    """
+    settings, environments = _Numbered(), _Numbered()
+    cells = [cell for stage in STAGES for cell in status.cells(stage) if status.is_finished(cell)]
+    names = _kept_names(status.study)
+    runs = [
+        cell._asdict()
+        | {
+            "settings": settings.place(_settings(status, cell)),
+            "environments": [environments.place(one) for one in status.sessions(cell)],
+            "results": _kept(status.results(cell), names),
+        }
+        for cell in cells
+    ]
+    content = {
+        "format": FORMAT,
+        "name": status.study.name,
+        "day": day,
+        "plan": plan,
+        "overrides": [*status.grid.public.extra],
+        "settings": settings.values,
+        "environments": environments.values,
+        "runs": runs,
+        "unfinished": [list(failure) for failure in unfinished],
+    }
+    with replacing(path) as partial:
+        partial.write_text(_lines(content), encoding="utf-8")
+
+
+def _lines(content: dict[str, Any]) -> str:
+    """Writes each item of the top lists on a line of its own."""
+    parts = []
+    for key, value in content.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value:
+            items = ",\n".join(json.dumps(item, ensure_ascii=False) for item in value)
+            text = f"[\n{items}\n]"
+        parts.append(f"{json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _settings(status: Status, cell: Cell) -> list[str]:
+    """Returns the study's overrides of a cell, less what the cell itself says."""
+    grid = status.grid._replace(extra=())
+    return [line for line in grid.overrides(Batch.of(cell)) if not line.startswith(_VARIED)]
+
+
+def _kept_names(study: Study) -> set[str]:
+    """Returns the numbers that a page needs, and the main ones of the evaluation."""
+    of_study = {study.metric, study.constant, study.tune.metric if study.tune else None}
+    return {*filter(None, of_study), *row_names(), *_STAGE_NUMBERS, NUM_SAMPLES, "split"}
+
+
+def _kept(results: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """Returns the numbers with these names and those of the pretext task, with their reasons."""
+    pretext = {
+        name for name in results if name.startswith(PRETEXT) and not name.startswith(UNTRAINED)
+    }
+    kept = {name: value for name, value in results.items() if name in names | pretext}
+    reasons = {f"{name}_reason" for name, value in kept.items() if value is None}
+    return kept | {name: results[name] for name in reasons & results.keys()}
+
+
+@dataclass
+class StoredStatus(Status):
+    """The status of a study whose runs are in files that `store` wrote.
+
+    Attributes:
+        records: folder of a run -> its record, with "settings" and "environments" in full.
+    """
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def has_results(self, cell: Cell) -> bool:
+        """Tells whether a file has the run."""
+        return cell.folder in self.records
+
+    def results(self, cell: Cell) -> dict[str, Any]:
+        """Returns the stored numbers of a run."""
+        return self.records[cell.folder]["results"]
+
+    def sessions(self, cell: Cell) -> list[dict[str, Any]]:
+        """Returns commit, versions and device of each start of a run."""
+        return self.records[cell.folder]["environments"]
+
+    def find_changed(self) -> None:
+        """Finds runs that were made with other settings than the study's file has now."""
+        self.changed = {}
+        for stage in STAGES:  # in order: changed candidates do not count for the choice
+            for cell in self.cells(stage):
+                if self.is_open(cell) or not self.has_results(cell):
+                    continue
+                before, now = self.records[cell.folder]["settings"], _settings(self, cell)
+                if different := sorted({*before} ^ {*now}):
+                    self.changed[cell] = [f"other settings: {' '.join(different)}"]
+
+
+@dataclass
+class Stored:
+    """The content of one or more files that `store` wrote.
+
+    Attributes:
+        records: folder of a run -> its record.
+        reasons: folder -> why a run is not finished.
+        overrides: of the command line that made the newest file.
+        day: when the newest file was made.
+    """
+
+    records: dict[str, dict[str, Any]]
+    reasons: dict[str, str]
+    overrides: list[str]
+    day: str
+
+
+def load(paths: Sequence[Path], *, name: str) -> Stored:
+    """Reads stored results, and merges those of several machines.
+
+    Args:
+        paths: the files.
+        name: of the study.
+
+    Raises:
+        ValueError: a file is corrupt or of another study, or two files have different results of
+            one run.
+    """
+    merged = Stored({}, {}, [], "")
+    for path in paths:
+        content = _read(path, name)
+        for folder, record in _records(content, path).items():
+            if merged.records.setdefault(folder, record)["results"] != record["results"]:
+                raise ValueError(f"{path}: has other results of {folder} than a file before it")
+        merged.reasons |= dict(content["unfinished"])
+        if content["day"] >= merged.day:
+            merged.day, merged.overrides = content["day"], content["overrides"]
+    return merged
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content = read_json_object(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
+    keys = ("day", "overrides", "settings", "environments", "runs", "unfinished")
+    if content.get("format") != FORMAT or any(key not in content for key in keys):
+        raise ValueError(f"{path}: not the results of a study, which `--report` writes")
+    if content["name"] != name:
+        raise ValueError(f"{path}: the results of {content['name']}, not of {name}")
+    return content
+
+
+def _records(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """Returns folder -> record, with the settings and environments in place of their numbers."""
+    settings, environments = content["settings"], content["environments"]
+    found = {}
+    try:
+        for run in content["runs"]:
+            cell = Cell(**{key: run[key] for key in Cell._fields})
+            found[cell.folder] = {
+                "results": run["results"],
+                "settings": settings[run["settings"]],
+                "environments": [environments[place] for place in run["environments"]],
+            }
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{path}: a run is corrupt ({error!r})") from None
+    return found
