@@ -88,7 +88,9 @@ class StudyTables:
         rows = []
         for arm, entries in self.means().rows:
             own = dict(zip(self.fractions, entries, strict=True))
-            own = {part: one._replace(note=self._change(arm, part)) for part, one in own.items()}
+            for part, entry in own.items():
+                notes = filter(None, (self._change(arm, part), entry.note))
+                own[part] = entry._replace(note=", ".join(notes))
             rows.append((arm, [own.get(part, absent) for part in self.study.fractions]))
         return rows
 
@@ -109,7 +111,8 @@ class StudyTables:
             leader = best((e.mean for e in own if e.mean is not None), default=None)
             for (_, entries), found in zip(rows, own, strict=True):
                 is_best = found.mean is not None and found.mean == leader
-                entries.append(Entry(self._mean(found), found.mean, is_best))
+                seeds = self._seeds(found)
+                entries.append(Entry(self._mean(found), found.mean, is_best, note=seeds))
         constants = [self.findings.constant(self.place(part)) for part in parts]
         if any(value is not None for value in constants):
             entries = [self._entry(value) for value in constants]
@@ -166,16 +169,16 @@ class StudyTables:
         return Entry(NOTHING if value is None else shown(value, unit=unit), value)
 
     def _mean(self, found: Estimate) -> str:
-        """Returns "12.34 ± 0.56 (2 of 3 seeds)"; the seeds only if some are missing."""
+        """Returns "12.34 ± 0.56"."""
         if found.mean is None:
             return NOTHING
         half = "" if found.half is None else f" ± {self._number(found.half)}"
-        seeds = f" ({self._seeds(found)})" if self._seeds(found) else ""
-        return f"{self._number(found.mean)}{half}{seeds}"
+        return f"{self._number(found.mean)}{half}"
 
     def _seeds(self, found: Estimate) -> str:
+        """Returns "2 of 3 seeds", or an empty text if none is missing."""
         planned = len(self.planned_seeds)
-        return "" if found.n == planned else f"{found.n} of {planned} seeds"
+        return "" if found.n in (0, planned) else f"{found.n} of {planned} seeds"
 
     def _interval(self, found: Estimate) -> str:
         """Returns "[−0.80, −0.24]"."""

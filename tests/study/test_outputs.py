@@ -157,9 +157,9 @@ def test_a_study_in_part_says_how_much(
     assert "8 of 12 final runs finished" in page
     assert "Not finished: 4" in page
     rows = StudyTables(findings, None, "regression").means().rows
-    table = {name: [entry.text for entry in row] for name, row in rows}
-    assert table["none"][1] == "–"
-    assert table["contrastive"][0].endswith("(2 of 3 seeds)")
+    table = dict(rows)
+    assert table["none"][1].text == "–"
+    assert table["contrastive"][0].note == "2 of 3 seeds"
     few, gone_by_half = found["comparisons"]
     assert few["difference"]["estimate"]["n"] == 2
     assert gone_by_half["difference"]["estimate"]["reason"] == "no seed has it"
