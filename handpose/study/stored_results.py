@@ -63,13 +63,12 @@ def store(
     """
     settings, environments = _Numbered(), _Numbered()
     cells = [cell for stage in STAGES for cell in status.cells(stage) if status.is_finished(cell)]
-    names = _kept_names(status.study)
     runs = [
         cell._asdict()
         | {
             "settings": settings.place(_settings(status, cell)),
             "environments": [environments.place(one) for one in status.sessions(cell)],
-            "results": _kept(status.results(cell), names),
+            "results": _kept(status.results(cell), status.study),
         }
         for cell in cells
     ]
@@ -106,20 +105,22 @@ def _settings(status: Status, cell: Cell) -> list[str]:
     return [line for line in grid.overrides(Batch.of(cell)) if not line.startswith(_VARIED)]
 
 
-def _kept_names(study: Study) -> set[str]:
-    """Returns the numbers that a page needs, and the main ones of the evaluation."""
-    of_study = {study.metric, study.constant, study.tune.metric if study.tune else None}
-    return {*filter(None, of_study), *row_names(), *_STAGE_NUMBERS, NUM_SAMPLES, "split"}
-
-
-def _kept(results: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    """Returns the numbers with these names and those of the pretext task, with their reasons."""
-    pretext = {
-        name for name in results if name.startswith(PRETEXT) and not name.startswith(UNTRAINED)
+def _kept(results: dict[str, Any], study: Study) -> dict[str, Any]:
+    """Returns the study's numbers, with the reason for null, and the main ones of the run."""
+    needed = {study.metric, study.constant, study.tune.metric if study.tune else None}
+    main = {*row_names(), *_STAGE_NUMBERS, NUM_SAMPLES, "split"}
+    main |= {name for name in results if name.startswith(PRETEXT) and not _is_untrained(name)}
+    kept = {
+        name: value
+        for name, value in results.items()
+        if name in needed or (name in main and value is not None)
     }
-    kept = {name: value for name, value in results.items() if name in names | pretext}
     reasons = {f"{name}_reason" for name, value in kept.items() if value is None}
-    return kept | {name: results[name] for name in reasons & results.keys()}
+    return kept | {name: results[name] for name in sorted(reasons & results.keys())}
+
+
+def _is_untrained(name: str) -> bool:
+    return name.startswith(UNTRAINED) or name.endswith("_reason")
 
 
 @dataclass

@@ -39,6 +39,7 @@ def folder(content: dict[str, Any], full: Status, tmp_path: Path) -> Path:
         shutil.copytree(tmp_path / cell.folder, place / cell.folder, dirs_exist_ok=True)
         path = place / cell.folder / "results.json"
         images = {"pretrain_images": 4000, "finetune_images": 500, "val_pa_epe_mm": 11.0}
+        images |= {"epe2d_px": None, "epe2d_px_reason": "no labels"}  # not of the study: left out
         more = images | {"pretext_rank": 9.0, "pretext_untrained_rank": 2.0, "n_test": 40}
         path.write_text(json.dumps(json.loads(path.read_text()) | more))
     gone = Cell("runs", "none", 15, "regression", 1.0)
@@ -91,9 +92,13 @@ def test_the_page_is_the_same_without_the_runs(
     paths = {"data": "data", "cache": "cache", "runs": "runs"}
     config = planned_configs({cell: (full.grid.overrides(Batch.of(cell)), paths)})[cell]
     config |= {"provenance": {"sessions": [SESSION]}}
+    results = json.loads((folder / cell.folder / "results.json").read_text())
+    results |= {"pa_epe_mm": None, "pa_epe_mm_reason": "no sample has labels"}
+    (folder / cell.folder / "results.json").write_text(json.dumps(results))
     (folder / cell.folder / "config.json").write_text(json.dumps(config))
     first = report("--report", "trainer.num_workers=0")
     path = Path(shutil.copy(first / RESULTS_FILE, tmp_path / "kept.json"))
+    assert "no sample has labels" in path.read_text()
     shutil.rmtree(tmp_path / "runs")
     again = report("--from", str(path), out="again")
     names = {path.name for path in first.iterdir()}
