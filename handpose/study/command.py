@@ -19,6 +19,7 @@ from typing import Any
 from handpose.config import check_command_line
 from handpose.config.schema import register
 from handpose.study.comparisons import collect
+from handpose.study.cost import describe_cost, estimate_cost
 from handpose.study.jobs import Outcome, describe_jobs, launcher, refuse_launcher, run_jobs
 from handpose.study.multiruns import (
     Failure,
@@ -66,7 +67,15 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=_positive, metavar="M", help="with --jobs: stop all runs after M minutes"
     )
+    parser.add_argument(
+        "--images-per-second",
+        type=_positive,
+        metavar="R",
+        help="with --plan: the measured speed of training, for an estimate of the hours",
+    )
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.images_per_second is not None and not arguments.plan:
+        parser.error("--images-per-second needs --plan")
     if arguments.minutes is not None and arguments.jobs is None:
         parser.error("--minutes needs --jobs N")
     if arguments.out is not None and not (arguments.report or arguments.stored):
@@ -112,7 +121,8 @@ def _run(arguments: argparse.Namespace) -> int:
         refuse_launcher([*status.study.common, *arguments.overrides])
     if arguments.plan:
         plan_lines = describe_jobs(status) if arguments.jobs else describe_plan(status)
-        print("\n".join([*plan_lines, *_refusal(status)]))
+        cost = describe_cost(estimate_cost(status), arguments.images_per_second)
+        print("\n".join([*plan_lines, *cost, *_refusal(status)]))
         _check(status)
         return 1 if status.changed else 0
     if arguments.report:

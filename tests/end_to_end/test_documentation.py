@@ -96,7 +96,7 @@ def _smaller(words: list[str]) -> list[str]:
         return words
     if words[0] == "make":
         return ["make", "--dry-run", *words[1:]]
-    if "scripts/gpu_check.sh" in words:  # each of its parts ends at once
+    if {"scripts/gpu_check.sh", "scripts/gpu_study.sh"} & set(words):  # each part ends at once
         return ["PYTHON=true", *words]
     if "dashboard" in words and "--dry-run" not in words:  # asks W&B
         return [*words, "--dry-run"]
