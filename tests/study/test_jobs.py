@@ -140,6 +140,7 @@ def test_a_failure_stops_the_runs_that_need_it_and_no_others(
     assert len(names(tmp_path, "end")) == 3 + 12
 
 
+@pytest.mark.slow
 def test_after_the_minutes_all_runs_save_and_the_next_start_runs_the_rest(
     untuned: Study, tmp_path: Path
 ) -> None:
