@@ -16,9 +16,9 @@ from handpose.config.schema import register
 from handpose.messages import nearest
 
 _AT_ONCE = 60  # slips on one command line
-# Each slip takes its time: the slow test tries three of the twelve of each name, the default test
-# fewer, and after few choices.
-_OF_EACH_NAME = 4
+# Each slip takes its time: the slow test tries one or two of the twelve of each name, of every kind
+# in turn. The default test tries fewer, and after few choices.
+_OF_EACH_NAME = 7
 _CONTEXTS = {(), ("head=regression",), ("logger=wandb",), ("dataset=freihand",)}
 _EVERY = 10
 

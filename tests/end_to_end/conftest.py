@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,15 @@ TINY = ("trainer=debug", "dataset.image_size=32", "report=false")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Renders are shared by all runs of the session."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _no_encoder_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The encoders that the cells of a sweep shared are deleted: each has 50 MB."""
+    own = request.getfixturevalue("cache") if "cache" in request.fixturenames else None
+    yield
+    if own is not None:
+        shutil.rmtree(own / "encoders", ignore_errors=True)
 
 
 @pytest.fixture

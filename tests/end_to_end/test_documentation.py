@@ -2,15 +2,18 @@
 
 A new command is found by itself. What stands for the reader's own is put in by `_OWN`, and what
 would take hours is made small by `_smaller`; a program that neither knows fails. Commands run in a
-copy of the checkout to which the files that CONTRIBUTING.md shows were added.
+copy of the checkout to which the files that CONTRIBUTING.md shows were added. What they write is
+deleted after each. A guide's single training runs in this process, to save its imports.
 """
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ import torchvision
 import wild_video
 import yaml
 from documents import DOCUMENTS, ROOT, Shown, commands
+from hydra.core.global_hydra import GlobalHydra
 from layouts import (
     write_folder,
     write_freihand,
@@ -43,10 +47,16 @@ from handpose.media.video_writer import VideoWriter
 COMMANDS = [shown for document in DOCUMENTS for shown in commands(document)]
 _COPIED = ("handpose", "conf", "docs", "scripts", "tests", "train.py", "Makefile")
 _COPIED = (*_COPIED, "pyproject.toml", "mkdocs.yml", "README.md", "LICENSE")
-# Small, but with as many workers as the command has by itself.
-_DEBUG = ("trainer=debug", "trainer.num_workers=null")
+# Small, but with as many workers as the command has by itself. Figures take longer than a run.
+_WORKERS = "trainer.num_workers=null"
+_DEBUG = ("trainer=debug", _WORKERS, "report=false")
+_SWEPT = re.compile(r"[\w/@.]+=[\w.+-]+(?:,[\w.+-]+)+")  # KEY=VALUE,VALUE
 # Flags with which a command trains nothing, and programs that never do.
 _AT_ONCE = ("--help", "--cfg", "--plan", "make ", "pip ", "scripts/override_table.py")
+
+
+# In a command that needs processes of its own, or files of the copy.
+_APART = (" -m ", "trainer.devices", "launcher", "shrink", "--help", "--cfg")
 
 
 class Place(NamedTuple):
@@ -110,10 +120,21 @@ def _smaller(words: list[str]) -> list[str]:
     if "--submission" in words:
         words = [*words, "--any-length"]  # FreiHAND's own has 3,960 pictures
     if "train.py" in text or "handpose train" in text:
-        gone = ("trainer=", "trainer.devices=[", "hydra.launcher.gpus_per_node=")
-        gone += ("hydra.launcher.partition=",)
-        return [*(word for word in words if not word.startswith(gone)), *_DEBUG]
+        gone = ("trainer=", "trainer.devices=[", "trainer.num_workers=")
+        gone += ("hydra.launcher.gpus_per_node=", "hydra.launcher.partition=")
+        return [*(_fewer(word) for word in words if not word.startswith(gone)), *_DEBUG]
     return words
+
+
+def _fewer(word: str) -> str:
+    """The first and the last value of a sweep, and two trials."""
+    if word.startswith("hydra.sweeper.n_trials="):
+        return "hydra.sweeper.n_trials=2"
+    if not _SWEPT.fullmatch(word):
+        return word
+    key, _, values = word.partition("=")
+    first, *_, last = values.split(",")
+    return f"{key}={first},{last}"
 
 
 @pytest.fixture(scope="session")
@@ -169,9 +190,44 @@ def place(checkout: Path) -> Place:
     )
     rows = [",".join([name, *table.splitlines()[2].split(",")[1:]]) for name in images]
     (place.pictures / "boxes.csv").write_text("\n".join([table.splitlines()[0], *rows]))
-    run(f"python train.py {' '.join(_DEBUG)} hydra.run.dir={place.run}", checkout, dict(os.environ))
+    training = f"python train.py {' '.join(_DEBUG)} report=true hydra.run.dir={place.run}"
+    run(training, checkout, dict(os.environ))
     push(place.run, Directory(place.shared))
     return place
+
+
+@pytest.fixture
+def _tidy(checkout: Path) -> Iterator[None]:
+    """Deletes what a command wrote into the copy, except renders: a training has 100 MB."""
+    before = {path.name for path in checkout.iterdir()} | {"cache"}
+    yield
+    new = [path for path in checkout.iterdir() if path.name not in before]
+    for path in [*new, checkout / "cache" / "encoders", checkout / "cache" / "packed"]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _runs_here(shown: Shown, words: list[str]) -> bool:
+    """Whether it is a guide's single training; those of the README are run as they stand."""
+    text, is_guide = " ".join(words), shown.place.startswith("docs/")
+    is_training = text.startswith(("handpose train ", "python train.py "))
+    return is_guide and is_training and not any(words in text for words in _APART)
+
+
+def train_here(words: list[str], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains in this process, without data workers."""
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    arguments = [word for word in words[2:] if word != _WORKERS]
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *arguments])
+    GlobalHydra.instance().clear()
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        GlobalHydra.instance().clear()
+    assert list(root.glob("runs/**/results.json")), "no run was finished"
 
 
 def run(command: str, root: Path, environment: dict[str, str]) -> str:
@@ -220,9 +276,13 @@ def _parameters() -> list[object]:
     ]
 
 
+@pytest.mark.usefixtures("_tidy")
 @pytest.mark.parametrize("shown", _parameters())
 def test_a_command_does_what_it_says(
-    shown: Shown, checkout: Path, request: pytest.FixtureRequest
+    shown: Shown,
+    checkout: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     environment, command = dict(os.environ), shown.text
     if "launcher=slurm" in command:
@@ -234,7 +294,10 @@ def test_a_command_does_what_it_says(
         place = request.getfixturevalue("place")
         for own, found in _OWN.items():
             command = re.sub(own, found.format(place=place), command)
-    output = run(shlex.join(_smaller(shlex.split(command))), checkout, environment)
+    words = _smaller(shlex.split(command))
+    if _runs_here(shown, words):
+        return train_here(words, checkout, monkeypatch)
+    output = run(shlex.join(words), checkout, environment)
     assert "does not provide the extra" not in output
 
 
