@@ -167,7 +167,8 @@ def test_ho3d_s_own_numbers_are_those_of_the_submission(
 
 
 def test_labels_in_2d_alone(run_dir: Path, evaluate: Evaluate, real_samples: Path) -> None:
-    found = evaluate(run_dir, "dataset=mpii", f"paths.data={real_samples}", on="mpii-val")
+    data = f"paths.data={real_samples}"
+    found = evaluate(run_dir, "dataset=mpii", data, on="mpii-val", drawn=True)
     assert found["split"] == "val", "debug takes what there is"
     assert 0 <= found["pck2d_at_20pct_of_joint_box"] <= 1
     assert found["pa_epe_mm"] is None

@@ -5,6 +5,7 @@ import math
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import documents
@@ -16,6 +17,7 @@ from omegaconf import OmegaConf
 from handpose.config.catalogue import Catalogue
 from handpose.config.checks.command_line import check_command_line
 from handpose.config.checks.safety import class_value
+from handpose.config.schema import register
 
 ROOT = Path(__file__).resolve().parents[2]
 # Backbone -> a smaller model of the same class, or nothing.
@@ -58,6 +60,7 @@ def column(backbone: str) -> list[str]:
     return [f"backbone={backbone}", *([f"backbone.name={smaller}"] if smaller else [])]
 
 
+@cache
 def fits(objective: str, backbone: str) -> bool:
     """Whether the objective's class, and those of its parts, work with the backbone."""
     content = Catalogue().content("objective", objective)
@@ -122,6 +125,8 @@ def test_each_objective_and_each_head_once(train: Callable[..., Path]) -> None:
         assert (run_dir / "model.pt").exists()
         result = json.loads((run_dir / "results.json").read_text())
         assert (result["pretrain_seconds"] > 0) == (objective != "none")
+        for weights in run_dir.glob("*.pt"):
+            weights.unlink()
     results = results_of(run_dir.parent)
     assert len(results) == len(OBJECTIVES)
 
@@ -148,6 +153,7 @@ def test_every_objective_with_every_head(sweep: Sweep, backbone: str) -> None:
 
 
 def test_a_misfit_is_refused_before_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    register()
     misfits = [(o, b) for o in OBJECTIVES for b in SMALLER if not fits(o, b)]
     for objective, backbone in misfits:
         with pytest.raises(SystemExit) as refused:
