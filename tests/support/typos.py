@@ -39,12 +39,19 @@ def slips(name: str, rng: random.Random) -> list[str]:
 
 
 def public_keys(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
-    """Each key that can be set -> the choices without which it is not there."""
+    """Each key that can be set -> the choices without which it is not there.
+
+    A stage's own choice has the keys of the group's. Each choice is taken for one stage, in turn.
+    """
     groups = {group for group, _ in catalogue.defaults if group != "experiment"}
     skeleton = [path for path in paths(catalogue.tree({})) if path not in catalogue.slots]
     keys: dict[str, tuple[str, ...]] = dict.fromkeys((*skeleton, *_HYDRA_KEYS), ())
     for group, slot in catalogue.defaults:
-        for choice in catalogue.choices[group] if group in groups else ():
+        copies = [own for name, own in catalogue.defaults if name == group != own]
+        choices = catalogue.choices[group] if group in groups else []
+        if slot in copies:
+            choices = choices[copies.index(slot) :: len(copies)]
+        for choice in choices:
             for key, _ in leaves(catalogue.content(group, choice)):
                 keys.setdefault(f"{slot}.{key}", (f"{_selector(group, slot)}={choice}",))
     return keys
