@@ -97,3 +97,12 @@ def test_it_is_calibrated_orders_hands_and_is_low_without_one(
     for kind in ("backdrop", "noise", "blurred noise"):
         assert found[f"{kind}, share below the 5th percentile"] > 0.75, kind
         assert found[f"{kind}, median"] < 0.5 * found["hands_median"]
+
+
+@pytest.mark.slow
+def test_a_run_without_calibration_says_so(train: Train) -> None:
+    run_dir = train("objective=none", "finetune.calibrate=false", name="raw")
+    results = json.loads((run_dir / "results.json").read_text())
+    assert results["confidence_note"] == "not calibrated: finetune.calibrate=false"
+    assert "n_calibration" not in results
+    assert torch.load(run_dir / "model.pt", weights_only=True)["confidence"]["calibration"] is None

@@ -57,7 +57,10 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
         monitor.rpartition("/")[-1]: fitted.best,
     }
     stop = EvaluationStop(context.interrupt)
-    results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
+    if cfg.finetune.calibrate:
+        results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
+    else:
+        stage.model.confidence_note = "not calibrated: finetune.calibrate=false"
     if note := stage.model.confidence_note:
         results["confidence_note"] = note
     model = stage.model
