@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 CONFIG = "config.json"
 RESULTS = "results.json"
+FAILURE = "failure.txt"  # of a cell of a sweep
 BACKBONE = "backbone.pt"
 MODEL = "model.pt"
 EVALUATIONS = "evaluations"

@@ -7,8 +7,8 @@ again: after a stop, the same command resumes the study. Everything is in runs/s
 runs, study.html, table.md, study.json, and study_results.json with the raw results, from which
 --from makes the page without the runs. The exit code is 1 while runs are missing or have failed.
 
---jobs N starts the runs itself, N at once on this machine, the most important ones first. A run
-prints to output.txt in its folder.
+--jobs N starts the runs itself, N at once, the most important ones first: on this machine, or as
+Slurm jobs with hydra/launcher=slurm. A run prints to output.txt in its folder.
 """
 
 import argparse
@@ -18,9 +18,16 @@ from typing import Any
 
 from handpose.config import check_command_line
 from handpose.config.schema import register
+from handpose.study.child_processes import launcher
 from handpose.study.comparisons import collect
 from handpose.study.cost import describe_cost, estimate_cost
-from handpose.study.jobs import Outcome, describe_jobs, launcher, refuse_launcher, run_jobs
+from handpose.study.jobs import (
+    Outcome,
+    describe_jobs,
+    refuse_launcher,
+    run_jobs,
+    uses_slurm,
+)
 from handpose.study.multiruns import (
     Failure,
     changed_lines,
@@ -61,9 +68,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="with --report or --from: where the page goes"
     )
-    parser.add_argument(
-        "--jobs", type=_whole, metavar="N", help="run N single runs at once on this machine"
-    )
+    parser.add_argument("--jobs", type=_whole, metavar="N", help="run N single runs at once")
     parser.add_argument(
         "--minutes", type=_positive, metavar="M", help="with --jobs: stop all runs after M minutes"
     )
@@ -118,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _report_stored(plan, arguments)
     status = _status(plan, arguments)
     if arguments.jobs:
-        refuse_launcher([*status.study.common, *arguments.overrides])
+        refuse_launcher([*status.study.common, *arguments.overrides], arguments.minutes)
     if arguments.plan:
         plan_lines = describe_jobs(status) if arguments.jobs else describe_plan(status)
         cost = describe_cost(estimate_cost(status), arguments.images_per_second)
@@ -147,7 +152,7 @@ def _outcome(status: Status, arguments: argparse.Namespace) -> Outcome:
     """Runs what is missing."""
     if arguments.jobs is None:
         return Outcome(run_study(status, start_process()), is_stopped=False)
-    with launcher(arguments.jobs) as launch:
+    with launcher(arguments.jobs, on_slurm=uses_slurm(status)) as launch:
         return run_jobs(status, launch, jobs=arguments.jobs, minutes=arguments.minutes)
 
 

@@ -1,38 +1,34 @@
-"""Runs the missing runs of a study several at once: single runs of train.py as child processes.
+"""Runs the missing runs of a study several at once: child processes, or Slurm jobs.
 
-A stopped run saves its state and resumes when the study is started again.
+A stopped child process saves its state and resumes when the study is started again. With
+hydra/launcher=slurm, a child process submits one job and waits for it; jobs are not stopped.
 """
 
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from handpose.distributed.processes import IN_SWEEP, end_with_parent, num_threads
-from handpose.invocation import python_arguments
+from handpose.distributed.processes import num_threads
+from handpose.pipeline.run_directory import FAILURE
 from handpose.progress import clock
+from handpose.study.child_processes import Launch, Process
 from handpose.study.multiruns import Failure, command_line, on_sigterm, unfinished
 from handpose.study.run_grid import Batch, Cell
 from handpose.study.schedule import Schedule
 from handpose.study.status import Status
-from handpose.study.warm_start import ForkedRun, ForkServer
 
 OUTPUT = "output.txt"  # in the folder of a run: what its processes have printed
 GRACE = 60.0  # seconds that stopped runs have to save; a killed run resumes, but from further back
 _POLL = 0.1  # seconds
 _TAIL = 4096  # bytes of an output that are read for its last line
-_LAUNCHER = ("hydra/launcher", "hydra.launcher")
+_LAUNCHER, _SLURM = ("hydra/launcher", "hydra.launcher"), "hydra/launcher=slurm"
 
 Say = Callable[[str], None]
-Process = subprocess.Popen | ForkedRun
-Launch = Callable[[Sequence[str], Path], Process]
 
 
 class Outcome(NamedTuple):
@@ -55,14 +51,29 @@ class Job(NamedTuple):
     since: float  # time.monotonic()
 
 
-def refuse_launcher(overrides: Sequence[str]) -> None:
-    """Refuses Hydra's launchers beside --jobs, which starts single runs.
+def refuse_launcher(overrides: Sequence[str], minutes: float | None = None) -> None:
+    """Refuses Hydra's launchers beside --jobs, except Slurm's, and a limit for Slurm jobs.
+
+    Args:
+        overrides: of all runs.
+        minutes: limit for the runs of this machine.
 
     Raises:
-        ValueError: an override is one of a launcher.
+        ValueError: an override is one of another launcher, or Slurm jobs have a limit here.
     """
-    if named := [line for line in overrides if line.startswith(_LAUNCHER)]:
-        raise ValueError(f"{' '.join(named)}: --jobs starts the runs itself; leave one of them out")
+    if _SLURM in overrides:
+        if minutes is not None:
+            raise ValueError(f"{_SLURM}: --minutes does not stop Slurm jobs; leave it out")
+    elif named := [line for line in overrides if line.startswith(_LAUNCHER)]:
+        raise ValueError(
+            f"{' '.join(named)}: --jobs starts the runs itself; leave one of them out, or use "
+            f"{_SLURM}"
+        )
+
+
+def uses_slurm(status: Status) -> bool:
+    """Tells whether the runs are Slurm jobs."""
+    return _SLURM in (*status.study.common, *status.grid.extra)
 
 
 def single_run(status: Status, cell: Cell) -> list[str]:
@@ -72,6 +83,8 @@ def single_run(status: Status, cell: Cell) -> list[str]:
         status: the study.
         cell: one of its runs; a final one has its candidate.
     """
+    if uses_slurm(status):  # a multirun of one run, which waits for its job
+        return status.grid.multirun(Batch.of(cell))
     name = status.study.name
     return [
         *status.grid.overrides(Batch.of(cell)),
@@ -134,56 +147,6 @@ class Pool:
                 job.process.wait()
 
 
-def environment(jobs: int) -> Mapping[str, str]:
-    """Returns what the runs find in their environment beside the study's own.
-
-    Args:
-        jobs: number of runs at once.
-    """
-    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(num_threads(jobs))}
-    return {IN_SWEEP: "1", **threads}
-
-
-@contextmanager
-def launcher(jobs: int) -> Iterator[Launch]:
-    """Gives a function that starts runs: forks on Linux, else new interpreters.
-
-    Args:
-        jobs: number of runs at once.
-    """
-    own = environment(jobs)
-    if sys.platform != "linux":  # elsewhere a fork of a large program is not safe
-        yield partial(start_interpreter, own)
-        return
-    server = ForkServer(own)
-    try:
-        yield server.start
-    finally:
-        server.close()
-
-
-def start_interpreter(
-    own: Mapping[str, str], arguments: Sequence[str], output: Path
-) -> subprocess.Popen:
-    """Starts train.py in a new interpreter.
-
-    Args:
-        own: its environment, beside that of this process.
-        arguments: of train.py.
-        output: file that its output is appended to.
-    """
-    with output.open("ab") as file:
-        return subprocess.Popen(
-            [sys.executable, *python_arguments("train"), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **own},
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them
-            preexec_fn=end_with_parent,
-        )
-
-
 def run_jobs(
     status: Status,
     launch: Launch,
@@ -204,7 +167,8 @@ def run_jobs(
     say = say or _say
     schedule, pool, reasons = Schedule(status), Pool(status, jobs, launch), dict[str, str]()
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-    say(f"{len(schedule.waiting)} runs left, {jobs} at once, {_threads(jobs)} threads each")
+    each = "as Slurm jobs" if uses_slurm(status) else f"{_threads(jobs)} threads each"
+    say(f"{len(schedule.waiting)} runs left, {jobs} at once, {each}")
     with on_sigterm():
         try:
             _fill(pool, schedule, say)
@@ -217,10 +181,19 @@ def run_jobs(
             is_stopped = bool(pool.running)
         finally:
             if pool.running:
-                say(f"stopping {len(pool.running)} runs, which save their state")
+                say(_farewell(len(pool.running), on_slurm=uses_slurm(status)))
             pool.stop()
     reasons |= {job.cell.folder: "stopped; the same command resumes it" for job in pool.running}
     return Outcome(unfinished(status, reasons), is_stopped)
+
+
+def _farewell(count: int, *, on_slurm: bool) -> str:
+    if on_slurm:
+        return (
+            f"{count} Slurm jobs continue: wait for them, or end them with scancel (their numbers "
+            f"are in each {OUTPUT}), before the same command resumes the study"
+        )
+    return f"stopping {count} runs, which save their state"
 
 
 def _fill(pool: Pool, schedule: Schedule, say: Say) -> None:
@@ -240,6 +213,8 @@ def _note(job: Job, pool: Pool, schedule: Schedule, reasons: dict[str, str], say
         schedule.finish(job.cell)
         return
     output = schedule.status.folder / folder / OUTPUT
+    if uses_slurm(schedule.status) and output.with_name(FAILURE).exists():
+        output = output.with_name(FAILURE)  # what the job has said; the output is of its driver
     reasons[folder] = f"failed, exit code {code}; see {output}"
     say(f"FAILED    {folder}: {took}, exit code {code}: {_last_line(output)}\n  see {output}")
 

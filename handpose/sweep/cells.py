@@ -23,7 +23,7 @@ from handpose.config.composer import cells, is_adaptive, is_grid
 from handpose.config.errors import told_alone
 from handpose.config.stored import changes
 from handpose.messages import first_line
-from handpose.pipeline.run_directory import RESULTS, read_config, read_json
+from handpose.pipeline.run_directory import FAILURE, RESULTS, read_config, read_json
 from handpose.sweep.metric import read_value
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,6 @@ def cell(driver: DictConfig, loader: ConfigLoader, overrides: Sequence[str], num
     return Cell(tuple(filter_overrides(overrides)), folder.absolute(), config)
 
 
-FAILURE = "failure.txt"
 # Exit codes from 128 mean a signal, which ends the process and not only the cell.
 _SIGNALLED = 128
 

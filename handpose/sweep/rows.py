@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from handpose.pipeline.run_directory import RESULTS, read_json
-from handpose.sweep.cells import FAILURE, Cell
+from handpose.pipeline.run_directory import FAILURE, RESULTS, read_json
+from handpose.sweep.cells import Cell
 from handpose.sweep.metric import direction_of, found_metric, value_of
 
 _SECONDS = ("pretrain_seconds", "finetune_seconds", "evaluate_seconds")

@@ -10,8 +10,9 @@ from layouts import write_folder, write_freihand, write_youtube
 from layouts_dexycb import write_dexycb
 
 from handpose.config import check_command_line, register
+from handpose.study.child_processes import launcher
 from handpose.study.cost import estimate_cost
-from handpose.study.jobs import OUTPUT, launcher, single_run
+from handpose.study.jobs import OUTPUT, single_run
 from handpose.study.planned_runs import load_study
 from handpose.study.run_grid import Cell, RunGrid
 from handpose.study.status import Status

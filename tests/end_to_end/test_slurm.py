@@ -230,6 +230,41 @@ def test_jobs_do_without_the_command_that_sent_them(queue: Queue) -> None:
     assert len(queue.makers()) == 1
 
 
+def test_a_study_submits_each_run_as_a_job(queue: Queue, tmp_path: Path) -> None:
+    plan = {
+        "name": "tiny",
+        "question": "Does a tiny pre-training help?",
+        "metric": "pa_epe_mm",
+        "better": "lower",
+        "baseline": "none",
+        "seeds": [5],
+        "heads": ["regression"],
+        "fractions": [1.0],
+        "common": list(SMALL),
+        "pretrain": {"arms": {"none": None, "contrastive": ["objective=contrastive"]}},
+    }
+    (tmp_path / "tiny.yaml").write_text(json.dumps(plan))  # JSON is YAML
+    earlier = {job["JobId"] for job in queue.slurm.jobs()}
+    places = [f"paths.runs={tmp_path / 'runs'}", f"paths.cache={queue.cache}"]
+    command = ["scripts/study.py", str(tmp_path / "tiny.yaml"), "--jobs", "2", *places]
+    study = subprocess.run(
+        [sys.executable, *command, "hydra/launcher=slurm"],
+        cwd=ROOT,
+        env={**queue.slurm.env, "PYTHONPATH": python_path(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=STUCK,
+        check=False,
+    )
+    assert study.returncode == 0, study.stdout + study.stderr
+    assert "3 runs left, 2 at once, as Slurm jobs" in study.stdout
+    jobs = [job for job in queue.slurm.jobs() if job["JobId"] not in earlier]
+    assert len(jobs) == 3
+    folder = tmp_path / "runs" / "studies" / "tiny"
+    assert (folder / "runs/contrastive/regression/labels-1.0/seed-5/results.json").is_file()
+    assert (folder / "study.html").is_file()
+
+
 LONG = ("objective=none", "head=regression", "finetune.max_epochs=24", "trainer.caps.max_epochs=24")
 
 

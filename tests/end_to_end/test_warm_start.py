@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handpose.study.jobs import environment, launcher, start_interpreter
+from handpose.study.child_processes import environment, launcher, start_interpreter
 
 SMALL = ("trainer=debug", "dataset.image_size=32", "report=false", "backbone=resnet18_half")
 # Of results.json: times, speeds, memory, and what names the process.

@@ -14,14 +14,8 @@ import pytest
 
 from handpose.distributed.processes import num_cores
 from handpose.study import jobs as several
-from handpose.study.jobs import (
-    OUTPUT,
-    Outcome,
-    describe_jobs,
-    environment,
-    refuse_launcher,
-    start_interpreter,
-)
+from handpose.study.child_processes import environment, start_interpreter
+from handpose.study.jobs import OUTPUT, Outcome, describe_jobs, refuse_launcher, single_run
 from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import Study
@@ -169,7 +163,8 @@ def test_what_ends_the_study_lets_its_runs_save(
     program = (
         "import json, sys; from pathlib import Path; from handpose import invocation\n"
         "from functools import partial\n"
-        "from handpose.study.jobs import run_jobs, start_interpreter\n"
+        "from handpose.study.child_processes import start_interpreter\n"
+        "from handpose.study.jobs import run_jobs\n"
         "from handpose.study.run_grid import RunGrid\n"
         "from handpose.study.status import Status; from handpose.study.study_file import Study\n"
         f"folder = Path({str(tmp_path)!r}); invocation._CLONE = folder / 'clone'\n"
@@ -212,10 +207,42 @@ def test_the_cores_are_shared_unless_the_user_has_set_the_threads(
     assert "OMP_NUM_THREADS" not in environment(2)
 
 
-def test_launchers_are_refused() -> None:
+def test_launchers_are_refused_except_that_of_slurm() -> None:
     refuse_launcher(["trainer=cpu"])
     with pytest.raises(ValueError, match=r"hydra/launcher=joblib: --jobs starts the runs itself"):
         refuse_launcher(["trainer=cpu", "hydra/launcher=joblib"])
+    slurm = ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
+    refuse_launcher(slurm)
+    with pytest.raises(ValueError, match="--minutes does not stop Slurm jobs; leave it out"):
+        refuse_launcher(slurm, minutes=5.0)
+
+
+def test_a_slurm_job_is_a_multirun_of_one_run_in_the_same_folder(
+    untuned: Study, tmp_path: Path
+) -> None:
+    status = Status(RunGrid(untuned, ["hydra/launcher=slurm"]), tmp_path)
+    cell = status.cells("runs")[-1]
+    command = single_run(status, cell)
+    told = dict(line.split("=", 1) for line in command[1:])
+    assert command[0] == "-m"
+    assert told["hydra/launcher"] == "slurm"
+    assert "hydra.run.dir" not in told
+    folder = f"{told['hydra.sweep.dir']}/{told['hydra.sweep.subdir']}"
+    for name in ("head", "finetune.label_fraction", "seed"):
+        folder = folder.replace(f"${{{name}}}", told[name])
+    folder = folder.replace("${hydra.runtime.choices.head}", told["head"])
+    assert folder == f"${{paths.runs}}/studies/small/{cell.folder}"
+
+
+def test_a_failed_slurm_job_is_reported_with_what_it_said(untuned: Study, tmp_path: Path) -> None:
+    """The fake train.py takes no multirun, as a driver fails whose job has failed."""
+    status, said = Status(RunGrid(untuned, ["hydra/launcher=slurm"]), tmp_path), list[str]()
+    reason = tmp_path / "pretrain/contrastive/seed-5/failure.txt"
+    reason.parent.mkdir(parents=True)
+    reason.write_text("Traceback ...\nValueError: no such image\n")
+    run_jobs(status, jobs=3, say=said.append)
+    (line,) = [line for line in said if line.startswith("FAILED    pretrain/contrastive/seed-5:")]
+    assert line.endswith(f"exit code 1: ValueError: no such image\n  see {reason}")
 
 
 def test_a_plan_lists_the_single_runs_by_priority(full: Status, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from handpose.pipeline.run_directory import FAILURE
 from handpose.pipeline.stages.encoder_key import encoder_makers
-from handpose.sweep.cells import FAILURE, Cell, cell, leave_failure
+from handpose.sweep.cells import Cell, cell, leave_failure
 
 try:
     from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
