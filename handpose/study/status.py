@@ -10,7 +10,7 @@ from handpose.config.renamed import PROVENANCE
 from handpose.config.stored import changes
 from handpose.files import read_json_object
 from handpose.messages import did_you_mean, nearest
-from handpose.pipeline.run_directory import CONFIG, RESULTS
+from handpose.pipeline.run_directory import BACKBONE, CONFIG, RESULTS
 from handpose.study.planned_runs import planned_configs
 from handpose.study.run_grid import STAGES, Batch, Cell, RunGrid, Stage
 from handpose.study.study_file import Study
@@ -144,15 +144,23 @@ class Status:
         return {cell: lines for cell, lines in found.items() if lines}
 
     def _doubt(self, cell: Cell) -> str:
-        """Returns why a finished cell cannot have started from the current backbone, or ""."""
-        backbone, own = self._backbone(cell), self.folder / cell.folder / RESULTS
-        if backbone is None or not own.is_file():
+        """Returns why a cell cannot have started from the current backbone, or ""."""
+        backbone, started = self._backbone(cell), self._started(cell)
+        if backbone is None or started is None:
             return ""
         if not self.is_finished(backbone):
             return f"its {backbone.folder} is missing or has other settings"
         start = self.folder / backbone.folder / RESULTS
-        is_older = own.stat().st_mtime_ns < start.stat().st_mtime_ns
+        is_older = started < start.stat().st_mtime_ns
         return f"its {backbone.folder} was run again since" if is_older else ""
+
+    def _started(self, cell: Cell) -> int | None:
+        """Returns when a cell had its backbone at the latest, in ns; None if it has none yet.
+
+        A run copies its backbone and resumes with the copy.
+        """
+        files = [self.folder / cell.folder / name for name in (BACKBONE, RESULTS)]
+        return min((file.stat().st_mtime_ns for file in files if file.is_file()), default=None)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -166,6 +166,27 @@ def test_a_run_older_than_its_backbone_does_not_count(full: Status, tmp_path: Pa
     assert "seed-15 was run again since" in changed_lines(full)[0]
 
 
+def test_a_stopped_run_does_not_resume_with_the_backbone_of_an_older_pre_training(
+    full: Status, tmp_path: Path
+) -> None:
+    """Its configuration names the same file, but the run has a copy of what was in it."""
+    run = next(c for c in full.cells("runs") if (c.arm, c.seed) == ("contrastive", 5))
+    start = tmp_path / "pretrain/contrastive/seed-5/results.json"
+    (tmp_path / run.folder / "config.json").write_text(json.dumps(config(full.study, run)))
+    (tmp_path / run.folder / "results.json").unlink()
+    now = start.stat().st_mtime_ns
+    for copied, doubts in ((None, 0), (now + 1, 0), (now - 1, 1)):
+        if copied is not None:
+            (tmp_path / run.folder / "backbone.pt").touch()
+            os.utime(tmp_path / run.folder / "backbone.pt", ns=(copied, copied))
+        full.find_changed()
+        assert len(full.changed) == doubts
+    assert "pretrain/contrastive/seed-5 was run again since" in changed_lines(full)[0]
+    start.unlink()
+    full.find_changed()
+    assert "seed-5 is missing or has other settings" in full.changed[run][0]
+
+
 @pytest.mark.parametrize("name", ["results.json", "config.json"])
 @pytest.mark.parametrize("text", ["{", "[]", "\xff"])
 def test_a_damaged_file_is_named(full: Status, tmp_path: Path, name: str, text: str) -> None:
