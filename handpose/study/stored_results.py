@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handpose.config.stored import is_free
 from handpose.evaluation.summarise import NUM_SAMPLES, row_names
 from handpose.evaluation.training_metrics import PRETEXT, UNTRAINED
 from handpose.files import read_json_object, replacing
@@ -128,7 +129,8 @@ class StoredStatus(Status):
     """The status of a study whose runs are in files that `store` wrote.
 
     Attributes:
-        records: folder of a run -> its record, with "settings" and "environments" in full.
+        records: folder of a run -> its record, with "settings" and "environments" in full, and
+            the "overrides" of its file.
     """
 
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -146,15 +148,34 @@ class StoredStatus(Status):
         return self.records[cell.folder]["environments"]
 
     def find_changed(self) -> None:
-        """Finds runs that were made with other settings than the study's file has now."""
+        """Finds runs that were made with other settings than the study has now.
+
+        Those are the settings of its file and of the command line. What started from such a
+        pre-training does not count either.
+        """
         self.changed = {}
+        extra = _counted(self.grid.extra)
         for stage in STAGES:  # in order: changed candidates do not count for the choice
             for cell in self.cells(stage):
                 if self.is_open(cell) or not self.has_results(cell):
                     continue
-                before, now = self.records[cell.folder]["settings"], _settings(self, cell)
-                if different := sorted({*before} ^ {*now}):
+                record, backbone = self.records[cell.folder], self._backbone(cell)
+                before = {*record["settings"], *_counted(record["overrides"])}
+                if different := sorted(before ^ {*_settings(self, cell), *extra}):
                     self.changed[cell] = [f"other settings: {' '.join(different)}"]
+                elif backbone is not None and not self.is_finished(backbone):
+                    doubt = f"its {backbone.folder} is missing or has other settings"
+                    self.changed[cell] = [doubt]
+
+
+def _counted(overrides: Sequence[str]) -> list[str]:
+    """Returns the overrides of a command line that may change results."""
+    keys = {line: line.partition("=")[0].lstrip("+~") for line in overrides}
+    return [
+        line
+        for line, key in keys.items()
+        if not is_free(key) and not key.startswith(("hydra/", "hydra.", "paths.", "logger"))
+    ]
 
 
 @dataclass
@@ -220,6 +241,7 @@ def _records(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
             found[cell.folder] = {
                 "results": run["results"],
                 "settings": settings[run["settings"]],
+                "overrides": content["overrides"],
                 "environments": [environments[place] for place in run["environments"]],
             }
     except (KeyError, IndexError, TypeError) as error:

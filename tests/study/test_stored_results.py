@@ -141,6 +141,35 @@ def test_what_the_study_says_otherwise_now_does_not_count(
     assert "no pa_epe_mm of short" in reasons["runs/none/regression/labels-0.05/seed-5"]
 
 
+def test_what_started_from_another_pre_training_does_not_count(
+    kept: Path, content: dict[str, Any]
+) -> None:
+    """The settings of fine-tuning alone do not say how the backbone was trained."""
+    content["pretrain"]["common"] = ["pretrain.max_epochs=6"]
+    found = read(parse_study(content), kept)
+    assert found.counts == {"pretrain": (0, 4), "tune": (4, 8), "runs": (5, 12)}
+    assert {arm for _, arm, _ in found.values} == {"none"}
+    reason = dict(found.unfinished)["tune/contrastive/long/regression/labels-1.0"]
+    assert "its pretrain/contrastive/seed-1005 is missing or has other settings" in reason
+
+
+def test_runs_of_other_command_lines_are_not_merged(
+    study: Study, kept: Path, tmp_path: Path
+) -> None:
+    """They have the same folders and the same settings in the study's file."""
+    content = json.loads(kept.read_text())
+    overrides = (["trainer.num_workers=0", "paths.data=a"], ["finetune.batch_size=4"])
+    halves = [tmp_path / "one.json", tmp_path / "two.json"]
+    for half, runs, own in zip(
+        halves, (content["runs"][:15], content["runs"][15:]), overrides, strict=True
+    ):
+        half.write_text(json.dumps(content | {"runs": runs, "overrides": own}))
+    found = read(study, *halves)
+    assert len(found.values) == 15 - 12
+    reason = dict(found.unfinished)["runs/contrastive/regression/labels-1.0/seed-25"]
+    assert reason == "run with other settings: other settings: finetune.batch_size=4"
+
+
 def test_files_of_several_machines_are_merged(study: Study, kept: Path, tmp_path: Path) -> None:
     content = json.loads(kept.read_text())
     halves = [tmp_path / "one.json", tmp_path / "two.json"]
