@@ -167,6 +167,7 @@ def evaluation_problems(
         overrides, problems = parse(arguments, parser)
         is_whole = not problems and not any(o.is_sweep_override() for o in overrides)
         right, wrong = judge(overrides, composer.problems_of)
+        wrong += composer.problems_of_unread(right)
         cfg, more = composer.composed(right)
     own = [] if cfg is None else find_problems(cfg, composer.catalogue, is_trained=False)
     problems += wrong + more + (own if is_whole else of_overrides(own, right))
@@ -262,6 +263,23 @@ class _RunComposer(Composer):
                 f"allowed are {', '.join(_REACHED)} and the keys below them"
             ]
         return []
+
+    def problems_of_unread(self, overrides: Sequence[Override]) -> list[str]:
+        """Return the keys of `dataset` that do not reach the evaluated dataset of the run.
+
+        Its place may be given: the mean pose is read there.
+        """
+        keys = [slot_of(override) for override in overrides]
+        if self.base.evaluate.dataset is None or "dataset" in keys:
+            return []
+        if any(key.startswith("evaluate.dataset") for key in keys):
+            return []
+        return [
+            f"{override.input_line}: the run evaluates evaluate.dataset, which this does not "
+            f"reach; write evaluate.{override.input_line}, or choose dataset=NAME on the same line"
+            for override, key in zip(overrides, keys, strict=True)
+            if key.startswith("dataset.") and key != "dataset.root" and not is_free(key)
+        ]
 
 
 def _with_references(saved: Content, paths: Content, catalogue: Catalogue) -> Content:

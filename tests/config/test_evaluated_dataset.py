@@ -104,3 +104,18 @@ def test_an_evaluation_is_on_the_dataset_of_the_run_or_on_a_given_one(tmp_path: 
     assert both.finetune.dataset._target_.endswith("Synthetic")
     assert "evaluate.dataset.root" in outside_problems(both, [tmp_path / "synthetic"])[0]
     assert outside_problems(both, [tmp_path]) == []
+
+
+def test_a_key_that_does_not_reach_the_evaluated_dataset_is_refused() -> None:
+    """Else the numbers of evaluate.dataset would be taken for those of dataset.domain=lab."""
+    of_run, of_another = config(*APART), config("dataset=synthetic")
+
+    def problems(run: dict[str, Any], *overrides: str) -> list[str]:
+        return evaluation_problems(run, list(overrides))[1]
+
+    (problem,) = problems(of_run, "dataset.domain=lab")
+    assert "write evaluate.dataset.domain=lab, or choose dataset=NAME" in problem
+    assert problems(of_another, "dataset.domain=lab") == []
+    assert problems(of_run, "dataset.packed=false") == []
+    assert problems(of_run, "dataset=synthetic", "dataset.domain=lab") == []
+    assert problems(of_run, "dataset.num_train=9", "evaluate.dataset.domain=lab") == []
