@@ -184,7 +184,8 @@ def run_jobs(
                 say(_farewell(len(pool.running), on_slurm=uses_slurm(status)))
             pool.stop()
     reasons |= {job.cell.folder: "stopped; the same command resumes it" for job in pool.running}
-    return Outcome(unfinished(status, reasons), is_stopped)
+    failures = unfinished(status, reasons)
+    return Outcome(failures, is_stopped and bool(failures))  # the last ones may have ended in time
 
 
 def _farewell(count: int, *, on_slurm: bool) -> str:

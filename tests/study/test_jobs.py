@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from handpose.distributed.processes import num_cores
 from handpose.study import jobs as several
 from handpose.study.child_processes import environment, start_interpreter
 from handpose.study.jobs import OUTPUT, Outcome, describe_jobs, refuse_launcher, single_run
-from handpose.study.run_grid import RunGrid
+from handpose.study.run_grid import STAGES, RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import Study
 
@@ -152,6 +153,29 @@ def test_after_the_minutes_all_runs_save_and_the_next_start_runs_the_rest(
     behave(tmp_path)
     assert run_jobs(Status(RunGrid(untuned), tmp_path), jobs=3) == ([], False)
     assert len(names(tmp_path, "end")) == 15
+
+
+def test_a_study_whose_last_runs_end_while_they_are_stopped_is_finished(
+    untuned: Study, tmp_path: Path
+) -> None:
+    """Else there would be no page, and nothing left to run."""
+    status = Status(RunGrid(untuned), tmp_path)
+    for cell in [cell for stage in STAGES for cell in status.cells(stage)][:-1]:
+        (tmp_path / cell.folder).mkdir(parents=True)
+        (tmp_path / cell.folder / "results.json").write_text("{}")
+    script = tmp_path / "clone" / "train.py"
+    script.write_text(FAKE_TRAIN.format(root=str(tmp_path)).replace("sys.exit(143)", "pass"))
+    behave(tmp_path, sleep=0.5)
+
+    def launch(arguments: Sequence[str], output: Path) -> subprocess.Popen:
+        process = start_interpreter({}, arguments, output)
+        while not names(tmp_path, "start"):
+            time.sleep(0.02)
+        return process
+
+    outcome = several.run_jobs(Status(RunGrid(untuned), tmp_path), launch, jobs=2, minutes=1e-6)
+    assert names(tmp_path, "saved") == names(tmp_path, "end") != []
+    assert outcome == Outcome([], is_stopped=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
