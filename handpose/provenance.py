@@ -58,7 +58,7 @@ def provenance(
         "versions" by name, "device" {type, name, count, processes}, "host", "command" and
         "started" (ISO 8601 with the time zone).
     """
-    commit, dirty = revision(_PACKAGE.parent)
+    commit, dirty = own_revision()
     return {
         "commit": commit,
         "dirty": dirty,
@@ -89,6 +89,11 @@ def shareable(block: dict[str, Any]) -> dict[str, Any]:
             for session in block.get("sessions", [])
         ]
     }
+
+
+def own_revision() -> tuple[str | None, bool | None]:
+    """Returns the commit of the running code, and whether it had changes; see `revision`."""
+    return revision(_PACKAGE.parent)
 
 
 @cache

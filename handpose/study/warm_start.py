@@ -21,6 +21,7 @@ from pathlib import Path
 
 from handpose.distributed.processes import end_with_parent
 from handpose.invocation import typed
+from handpose.provenance import own_revision
 
 _PRELOADED = ("handpose.pipeline.run", "timm", "handpose.pipeline.command")
 _POLL = 0.05  # seconds
@@ -156,6 +157,7 @@ def serve(link: int, modules: Sequence[str]) -> None:
         modules: see `ForkServer`.
     """
     loaded = [importlib.import_module(name) for name in modules]
+    own_revision()  # runs that start after a later commit have this code
     gc.freeze()  # so that a collection in a run copies no memory
     request = _next_run(Connection(link))
     if request is not None:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Stands for train.py: imported once, and `main` called in each run.
 FAKE_TRAIN = """
 import atexit, os, signal, sys, time
+from handpose.provenance import revision
 imported_by = os.getpid()
 
 def main():
@@ -23,6 +24,7 @@ def main():
     atexit.register(print, "atexit")
     print(sys.argv[0], os.getpid() != imported_by, os.environ["THREADS"], sys.stdin.read() == "")
     print("to stderr", file=sys.stderr)
+    print("revision known", revision.cache_info().currsize == 1)
     if what == "sleep":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         print("ready", flush=True)
@@ -55,6 +57,7 @@ def test_a_run_ends_as_an_interpreter_would(server: ForkServer, tmp_path: Path) 
         text = (tmp_path / name).read_text()
         assert "train.py True 3 True" in text
         assert "to stderr" in text
+        assert "revision known True" in text, "it is that of the imported code"
         assert "atexit" in text
     assert (tmp_path / "fail").read_text().count("ValueError: no such image") == 1
     again = server.start(["end"], tmp_path / "end")
