@@ -3,7 +3,7 @@
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,13 +13,16 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from handpose.config.catalogue import Catalogue
-from handpose.config.checks.overrides import is_choice, is_hydra, parse
+from handpose.config.checks.overrides import is_choice, is_hydra, parse, slot_of
 from handpose.config.checks.safety import yaml_problem
 from handpose.config.composer import Composer
 from handpose.messages import did_you_mean, nearest
 
 Key = TypeVar("Key", bound=Hashable)
 _LAUNCHER = "hydra/launcher", "hydra.launcher"
+# Parts that a stage does not read, as its runs have no objective or no head.
+_UNREAD = {"pretrain": ("finetune.", "head."), "finetune": ("pretrain.", "augment.", "objective.")}
+_OF_PROBE = "finetune.dataset."  # the probe of pre-training reads it
 
 
 def load_study(study: str, folder: Path) -> Any:
@@ -61,6 +64,20 @@ def override_problem(line: str, ruled: Mapping[str, str]) -> str | None:
     if override.is_sweep_override():
         return f"{line}: several values; a study's own keys say what varies (a list is [a,b])"
     return None
+
+
+def unread_problem(line: str, stage: Literal["pretrain", "finetune"]) -> str | None:
+    """Returns why an override of one stage has no effect in its runs, or None.
+
+    Args:
+        line: KEY=VALUE, which `override_problem` accepts.
+        stage: the stage of these runs.
+    """
+    (override,) = OverridesParser.create().parse_overrides([line])
+    key, other = f"{slot_of(override)}.", "finetune" if stage == "pretrain" else "pretrain"
+    if not key.startswith(_UNREAD[stage]) or key.startswith(_OF_PROBE):
+        return None
+    return f"{line}: has no effect in the runs of {stage}; move it to {other}"
 
 
 def runs_folder(overrides: Sequence[str]) -> Path:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from handpose.messages import did_you_mean, nearest
-from handpose.study.planned_runs import override_problem
+from handpose.study.planned_runs import override_problem, unread_problem
 from handpose.study.study_keys import (
     Condition,
     Finetuning,
@@ -158,8 +158,9 @@ class Study(Level):
         finetuning |= {f"tune.candidates.{n}": own for n, own in candidates.items()}
         groups += [(key, lines, SET_IN_FINETUNING) for key, lines in finetuning.items()]
         for key, lines, reserved in groups:
-            problems = (override_problem(line, reserved) for line in lines)
-            yield from (f"{key}: {problem}" for problem in problems if problem)
+            for line in lines:
+                if problem := override_problem(line, reserved) or _unread(key, line):
+                    yield f"{key}: {problem}"
 
     def _arm_problems(self) -> Iterator[str]:
         for name, lines in self.arms.items():
@@ -204,6 +205,13 @@ class Study(Level):
         for fraction in self.tune.fractions if self.tune else ():
             if fraction not in self.fractions:
                 yield f"tune.fractions: {fraction} is not among the fractions of the study"
+
+
+def _unread(key: str, line: str) -> str | None:
+    """Returns why an override has no effect below a key of the study, or None."""
+    if key == "common":
+        return None
+    return unread_problem(line, "pretrain" if key.startswith("pretrain.") else "finetune")
 
 
 _LEVELS: dict[str, type[BaseModel]] = {

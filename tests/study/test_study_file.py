@@ -81,6 +81,14 @@ def changed(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("pretrain.arms", {"none": None}, "pretrain.arms: Dictionary should have at least 2 items"),
         ("pretrain.arms.a b", None, "pretrain.arms.a b: String should match pattern"),
         ("finetune.common", ["backbone.weights=x"], "backbone.weights is set by pretrain.arms"),
+        (
+            "pretrain.arms.contrastive",
+            ["objective=contrastive", "finetune.optimizer.lr=1.0e-3"],
+            "contrastive: finetune.optimizer.lr=1.0e-3: has no effect in the runs of pretrain; mov",
+        ),
+        ("pretrain.common", ["optimizer@finetune.optimizer=sgd"], "no effect in the runs of pret"),
+        ("finetune.common", ["augment.strength=1.2"], "no effect in the runs of finetune; move it"),
+        ("tune.candidates.long", ["pretrain.batch_size=4"], "no effect in the runs of finetune"),
         ("finetune.common", ["finetune.label_fraction=1"], "is set by fractions of the study"),
         (
             "tune.candidates",
@@ -100,6 +108,14 @@ def test_a_wrong_file_is_refused(
     with pytest.raises(ValueError) as error:  # noqa: PT011
         parse_study(content)
     assert message in str(error.value)
+
+
+def test_the_probe_of_pre_training_reads_the_dataset_of_fine_tuning(
+    content: dict[str, Any],
+) -> None:
+    content["pretrain"]["common"] += ["dataset@finetune.dataset=rhd", "pretrain.probe.samples=9"]
+    content["finetune"]["common"] += ["augment@finetune.augment=full"]
+    parse_study(content)
 
 
 def test_conditions_keep_what_they_name(used: Study) -> None:
@@ -151,6 +167,7 @@ def test_an_empty_condition_changes_nothing(content: dict[str, Any]) -> None:
             "backbone.weights is set by pretrain.arms",
         ),
         ("finetune.arms", {"relative": []}, "finetune.arms: relative: expected one of none, con"),
+        ("conditions.across.finetune", ["augment=none"], "no effect in the runs of finetune; move"),
         (
             "finetune.arms",
             {"none": ["objective=none"]},
