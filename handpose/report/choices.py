@@ -102,8 +102,9 @@ def _head(config: Config) -> str:
 
 def _dataset(config: Config, path: str) -> str:
     size, crop = find(config, f"{path}.image_size"), find(config, f"{path}.crop_by")
+    domain = find(config, f"{path}.domain")  # of rendered hands
     return _joined(
-        part_name(config, path),
+        part_name(config, path) + (f" ({domain})" if domain not in (None, "simple") else ""),
         f"{size} px crops" if size else "",
         f"by {crop}" if crop else "",
     )
@@ -169,12 +170,14 @@ def _augmentations(config: Config, stage: str) -> str:
 
 
 def _augmentation(node: Any) -> str:
-    """Lists the switches that are on."""
+    """Lists the switches that are on, and their strength if it is not 1."""
     switches = {name: on for name, on in (node or {}).items() if isinstance(on, bool)}
     if not switches:
         return ""
     on = [name.replace("_", " ") for name, value in switches.items() if value]
-    return "augmented by " + (" + ".join(on) or "nothing")
+    strength = node.get("strength", 1.0)
+    times = f" at strength {strength:g}" if on and strength != 1.0 else ""
+    return "augmented by " + (" + ".join(on) or "nothing") + times
 
 
 def _trainer(config: Config) -> str:

@@ -74,3 +74,17 @@ def test_each_part_of_an_objective_says_how_its_views_are_augmented() -> None:
     expected = "contrastive augmented by colour jitter, relative augmented by rotate"
     assert choices["Pre-training"] == expected
     assert choices["Fine-tuning"] == "augmented by nothing"
+
+
+def test_the_domains_of_rendered_hands_and_the_strength_of_augmentations_are_said() -> None:
+    hands = {"_target_": "handpose.data.sources.synthetic.Synthetic", "image_size": 64}
+    stage = {"dataset": hands | {"domain": "lab"}, "augment": {"rotate": True, "strength": 1.5}}
+    evaluate = {"dataset": hands | {"domain": "wild"}, "split": "val"}
+    choices = key_choices({"head": "h", "dataset": hands, "finetune": stage, "evaluate": evaluate})
+    assert choices["Fine-tuning"] == (
+        "synthetic (lab), 64 px crops, augmented by rotate at strength 1.5"
+    )
+    assert choices["Evaluation"] == "val split of synthetic (wild), 64 px crops"
+    stage["dataset"]["domain"], stage["augment"]["strength"] = "simple", 1.0
+    choices = key_choices({"head": "h", "dataset": hands, "finetune": stage})
+    assert choices["Fine-tuning"] == "synthetic, 64 px crops, augmented by rotate"
