@@ -255,7 +255,7 @@ def check_metrics(study: Study) -> None:
     """Refuses metrics that train.py does not compute. Imports torch.
 
     Raises:
-        ValueError: a name is unknown (suggests the nearest), or `better` is wrong for the metric.
+        ValueError: a name is unknown (suggests the nearest), or `better` is wrong for a metric.
     """
     from handpose.evaluation.summarise import VALIDATION, describe, summary_names
 
@@ -270,5 +270,8 @@ def check_metrics(study: Study) -> None:
     better = describe(study.metric).better
     if study.metric in known and study.better != better:
         problems.append(f"better: {study.better}, but {better} is better for {study.metric}")
+    tuned = study.tune.metric if study.tune else study.metric
+    if tuned in known and (own := describe(tuned).better) != better:
+        problems.append(f"tune.metric: {tuned}: {own} is better, unlike for {study.metric}")
     if problems:
         raise ValueError("\n".join(problems))

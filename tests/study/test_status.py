@@ -233,6 +233,9 @@ def test_numbers_that_train_py_does_not_compute_are_refused_before_it_runs(
     check_metrics(parse_study(content))
     content["tune"]["metric"] = "val_pa_epe_mm"
     check_metrics(parse_study(content))
+    content["tune"]["metric"] = "auc_pa_50mm"  # the best candidate would be the worst
+    with pytest.raises(ValueError, match=r"tune\.metric: auc_pa_50mm: higher is better"):
+        check_metrics(parse_study(content))
     content["tune"]["metric"] = "pa_mm"
     wrong = parse_study(content | {"metric": "pa_epe", "constant": "mean_pose_epe_mm"})
     with pytest.raises(ValueError, match="did you mean pa_epe_mm") as error:
