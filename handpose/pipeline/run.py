@@ -36,6 +36,7 @@ from handpose.pipeline.stages.finetune import finetune
 from handpose.pipeline.stages.fit import StageContext
 from handpose.pipeline.stages.pretrain import pretrain
 from handpose.pipeline.stages.splits import Splits, build_splits
+from handpose.pipeline.stages.validation_cut import cut_note
 from handpose.pipeline.summary import begin_log
 from handpose.pipeline.third_party_messages import quieten, told_once
 from handpose.records import Views
@@ -166,6 +167,7 @@ def _stages(
     with nothing_to_resume(run_dir):
         splits = build_splits(cfg, run_dir)
     interrupt.check()
+    notes = overlap(splits, run_dir)
     run_log = begin_log(cfg, splits, run_dir)
     session.uses("pretrain", splits.views)
     session.uses("finetune", splits.labelled)
@@ -184,7 +186,7 @@ def _stages(
             results = summarise(evaluation) | results | evaluated | seconds
         else:
             results |= not_applicable(summary_names(), NO_HEAD)
-    results |= splits.read()
+    results |= splits.read() | notes
     results["unreadable_pictures"] = len(splits.unreadable.names())
     session.took(results)
     results[PROVENANCE] = session.block(is_over=True)  # type: ignore[assignment]  # no number
@@ -200,6 +202,23 @@ def _stages(
         )
     collectives.wait()
     return results
+
+
+def overlap(splits: Splits, run_dir: Path) -> Results:
+    """Log that another evaluated dataset has hands that the run trains on, if so.
+
+    Args:
+        splits: of the run.
+        run_dir: has the record of its cut.
+
+    Returns:
+        The note for `results.json`, or nothing.
+    """
+    found = (cut_note(run_dir, own.source) for own in splits.evaluated_apart.values())
+    if note := "; ".join(filter(None, found)):
+        _log.warning("evaluate.dataset: %s", note)
+        return {"cut_note": note}
+    return {}
 
 
 def _report(

@@ -13,7 +13,10 @@ from omegaconf import OmegaConf
 
 from handpose.config.catalogue import CONF
 from handpose.config.schema import register
+from handpose.data.unreadable import UnreadableList
+from handpose.pipeline.run import overlap
 from handpose.pipeline.run_directory import CONFIG, CUT
+from handpose.pipeline.stages.splits import Splits
 from handpose.pipeline.stages.validation_cut import cut_note, record_cut
 
 
@@ -71,3 +74,18 @@ def test_a_resumed_run_adds_what_it_trains_on(run: Path, caplog: pytest.LogCaptu
 def test_sources_with_a_cut_of_their_own_leave_no_record(run: Path) -> None:
     record_cut(run, [hands("train"), hands("val")])
     assert not (run / CUT).exists()
+
+
+def test_another_evaluated_dataset_with_hands_that_the_run_trains_on_is_told(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own val_fraction cuts otherwise than that of fine-tuning."""
+
+    def told(*groups: int) -> dict[str, Any]:
+        evaluated: Any = SimpleNamespace(source=hands("val", *groups))
+        return overlap(Splits({}, {}, evaluated, UnreadableList(run / "list", limit=1)), run)
+
+    record_cut(run, [hands("train", 1, 2, 3), hands("val", 4, 5)])
+    assert told(4, 5) == {}
+    assert "the run trained on 1 and did not have 0" in told(3, 4)["cut_note"]
+    assert "evaluate.dataset: freihand: the cut differs from the run's" in caplog.text
