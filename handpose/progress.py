@@ -8,8 +8,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 SECONDS = 30.0  # between two lines
 _IN_BARS = {"is_in_bars": True}  # marks a line that repeats what the bars show
+_checks: list[Callable[[], None]] = []  # see `checking`
 
 
 def tell(line: str, *, is_in_bars: bool = False) -> None:
@@ -32,8 +33,24 @@ def tell(line: str, *, is_in_bars: bool = False) -> None:
     _log.info(line, extra=_IN_BARS if is_in_bars else None)
 
 
+@contextmanager
+def checking(check: Callable[[], None]) -> Iterator[None]:
+    """Calls `check` after each item of `track` in the block, in the main thread.
+
+    Args:
+        check: raises an exception to stop the work, such as after a signal.
+    """
+    _checks.append(check)
+    try:
+        yield
+    finally:
+        _checks.remove(check)
+
+
 def track(items: Iterable[T], *, what: str, total: int | None) -> Generator[T, None, None]:
     """Yields `items`, with a bar on a terminal and a line every 30 s.
+
+    A generator of items is closed at the end, so that its worker processes end.
 
     Args:
         items: the items to go through.
@@ -42,11 +59,15 @@ def track(items: Iterable[T], *, what: str, total: int | None) -> Generator[T, N
     """
     start = last = time.monotonic()
     of_total = "" if total is None else f" of {total:,}"
-    with bars() as shown:
+    with ExitStack() as stack:
+        if isinstance(items, Generator):
+            stack.enter_context(closing(items))
+        shown = stack.enter_context(bars())
         tell(what if total is None else f"{what}: {total:,}", is_in_bars=True)
         task = None if shown is None else shown.add_task(what, total=total, text="")
         for done, item in enumerate(items, 1):
             yield item
+            _check()
             now = time.monotonic()
             left = None if total is None else max(0.0, (now - start) * (total / done - 1))
             eta = "" if left is None else f", ETA {clock(left)}"
@@ -56,6 +77,12 @@ def track(items: Iterable[T], *, what: str, total: int | None) -> Generator[T, N
             if now - last >= SECONDS:
                 last, line = now, f"{what}: {done:,}{of_total}, elapsed {clock(now - start)}"
                 tell(line + eta, is_in_bars=True)
+
+
+def _check() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for check in _checks:
+            check()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The signals are SIGTERM (preempted, requeued or cancelled job), SIGUSR2 (job near its time limit)
 and SIGINT (Ctrl-C). Saving inside a handler could corrupt a checkpoint that is being written, so
-handlers only record the signal. Training saves between two steps.
+handlers only record the signal. Training saves between two steps. Preparation of data stops between
+two items (`handpose.progress.checking`).
 """
 
 import logging

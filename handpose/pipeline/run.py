@@ -39,6 +39,7 @@ from handpose.pipeline.stages.splits import Splits, build_splits
 from handpose.pipeline.stages.validation_cut import cut_note
 from handpose.pipeline.summary import begin_log
 from handpose.pipeline.third_party_messages import quieten, told_once
+from handpose.progress import checking
 from handpose.records import Views
 from handpose.report.choices import is_capped
 from handpose.report.page import ReportInput, make_figures, write_report
@@ -75,6 +76,7 @@ def run(cfg: DictConfig) -> Path:
         told_once(),
         resumable(),
         interruptible(requeues=resumes_in_same_directory(HydraConfig.get())) as interrupt,
+        checking(interrupt.check_alone),  # while data is prepared
     ):
         cfg = settled(cfg, run_dir)
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]

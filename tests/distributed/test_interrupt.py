@@ -2,13 +2,14 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from handpose.distributed.interrupt import Interrupted, interruptible
 from handpose.distributed.requeue import MAX_REQUEUES, requeue_job
+from handpose.progress import checking, track
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,34 @@ def test_a_signal_ends_the_run_at_the_next_safe_place(number: signal.Signals, co
             interrupt.check()
     assert stopped.value.code == code
     assert signal.getsignal(number) is before
+
+
+def test_data_that_is_prepared_stops_between_two_items() -> None:
+    """Its generator is closed, whose worker processes would go on otherwise."""
+    done, is_closed = list[int](), False
+
+    def hands() -> Iterator[int]:
+        nonlocal is_closed
+        try:
+            yield from range(10)
+        finally:
+            is_closed = True
+
+    def render() -> None:
+        for number in track(hands(), what="rendering", total=10):
+            done.append(number)
+            if number == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with (
+        interruptible() as interrupt,
+        checking(interrupt.check_alone),
+        pytest.raises(Interrupted) as stopped,
+    ):
+        render()
+    assert (done, is_closed) == ([0, 1, 2, 3], True)
+    assert stopped.value.code == 143
+    assert [*track(range(3), what="rendering", total=3)] == [0, 1, 2]
 
 
 def test_a_second_ctrl_c_ends_it_at_once(capfd: pytest.CaptureFixture) -> None:
