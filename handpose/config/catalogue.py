@@ -78,6 +78,14 @@ class Catalogue:
                 found.setdefault(path, found[match[1]])
         return found
 
+    def followers(self, group: str) -> list[str]:
+        """Return the keys that take a group's choice unless they have their own, if any."""
+        return [slot for slot, own in self.slots.items() if own == group and self._follows(slot)]
+
+    def _follows(self, slot: str) -> bool:
+        value = lookup(self.settings, slot, None)
+        return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
+
     def may_be_null(self, slot: str) -> bool:
         """Return whether a key that holds a choice may have none, as `evaluate.dataset`."""
         return lookup(self.settings, slot, "") is None

@@ -96,7 +96,24 @@ class Composer:
             content, keys = as_written(cfg), _keys(override, self.catalogue)
             found = [override_key_problem(key, content, self.catalogue) for key in keys]
             problems.append(next(filter(None, found), None) or self._apply(override, cfg))
+        problems += [self._unread(override, cfg) for override in overrides]
         return cfg, [problem for problem in problems if problem]
+
+    def _unread(self, override: Override, cfg: DictConfig) -> str | None:
+        """Return the problem of an override of a group if each stage has its own choice of it."""
+        group, _, name = override.key_or_group.partition(".")
+        slots = self.catalogue.followers(group) if override.package is None else []
+        choices = OmegaConf.select(cfg, "hydra.runtime.choices") or {}  # an evaluation has none
+        if not slots or any(choices.get(f"{group}@{slot}") is None for slot in slots):
+            return None
+        value = override.get_value_element_as_str()
+        instead = [
+            f"{slot}.{name}={value}" if name else f"{group}@{slot}={value}" for slot in slots
+        ]
+        return (
+            f"{override.input_line}: has no effect, as {' and '.join(slots)} have choices of their "
+            f"own here; write {' or '.join(instead)}"
+        )
 
     def _apply(self, override: Override, cfg: DictConfig) -> str | None:
         """Set a key as Hydra does; return the problem if that fails."""

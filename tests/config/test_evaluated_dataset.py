@@ -119,3 +119,15 @@ def test_a_key_that_does_not_reach_the_evaluated_dataset_is_refused() -> None:
     assert problems(of_run, "dataset.packed=false") == []
     assert problems(of_run, "dataset=synthetic", "dataset.domain=lab") == []
     assert problems(of_run, "dataset.num_train=9", "evaluate.dataset.domain=lab") == []
+
+
+@pytest.mark.parametrize("word", ["dataset=rhd", "dataset.num_train=9"])
+def test_a_bare_dataset_is_refused_where_no_stage_takes_it(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    both = ("dataset@pretrain.dataset=synthetic", "dataset@finetune.dataset=synthetic")
+    err = refusals(capsys, *both, word)
+    assert f"{word}: has no effect, as pretrain.dataset and finetune.dataset have choices" in err
+    right = {"dataset=rhd": "dataset@finetune.dataset=rhd"}.get(word, f"finetune.{word}")
+    assert err.rstrip().splitlines()[2].endswith(f" or {right}")
+    check_command_line([both[0], "dataset.num_train=9"])  # it reaches fine-tuning

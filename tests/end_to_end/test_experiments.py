@@ -50,6 +50,7 @@ def small(row: str, data: Path) -> list[str]:
     content = CATALOGUE.content("experiment", name)
     own = [stage for stage in ("pretrain", "finetune") if "dataset" in content.get(stage, {})]
     sizes = [f"{stage}.dataset.image_size=32" for stage in own]
+    sizes += ["dataset.image_size=32"] * (len(own) < 2)  # for the other stages
     sizes += ["finetune.label_fraction=0.5"] * ("label_fraction" in content.get("finetune", {}))
     rest = ["trainer.caps.samples=8", "backbone.weights=null", f"paths.data={data}"]
     return [f"experiment={name}", *overrides, *sizes, *rest]
@@ -87,7 +88,7 @@ def test_every_row_between_makes_its_augmentations(data: Path) -> None:
     between = [row for row in ROWS if row not in RUN]
     assert len(between) == 20
     for row in between:
-        cfg = composed(["trainer=debug", "dataset.image_size=32", *small(row, data)])
+        cfg = composed(["trainer=debug", *small(row, data)])
         (made,) = build_view_augmentations(cfg).values()
         on = [word.removeprefix("augment.").removesuffix("=true") for word in row.split()[1:]]
         assert all(getattr(made, switch) for switch in on)
@@ -98,7 +99,7 @@ def test_every_row_between_makes_its_augmentations(data: Path) -> None:
 @pytest.mark.usefixtures("weights_in_memory")
 @pytest.mark.parametrize("row", RUN)
 def test_an_experiment_runs(row: str, data: Path, cache: Path, tmp_path: Path) -> None:
-    tiny = ["trainer=debug", "dataset.image_size=32", f"paths.cache={cache}"]
+    tiny = ["trainer=debug", f"paths.cache={cache}"]
     cfg = composed([*tiny, *small(row, data)])
     splits = build_splits(cfg, tmp_path)
     run_log = begin_log(cfg, splits, tmp_path)
@@ -114,5 +115,5 @@ def test_an_experiment_runs(row: str, data: Path, cache: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_the_program_runs_one(train: Callable[..., Path], data: Path) -> None:
-    run_dir = train(*small("cross_hybrid_to_interhand", data))
+    run_dir = train(*small("cross_hybrid_to_freihand", data))
     assert json.loads((run_dir / "results.json").read_text())["pa_epe_mm"] > 0
