@@ -20,7 +20,8 @@ from handpose.config.schema import register
 
 CATALOGUE = Catalogue()
 FILES = {path.stem: path.read_text() for path in (CONF / "experiment").glob("*.yaml")}
-NAMES = sorted(name for name in FILES if not name.startswith(("base_", "synthetic_")))
+_OURS = ("base_", "synthetic_", "lab_to_wild")  # not experiments of a paper
+NAMES = sorted(name for name in FILES if not name.startswith(_OURS))
 GUIDE = (CONF.parent / "docs" / "guide" / "experiments.md").read_text()
 
 
