@@ -9,7 +9,7 @@ shift
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python} minutes=${MINUTES:-14} jobs=${JOBS:-6}
 reserve=90 # seconds at the end of a slice: stopped runs save, for at most 60 s
-settings=("trainer=${TRAINER:-gpu}" trainer.precision=bf16-mixed dataset.packed=true "$@")
+settings=("trainer=${TRAINER:-gpu}" trainer.precision=bf16-mixed "$@")
 out=runs/gpu_study/$(basename "$study" .yaml)
 mkdir -p "$out"
 

@@ -50,7 +50,7 @@ def slice_of(tmp_path: Path) -> Slice:
 
 
 def test_data_is_packed_once_and_every_slice_ends_before_its_limit(slice_of: Slice) -> None:
-    settings = "trainer=gpu trainer.precision=bf16-mixed dataset.packed=true a.b=3"
+    settings = "trainer=gpu trainer.precision=bf16-mixed a.b=3"
     code, text, calls = slice_of(JOBS="4")
     assert code == 0, text
     assert calls[0] == f"scripts/study.py lab --plan --jobs 4 {settings}"
