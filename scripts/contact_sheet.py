@@ -43,6 +43,10 @@ def main() -> None:
     for name, default in (("hands", 64), ("columns", 8), ("px", 96)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
+    if options.columns < 1 or options.hands < options.columns or options.px < 1:
+        parser.error("--hands must fill a row of --columns, and --columns and --px be above 0")
+    if not cv2.haveImageWriter(str(options.out)):
+        parser.error(f"{options.out}: expected a name that ends in .png, .jpg or .webp")
     shape = dict(hands=options.hands, columns=options.columns, px=options.px)
     sheets = [sheet(domain, **shape) for domain in options.domains]
     gap = np.full((len(sheets[0]), max(options.px // 8, 1), 3), 255, np.uint8)
