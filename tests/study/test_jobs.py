@@ -200,7 +200,7 @@ def test_what_ends_the_study_lets_its_runs_save(
     while len(names(tmp_path, "start")) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    code = process.wait(timeout=30)
+    code = process.wait(timeout=120)
     assert code == (143 if number == signal.SIGTERM else -signal.SIGINT)
     assert sorted(names(tmp_path, "saved")) == sorted(names(tmp_path, "start"))
     for record in events(tmp_path, "start"):
