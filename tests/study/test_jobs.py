@@ -185,7 +185,8 @@ def test_what_ends_the_study_lets_its_runs_save(
     behave(tmp_path, sleep=60)
     content = untuned.model_dump(mode="json")
     program = (
-        "import json, sys; from pathlib import Path; from handpose import invocation\n"
+        "import json, signal; from pathlib import Path; from handpose import invocation\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from functools import partial\n"
         "from handpose.study.child_processes import start_interpreter\n"
         "from handpose.study.jobs import run_jobs\n"
