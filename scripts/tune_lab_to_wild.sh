@@ -11,7 +11,7 @@ fixed=(experiment=lab_to_wild seed=1005 evaluate.split=val sweep_metric=pa_epe_m
 search=(hydra/sweeper=optuna hydra.sweeper.sampler=random "hydra.sweeper.n_trials=${TRIALS:-5}")
 # `none` searches the fine-tuning, which all arms share (its result: conf/experiment/lab_to_wild.yaml).
 finetune='finetune.optimizer.lr=tag(log,interval(1e-3,8e-3)) finetune.optimizer.weight_decay=tag(log,interval(1e-3,1e-1))
-  finetune.batch_size=choice(16,32,64) finetune.augment.strength=interval(0.5,1.3)'
+  finetune.batch_size=choice(16,32,64) finetune.augment.strength=interval(0.7,1.5)'
 pretrain='pretrain.optimizer.lr=tag(log,interval(1e-3,8e-3)) pretrain.batch_size=choice(64,128)
   augment=choice(full,tracked) augment.strength=interval(0.6,1.5)'
 temperature='objective.temperature=tag(log,interval(0.05,0.5))'
