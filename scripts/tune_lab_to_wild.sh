@@ -25,14 +25,14 @@ declare -A arms=(
   [relative]="$pretrain $keypoints objective.hidden_dim=choice(512,1024)"
   [predictive]="$pretrain $keypoints objective.teacher_momentum=choice(0.9,0.97,0.99)"
 )
-# Starting values, where they are not the defaults.
-declare -A start=([contrastive]=objective.temperature=0.1 [equivariant]=objective.temperature=0.1
+start_finetune='finetune.optimizer.lr=3e-3 finetune.optimizer.weight_decay=0.01 finetune.batch_size=32 finetune.augment.strength=1'
+declare -A start=([none]=$start_finetune [contrastive]=objective.temperature=0.1 [equivariant]=objective.temperature=0.1
   [relative]=objective.num_keypoints=32)
 [ $# -gt 0 ] || set -- none contrastive relative predictive equivariant vicreg
 for arm in "$@"; do
   read -r -d '' -a own <<<"${arms[$arm]}" || true
   run=(python train.py -m "${fixed[@]}" "objective=$arm")
-  [ "$arm" = none ] || run+=(finetune.max_epochs=10)
+  [ "$arm" = none ] || run+=($start_finetune finetune.max_epochs=10)
   "${run[@]}" "sweep=tune_${arm}_start" ${start[$arm]:-}
   "${run[@]}" "sweep=tune_$arm" "${search[@]}" "${own[@]}"
 done
