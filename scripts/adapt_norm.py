@@ -9,7 +9,7 @@ Prints `pa_epe_mm` of both, and for each folder of runs, such as seeds, their me
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ from handpose.study.statistics import estimate
 from handpose.training.finetuner import Finetuner
 
 
-def adapt(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> int:
+def adapt(model: nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> int:
     """Replaces the running statistics of every BatchNorm by those of the batches.
 
     Args:
@@ -68,7 +68,7 @@ def errors(run: Path) -> tuple[float, float]:
     dataset, stage = evaluated_split(cfg), open_model(cfg, run)
     before = _error(cfg, dataset, stage)
     stage.model.eval()
-    if not adapt(stage.model, [(b.image, b.K) for b in evaluation_loader(cfg, dataset)]):
+    if not adapt(stage.model, ((b.image, b.K) for b in evaluation_loader(cfg, dataset))):
         raise ValueError(f"{run}: its model has no BatchNorm")
     return before, _error(cfg, dataset, stage)
 
