@@ -36,6 +36,7 @@ from handpose.study.study_keys import Place
 _ROW, _MARGINS = 0.29, 1.2  # inches: an arm, and what is above and below the arms
 _BESIDE: dict[str, Any] = {"fontsize": SMALL, "color": MUTED, "va": "center", "ha": "left"}
 _TINT = "#f2f6fc"  # behind the primary endpoint
+_COLUMNS = 3
 _FARTHEST = 1.7  # the constant is drawn up to this multiple of the other numbers' reach
 
 
@@ -61,7 +62,7 @@ def shown_places(study: Study) -> list[list[Place]]:
 
 def draw_overview(findings: Findings) -> bytes:
     """Draws each arm's change against the baseline with its interval, a panel per place."""
-    study, rows = findings.study, shown_places(findings.study)
+    study, rows = findings.study, _rows(findings)
     arms = [arm for arm in study.arms if arm != study.baseline]
     low, high = _limits(findings, [place for row in rows for place in row])
     height = _ROW * len(arms) + _MARGINS
@@ -74,6 +75,15 @@ def draw_overview(findings: Findings) -> bytes:
             axes.set_xlim(low, high)
             _draw_panel(axes, findings, place, arms, is_first=column == 0)
     return to_png(figure)
+
+
+def _rows(findings: Findings) -> list[list[Place]]:
+    """Returns the places where the baseline has a result, three panels a row at most."""
+    every, study = shown_places(findings.study), findings.study
+    means = {at: findings.means.get((at, study.baseline)) for row in every for at in row}
+    kept = [[at for at in row if (mean := means[at]) and mean.mean is not None] for row in every]
+    rows = [row[i : i + _COLUMNS] for row in kept for i in range(0, len(row), _COLUMNS)]
+    return rows or every
 
 
 def _difference(findings: Findings, place: Place, arm: str) -> Difference | None:

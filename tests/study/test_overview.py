@@ -1,5 +1,6 @@
 """The table and the figure that show a study at one glance."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,49 @@ def test_a_condition_without_the_fraction_shows_its_nearest(used_content: dict[s
     assert {at.fraction for row in rows for at in row if at.condition == "frozen"} == {1.0}
 
 
-def test_the_figure_draws_the_numbers(findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read back from the figure: the points, intervals, texts and the line of the mean pose."""
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[Findings], Figure]:
+    """Returns the figure of findings, before it becomes a PNG."""
     kept: list[Figure] = []
     monkeypatch.setattr(overview_figure, "to_png", lambda figure: kept.append(figure) or b"")
-    draw_overview(findings)
-    panel = next(axes for axes in kept[0].axes if axes.get_title("left").startswith("◆"))
+
+    def draw(findings: Findings) -> Figure:
+        draw_overview(findings)
+        return kept.pop()
+
+    return draw
+
+
+def test_a_place_without_results_has_no_panel(
+    status: Status, drawn: Callable[[Findings], Figure], tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "runs" / "within")
+    titles = [axes.get_title("left") for axes in drawn(collect(status, [])).axes]
+    assert len(titles) == 4
+    assert not any("within" in title for title in titles)
+
+
+def test_a_row_has_three_panels_at_most(
+    used_content: dict[str, Any],
+    finish: Callable[..., None],
+    drawn: Callable[[Findings], Figure],
+    tmp_path: Path,
+) -> None:
+    """Not one narrow panel for each of five conditions."""
+    used_content["conditions"] |= {name: {"heads": ["heatmap"]} for name in ("more", "most")}
+    status = Status(RunGrid(parse_study(used_content)), tmp_path)
+    finish(*status.cells("pretrain"), *status.cells("runs"))
+    axes = drawn(collect(status, [])).axes
+    assert len(axes) == 2 + 5
+    assert {one.get_subplotspec().get_gridspec().get_geometry() for one in axes} == {(3, 3)}
+
+
+def test_the_figure_draws_the_numbers(
+    findings: Findings, drawn: Callable[[Findings], Figure]
+) -> None:
+    """Read back from the figure: the points, intervals, texts and the line of the mean pose."""
+    figure = drawn(findings)
+    panel = next(axes for axes in figure.axes if axes.get_title("left").startswith("◆"))
     assert panel.get_title("left") == "◆ across, heatmap, 5 %\nnone: 13.50 mm"
     points = [np.ravel(line.get_xdata()) for line in panel.lines if line.get_marker() == "o"]
     assert [float(x[0]) for x in points] == pytest.approx([-100 * 1.15 / 13.5, -100 * 2.3 / 13.5])
@@ -143,7 +181,7 @@ def test_the_figure_draws_the_numbers(findings: Findings, monkeypatch: pytest.Mo
     assert any("mean pose" in text for text in texts)
     (above,) = panel.child_axes
     assert above.get_xlabel() == "mm"
-    last = [axes for axes in kept[0].axes if "frozen" in axes.get_title("left")][-1]
+    last = [axes for axes in figure.axes if "frozen" in axes.get_title("left")][-1]
     assert [text.get_text() for text in last.texts].count("not planned") == 2
 
 
