@@ -210,10 +210,10 @@ def _report(
     from handpose.study.outputs import print_findings, write_outputs
     from handpose.study.stored_results import RESULTS_FILE, store
 
-    findings, folder = collect(status, failures, day=day), folder or status.folder
-    page = write_outputs(folder, findings, plan=plan)
-    if day is None:  # read from runs
-        store(folder / RESULTS_FILE, status, failures, plan=plan, day=findings.day)
+    findings, place = collect(status, failures, day=day), folder or status.folder
+    page = write_outputs(place, findings, plan=plan)
+    if day is None or folder:  # beside the runs, stored results do not replace those of the runs
+        store(place / RESULTS_FILE, status, failures, plan=plan, day=findings.day)
     print_findings(findings, page=page)
 
 

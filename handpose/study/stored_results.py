@@ -198,19 +198,23 @@ class Stored:
 def load(paths: Sequence[Path], *, name: str) -> Stored:
     """Reads stored results, and merges those of several machines.
 
+    A machine that continues a study makes its pre-trainings again. The numbers of the first file's
+    are kept: two processors round differently, so their pre-trainings with one seed differ a bit.
+
     Args:
         paths: the files.
         name: of the study.
 
     Raises:
         ValueError: a file is corrupt or of another study, or two files have different results of
-            one run.
+            one tuning or final run.
     """
     merged = Stored({}, {}, [], "")
     for path in paths:
         content = _read(path, name)
         for folder, record in _records(content, path).items():
-            if merged.records.setdefault(folder, record)["results"] != record["results"]:
+            first = merged.records.setdefault(folder, record)
+            if first["results"] != record["results"] and not folder.startswith("pretrain/"):
                 raise ValueError(f"{path}: has other results of {folder} than a file before it")
         merged.reasons |= dict(content["unfinished"])
         if content["day"] >= merged.day:
