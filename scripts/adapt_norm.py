@@ -1,53 +1,28 @@
 """`python scripts/adapt_norm.py RUN [RUN ...]`
 
 How much of a domain gap lies in BatchNorm's statistics? Evaluates each finished run twice: as it
-is, and with running statistics of the images that it is evaluated on, without their labels (AdaBN,
-Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016, Section 3).
-Prints `pa_epe_mm` of both, and for each folder of runs, such as seeds, their mean with half of its
-95 % interval. The runs stay as they are.
+is, and with running statistics of the images that it is evaluated on, without their labels (AdaBN;
+`finetune.adapt_norm` uses those of pre-training). Prints `pa_epe_mm` of both, and for each folder
+of runs, such as seeds, their mean with half of its 95 % interval. The runs stay as they are.
 """
 
 import argparse
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from handpose.data.targets_dataset import TargetDataset
 from handpose.evaluation.evaluation import NO_MEAN_POSES
 from handpose.evaluation.summarise import summarise
 from handpose.pipeline.evaluate_run import open_finished
 from handpose.pipeline.stages.evaluate import evaluate_on, open_model
-from handpose.pipeline.stages.splits import evaluated_split, evaluation_loader
+from handpose.pipeline.stages.split_predictions import predict_split
+from handpose.pipeline.stages.splits import evaluated_split
 from handpose.study.statistics import estimate
+from handpose.training.adapt_norm import AdaptNorm
 from handpose.training.finetuner import Finetuner
-
-
-def adapt(model: nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> int:
-    """Replaces the running statistics of every BatchNorm by those of the batches.
-
-    Args:
-        model: Called with each batch, in evaluation mode before and after.
-        batches: Arguments of the model.
-
-    Returns:
-        The number of BatchNorm layers.
-    """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # an average of all batches
-        norm.train()
-    with torch.no_grad():
-        for batch in batches:
-            model(*batch)
-    for norm in norms:
-        norm.eval()
-    return len(norms)
 
 
 def _error(cfg: DictConfig, dataset: TargetDataset, stage: Finetuner) -> float:
@@ -66,9 +41,9 @@ def errors(run: Path) -> tuple[float, float]:
     """
     cfg, _ = open_finished(run)
     dataset, stage = evaluated_split(cfg), open_model(cfg, run)
-    before = _error(cfg, dataset, stage)
-    stage.model.eval()
-    if not adapt(stage.model, ((b.image, b.K) for b in evaluation_loader(cfg, dataset))):
+    before, adapt = _error(cfg, dataset, stage), AdaptNorm()
+    predict_split(cfg, dataset, stage, [adapt])
+    if not adapt.norms:
         raise ValueError(f"{run}: its model has no BatchNorm")
     return before, _error(cfg, dataset, stage)
 

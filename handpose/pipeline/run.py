@@ -174,6 +174,7 @@ def _stages(
     session.uses("pretrain", splits.views)
     session.uses("finetune", splits.labelled)
     session.uses("evaluate", splits.evaluated_apart)
+    session.uses("adapt_norm", splits.unlabelled)
     context = StageContext(cfg, run_dir, splits, loggers, interrupt, run_log, session)
     with run_log.shown():
         backbone, results = pretrain(context)

@@ -61,7 +61,7 @@ class Session:
         """Records the data of a stage.
 
         Args:
-            stage: "pretrain" or "finetune".
+            stage: "pretrain", "finetune", "evaluate" or "adapt_norm".
             datasets: by split.
         """
         if datasets:

@@ -12,7 +12,8 @@ from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.pipeline import parts, trainer_flags, trainers
 from handpose.pipeline.auto import device_type
-from handpose.pipeline.stages.splits import Splits, training_loader
+from handpose.pipeline.stages.splits import Splits
+from handpose.pipeline.stages.stage_loaders import training_loader
 from handpose.progress import tell
 from handpose.report.choices import essence
 from handpose.training.run_log import TRAINED, RunLog

@@ -21,7 +21,8 @@ from handpose.pipeline.auto import settled
 from handpose.pipeline.stages.device_batches import device_batches
 from handpose.pipeline.stages.fit import StageContext, fit
 from handpose.pipeline.stages.pretrain import build_pretrainer
-from handpose.pipeline.stages.splits import build_splits, training_loader
+from handpose.pipeline.stages.splits import build_splits
+from handpose.pipeline.stages.stage_loaders import training_loader
 from handpose.training.meters import STEP
 from handpose.training.optimizers import parameter_groups
 from handpose.training.run_log import RunLog

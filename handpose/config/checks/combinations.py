@@ -22,8 +22,11 @@ def stages(cfg: DictConfig) -> list[str]:
 def dataset_keys(cfg: DictConfig) -> list[str]:
     """Return the keys of the datasets in use: of the stages, and of an evaluation on another."""
     used = stages(cfg)
-    is_apart = "finetune" in used and found_value(cfg, "evaluate.dataset") is not None
-    return [f"{stage}.dataset" for stage in (*used, *(("evaluate",) if is_apart else ()))]
+    if "finetune" in used and found_value(cfg, "evaluate.dataset") is not None:
+        used.append("evaluate")
+    if "pretrain" not in used and "finetune" in used and found_value(cfg, "finetune.adapt_norm"):
+        used.insert(0, "pretrain")
+    return [f"{stage}.dataset" for stage in used]
 
 
 def _nothing_to_do(cfg: DictConfig, _: Catalogue) -> Found:
@@ -191,6 +194,15 @@ def _processes(cfg: DictConfig, _: Catalogue) -> Found:
     return problems
 
 
+def _adapted_norm(cfg: DictConfig, _: Catalogue) -> Found:
+    """Refuse to adapt a backbone that stays as it is."""
+    problem = (
+        f"finetune.adapt_norm={cfg.finetune.adapt_norm}: changes BatchNorm's statistics, which "
+        "finetune.freeze_backbone=true keeps; leave one of them out"
+    )
+    return [problem] if cfg.finetune.adapt_norm and cfg.finetune.freeze_backbone else []
+
+
 def _resident(cfg: DictConfig, _: Catalogue) -> Found:
     """Refuse resident data without packed crops, or with views that workers make."""
     if cfg.trainer.resident is not True:
@@ -227,6 +239,7 @@ CHECKS: tuple[Check, ...] = (
 )
 # These compute with values, so each value must be valid alone.
 CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
+    _adapted_norm,
     _lossy_packs,
     _processes,
     _resident,

@@ -15,7 +15,9 @@ from handpose.pipeline import parts
 from handpose.pipeline.run_directory import MODEL
 from handpose.pipeline.stages.calibrate import calibrate
 from handpose.pipeline.stages.fit import StageContext, fit
+from handpose.pipeline.stages.split_predictions import predict_split
 from handpose.pipeline.stages.stage_weights import save_weights, start_from_model
+from handpose.training.adapt_norm import AdaptNorm
 from handpose.training.callbacks import EvaluationStop
 from handpose.training.checkpoint import newest_valid
 from handpose.training.finetuner import Finetuner
@@ -57,6 +59,9 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
         monitor.rpartition("/")[-1]: fitted.best,
     }
     stop = EvaluationStop(context.interrupt)
+    for pool in context.splits.unlabelled.values():
+        predict_split(cfg, pool, stage, [AdaptNorm(), stop])
+        results["n_adapt_norm"] = len(pool)
     if cfg.finetune.calibrate:
         results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
     else:

@@ -18,7 +18,8 @@ from handpose.loggers.sample_images import SampleImages
 from handpose.pipeline import trainer_flags, trainers
 from handpose.pipeline.sessions import Session
 from handpose.pipeline.stages.device_batches import device_batches
-from handpose.pipeline.stages.splits import Splits, evaluation_loader, training_loader
+from handpose.pipeline.stages.splits import Splits
+from handpose.pipeline.stages.stage_loaders import evaluation_loader, training_loader
 from handpose.pipeline.stages.stops import build_stops, describe_stop
 from handpose.training import checkpoint
 from handpose.training.cadence import Cadence

@@ -25,7 +25,7 @@ from handpose.pipeline import parts, trainers
 from handpose.pipeline.run_directory import BACKBONE
 from handpose.pipeline.stages.fit import StageContext, fit
 from handpose.pipeline.stages.shared_encoder import SharedEncoder, find_shared
-from handpose.pipeline.stages.splits import evaluation_loader
+from handpose.pipeline.stages.stage_loaders import evaluation_loader
 from handpose.pipeline.stages.stage_weights import (
     describe_weights,
     save_weights,

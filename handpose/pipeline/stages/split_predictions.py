@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from handpose.data.targets_dataset import TargetDataset
 from handpose.pipeline import trainers
-from handpose.pipeline.stages.splits import evaluation_loader
+from handpose.pipeline.stages.stage_loaders import evaluation_loader
 from handpose.records import Prediction, Target
 from handpose.training.finetuner import Finetuner, Scored
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from omegaconf import DictConfig
-from torch.utils.data import DataLoader
 
 from handpose.augment.reach import reach_of
+from handpose.augment.settings import Augmentation
 from handpose.config.errors import during
-from handpose.data.base import SPLITS, Split
-from handpose.data.loaders import build_loader
+from handpose.data.base import SPLITS, HandDataset, Split
 from handpose.data.packed.opening import with_pack
 from handpose.data.sampling import choose_labelled
 from handpose.data.targets_dataset import TargetDataset
@@ -20,9 +19,9 @@ from handpose.data.unreadable import UnreadableList
 from handpose.data.views_dataset import ViewDataset
 from handpose.distributed import collectives
 from handpose.evaluation.evaluation import Results
-from handpose.pipeline import parts, trainer_flags, trainers
+from handpose.pipeline import parts
 from handpose.pipeline.run_directory import UNREADABLE
-from handpose.pipeline.stages.device_batches import DeviceBatches, require_resident
+from handpose.pipeline.stages.device_batches import require_resident
 from handpose.pipeline.stages.validation_cut import record_cut
 
 # BatchNorm needs two samples.
@@ -42,12 +41,15 @@ class Splits:
         labelled: "train", "val" and the evaluated split of fine-tuning's dataset; without the
             last one if another dataset is evaluated. Empty with `head=none`.
         evaluated: the evaluated split; None with `head=none`.
+        unlabelled: "train" of pre-training's dataset as plain crops, on which fine-tuning adapts
+            BatchNorm; empty without `finetune.adapt_norm`.
         unreadable: images that were replaced in training.
     """
 
     views: dict[Split, ViewDataset]
     labelled: dict[Split, TargetDataset]
     evaluated: TargetDataset | None
+    unlabelled: dict[Split, TargetDataset]
     unreadable: UnreadableList
 
     @property
@@ -96,6 +98,7 @@ def _build(cfg: DictConfig, run_dir: Path) -> Splits:
         views=_views(cfg, unreadable) if parts.chosen(cfg.objective) else {},
         labelled=labelled,
         evaluated=_evaluated(cfg, labelled) if labelled else None,
+        unlabelled=_unlabelled(cfg, unreadable) if labelled and cfg.finetune.adapt_norm else {},
         unreadable=unreadable,
     )
     for datasets in (splits.views, splits.labelled):
@@ -167,6 +170,18 @@ def _evaluated(cfg: DictConfig, labelled: dict[Split, TargetDataset]) -> TargetD
     return evaluated_split(cfg)
 
 
+def _unlabelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
+    """Build plain crops of pre-training's images, spread evenly, in whole batches if possible."""
+    caps = parts.build_caps(cfg)
+    source = parts.build_dataset(cfg.pretrain.dataset, "train", caps)
+    batch = parts.capped(cfg.evaluate.batch_size, caps.batch_size)
+    count = min(cfg.finetune.adapt_norm, len(source))
+    count -= count % batch if count > batch else 0
+    augmentation = parts.build_augmentation(cfg.evaluate.augment)
+    dataset = _crops(cfg, source, augmentation, unreadable=unreadable)
+    return {"train": dataset.at(np.linspace(0, len(source) - 1, count).astype(int))}
+
+
 def evaluated_split(cfg: DictConfig) -> TargetDataset:
     """Build the plain crops of the evaluated split.
 
@@ -211,15 +226,17 @@ def _targets(
     augmentation = parts.build_augmentation(
         cfg.finetune.augment if training else cfg.evaluate.augment
     )
+    return _crops(cfg, source, augmentation, indices=indices, unreadable=unreadable)
+
+
+def _crops(
+    cfg: DictConfig, source: HandDataset, augmentation: Augmentation, **settings: Any
+) -> TargetDataset:
+    """Build the crops of a source, packed if there is a pack; `settings` of `TargetDataset`."""
     reach = reach_of([augmentation], source.image_size)
-    return TargetDataset(
-        with_pack(source, reach, parts.pack_folder(cfg)),
-        augmentation,
-        reference_bone=cfg.reference_bone,
-        seed=cfg.seed,
-        indices=indices,
-        unreadable=unreadable,
-    )
+    packed = with_pack(source, reach, parts.pack_folder(cfg))
+    bone = cfg.reference_bone
+    return TargetDataset(packed, augmentation, reference_bone=bone, seed=cfg.seed, **settings)
 
 
 def _without_labels(name: str) -> str:
@@ -227,65 +244,4 @@ def _without_labels(name: str) -> str:
     return (
         f"dataset={name} has no joints to fine-tune or evaluate on. Use it for pre-training alone "
         f"(dataset@pretrain.dataset={name} dataset=LABELLED), or stop after it with head=none{hint}"
-    )
-
-
-def training_loader(
-    cfg: DictConfig,
-    stage: DictConfig,
-    dataset: ViewDataset | TargetDataset,
-    *,
-    batches_done: int = 0,
-    on_device: DeviceBatches | None = None,
-    device: torch.device | None = None,
-) -> DataLoader:
-    """Build this rank's loader of shuffled full batches, under the caps.
-
-    Args:
-        cfg: configuration of the run.
-        stage: `cfg.pretrain` or `cfg.finetune`.
-        dataset: training split.
-        batches_done: batches of all epochs so far; the loader starts after them.
-        on_device: the batches of `dataset` for the device; None: the workers make its views.
-        device: of the training; None: the CPU.
-    """
-    caps = parts.build_caps(cfg)
-    is_resident = on_device is not None and on_device.resident is not None
-    loader = build_loader(
-        dataset,
-        batch_size=parts.capped(stage.batch_size, caps.batch_size),
-        training=True,
-        # Resident crops leave only numbers to draw: workers do so if they are asked for.
-        num_workers=(cfg.trainer.num_workers or 0) if is_resident else trainers.num_workers(cfg),
-        seed=cfg.seed,
-        samples_per_epoch=stage.samples_per_epoch,
-        is_repeated=cfg.trainer.lightning.overfit_batches is not None,
-        rank=collectives.rank(),
-        num_ranks=collectives.world_size(),
-        crops=None if on_device is None else on_device.crops,
-        device=device,
-    )
-    epoch, batch = divmod(batches_done, trainer_flags.training_batches(cfg, len(loader)))
-    sampler: Any = loader.sampler
-    sampler.start_at(epoch=epoch, sample=batch * (loader.batch_size or 1))
-    return loader
-
-
-def evaluation_loader(
-    cfg: DictConfig, dataset: ViewDataset | TargetDataset, *, device: torch.device | None = None
-) -> DataLoader:
-    """Build a loader that reads every sample once, under the caps.
-
-    Args:
-        cfg: configuration of the run.
-        dataset: split to read.
-        device: of the evaluation; None: the CPU.
-    """
-    return build_loader(
-        dataset,
-        batch_size=parts.capped(cfg.evaluate.batch_size, parts.build_caps(cfg).batch_size),
-        training=False,
-        num_workers=trainers.num_workers(cfg),
-        seed=cfg.seed,
-        device=device,
     )

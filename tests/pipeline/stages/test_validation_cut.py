@@ -83,7 +83,7 @@ def test_another_evaluated_dataset_with_hands_that_the_run_trains_on_is_told(
 
     def told(*groups: int) -> dict[str, Any]:
         evaluated: Any = SimpleNamespace(source=hands("val", *groups))
-        return overlap(Splits({}, {}, evaluated, UnreadableList(run / "list", limit=1)), run)
+        return overlap(Splits({}, {}, evaluated, {}, UnreadableList(run / "list", limit=1)), run)
 
     record_cut(run, [hands("train", 1, 2, 3), hands("val", 4, 5)])
     assert told(4, 5) == {}
