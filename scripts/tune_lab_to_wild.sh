@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# scripts/tune_lab_to_wild.sh [ARM ...]
+# [HEAD=regression] scripts/tune_lab_to_wild.sh [ARM ...]
 #
 # Tunes each arm of the study lab_to_wild on the validation split of the wild domain: one run with the starting values and
 # a random search (docs/study_protocol.md), as many trials for each arm. The same command resumes.
-# Results: runs/tune_<arm>_start/sweep.md and runs/tune_<arm>/sweep.md.
+# HEAD=regression is for `none`, whose fine-tuning all arms share.
+# Results: runs/tune_<arm>_start/sweep.md and runs/tune_<arm>/sweep.md; with HEAD, tune_<arm>_<head>.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fixed=(experiment=lab_to_wild seed=1005 evaluate.split=val sweep_metric=pa_epe_mm report=false finetune.calibrate=false
-  trainer.num_workers=0 trainer.keep_checkpoints=false)
+  trainer.num_workers=0 trainer.keep_checkpoints=false "head=${HEAD:-heatmap}")
 search=(hydra/sweeper=optuna hydra.sweeper.sampler=random "hydra.sweeper.n_trials=${TRIALS:-5}")
 # `none` searches the fine-tuning, which all arms share (its result: conf/experiment/lab_to_wild.yaml).
 finetune='finetune.optimizer.lr=tag(log,interval(1e-3,8e-3)) finetune.optimizer.weight_decay=tag(log,interval(1e-3,1e-1))
@@ -33,6 +34,7 @@ for arm in "$@"; do
   read -r -d '' -a own <<<"${arms[$arm]}" || true
   run=(python train.py -m "${fixed[@]}" "objective=$arm")
   [ "$arm" = none ] || run+=($start_finetune finetune.max_epochs=10)
-  "${run[@]}" "sweep=tune_${arm}_start" ${start[$arm]:-}
-  "${run[@]}" "sweep=tune_$arm" "${search[@]}" "${own[@]}"
+  name=tune_$arm${HEAD:+_$HEAD}
+  "${run[@]}" "sweep=${name}_start" ${start[$arm]:-}
+  "${run[@]}" "sweep=$name" "${search[@]}" "${own[@]}"
 done
