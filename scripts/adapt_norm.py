@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 
 from handpose.data.targets_dataset import TargetDataset
@@ -42,7 +43,8 @@ def errors(run: Path) -> tuple[float, float]:
     cfg, _ = open_finished(run)
     dataset, stage = evaluated_split(cfg), open_model(cfg, run)
     before, adapt = _error(cfg, dataset, stage), AdaptNorm()
-    predict_split(cfg, dataset, stage, [adapt])
+    mixed = dataset.at(np.random.default_rng(0).permutation(len(dataset)))
+    predict_split(cfg, mixed, stage, [adapt])
     if not adapt.norms:
         raise ValueError(f"{run}: its model has no BatchNorm")
     return before, _error(cfg, dataset, stage)

@@ -2,7 +2,7 @@
 # [HEAD=regression] scripts/tune_lab_to_wild.sh [ARM ...]
 #
 # Tunes each arm of the study lab_to_wild on the validation split of the wild domain: one run with the starting values and
-# a random search (docs/study_protocol.md), as many trials for each arm. The same command resumes.
+# a random search (docs/study_protocol.md), six trials for each arm. The same command resumes.
 # HEAD=regression is for `none`, whose fine-tuning all arms share.
 # Results: runs/tune_<arm>_start/sweep.md and runs/tune_<arm>/sweep.md; with HEAD, tune_<arm>_<head>.
 set -euo pipefail

@@ -19,7 +19,7 @@ from typing import Any
 from handpose.config import check_command_line
 from handpose.config.schema import register
 from handpose.study.child_processes import launcher
-from handpose.study.comparisons import collect
+from handpose.study.comparisons import Findings, collect
 from handpose.study.cost import describe_cost, estimate_cost
 from handpose.study.jobs import (
     Outcome,
@@ -199,27 +199,33 @@ def _refusal(status: Status) -> list[str]:
 
 
 def _report(
-    status: Status,
-    plan: Any,
-    failures: list[Failure],
-    *,
-    folder: Path | None = None,
-    day: str | None = None,
+    status: Status, plan: Any, failures: list[Failure], *, folder: Path | None = None
 ) -> None:
-    """Writes and prints the findings; only this imports torch."""
-    from handpose.study.outputs import print_findings, write_outputs
+    """Writes and prints the findings, and the raw results of the runs."""
     from handpose.study.stored_results import RESULTS_FILE, store
 
-    findings, place = collect(status, failures, day=day), folder or status.folder
-    page = write_outputs(place, findings, plan=plan)
-    if day is None or folder:  # beside the runs, stored results do not replace those of the runs
-        store(place / RESULTS_FILE, status, failures, plan=plan, day=findings.day)
-    print_findings(findings, page=page)
+    findings = _write_page(status, plan, failures, folder=folder or status.folder)
+    results = (folder or status.folder) / RESULTS_FILE
+    store(results, status, failures, plan=plan, day=findings.day)
+
+
+def _write_page(
+    status: Status, plan: Any, failures: list[Failure], *, folder: Path, day: str | None = None
+) -> Findings:
+    """Writes and prints the findings; only this imports torch."""
+    from handpose.study.outputs import print_findings, write_outputs
+
+    findings = collect(status, failures, day=day)
+    print_findings(findings, page=write_outputs(folder, findings, plan=plan))
+    return findings
 
 
 def _report_stored(plan: Any, arguments: argparse.Namespace) -> int:
-    """Makes the page from stored results; returns the exit code."""
-    from handpose.study.stored_results import StoredStatus, load
+    """Makes the page from stored results; returns the exit code.
+
+    With --out it keeps the merged results too, unless runs would be lost.
+    """
+    from handpose.study.stored_results import RESULTS_FILE, StoredStatus, load, store
 
     study = _study(plan, arguments)
     stored = load(arguments.stored, name=study.name)
@@ -227,5 +233,13 @@ def _report_stored(plan: Any, arguments: argparse.Namespace) -> int:
     status = StoredStatus(grid, _folder(study, arguments), records=stored.records)
     status.find_changed()
     failures = unfinished(status, stored.reasons)
-    _report(status, plan, failures, folder=arguments.out, day=stored.day)
+    folder = arguments.out or status.folder
+    _write_page(status, plan, failures, folder=folder, day=stored.day)
+    lost = len(stored.records) - status.num_finished()
+    if arguments.out and lost:
+        print(
+            f"{lost} of {len(stored.records)} runs do not count, so {RESULTS_FILE} is not written"
+        )
+    elif arguments.out:
+        store(folder / RESULTS_FILE, status, failures, plan=plan, day=stored.day)
     return 0

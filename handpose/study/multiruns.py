@@ -139,15 +139,17 @@ def unfinished(status: Status, reasons: Mapping[str, str]) -> list[Failure]:
     """
     cells = [cell for stage in STAGES for cell in status.cells(stage)]
     return [
-        Failure(cell.folder, reasons.get(cell.folder) or _why(status, cell))
+        Failure(cell.folder, _why(status, cell, reasons.get(cell.folder)))
         for cell in cells
         if not status.is_finished(cell)
     ]
 
 
-def _why(status: Status, cell: Cell) -> str:
+def _why(status: Status, cell: Cell, reason: str | None) -> str:
     if cell in status.changed:
         return f"run with other settings: {'; '.join(status.changed[cell])}"
+    if reason:
+        return reason
     waits = status.waits_for(cell)
     return f"waits for {waits}" if waits else "not run yet"
 

@@ -78,12 +78,21 @@ def draw_overview(findings: Findings) -> bytes:
 
 
 def _rows(findings: Findings) -> list[list[Place]]:
-    """Returns the places where the baseline has a result, three panels a row at most."""
-    every, study = shown_places(findings.study), findings.study
-    means = {at: findings.means.get((at, study.baseline)) for row in every for at in row}
-    kept = [[at for at in row if (mean := means[at]) and mean.mean is not None] for row in every]
+    """Returns the places where the baseline has a result, three panels a row at most.
+
+    Others have no change to draw; the table has them. The primary one is always there.
+    """
+    study, means = findings.study, findings.means
+
+    def is_shown(at: Place) -> bool:
+        base = means.get((at, study.baseline))
+        is_primary = study.primary is not None and at == study.primary.place
+        return is_primary or (base is not None and base.mean is not None)
+
+    every = shown_places(study)
+    kept = [[at for at in row if is_shown(at)] for row in every]
     rows = [row[i : i + _COLUMNS] for row in kept for i in range(0, len(row), _COLUMNS)]
-    return rows or every
+    return rows or [every[0][:_COLUMNS]]
 
 
 def _difference(findings: Findings, place: Place, arm: str) -> Difference | None:

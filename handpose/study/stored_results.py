@@ -33,6 +33,7 @@ _STAGE_NUMBERS = tuple(
     for stage in ("pretrain", "finetune")
     for name in ("seconds", "images", "stopped", "skipped_steps")
 )
+_OF_A_RUN = ("failed", "stopped")  # reasons that do not follow from the other runs
 _VARIED = ("seed=", "head=", "finetune.label_fraction=", "backbone.weights=")
 
 
@@ -147,6 +148,10 @@ class StoredStatus(Status):
         """Returns commit, versions and device of each start of a run."""
         return self.records[cell.folder]["environments"]
 
+    def num_finished(self) -> int:
+        """Returns the number of runs that count."""
+        return sum(self.is_finished(cell) for stage in STAGES for cell in self.cells(stage))
+
     def find_changed(self) -> None:
         """Finds runs that were made with other settings than the study has now.
 
@@ -184,7 +189,7 @@ class Stored:
 
     Attributes:
         records: folder of a run -> its record.
-        reasons: folder -> why a run is not finished.
+        reasons: folder -> how a run failed or was stopped.
         overrides: of the command line that made the newest file.
         day: when the newest file was made.
     """
@@ -200,6 +205,7 @@ def load(paths: Sequence[Path], *, name: str) -> Stored:
 
     A machine that continues a study makes its pre-trainings again. The numbers of the first file's
     are kept: two processors round differently, so their pre-trainings with one seed differ a bit.
+    Such a pre-training has the environments of both.
 
     Args:
         paths: the files.
@@ -207,16 +213,20 @@ def load(paths: Sequence[Path], *, name: str) -> Stored:
 
     Raises:
         ValueError: a file is corrupt or of another study, or two files have different results of
-            one tuning or final run.
+            one tuning or final run, or different settings of one pre-training.
     """
     merged = Stored({}, {}, [], "")
     for path in paths:
         content = _read(path, name)
         for folder, record in _records(content, path).items():
             first = merged.records.setdefault(folder, record)
-            if first["results"] != record["results"] and not folder.startswith("pretrain/"):
-                raise ValueError(f"{path}: has other results of {folder} than a file before it")
-        merged.reasons |= dict(content["unfinished"])
+            what = "settings" if folder.startswith("pretrain/") else "results"
+            if first[what] != record[what]:
+                raise ValueError(f"{path}: has other {what} of {folder} than a file before it")
+            own = record["environments"]
+            first["environments"] += [one for one in own if one not in first["environments"]]
+        failed = (line for line in content["unfinished"] if line[1].startswith(_OF_A_RUN))
+        merged.reasons |= dict(failed)
         if content["day"] >= merged.day:
             merged.day, merged.overrides = content["day"], content["overrides"]
     return merged

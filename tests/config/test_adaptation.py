@@ -18,6 +18,14 @@ def test_a_frozen_backbone_cannot_be_adapted(capsys: pytest.CaptureFixture[str])
     assert "finetune.adapt_norm=20: changes BatchNorm's statistics" in printed
 
 
+def test_other_crops_and_tiny_batches_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["finetune.adapt_norm=20", "dataset@pretrain.dataset=synthetic"]
+    printed = _refusal(capsys, *lines, "pretrain.dataset.image_size=32", "evaluate.batch_size=4")
+    assert "set pretrain.dataset.image_size=64" in printed
+    assert "set evaluate.batch_size to 8 or more" in printed
+    check_command_line(["head=none", "finetune.adapt_norm=20", "evaluate.batch_size=4"])
+
+
 def test_its_images_are_looked_for_before_the_run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

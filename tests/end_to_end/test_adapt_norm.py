@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -63,6 +64,10 @@ def test_statistics_are_those_of_the_unlabelled_images_and_weights_stay(
     run_dir = train(*settings, "finetune.adapt_norm=20")
     results = json.loads((run_dir / "results.json").read_text())
     assert results["n_adapt_norm"] == 16  # whole batches of 8
+    assert (
+        results["val_pa_epe_mm"]
+        == json.loads((plain / "results.json").read_text())["val_pa_epe_mm"]
+    )
     before, after = _state(plain), _state(run_dir)
     for name in before:
         if name.endswith("num_batches_tracked"):
@@ -74,6 +79,7 @@ def test_statistics_are_those_of_the_unlabelled_images_and_weights_stay(
         pool.source.fingerprint
         == results["provenance"]["data"]["adapt_norm"]["train"]["fingerprint"]
     )
+    assert (np.diff(pool.indices) < 0).any()  # in random order
     for name, expected in _adapted(plain, evaluation_loader(cfg, pool)).items():
         torch.testing.assert_close(after[name], expected, rtol=1e-4, atol=1e-5)
 

@@ -178,13 +178,49 @@ def test_files_of_several_machines_are_merged(study: Study, kept: Path, tmp_path
     assert read(study, *halves) == read(study, kept) != read(study, halves[0])
     content["runs"][0]["results"]["pretext_rank"] += 1  # pre-trained again on the second machine
     halves[1].write_text(json.dumps(content))
-    assert read(study, *halves) == read(study, kept)
+    assert read(study, *halves).values == read(study, kept).values
     content["runs"][11]["results"]["pa_epe_mm"] += 1
     halves[1].write_text(json.dumps(content))
     with pytest.raises(
         ValueError, match=r"two\.json: has other results of tune/.* than a file bef"
     ):
         read(study, *halves)
+
+
+def test_a_pre_training_made_again_keeps_both_machines(kept: Path, tmp_path: Path) -> None:
+    content, again = json.loads(kept.read_text()), tmp_path / "again.json"
+    content["environments"] = [SESSION | {"dirty": True}]
+    for run in content["runs"]:
+        run["environments"] = [0]
+    again.write_text(json.dumps(content))
+    record = load([kept, again], name="small").records["pretrain/contrastive/seed-5"]
+    assert record["environments"][-1]["dirty"]
+    content["settings"][content["runs"][0]["settings"]].append("pretrain.batch_size=4")
+    again.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"again\.json: has other settings of pretrain/"):
+        load([kept, again], name="small")
+
+
+def test_results_are_not_merged_into_a_file_with_fewer_runs(
+    report: Report, kept: Path, content: dict[str, Any], tmp_path: Path
+) -> None:
+    assert (report("--from", str(kept)) / RESULTS_FILE).is_file()
+    content["seeds"] = content["seeds"][:-1]
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
+    assert not (report("--from", str(kept), out="fewer") / RESULTS_FILE).exists()
+
+
+def test_a_reason_that_follows_from_other_runs_is_found_anew(
+    study: Study, kept: Path, tmp_path: Path
+) -> None:
+    content = json.loads(kept.read_text())
+    gone = content["unfinished"][0][0]
+    content["unfinished"] = [[gone, "waits for pretrain/none"]]
+    kept.write_text(json.dumps(content))
+    assert dict(read(study, kept).unfinished) == {gone: "not run yet"}
+    content["unfinished"] = [[gone, "failed, exit code 1"]]
+    kept.write_text(json.dumps(content))
+    assert dict(read(study, kept).unfinished) == {gone: "failed, exit code 1"}
 
 
 @pytest.mark.parametrize(

@@ -194,15 +194,6 @@ def _processes(cfg: DictConfig, _: Catalogue) -> Found:
     return problems
 
 
-def _adapted_norm(cfg: DictConfig, _: Catalogue) -> Found:
-    """Refuse to adapt a backbone that stays as it is."""
-    problem = (
-        f"finetune.adapt_norm={cfg.finetune.adapt_norm}: changes BatchNorm's statistics, which "
-        "finetune.freeze_backbone=true keeps; leave one of them out"
-    )
-    return [problem] if cfg.finetune.adapt_norm and cfg.finetune.freeze_backbone else []
-
-
 def _resident(cfg: DictConfig, _: Catalogue) -> Found:
     """Refuse resident data without packed crops, or with views that workers make."""
     if cfg.trainer.resident is not True:
@@ -239,7 +230,6 @@ CHECKS: tuple[Check, ...] = (
 )
 # These compute with values, so each value must be valid alone.
 CHECKS_OF_RIGHT_VALUES: tuple[Check, ...] = (
-    _adapted_norm,
     _lossy_packs,
     _processes,
     _resident,

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from handpose.config.catalogue import REFERENCE, Catalogue
 from handpose.config.checks import backbone_fit, optimizer_fit, trainer_flags
+from handpose.config.checks.adaptation import adaptation_problems
 from handpose.config.checks.combinations import CHECKS, CHECKS_OF_RIGHT_VALUES
 from handpose.config.checks.folders import file_problems
 from handpose.config.checks.loggers import logger_problems
@@ -41,6 +42,7 @@ _CHECKS = (
 )
 _CHECKS_OF_RIGHT_VALUES = (
     *CHECKS_OF_RIGHT_VALUES,
+    adaptation_problems,
     backbone_fit.whole_patches,
     optimizer_fit.nesterov,
     trainer_flags.flags_that_fit,

@@ -59,13 +59,13 @@ def finetune(context: StageContext, backbone: Backbone) -> tuple[Finetuner, Resu
         monitor.rpartition("/")[-1]: fitted.best,
     }
     stop = EvaluationStop(context.interrupt)
-    for pool in context.splits.unlabelled.values():
-        predict_split(cfg, pool, stage, [AdaptNorm(), stop])
-        results["n_adapt_norm"] = len(pool)
     if cfg.finetune.calibrate:
         results["n_calibration"] = calibrate(cfg, labelled["val"], stage, [stop])
     else:
         stage.model.confidence_note = "not calibrated: finetune.calibrate=false"
+    for pool in context.splits.unlabelled.values():
+        predict_split(cfg, pool, stage, [AdaptNorm(), stop])
+        results["n_adapt_norm"] = len(pool)
     if note := stage.model.confidence_note:
         results["confidence_note"] = note
     model = stage.model

@@ -124,12 +124,7 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
         )
         for split in FOR_VIEWS
     )
-    if train.crops_by_labels:
-        _log.warning(
-            "pre-training on %s uses labels: it crops by joint labels (dataset.crop_by=joints, or "
-            "a source without other boxes)",
-            train.name,
-        )
+    _warn_of_boxes(train, "pre-training")
     if any(settings.reads_joints for settings in augmentations.values()):
         _log.warning(
             "pre-training on %s uses labels: it cuts out about joints (augment.cut_out_at=joint)",
@@ -155,6 +150,16 @@ def _views(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, ViewDatas
     }
 
 
+def _warn_of_boxes(source: HandDataset, use: str) -> None:
+    if source.crops_by_labels:
+        _log.warning(
+            "%s on %s uses labels: it crops by joint labels (dataset.crop_by=joints, or a source "
+            "without other boxes)",
+            use,
+            source.name,
+        )
+
+
 def _labelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
     in_use = {"train", "val"} | ({cfg.evaluate.split} if cfg.evaluate.dataset is None else set())
     return {
@@ -171,15 +176,19 @@ def _evaluated(cfg: DictConfig, labelled: dict[Split, TargetDataset]) -> TargetD
 
 
 def _unlabelled(cfg: DictConfig, unreadable: UnreadableList) -> dict[Split, TargetDataset]:
-    """Build plain crops of pre-training's images, spread evenly, in whole batches if possible."""
+    """Build plain crops of random images of pre-training, in whole batches if possible.
+
+    A batch in the order of a dataset would be of one recording, and have too little variance.
+    """
     caps = parts.build_caps(cfg)
     source = parts.build_dataset(cfg.pretrain.dataset, "train", caps)
     batch = parts.capped(cfg.evaluate.batch_size, caps.batch_size)
     count = min(cfg.finetune.adapt_norm, len(source))
     count -= count % batch if count > batch else 0
+    chosen = np.random.default_rng(cfg.seed).permutation(len(source))[:count]
     augmentation = parts.build_augmentation(cfg.evaluate.augment)
-    dataset = _crops(cfg, source, augmentation, unreadable=unreadable)
-    return {"train": dataset.at(np.linspace(0, len(source) - 1, count).astype(int))}
+    _warn_of_boxes(source, "finetune.adapt_norm")
+    return {"train": _crops(cfg, source, augmentation, indices=chosen, unreadable=unreadable)}
 
 
 def evaluated_split(cfg: DictConfig) -> TargetDataset:
