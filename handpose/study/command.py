@@ -204,9 +204,9 @@ def _report(
     """Writes and prints the findings, and the raw results of the runs."""
     from handpose.study.stored_results import RESULTS_FILE, store
 
-    findings = _write_page(status, plan, failures, folder=folder or status.folder)
-    results = (folder or status.folder) / RESULTS_FILE
-    store(results, status, failures, plan=plan, day=findings.day)
+    folder = folder or status.folder
+    findings = _write_page(status, plan, failures, folder=folder)
+    store(folder / RESULTS_FILE, status, failures, plan=plan, day=findings.day)
 
 
 def _write_page(
