@@ -1,8 +1,10 @@
 """The weights of a debug run of each objective with each head are those on record, bit for bit.
 
-golden_weights.json holds a digest of each and the environment that computed it. Elsewhere the last
-bits may differ, so there the norms of the weights are compared instead. After a change that is
-meant to change weights: `python tests/end_to_end/test_golden.py`, and say why in the commit.
+golden_weights.json holds a digest of each for every environment that computed it. Elsewhere the
+last bits may differ, and Adam makes more of them, so there the norms of the weights are compared
+with those of the nearest record. After a change that is meant to change weights:
+`python tests/end_to_end/test_golden.py`, and say why in the commit. Where this test fails on
+another processor before the change: `git stash`, `python tests/end_to_end/test_golden.py --add`.
 """
 
 import hashlib
@@ -32,7 +34,22 @@ def environment() -> dict[str, str]:
         "torch": torch.__version__,
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
+        "processor": _processor(),
     }
+
+
+def _processor() -> str:
+    """The model and the features of the processor: libraries choose their kernels by them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    pairs = (line.partition(":") for line in lines)
+    fields = {name.strip(): value.strip() for name, _, value in pairs}
+    wanted = ("vendor_id", "cpu family", "model", "stepping", "cache size")
+    flags = " ".join(sorted(fields.get("flags", "").split()))
+    digest = hashlib.sha256(flags.encode()).hexdigest()[:8]
+    return ", ".join([*(fields.get(name, "") for name in wanted), f"features {digest}"])
 
 
 def measured(run_dir: Path) -> dict[str, dict[str, str | float]]:
@@ -65,15 +82,18 @@ def test_weights_are_those_on_record(
         found = measured(train(*SETTINGS, *cell.split()))
     finally:
         torch.set_num_threads(threads)
-    record = json.loads(RECORD.read_text())
-    for name, expected in record["cells"][cell].items():
-        assert found[name]["norm"] == pytest.approx(expected["norm"], rel=1e-4), name
-        if record["environment"] == environment():
-            assert found[name]["sha256"] == expected["sha256"], name
+    records = json.loads(RECORD.read_text())
+    here = [record for record in records if record["environment"] == environment()]
+    for record in here:
+        assert found == record["cells"][cell]
+    for name, values in found.items():
+        norms = [record["cells"][cell][name]["norm"] for record in records]
+        nearest = min(norms, key=lambda norm: abs(norm - values["norm"]))
+        assert values["norm"] == pytest.approx(nearest, rel=1e-4), name
 
 
-def _record() -> None:
-    """Write golden_weights.json from runs of the code as it is."""
+def _record(add: bool) -> None:
+    """Write golden_weights.json from runs of the code as it is; `add` keeps other environments."""
     import subprocess
     import tempfile
 
@@ -85,9 +105,11 @@ def _record() -> None:
             command = [sys.executable, str(ROOT / "train.py"), *SETTINGS, *cell.split(), *places]
             subprocess.run(command, check=True, cwd=folder)
             cells[cell] = measured(run_dir)
-    content = {"environment": environment(), "cells": cells}
-    RECORD.write_text(json.dumps(content, indent=1) + "\n")
+    records = json.loads(RECORD.read_text()) if add else []
+    records = [record for record in records if record["environment"] != environment()]
+    records.append({"environment": environment(), "cells": cells})
+    RECORD.write_text(json.dumps(records, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    _record()
+    _record(add="--add" in sys.argv[1:])
