@@ -42,7 +42,7 @@ from handpose.study.run_grid import RunGrid
 from handpose.study.status import Status
 from handpose.study.study_file import SET_IN_FINETUNING, Study, check_metrics, parse_study
 
-_DEFINITIONS = Path(__file__).with_name("definitions")
+DEFINITIONS = Path(__file__).with_name("definitions")
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:
@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Returns the exit code."""
-    plan = load_study(arguments.study, _DEFINITIONS)
+    plan = load_study(arguments.study, DEFINITIONS)
     if arguments.stored:
         return _report_stored(plan, arguments)
     status = _status(plan, arguments)
