@@ -52,7 +52,10 @@ VARIANTS: dict[str, dict[str, Iterable[str]]] = {
         "twice the crops": [*RELATIVE, SHARED, "finetune.max_epochs=30"],
         "latent keypoints": [*RELATIVE, "objective.num_keypoints=32"],
         "batch 256": [*RELATIVE, "pretrain.batch_size=256"],
-        "hybrid": ["objective=hybrid", "pretrain.batch_size=128", "pretrain.optimizer.lr=0.00747"],
+        "hybrid": [
+            "objective=hybrid",
+            *(line for line in RELATIVE if line.startswith("pretrain.")),
+        ],
         "contrastive": ARMS["contrastive"],
         "contrastive, mined by the true pose": [*ARMS["contrastive"], "pretrain.positives=mined"],
     },
@@ -80,10 +83,11 @@ def run(kind: str, name: str, overrides: Iterable[str]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=VARIANTS)
-    options, overrides = parser.parse_known_args()
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE")
+    options = parser.parse_args()
     rows = []
     for name, own in VARIANTS[options.kind].items():
-        found = run(options.kind, name, [*own, *overrides])
+        found = run(options.kind, name, [*own, *options.overrides])
         probe = f"{found['probe']:.2f}" if "probe" in found else ""
         rows.append(f"| {name} | {probe} | {found['pa_epe_mm']:.2f} |")
     print("| run | probe on lab, mm | `pa_epe_mm` on wild |\n|---|---:|---:|", *rows, sep="\n")

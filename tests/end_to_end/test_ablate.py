@@ -1,17 +1,18 @@
 """scripts/ablate_lab_to_wild.py: what its runs change; a finished one is not made again."""
 
+import copy
 import json
 import runpy
 import subprocess
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from handpose import compose_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "ablate_lab_to_wild.py"))
-NAMES = [(kind, name) for kind, runs in SCRIPT["VARIANTS"].items() for name in runs]
 # 64 unlabelled and 40 labelled hands, one epoch of each stage.
 TINY = ["pretrain.max_epochs=1", "pretrain.warmup_epochs=0", "pretrain.samples_per_epoch=64"]
 TINY += ["pretrain.dataset.num_train=64", "pretrain.probe.every_n_epochs=1", "backbone=resnet18"]
@@ -23,14 +24,46 @@ TINY += [
 ]
 
 
-@pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_every_run_has_its_own_settings(kind: str, name: str) -> None:
-    cfg = compose_config("experiment=lab_to_wild", *SCRIPT["VARIANTS"][kind][name])
-    if kind == "budget":
-        pairs = cfg.pretrain.max_epochs * cfg.pretrain.samples_per_epoch
-        assert name.endswith(f", {pairs // 1000}k pairs")
-        assert cfg.pretrain.warmup_epochs == cfg.pretrain.max_epochs / 10
-    assert name.split(",")[0] != "contrastive" or cfg.objective._target_.endswith("Contrastive")
+def _composed(kind: str, name: str) -> DictConfig:
+    return compose_config("experiment=lab_to_wild", *SCRIPT["VARIANTS"][kind][name])
+
+
+@pytest.mark.parametrize("name", SCRIPT["VARIANTS"]["budget"])
+def test_a_budget_has_the_pairs_and_the_arm_of_its_name(name: str) -> None:
+    cfg = _composed("budget", name)
+    arm, _, pairs = name.partition(", ")
+    assert pairs == f"{cfg.pretrain.max_epochs * cfg.pretrain.samples_per_epoch // 1000}k pairs"
+    assert cfg.pretrain.warmup_epochs == cfg.pretrain.max_epochs / 10
+    assert cfg.objective._target_.rpartition(".")[-1].lower() == arm
+    assert cfg.pretrain.batch_size == {"relative": 128, "contrastive": 64}[arm]  # as tuned
+
+
+CHANGES = {  # of relative as tuned
+    "relative": {},
+    "layer decay 0.75": {"finetune.layer_decay": 0.75},
+    "half the learning rate": {"finetune.optimizer.lr": 0.00747 / 2},
+    "no average of weights": {"finetune.average_decay": None},
+    "twice the crops": {"finetune.max_epochs": 30},
+    "latent keypoints": {"objective.num_keypoints": 32},
+    "batch 256": {"pretrain.batch_size": 256},
+}
+
+
+def test_a_method_changes_what_its_name_says() -> None:
+    base = _composed("method", "relative")
+    for name, changed in CHANGES.items():
+        expected = copy.deepcopy(base)
+        for key, value in changed.items():
+            OmegaConf.update(expected, key, value)
+        cfg = _composed("method", name)
+        for part in ("objective", "pretrain", "finetune", "augment"):
+            expected.pretrain.share = cfg.pretrain.share = None  # changes no weights
+            assert cfg[part] == expected[part], name
+    others = SCRIPT["VARIANTS"]["method"].keys() - CHANGES.keys()
+    assert others == {"hybrid", "contrastive", "contrastive, mined by the true pose"}
+    hybrid = _composed("method", "hybrid").pretrain
+    for key in ("batch_size", "optimizer", "positives"):
+        assert hybrid[key] == base.pretrain[key]
 
 
 @pytest.mark.slow

@@ -86,6 +86,8 @@ def test_weights_are_those_on_record(
     here = [record for record in records if record["environment"] == environment()]
     for record in here:
         assert found == record["cells"][cell]
+    for record in records:
+        assert found.keys() == record["cells"][cell].keys()
     for name, values in found.items():
         norms = [record["cells"][cell][name]["norm"] for record in records]
         nearest = min(norms, key=lambda norm: abs(norm - values["norm"]))

@@ -10,6 +10,7 @@ import pytest
 from handpose.study.command import DEFINITIONS
 from handpose.study.comparisons import Findings, collect
 from handpose.study.planned_runs import load_study
+from handpose.study.result_tables import percent_change
 from handpose.study.run_grid import RunGrid
 from handpose.study.stored_results import StoredStatus, load
 from handpose.study.study_file import parse_study
@@ -37,10 +38,6 @@ def findings() -> Findings:
     return collect(status, [], day=stored.day)
 
 
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
 def _mean(findings: Findings, place: Place, arm: str) -> str:
     """ "14.71 ± 0.15 (−1.3 %)", as in the tables."""
     own, base = findings.means[place, arm], findings.study.baseline
@@ -49,8 +46,7 @@ def _mean(findings: Findings, place: Place, arm: str) -> str:
     text = f"{own.mean:.2f} ± {own.half:.2f}"
     if arm == base:
         return text
-    percent = findings.comparisons[place, arm, base].difference.percent
-    return _minus(f"{text} ({percent:+.1f} %)")
+    return f"{text} ({percent_change(findings.comparisons[place, arm, base].difference.percent)})"
 
 
 def _difference(
@@ -58,7 +54,7 @@ def _difference(
 ) -> str:
     found = findings.comparisons[place, arm, other]
     mean, low, high = found.difference.estimate[1:4]
-    return _minus(f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]")
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
 
 
 def _rows(path: Path, start: str) -> dict[str, list[str]]:
@@ -94,11 +90,20 @@ def test_the_comparisons_of_the_primary_endpoint(findings: Findings) -> None:
     assert len(pairs) == len(findings.family(is_primary=True)) == 8
     for arm, other in pairs:
         found = findings.comparisons[PLACES[0], arm, other]
-        percent = _minus(f"{found.difference.percent:+.1f} %")
-        p = [f"{found.difference.p:.4f}", f"{found.p_holm:.3f}"]
         assert rows.pop(f"`{arm}` − `{other}`") == [
             _difference(findings, PLACES[0], arm, other),
-            percent,
-            *p,
+            percent_change(found.difference.percent),
+            f"{found.difference.p:.4f}",
+            f"{found.p_holm:.3f}",
         ]
+        assert found.difference.estimate.n == len(findings.study.seeds)
     assert not rows
+
+
+def test_p_in_the_text(findings: Findings) -> None:
+    every = findings.comparisons
+    invariance, none = (every[PLACES[0], "relative", arm] for arm in ("contrastive", "none"))
+    page = " ".join(PAGE.read_text().split())
+    for text in (page, (ROOT / "README.md").read_text()):
+        assert f"p = {invariance.p_holm:.3f}" in text
+    assert f"p = {none.difference.p:.3f} alone and {none.p_holm:.3f} corrected" in page
